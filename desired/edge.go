@@ -1,0 +1,95 @@
+package desired
+
+import "fmt"
+
+// Edge is the document of kind Edge: an nginx that passes TLS on by SNI.
+type Edge struct {
+	Name        string  `yaml:"name"`
+	Description string  `yaml:"description"`
+	At          string  `yaml:"at" enum:"local"`
+	Nginx       Nginx   `yaml:"nginx"`
+	TLS         EdgeTLS `yaml:"tls"`
+	Ignore      List    `yaml:"ignore"`
+
+	Upstreams *Later `yaml:"upstreams" later:"named upstreams are not built yet: write the target at the route"`
+	HTTP      *Later `yaml:"http" later:"the port-80 twin is not built yet: leave it out"`
+	TCP       *Later `yaml:"tcp" later:"extra TCP ports are not built yet: leave them out"`
+	UDP       *Later `yaml:"udp" later:"extra UDP ports are not built yet: leave them out"`
+	Probe     *Later `yaml:"probe" later:"probes are not built yet: leave it out"`
+}
+
+// Nginx is where an edge's nginx keeps what Berth manages, and how it is
+// tested and reloaded; Debian's ways unless set.
+type Nginx struct {
+	// Stream is the one managed file, included by nginx's stream block.
+	Stream string `yaml:"stream"`
+	// Config is nginx's main file.
+	Config string `yaml:"config"`
+	Test   List   `yaml:"test" list:"replace"`
+	Reload List   `yaml:"reload" list:"replace"`
+
+	HTTP      *Later `yaml:"http" later:"the port-80 twin is not built yet: leave it out"`
+	Container *Later `yaml:"container" later:"nginx in a container is not built yet: use a local one"`
+	Engine    *Later `yaml:"engine" later:"nginx in a container is not built yet: use a local one"`
+	Sudo      *Later `yaml:"sudo" later:"a local nginx is tested and reloaded as the agent's own user: leave it out"`
+}
+
+// EdgeTLS is the port-443 side: names to targets, by SNI.
+type EdgeTLS struct {
+	// Listen holds ports or address:port; port 443 unless set.
+	Listen List `yaml:"listen" list:"replace" drift:"online"`
+	// Default gets what no route names; "reject" closes the connection.
+	Default Target `yaml:"default" drift:"online"`
+	// Routes go from a name, or from .apex for the name and all below it.
+	// A guest's expose adds routes.
+	Routes map[string]Target `yaml:"routes" drift:"online"`
+
+	ProxyProtocol *Later `yaml:"proxyProtocol" later:"PROXY protocol is not built yet: leave it out"`
+}
+
+// Target is where a route goes: "vm/web-1:443", "host/nas:443",
+// "10.1.1.9:443" or "reject". Its address may be known only once the guest
+// stands.
+type Target struct {
+	Text string
+}
+
+// Equal tells whether both say the same.
+func (t Target) Equal(other Target) bool { return t == other }
+
+// String is the text.
+func (t Target) String() string { return t.Text }
+
+// Resolve turns a guest into its address.
+func (t Target) Resolve(fact Lookup) (leaf any, from string) {
+	id, port, ok := t.Guest()
+	if !ok {
+		return t, ""
+	}
+	addr, known := fact(id, FactAddress)
+	if !known {
+		return t, string(id) + " " + FactAddress
+	}
+	return Target{Text: addr + ":" + port}, ""
+}
+
+// Guest splits a target that names a guest or host.
+func (t Target) Guest() (id ID, port string, ok bool) {
+	for i := len(t.Text) - 1; i > 0; i-- {
+		if t.Text[i] == ':' {
+			id, port = ID(t.Text[:i]), t.Text[i+1:]
+			break
+		}
+	}
+	switch id.Kind() {
+	case KindVM, KindContainer, KindHost:
+		return id, port, id.Name() != ""
+	}
+	return "", "", false
+}
+
+// check that the interface is met where it is used.
+var _ Deferred = Target{}
+
+// GoString keeps test failures readable.
+func (t Target) GoString() string { return fmt.Sprintf("Target(%q)", t.Text) }

@@ -1,0 +1,143 @@
+package desired
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// The facts about a guest that others ask for.
+const (
+	// FactAddress is the address under which the guest is reached.
+	FactAddress = "address"
+	// FactInstance changes when the guest is made anew.
+	FactInstance = "instance"
+)
+
+// Lookup answers a fact about a guest, if it is known.
+type Lookup func(id ID, fact string) (value string, known bool)
+
+// Deferred is a leaf that may depend on what is known only once something else
+// stands.
+type Deferred interface {
+	// Resolve gives the leaf with the facts put in; or, while one is unknown,
+	// whose it is: "vm/web-1 address".
+	Resolve(fact Lookup) (leaf any, from string)
+}
+
+// Leaf is one value of a spec that can be compared with live.
+type Leaf struct {
+	Path   Path
+	Value  any
+	Effect Effect
+}
+
+// Leaves lists the comparable values of spec, a pointer to a kind's type,
+// sorted by path. kind is the short kind, which decides where an effect differs
+// between kinds.
+func Leaves(kind string, spec any) []Leaf {
+	w := leafWalk{kind: kind}
+	w.structure("", reflect.ValueOf(spec).Elem(), "")
+	slices.SortFunc(w.leaves, func(a, b Leaf) int { return strings.Compare(string(a.Path), string(b.Path)) })
+	return w.leaves
+}
+
+type leafWalk struct {
+	kind   string
+	leaves []Leaf
+}
+
+func (w *leafWalk) structure(at Path, v reflect.Value, inherited Effect) {
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		word, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		if options == "inline" {
+			w.structure(at, v.Field(i), inherited)
+			continue
+		}
+		if word == "-" {
+			if word = field.Tag.Get("path"); word == "" {
+				continue
+			}
+		}
+		effect := effectFor(w.kind, field.Tag.Get("drift"), inherited)
+		if effect == "" || word == "" {
+			continue
+		}
+		w.value(at.Sub(word), v.Field(i), effect)
+	}
+}
+
+func (w *leafWalk) value(at Path, v reflect.Value, effect Effect) {
+	if isLeaf(v.Type()) {
+		w.leaves = append(w.leaves, Leaf{Path: at, Value: v.Interface(), Effect: effect})
+		return
+	}
+	switch v.Kind() {
+	case reflect.Struct:
+		w.structure(at, v, effect)
+	case reflect.Map:
+		for _, key := range v.MapKeys() {
+			w.value(at.Sub(key.String()), v.MapIndex(key), effect)
+		}
+	case reflect.Pointer:
+		if !v.IsNil() && v.Type().Elem() != reflect.TypeFor[Later]() {
+			w.value(at, v.Elem(), effect)
+		}
+	default:
+	}
+}
+
+// isLeaf tells whether a type is compared as one value: whatever knows its own
+// equality, and everything that is neither struct, map nor pointer.
+func isLeaf(t reflect.Type) bool {
+	if _, ok := t.MethodByName("Equal"); ok {
+		return true
+	}
+	switch t.Kind() {
+	case reflect.Struct, reflect.Map, reflect.Pointer, reflect.Slice:
+		return false
+	default:
+		return true
+	}
+}
+
+// effectFor reads a drift tag for a kind.
+func effectFor(kind, tag string, inherited Effect) Effect {
+	switch {
+	case tag == "":
+		return inherited
+	case tag == "-":
+		return ""
+	case !strings.Contains(tag, "="):
+		return Effect(tag)
+	}
+	for part := range strings.SplitSeq(tag, ",") {
+		if k, effect, _ := strings.Cut(part, "="); k == kind {
+			return Effect(effect)
+		}
+	}
+	return inherited
+}
+
+// Text writes a leaf as a manifest or a report would.
+func Text(v any) string {
+	if s, ok := v.(fmt.Stringer); ok {
+		return s.String()
+	}
+	return fmt.Sprint(v)
+}
+
+// Zero tells whether a leaf says nothing: an empty word, no size, an empty set.
+func Zero(v any) bool {
+	value := reflect.ValueOf(v)
+	switch value.Kind() {
+	case reflect.Slice, reflect.Map:
+		return value.Len() == 0
+	case reflect.Invalid:
+		return true
+	default:
+		return value.IsZero()
+	}
+}

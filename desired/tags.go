@@ -1,0 +1,35 @@
+package desired
+
+// The kinds' types carry what the loader, the comparison and the reference need
+// to know about a field as struct tags:
+//
+//	yaml:"memory"    the manifest's word; "-" is not a manifest's word
+//	drift:"reboot"   what a difference costs, an [Effect]; inherited by what
+//	                 stands below; "vm=create,ct=online" where kinds differ;
+//	                 "-" (and no tag at all) is never compared with live
+//	path:"cloudInit" the path under which a field that is no manifest's word is
+//	                 compared
+//	short:"size"     the key that a plain scalar stands for ("memory: 2GiB")
+//	list:"replace"   a list of which the last layer wins; others add up
+//	enum:"a|b"       the words allowed
+//	later:"reason"   the language has it, this version can't do it: an error
+//	                 that says so and what to do instead
+
+// Effect is what it costs to make a difference good.
+type Effect string
+
+// The effects.
+const (
+	// Online changes take place while the guest runs.
+	Online Effect = "online"
+	// Reboot changes are written now and take effect at the next start.
+	Reboot Effect = "reboot"
+	// Create facts are settled when the guest is made: a difference is a note.
+	Create Effect = "create"
+	// Recreate changes need the guest to be made anew.
+	Recreate Effect = "recreate"
+)
+
+// Later marks a field of the language that this version knows but cannot do.
+// Setting one is an error, so that nothing is accepted silently.
+type Later struct{}
