@@ -42,7 +42,7 @@ type EdgeTLS struct {
 	Default Target `yaml:"default" drift:"online"`
 	// Routes go from a name, or from .apex for the name and all below it.
 	// A guest's expose adds routes.
-	Routes map[string]Target `yaml:"routes" drift:"online"`
+	Routes map[string]Target `yaml:"routes" drift:"online" exact:"yes"`
 
 	ProxyProtocol *Later `yaml:"proxyProtocol" later:"PROXY protocol is not built yet: leave it out"`
 }

@@ -31,6 +31,9 @@ type Leaf struct {
 	Path   Path
 	Value  any
 	Effect Effect
+	// Exact is true within a map that the manifest owns whole: what is live
+	// there and not wanted is to go.
+	Exact bool
 }
 
 // Leaves lists the comparable values of spec, a pointer to a kind's type,
@@ -38,7 +41,7 @@ type Leaf struct {
 // between kinds.
 func Leaves(kind string, spec any) []Leaf {
 	w := leafWalk{kind: kind}
-	w.structure("", reflect.ValueOf(spec).Elem(), "")
+	w.structure("", reflect.ValueOf(spec).Elem(), "", false)
 	slices.SortFunc(w.leaves, func(a, b Leaf) int { return strings.Compare(string(a.Path), string(b.Path)) })
 	return w.leaves
 }
@@ -48,12 +51,12 @@ type leafWalk struct {
 	leaves []Leaf
 }
 
-func (w *leafWalk) structure(at Path, v reflect.Value, inherited Effect) {
+func (w *leafWalk) structure(at Path, v reflect.Value, inherited Effect, exact bool) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		word, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		if options == "inline" {
-			w.structure(at, v.Field(i), inherited)
+			w.structure(at, v.Field(i), inherited, exact)
 			continue
 		}
 		if word == "-" {
@@ -65,25 +68,25 @@ func (w *leafWalk) structure(at Path, v reflect.Value, inherited Effect) {
 		if effect == "" || word == "" {
 			continue
 		}
-		w.value(at.Sub(word), v.Field(i), effect)
+		w.value(at.Sub(word), v.Field(i), effect, exact || field.Tag.Get("exact") == "yes")
 	}
 }
 
-func (w *leafWalk) value(at Path, v reflect.Value, effect Effect) {
+func (w *leafWalk) value(at Path, v reflect.Value, effect Effect, exact bool) {
 	if isLeaf(v.Type()) {
-		w.leaves = append(w.leaves, Leaf{Path: at, Value: v.Interface(), Effect: effect})
+		w.leaves = append(w.leaves, Leaf{Path: at, Value: v.Interface(), Effect: effect, Exact: exact})
 		return
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		w.structure(at, v, effect)
+		w.structure(at, v, effect, exact)
 	case reflect.Map:
 		for _, key := range v.MapKeys() {
-			w.value(at.Sub(key.String()), v.MapIndex(key), effect)
+			w.value(at.Sub(key.String()), v.MapIndex(key), effect, exact)
 		}
 	case reflect.Pointer:
 		if !v.IsNil() && v.Type().Elem() != reflect.TypeFor[Later]() {
-			w.value(at, v.Elem(), effect)
+			w.value(at, v.Elem(), effect, exact)
 		}
 	default:
 	}

@@ -9,6 +9,7 @@ package desired
 //	                 "-" (and no tag at all) is never compared with live
 //	path:"cloudInit" the path under which a field that is no manifest's word is
 //	                 compared
+//	exact:"yes"      a map that the manifest owns whole: extra live keys go
 //	short:"size"     the key that a plain scalar stands for ("memory: 2GiB")
 //	list:"replace"   a list of which the last layer wins; others add up
 //	enum:"a|b"       the words allowed
