@@ -21,11 +21,14 @@ import (
 	"berth/agent/internal/gitserve"
 )
 
-func start(t *testing.T) (*gitserve.Server, string) {
+func start(t *testing.T, set ...func(*gitserve.Server)) (*gitserve.Server, string) {
 	t.Helper()
 	server, err := gitserve.New(filepath.Join(t.TempDir(), "fleet.git"))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, f := range set {
+		f(server)
 	}
 	web := httptest.NewServer(server)
 	t.Cleanup(web.Close)
@@ -107,9 +110,10 @@ func TestReopenKeepsTheRepository(t *testing.T) {
 }
 
 func TestGoGitPushes(t *testing.T) {
-	server, url := start(t)
 	var pushed []string
-	server.OnPush = func(ref, hash string) { pushed = append(pushed, ref+" "+hash) }
+	server, url := start(t, func(s *gitserve.Server) {
+		s.OnPush = func(ref, hash string) { pushed = append(pushed, ref+" "+hash) }
+	})
 	dir := t.TempDir()
 	repo, err := git.PlainInitWithOptions(dir, &git.PlainInitOptions{InitOptions: git.InitOptions{DefaultBranch: "refs/heads/main"}})
 	if err != nil {
@@ -168,8 +172,7 @@ func workCommit(t *testing.T, repo *git.Repository, dir, content string, amend b
 }
 
 func TestToken(t *testing.T) {
-	server, url := start(t)
-	server.Token = "right"
+	server, url := start(t, func(s *gitserve.Server) { s.Token = "right" })
 	commit(t, server, "first", map[string]*string{"a": new("a")})
 	for _, test := range []struct {
 		name string
@@ -229,8 +232,7 @@ func TestRealGit(t *testing.T) {
 		}
 		t.Skip("no git program here")
 	}
-	server, url := start(t)
-	server.Token = "right"
+	server, url := start(t, func(s *gitserve.Server) { s.Token = "right" })
 	url = strings.Replace(url, "http://", "http://x:right@", 1)
 	home := t.TempDir()
 	run := func(dir string, args ...string) (string, error) {
