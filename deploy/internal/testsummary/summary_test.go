@@ -47,7 +47,7 @@ func TestB(t *testing.T) { t.Run("sub", func(t *testing.T) { t.Error("seen") }) 
 
 	stream := func(packages ...string) *bytes.Buffer {
 		var out bytes.Buffer
-		cmd := exec.CommandContext(t.Context(), "go", append([]string{"test", "-json", "-vet=off", "-p=2"}, packages...)...)
+		cmd := exec.CommandContext(t.Context(), "go", append([]string{"test", "-json", "-vet=off", "-p=1"}, packages...)...)
 		cmd.Dir, cmd.Stdout = dir, &out
 		cmd.Env = append(os.Environ(), "GOFLAGS=", "GOWORK=off")
 		_ = cmd.Run() // It fails where the tests do; the stream is what counts.
