@@ -1,0 +1,230 @@
+package drift
+
+import (
+	"berth/desired"
+)
+
+// Step is one move from what is to what should be.
+type Step string
+
+// The steps.
+const (
+	Fetch   Step = "fetch"   // bring an image onto a storage
+	Create  Step = "create"  // make a guest, and start it if it shall run
+	Restore Step = "restore" // bring an archived guest back
+	Online  Step = "online"  // change what can change while it runs
+	Pending Step = "pending" // write what takes effect at the next start
+	Reboot  Step = "reboot"  // let pending changes take effect
+	Start   Step = "start"
+	Stop    Step = "stop"
+	Ready   Step = "ready" // wait until it runs, is known and answers
+	Run     Step = "run"   // run a playbook
+	Route   Step = "route" // send names to targets
+	Drain   Step = "drain" // take names away
+	Archive Step = "archive"
+	Delete  Step = "delete"
+)
+
+// Down tells whether the step takes something out of service: what uses the
+// resource must let go of it before.
+func (s Step) Down() bool { return s == Stop || s == Archive || s == Delete }
+
+// Destructive tells whether the step takes away what an edit of Git alone
+// brings back with effort, or not at all. Guards hold these.
+func (s Step) Destructive() bool { return s == Archive || s == Delete }
+
+// Key names a change: one resource may need several steps, each once.
+type Key struct {
+	ID   desired.ID `json:"id"`
+	Step Step       `json:"step"`
+}
+
+// String is "vm/web-1 create".
+func (k Key) String() string { return string(k.ID) + " " + string(k.Step) }
+
+// Value is one side of a difference.
+type Value struct {
+	// Text is how a manifest would write it; "" is unset.
+	Text string `json:"text,omitempty"`
+	// From is set while the value is known only after another step:
+	// "vm/web-1 address".
+	From string `json:"from,omitempty"`
+	// Secret hides Text: it is then only told that it differs.
+	Secret bool `json:"secret,omitempty"`
+}
+
+// Origin tells which side moved since the last applied commit.
+type Origin string
+
+// The origins; "" is unknown.
+const (
+	FromGit  Origin = "git"
+	FromLive Origin = "live"
+)
+
+// Field is one difference within a change.
+type Field struct {
+	Path   desired.Path   `json:"path"`
+	Before Value          `json:"before"`
+	After  Value          `json:"after"`
+	Effect desired.Effect `json:"effect,omitempty"`
+	Origin Origin         `json:"origin,omitempty"`
+	// By is who moved the live side, where Proxmox tells: "root@pam".
+	By string `json:"by,omitempty"`
+	// Held is why this field must not be applied; the others of its change go on.
+	Held   string         `json:"held,omitempty"`
+	Source desired.Source `json:"source,omitzero"`
+	// Needs are resources that this field alone waits for; Wait are their steps
+	// in this plan. Where one fails, the field is skipped and the others go on.
+	Needs []desired.ID `json:"needs,omitempty"`
+	Wait  []Key        `json:"wait,omitempty"`
+}
+
+// Change is one step from what is to what should be, as plain data.
+type Change struct {
+	Key
+	// Site is the site it happens on; "" for none.
+	Site   string  `json:"site,omitempty"`
+	Fields []Field `json:"fields,omitempty"`
+	// Reason says why, for people; nothing decides on it.
+	Reason string `json:"reason,omitempty"`
+	// Needs are resources that must stand first; Frees those that this change
+	// lets go of. The planner makes Wait of both: steps of this plan to finish
+	// first.
+	Needs []desired.ID `json:"needs,omitempty"`
+	Frees []desired.ID `json:"frees,omitempty"`
+	Wait  []Key        `json:"wait,omitempty"`
+	// Lanes bound what runs at once: "site:home", "node:home/pve1",
+	// "guest:home/4001004", "host:edge".
+	Lanes []string `json:"lanes,omitempty"`
+	// Held is why it must not be applied; "" means go.
+	Held string `json:"held,omitempty"`
+	// Source is the manifest line that asks for it; zero for what is gone.
+	Source desired.Source `json:"source,omitzero"`
+}
+
+// Blind is what could not be read. Nothing is planned there, and nothing that it
+// could bear on is taken away.
+type Blind struct {
+	// ID is the one resource that is unknown; else Site, or Kind, says what is.
+	ID   desired.ID `json:"id,omitempty"`
+	Site string     `json:"site,omitempty"`
+	Kind string     `json:"kind,omitempty"`
+	// Reason says why, Remedy what to do.
+	Reason string `json:"reason"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Covers tells whether a resource is unknown because of b.
+func (b Blind) Covers(id desired.ID, site string) bool {
+	switch {
+	case b.ID != "":
+		return b.ID == id
+	case b.Site != "":
+		return b.Site == site
+	default:
+		return b.Kind == id.Kind()
+	}
+}
+
+// Foreign is something that is not ours and stands where a manifest points, or
+// bears our signs. It is never touched; ID, if set, is what it stands in the
+// way of.
+type Foreign struct {
+	ID   desired.ID `json:"id,omitempty"`
+	Site string     `json:"site,omitempty"`
+	// What names it: `ct 118 "pihole" on pve1`.
+	What string `json:"what"`
+	// Reason says why it is not ours, Remedy what to do.
+	Reason string `json:"reason"`
+	Remedy string `json:"remedy,omitempty"`
+}
+
+// Note is a remark that asks for nothing.
+type Note struct {
+	ID     desired.ID     `json:"id,omitempty"`
+	Path   desired.Path   `json:"path,omitempty"`
+	Text   string         `json:"text"`
+	Source desired.Source `json:"source,omitzero"`
+}
+
+// Live is a resource of ours as it is, in the manifest's words.
+type Live struct {
+	ID   desired.ID
+	Site string
+	// Spec is of the same type as the wanted resource's.
+	Spec any
+	// Archived tells that it is kept, stopped, until its time is up.
+	Archived bool
+	// Protected tells that it must not be taken away.
+	Protected bool
+	// Facts are what other resources may ask: "address", "instance".
+	Facts map[string]string
+	// By tells who changed a path last, where that is known.
+	By map[desired.Path]string
+	// Handle is the applyer's own.
+	Handle any
+}
+
+// Observed is what an applyer found.
+type Observed struct {
+	Lives   []Live
+	Blind   []Blind
+	Foreign []Foreign
+	Notes   []Note
+	// Ours and Others count guests by site, for the report's heading.
+	Counts map[string]Count
+}
+
+// Count is how many guests of a site are ours, and how many are not.
+type Count struct {
+	Ours   int `json:"ours"`
+	Others int `json:"others"`
+}
+
+// Plan is what a turn would do, as plain data: made once, then shown, guarded,
+// kept and applied.
+type Plan struct {
+	Commit string `json:"commit,omitempty"`
+	// Digest stands for all that would be done.
+	Digest  string           `json:"digest"`
+	Changes []Change         `json:"changes"`
+	Blind   []Blind          `json:"blind,omitempty"`
+	Foreign []Foreign        `json:"foreign,omitempty"`
+	Notes   []Note           `json:"notes,omitempty"`
+	Counts  map[string]Count `json:"counts,omitempty"`
+}
+
+// Change finds a change by its key; nil if the plan has none such.
+func (p *Plan) Change(k Key) *Change {
+	for i := range p.Changes {
+		if p.Changes[i].Key == k {
+			return &p.Changes[i]
+		}
+	}
+	return nil
+}
+
+// Go tells whether anything would be done: a change that is not held, with a
+// field that is not held if it has fields at all.
+func (p *Plan) Go() bool {
+	for _, c := range p.Changes {
+		if c.Goes() {
+			return true
+		}
+	}
+	return false
+}
+
+// Goes tells whether the change would be applied, at least in part.
+func (c *Change) Goes() bool {
+	if c.Held != "" {
+		return false
+	}
+	for _, f := range c.Fields {
+		if f.Held == "" {
+			return true
+		}
+	}
+	return len(c.Fields) == 0
+}

@@ -1,0 +1,183 @@
+package drift
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"berth/desired"
+)
+
+// order turns needs and frees into waits, holds what waits for itself, and puts
+// the changes into an order in which each comes after what it waits for.
+func (p *Plan) order(w *World) {
+	up := make(map[desired.ID][]Key)
+	down := make(map[desired.ID][]Key)
+	for _, c := range p.Changes {
+		if c.Step.Down() {
+			down[c.ID] = append(down[c.ID], c.Key)
+		} else if c.Step != Drain {
+			up[c.ID] = append(up[c.ID], c.Key)
+		}
+	}
+	stands := func(need, by desired.ID) []Key {
+		if need == by || len(up[need]) == 0 {
+			return nil
+		}
+		// A resource's steps wait for one another: the last says it all.
+		return up[need][len(up[need])-1:]
+	}
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		for _, need := range c.Needs {
+			c.Wait = append(c.Wait, stands(need, c.ID)...)
+		}
+		for j := range c.Fields {
+			f := &c.Fields[j]
+			for _, need := range f.Needs {
+				f.Wait = append(f.Wait, stands(need, c.ID)...)
+			}
+			p.holdUnknown(w, f)
+		}
+	}
+	for _, c := range p.Changes {
+		for _, freed := range c.Frees {
+			if len(down[freed]) > 0 && freed != c.ID {
+				first := p.Change(down[freed][0])
+				first.Wait = append(first.Wait, c.Key)
+			}
+		}
+	}
+	for i := range p.Changes {
+		p.Changes[i].Wait = dedupe(p.Changes[i].Wait)
+		for j := range p.Changes[i].Fields {
+			p.Changes[i].Fields[j].Wait = dedupe(p.Changes[i].Fields[j].Wait)
+		}
+	}
+	p.sort()
+}
+
+// holdUnknown holds a field whose value nobody in this plan will make known.
+func (p *Plan) holdUnknown(w *World, f *Field) {
+	if f.After.From == "" || f.Held != "" || len(f.Wait) > 0 {
+		return
+	}
+	id, fact, _ := strings.Cut(f.After.From, " ")
+	if w.Live(desired.ID(id)) == nil {
+		f.Held = id + " is not there and not planned in this turn"
+		return
+	}
+	f.Held = fmt.Sprintf("%s has no known %s: give it a static address or a reservation, or enable its guest agent", id, fact)
+	if fact != desired.FactAddress {
+		f.Held = fmt.Sprintf("%s has no known %s", id, fact)
+	}
+}
+
+func dedupe(keys []Key) []Key {
+	slices.SortFunc(keys, compareKeys)
+	return slices.Compact(keys)
+}
+
+func compareKeys(a, b Key) int { return strings.Compare(a.String(), b.String()) }
+
+// waits are all keys that a change waits for, its fields' included.
+func (c *Change) waits() []Key {
+	all := slices.Clone(c.Wait)
+	for _, f := range c.Fields {
+		all = append(all, f.Wait...)
+	}
+	return all
+}
+
+// sort is Kahn's, with ties kept in the order in which the changes came. What
+// is left over waits for itself: it is held, and the circle is named.
+func (p *Plan) sort() {
+	done := make(map[Key]bool)
+	there := make(map[Key]bool)
+	for _, c := range p.Changes {
+		there[c.Key] = true
+	}
+	rest := p.Changes
+	var sorted []Change
+	for len(rest) > 0 {
+		var later []Change
+		for _, c := range rest {
+			free := !slices.ContainsFunc(c.waits(), func(k Key) bool { return there[k] && !done[k] })
+			if free {
+				done[c.Key] = true
+				sorted = append(sorted, c)
+			} else {
+				later = append(later, c)
+			}
+		}
+		if len(later) == len(rest) {
+			circle := make([]string, len(rest))
+			for i, c := range rest {
+				circle[i] = c.Key.String()
+			}
+			for i := range rest {
+				rest[i].Held = "waits for itself: " + strings.Join(circle, " → ") + "; take one of these needs out"
+			}
+			sorted = append(sorted, rest...)
+			break
+		}
+		rest = later
+	}
+	p.Changes = sorted
+}
+
+// spread carries holds along the waits, by name: what waits for a held step is
+// held, a field that does is held alone, and names are not taken away from a
+// guest that stays.
+func (p *Plan) spread() {
+	for changed := true; changed; {
+		changed = false
+		for i := range p.Changes {
+			c := &p.Changes[i]
+			if c.Held != "" {
+				continue
+			}
+			if blocker := p.heldAmong(c.Wait); blocker != nil {
+				c.Held = fmt.Sprintf("waits for %s, which is held", blocker.Key)
+				changed = true
+				continue
+			}
+			for j := range c.Fields {
+				f := &c.Fields[j]
+				if blocker := p.heldAmong(f.Wait); blocker != nil && f.Held == "" {
+					f.Held = fmt.Sprintf("waits for %s, which is held", blocker.Key)
+					changed = true
+				}
+			}
+			if c.Step == Drain && c.Held == "" {
+				if stays := p.heldDown(c.Frees); stays != nil {
+					c.Held = fmt.Sprintf("%s is held, so its names stay", stays.Key)
+					changed = true
+				}
+			}
+			if len(c.Fields) > 0 && c.Held == "" && !c.Goes() {
+				c.Held = c.Fields[0].Held
+				changed = true
+			}
+		}
+	}
+}
+
+func (p *Plan) heldAmong(keys []Key) *Change {
+	for _, k := range keys {
+		if c := p.Change(k); c != nil && c.Held != "" {
+			return c
+		}
+	}
+	return nil
+}
+
+func (p *Plan) heldDown(ids []desired.ID) *Change {
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if c.Held != "" && c.Step.Down() && slices.Contains(ids, c.ID) {
+			return c
+		}
+	}
+	return nil
+}
