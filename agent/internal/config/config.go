@@ -1,0 +1,196 @@
+// Package config is the host's own settings, agent.yaml: which repository, with
+// what credentials, and where the agent keeps what it must.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Settings is agent.yaml. Relative paths in it are relative to its own
+// directory.
+type Settings struct {
+	Repository Repository `yaml:"repository"`
+	// State is the directory of the clone, the journal and the known hosts.
+	State string `yaml:"state"`
+	// Socket is the Unix socket by which commands reach the running agent.
+	Socket string `yaml:"socket"`
+	// Poll is how often the repository is asked for a new commit, Sweep how
+	// often everything is compared although Git stands still.
+	Poll  Interval `yaml:"poll"`
+	Sweep Interval `yaml:"sweep"`
+	// Secrets name files that hold what manifests refer to; systemd credentials
+	// of the same name come first.
+	Secrets map[string]string `yaml:"secrets"`
+	Log     Log               `yaml:"log"`
+	// File is where the settings were read from; "" if there was no file.
+	File string `yaml:"-"`
+}
+
+// Repository is where the manifests come from.
+type Repository struct {
+	URL    string `yaml:"url"`
+	Branch string `yaml:"branch"`
+	// Path is the directory of the manifests within the repository.
+	Path string `yaml:"path"`
+	// Token is a file that holds the token for an HTTP(S) remote; CA one that
+	// holds the authorities to judge it by.
+	Token string `yaml:"token"`
+	CA    string `yaml:"ca"`
+	// AllowRewrite takes a history that no longer holds the last accepted commit.
+	AllowRewrite bool `yaml:"allowRewrite"`
+}
+
+// Log is how the agent logs.
+type Log struct {
+	// Format is text or json, Level debug, info, warn or error.
+	Format string `yaml:"format"`
+	Level  string `yaml:"level"`
+}
+
+// Interval is a length of time in Go's notation: "30s", "10m".
+type Interval time.Duration
+
+// UnmarshalText reads an interval.
+func (i *Interval) UnmarshalText(text []byte) error {
+	d, err := time.ParseDuration(string(text))
+	if err != nil || d <= 0 {
+		return fmt.Errorf("%q is no interval: write 30s, 10m or 1h", text)
+	}
+	*i = Interval(d)
+	return nil
+}
+
+// Default is where the settings are unless a flag or BERTH_CONFIG says.
+const Default = "/etc/berth/agent.yaml"
+
+// variables are the settings that the environment may give, over the file.
+var variables = []struct {
+	name string
+	set  func(*Settings, string) error
+}{
+	{"BERTH_URL", func(s *Settings, v string) error { s.Repository.URL = v; return nil }},
+	{"BERTH_BRANCH", func(s *Settings, v string) error { s.Repository.Branch = v; return nil }},
+	{"BERTH_PATH", func(s *Settings, v string) error { s.Repository.Path = v; return nil }},
+	{"BERTH_TOKEN_FILE", func(s *Settings, v string) error { s.Repository.Token = v; return nil }},
+	{"BERTH_STATE", func(s *Settings, v string) error { s.State = v; return nil }},
+	{"BERTH_SOCKET", func(s *Settings, v string) error { s.Socket = v; return nil }},
+	{"BERTH_POLL", func(s *Settings, v string) error { return s.Poll.UnmarshalText([]byte(v)) }},
+	{"BERTH_SWEEP", func(s *Settings, v string) error { return s.Sweep.UnmarshalText([]byte(v)) }},
+	{"BERTH_LOG_FORMAT", func(s *Settings, v string) error { s.Log.Format = v; return nil }},
+	{"BERTH_LOG_LEVEL", func(s *Settings, v string) error { s.Log.Level = v; return nil }},
+}
+
+// Load reads the settings from file, then from the environment, and fills in
+// the defaults. A file that is missing is an error only if it was asked for:
+// an empty file name means [Default], if it is there.
+func Load(file string, environ func(string) string) (*Settings, error) {
+	s := &Settings{}
+	asked := file != ""
+	if !asked {
+		if file = environ("BERTH_CONFIG"); file != "" {
+			asked = true
+		} else {
+			file = Default
+		}
+	}
+	text, err := os.ReadFile(file)
+	switch {
+	case err == nil:
+		if err := s.parse(file, text); err != nil {
+			return nil, err
+		}
+	case asked || !errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("read the settings: %w", err)
+	}
+	for _, v := range variables {
+		if value := environ(v.name); value != "" {
+			if err := v.set(s, value); err != nil {
+				return nil, fmt.Errorf("%s: %w", v.name, err)
+			}
+		}
+	}
+	s.defaults()
+	return s, nil
+}
+
+func (s *Settings) parse(file string, text []byte) error {
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(s); err != nil && !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	if err := dec.Decode(new(Settings)); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("%s: one document is enough: take the second out", file)
+	}
+	abs, err := filepath.Abs(file)
+	if err != nil {
+		return fmt.Errorf("read the settings: %w", err)
+	}
+	s.File = abs
+	dir := filepath.Dir(abs)
+	for _, p := range []*string{&s.State, &s.Socket, &s.Repository.Token, &s.Repository.CA} {
+		*p = within(dir, *p)
+	}
+	for name, path := range s.Secrets {
+		s.Secrets[name] = within(dir, path)
+	}
+	return nil
+}
+
+func within(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+func (s *Settings) defaults() {
+	set := func(p *string, value string) {
+		if *p == "" {
+			*p = value
+		}
+	}
+	set(&s.Repository.Branch, "main")
+	set(&s.State, "/var/lib/berth")
+	set(&s.Socket, "/run/berth/agent.sock")
+	set(&s.Log.Format, "text")
+	set(&s.Log.Level, "info")
+	if s.Poll == 0 {
+		s.Poll = Interval(time.Minute)
+	}
+	if s.Sweep == 0 {
+		s.Sweep = Interval(10 * time.Minute)
+	}
+}
+
+// Check tells what must be mended before the agent can work. It looks at
+// nothing outside.
+func (s *Settings) Check() error {
+	where := s.where()
+	var wrong []error
+	say := func(format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf("%s: "+format, append([]any{where}, args...)...))
+	}
+	if s.Repository.URL == "" {
+		say("repository.url is missing: write where the manifests are, or set BERTH_URL")
+	}
+	if f := s.Log.Format; f != "text" && f != "json" {
+		say("log.format: %q: write text or json", f)
+	}
+	switch strings.ToLower(s.Log.Level) {
+	case "debug", "info", "warn", "error":
+	default:
+		say("log.level: %q: write debug, info, warn or error", s.Log.Level)
+	}
+	return errors.Join(wrong...)
+}
