@@ -198,22 +198,23 @@ func TestLeftovers(t *testing.T) {
 	if _, err := os.Stat(namespace); err != nil {
 		t.Fatalf("the killed run left nothing behind: %v", err)
 	}
-	folders, err := filepath.Glob(dir + "/berth-standin/*")
-	if err != nil || len(folders) != 1 {
-		t.Fatalf("the killed run left %v, %v", folders, err)
+	prefix := strings.TrimSuffix(string(name), "-node")
+	folder := filepath.Join(dir, "berth-standin", prefix)
+	if _, err := os.Stat(folder); err != nil {
+		// Where the temporary folder can carry no overlay.
+		folder = filepath.Join("/dev/shm/berth-standin", prefix)
 	}
 	long := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(folders[0], long, long); err != nil {
+	if err := os.Chtimes(folder, long, long); err != nil {
 		t.Fatal(err)
 	}
 	sweeper := exec.CommandContext(t.Context(), self, "-test.run=^TestLeftovers$")
 	sweeper.Env = append(os.Environ(), "BERTH_STANDIN_SWEEP=1", "TMPDIR="+dir)
 	run(t, sweeper)
-	left, err := filepath.Glob(dir + "/berth-standin/*")
-	if err != nil || len(left) != 0 {
-		t.Errorf("leftover folders: %v, %v", left, err)
+	if _, err := os.Stat(folder); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is left over: %v", folder, err)
 	}
-	if left, err := filepath.Glob(strings.TrimSuffix(namespace, "node") + "*"); err != nil || len(left) != 0 {
+	if left, err := filepath.Glob("/run/netns/" + prefix + "*"); err != nil || len(left) != 0 {
 		t.Errorf("leftover namespaces: %v, %v", left, err)
 	}
 }
