@@ -1,0 +1,263 @@
+package checkout
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// maxPacks is when the clone is made afresh: each fetch adds a pack, and go-git
+// never joins them.
+const maxPacks = 100
+
+const acceptedRef = plumbing.ReferenceName("refs/berth/accepted")
+
+// Fetch returns the newest commit of the branch, with all its objects in the
+// clone. It costs one request when there is nothing new, and two when there is.
+//
+// It fails with a FetchError, whose Kind says what is wrong; with a
+// RewrittenError, or a SourceChangedError before any request is made; or with the
+// context's error. The accepted commit stays readable whatever happens.
+func (r *Repo) Fetch(ctx context.Context) (Commit, error) {
+	r.fetching.Lock()
+	defer r.fetching.Unlock()
+	r.mu.Lock()
+	err := r.sourceChanged()
+	r.mu.Unlock()
+	if err != nil {
+		return Commit{}, err
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, maxFetch, fmt.Errorf("%w: the fetch was not done after %s", ErrUnreachable, maxFetch))
+	defer cancel()
+	from, err := r.remote.open()
+	if err != nil {
+		return Commit{}, r.explain(err)
+	}
+	tip, err := from.tip(ctx)
+	if err != nil {
+		return Commit{}, r.explain(err)
+	}
+	c, err := r.take(ctx, from, tip)
+	if r.broken(ctx, err) && r.hopeless != tip {
+		// History that nobody had looked at was damaged: a fresh clone now, not at the next turn.
+		if c, err = r.take(ctx, from, tip); r.broken(ctx, err) {
+			r.hopeless = tip
+		}
+	}
+	if err != nil {
+		return Commit{}, r.explain(err)
+	}
+	return c, nil
+}
+
+// take brings the commit into the clone and judges its history. The caller holds fetching.
+func (r *Repo) take(ctx context.Context, from session, tip plumbing.Hash) (Commit, error) {
+	if err := r.bring(ctx, from, tip); err != nil {
+		return Commit{}, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	c, err := readCommit(r.store, tip)
+	if err == nil {
+		c.Path = r.source.Path
+		err = r.follows(ctx, c)
+	}
+	if err != nil {
+		r.suspect(err)
+		return Commit{}, err
+	}
+	r.noteRewrite(ctx, c)
+	return c, nil
+}
+
+// broken reports whether a fetch failed for damage of the clone, which a fresh one may repair.
+func (r *Repo) broken(ctx context.Context, err error) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var fetch *FetchError
+	return err != nil && r.damaged != nil && ctx.Err() == nil && !errors.As(err, &fetch)
+}
+
+// explain names the source in errors that do not yet.
+func (r *Repo) explain(err error) error {
+	var fetch *FetchError
+	var rewritten *RewrittenError
+	if errors.As(err, &fetch) || errors.As(err, &rewritten) {
+		return err
+	}
+	return fmt.Errorf("fetch %s branch %s: %w", r.source.URL, r.source.Branch, err)
+}
+
+// noteRewrite logs, once, an allowed rewriting of history. The caller holds both locks.
+func (r *Repo) noteRewrite(ctx context.Context, tip Commit) {
+	base, ok := r.base()
+	hash := plumbing.NewHash(tip.Hash)
+	if !ok || !r.source.AllowRewrite || base.Hash == tip.Hash || r.warned == hash {
+		return
+	}
+	if contains, err := isAncestor(ctx, r.store, plumbing.NewHash(base.Hash), hash); err == nil && !contains {
+		r.warned = hash
+		r.log.WarnContext(ctx, "history was rewritten, which the settings allow", "accepted", base.Hash, "tip", tip.Hash)
+	}
+}
+
+// suspect notes that the clone is damaged if an error from reading it says so. The caller holds mu.
+func (r *Repo) suspect(err error) {
+	var rewritten *RewrittenError
+	var content contentError
+	switch {
+	case err == nil, errors.As(err, &rewritten), errors.As(err, &content), isLocal(err),
+		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	default:
+		r.damaged = err
+	}
+}
+
+// bring gets the commit into the clone, whole. The caller holds fetching.
+func (r *Repo) bring(ctx context.Context, from session, tip plumbing.Hash) error {
+	r.mu.Lock()
+	damaged, has := r.damaged, r.store.HasEncodedObject(tip) == nil
+	r.mu.Unlock()
+	if damaged == nil && has && r.checked == tip {
+		return nil
+	}
+	if damaged == nil {
+		err := r.extend(ctx, from, tip, has)
+		r.mu.Lock()
+		if err == nil {
+			err = examine(ctx, r.store, tip)
+			r.suspect(err)
+		}
+		damaged = r.damaged
+		r.mu.Unlock()
+		if err == nil {
+			r.checked = tip
+			return nil
+		}
+		if damaged == nil {
+			return err
+		}
+	}
+	if r.hopeless == tip {
+		return fmt.Errorf("the commit is not whole in a fresh clone either: %w", damaged)
+	}
+	r.log.WarnContext(ctx, "the clone is damaged, making it afresh", "reason", damaged)
+	if err := r.refresh(ctx, from, tip); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	err := examine(ctx, r.store, tip)
+	r.suspect(err)
+	r.mu.Unlock()
+	if err != nil {
+		r.hopeless = tip
+		return fmt.Errorf("the commit is not whole in a fresh clone either: %w", err)
+	}
+	r.checked = tip
+	return nil
+}
+
+// extend fetches into the clone what it lacks of the commit.
+func (r *Repo) extend(ctx context.Context, from session, tip plumbing.Hash, has bool) error {
+	if !has {
+		found, err := packs(r.clone())
+		if err != nil {
+			return err
+		}
+		if len(found) >= maxPacks {
+			r.log.DebugContext(ctx, "joining the clone's packs", "packs", len(found))
+			return r.refresh(ctx, from, tip)
+		}
+		if err := r.pull(ctx, from, tip); err != nil {
+			return err
+		}
+		r.log.InfoContext(ctx, "fetched", "url", r.source.URL, "branch", r.source.Branch, "commit", tip.String())
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return keepRef(r.store, r.tipRef(), tip)
+}
+
+// tipRef is where the branch was seen last.
+func (r *Repo) tipRef() plumbing.ReferenceName {
+	return plumbing.NewRemoteReferenceName("origin", r.source.Branch)
+}
+
+// pull fetches through a storage of its own, so that readers need not wait for the network.
+func (r *Repo) pull(ctx context.Context, from session, tip plumbing.Hash) error {
+	r.mu.Lock()
+	var starts []plumbing.Hash
+	if ref, err := r.store.Reference(r.tipRef()); err == nil {
+		starts = append(starts, ref.Hash())
+	}
+	if r.accepted != nil {
+		starts = append(starts, plumbing.NewHash(r.accepted.Commit.Hash))
+	}
+	haves := newest(r.store, starts...)
+	r.mu.Unlock()
+	into := openStorage(r.clone())
+	// Storing a pack reads all indexes first; a damaged one is not the server's fault.
+	if err := into.HasEncodedObject(tip); err != nil && !errors.Is(err, plumbing.ErrObjectNotFound) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.suspect(err)
+		return fmt.Errorf("read the clone's indexes: %w", err)
+	}
+	if err := from.pull(ctx, tip, haves, into); err != nil {
+		return errors.Join(err, tidyPacks(r.clone()))
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.store.Reindex()
+	return nil
+}
+
+// refresh makes the clone anew and puts it in the place of the old one. The
+// accepted commit, which the server may have forgotten, is carried over.
+func (r *Repo) refresh(ctx context.Context, from session, tip plumbing.Hash) error {
+	fresh := filepath.Join(r.dir, freshDir)
+	if err := os.RemoveAll(fresh); err != nil {
+		return fmt.Errorf("remove unfinished clone: %w", err)
+	}
+	if err := makeClone(fresh, r.source.Branch); err != nil {
+		return err
+	}
+	store := openStorage(fresh)
+	if err := from.pull(ctx, tip, nil, store); err != nil {
+		return errors.Join(err, os.RemoveAll(fresh))
+	}
+	if err := keepRef(store, r.tipRef(), tip); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.accepted != nil {
+		accepted := plumbing.NewHash(r.accepted.Commit.Hash)
+		if store.HasEncodedObject(accepted) != nil {
+			if err := copyObjects(ctx, openStorage(r.clone()), accepted, []plumbing.Hash{tip}, store); err != nil {
+				if ctx.Err() != nil {
+					return err
+				}
+				r.log.WarnContext(ctx, "the accepted commit is lost: the server no longer has it, and the clone is damaged",
+					"commit", accepted.String(), "reason", err)
+			}
+		}
+		if store.HasEncodedObject(accepted) == nil {
+			if err := keepRef(store, acceptedRef, accepted); err != nil {
+				return err
+			}
+		}
+	}
+	if err := swapClone(r.dir); err != nil {
+		return err
+	}
+	r.store, r.damaged = openStorage(r.clone()), nil
+	if err := os.RemoveAll(filepath.Join(r.dir, oldDir)); err != nil {
+		r.log.WarnContext(ctx, "cannot remove the replaced clone", "error", err)
+	}
+	return nil
+}

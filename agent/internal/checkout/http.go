@@ -1,0 +1,240 @@
+package checkout
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
+	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
+	"github.com/go-git/go-git/v5/plumbing/storer"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
+)
+
+const (
+	// tokenUser is the user name that GitHub, GitLab, Gitea and Forgejo all take beside a token.
+	tokenUser = "x-access-token"
+	maxCAFile = 4 << 20
+)
+
+// web reaches a repository over HTTP. It keeps its connections between fetches.
+type web struct {
+	source Source
+	base   *http.Transport
+	roots  string // The CA file's content that base was made with.
+}
+
+// open starts one fetch: it reads the token and the CA file afresh.
+func (w *web) open() (session, error) {
+	token := ""
+	if w.source.TokenFile != "" {
+		var err error
+		if token, err = readToken(w.source.TokenFile); err != nil {
+			return nil, err
+		}
+	}
+	roots := ""
+	if w.source.CAFile != "" {
+		raw, err := readBounded(w.source.CAFile, maxCAFile, 0)
+		if err != nil {
+			return nil, fmt.Errorf("read CA file: %w", err)
+		}
+		roots = string(raw)
+	}
+	if w.base == nil || roots != w.roots {
+		base, err := newTransport(roots, w.source.CAFile)
+		if err != nil {
+			return nil, err
+		}
+		w.close()
+		w.base, w.roots = base, roots
+	}
+	return w.session(token)
+}
+
+func (w *web) session(token string) (session, error) {
+	u, err := url.Parse(w.source.URL)
+	if err != nil {
+		return nil, fmt.Errorf("parse repository URL: %w", err)
+	}
+	endpoint, err := transport.NewEndpoint(w.source.URL)
+	if err != nil {
+		return nil, fmt.Errorf("parse repository URL: %w", err)
+	}
+	endpoint.Path = u.EscapedPath() // The endpoint is printed as it is, so escapes must stay.
+	var auth transport.AuthMethod
+	if token != "" {
+		auth = &githttp.BasicAuth{Username: tokenUser, Password: token}
+	}
+	client := githttp.NewClient(&http.Client{Transport: &patient{base: w.base, silence: w.source.Timeout}})
+	upload, err := client.NewUploadPackSession(endpoint, auth)
+	if err != nil {
+		return nil, fmt.Errorf("prepare fetch: %w", err)
+	}
+	return &webSession{source: w.source, token: token, upload: upload}, nil
+}
+
+func (w *web) close() {
+	if w.base != nil {
+		w.base.CloseIdleConnections()
+	}
+}
+
+func newTransport(roots, file string) (*http.Transport, error) {
+	base, ok := http.DefaultTransport.(*http.Transport)
+	if !ok {
+		base = &http.Transport{Proxy: http.ProxyFromEnvironment}
+	}
+	base = base.Clone()
+	if roots == "" {
+		return base, nil
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		return nil, fmt.Errorf("read the system's certificates: %w", err)
+	}
+	if !pool.AppendCertsFromPEM([]byte(roots)) {
+		return nil, fmt.Errorf("read CA file %s: no PEM certificate in it", file)
+	}
+	base.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
+	return base, nil
+}
+
+// webSession is one fetch.
+type webSession struct {
+	source     Source
+	token      string
+	upload     transport.UploadPackSession
+	advertised *packp.AdvRefs
+}
+
+// tip asks for the branch's newest commit: one request.
+func (s *webSession) tip(ctx context.Context) (plumbing.Hash, error) {
+	refs, err := s.upload.AdvertisedReferencesContext(ctx)
+	if err != nil {
+		return plumbing.ZeroHash, s.explain(ctx, err)
+	}
+	s.advertised = refs
+	tip, ok := refs.References[plumbing.NewBranchReferenceName(s.source.Branch).String()]
+	if !ok {
+		names := make([]string, 0, len(refs.References))
+		for name := range refs.References {
+			names = append(names, name)
+		}
+		return plumbing.ZeroHash, noBranch(s.source, names)
+	}
+	return tip, nil
+}
+
+// pull stores a commit with all that it needs and that the haves do not bring: one request.
+func (s *webSession) pull(ctx context.Context, want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) (err error) {
+	req := packp.NewUploadPackRequestFromCapabilities(s.advertised.Capabilities)
+	if s.advertised.Capabilities.Supports(capability.NoProgress) {
+		if err := req.Capabilities.Set(capability.NoProgress); err != nil {
+			return fmt.Errorf("prepare fetch: %w", err)
+		}
+	}
+	req.Wants = []plumbing.Hash{want}
+	req.Haves = haves
+	answer, err := s.upload.UploadPack(ctx, req)
+	if err != nil {
+		return s.explain(ctx, err)
+	}
+	defer func() { err = errors.Join(err, answer.Close()) }()
+	var pack io.Reader = answer
+	switch {
+	case req.Capabilities.Supports(capability.Sideband64k):
+		pack = sideband.NewDemuxer(sideband.Sideband64k, answer)
+	case req.Capabilities.Supports(capability.Sideband):
+		pack = sideband.NewDemuxer(sideband.Sideband, answer)
+	}
+	if err := packfile.UpdateObjectStorage(into, pack); err != nil {
+		if isLocal(err) {
+			return fmt.Errorf("store fetched objects: %w", err)
+		}
+		return s.explain(ctx, err)
+	}
+	return nil
+}
+
+// explain puts what went wrong on the way into the words of this package.
+func (s *webSession) explain(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		// The caller has ended it, which says nothing of the server; or maxFetch has.
+		ended := ctx.Err()
+		if errors.Is(context.Cause(ctx), ErrUnreachable) {
+			ended = context.Cause(ctx)
+		}
+		return ended
+	}
+	out := &FetchError{Source: s.source.id()}
+	var unknownCA x509.UnknownAuthorityError
+	switch err = peel(err); {
+	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed):
+		out.Kind = ErrAuth
+		out.Remedy = "name a token file in the settings"
+		if s.source.TokenFile != "" {
+			out.Remedy = "check that the token in " + s.source.TokenFile + " has not expired and may read the repository"
+		}
+	case errors.Is(err, transport.ErrRepositoryNotFound):
+		out.Kind = ErrNotFound
+		out.Remedy = "check the URL, and whether the repository is private: servers answer the same when the token may not see it"
+	case errors.Is(err, transport.ErrEmptyRemoteRepository):
+		out.Kind = ErrEmpty
+		out.Remedy = "push a first commit to the branch"
+		return out
+	case errors.As(err, &unknownCA):
+		out.Kind = ErrUnreachable
+		out.Remedy = "if the server has a certificate of your own CA, name that CA's file in the settings"
+	default:
+		out.Kind = ErrUnreachable
+		out.Remedy = "check the URL, the network and the server"
+	}
+	out.Detail = printable(scrub(err.Error(), s.token))
+	return out
+}
+
+// peel removes go-git's wrappers, which errors.Is and errors.As cannot look through.
+func peel(err error) error {
+	for {
+		var unexpected *plumbing.UnexpectedError
+		var permanent *plumbing.PermanentError
+		switch {
+		case errors.As(err, &unexpected):
+			err = unexpected.Err
+		case errors.As(err, &permanent):
+			err = permanent.Err
+		default:
+			return err
+		}
+	}
+}
+
+func noBranch(source Source, refs []string) error {
+	var branches []string
+	for _, ref := range refs {
+		if name := plumbing.ReferenceName(ref); name.IsBranch() {
+			branches = append(branches, name.Short())
+		}
+	}
+	slices.Sort(branches)
+	detail := "it has no branches"
+	if len(branches) > 0 {
+		detail = "it has " + strings.Join(branches, ", ")
+	}
+	return &FetchError{
+		Source: source.id(), Kind: ErrBranch, Detail: printable(detail),
+		Remedy: "push the branch, or correct its name in the settings",
+	}
+}

@@ -1,0 +1,283 @@
+package checkout
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/go-git/go-git/v5/plumbing"
+)
+
+// treeFS is one commit's files below one folder.
+type treeFS struct {
+	repo    *Repo
+	root    *node
+	commit  string
+	when    time.Time
+	maxFile int64
+
+	mu     sync.Mutex
+	left   int64          // Bytes that may still be read of files not opened yet.
+	opened map[*node]bool // Files that were counted already.
+}
+
+var (
+	_ fs.ReadDirFS  = (*treeFS)(nil)
+	_ fs.ReadFileFS = (*treeFS)(nil)
+	_ fs.StatFS     = (*treeFS)(nil)
+)
+
+// Open implements fs.FS.
+func (t *treeFS) Open(name string) (fs.File, error) {
+	n, err := t.find("open", name)
+	if err != nil {
+		return nil, err
+	}
+	if n.kind == fs.ModeDir {
+		return &openDir{tree: t, node: n, path: name}, nil
+	}
+	content, err := t.content(n)
+	if err != nil {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
+	}
+	return &openFile{content: bytes.NewReader(content), info: info{node: n, size: int64(len(content)), when: t.when}, path: name}, nil
+}
+
+// ReadFile implements fs.ReadFileFS.
+func (t *treeFS) ReadFile(name string) ([]byte, error) {
+	n, err := t.find("read", name)
+	if err != nil {
+		return nil, err
+	}
+	content, err := t.content(n)
+	if err != nil {
+		return nil, &fs.PathError{Op: "read", Path: name, Err: err}
+	}
+	return content, nil
+}
+
+// ReadDir implements fs.ReadDirFS.
+func (t *treeFS) ReadDir(name string) ([]fs.DirEntry, error) {
+	n, err := t.find("readdir", name)
+	if err != nil {
+		return nil, err
+	}
+	if n.kind != fs.ModeDir {
+		return nil, &fs.PathError{Op: "readdir", Path: name, Err: errNotDir}
+	}
+	return t.list(n), nil
+}
+
+// Stat implements fs.StatFS. Unlike Open it reads nothing, so it works for files beyond the limits.
+func (t *treeFS) Stat(name string) (fs.FileInfo, error) {
+	n, err := t.find("stat", name)
+	if err != nil {
+		return nil, err
+	}
+	i, err := t.describe(n)
+	if err != nil {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
+	}
+	return i, nil
+}
+
+const errNotDir = pathError("not a directory")
+
+// pathError is the reason inside an fs.PathError.
+type pathError string
+
+func (e pathError) Error() string { return string(e) }
+
+func (t *treeFS) find(op, name string) (*node, error) {
+	if !fs.ValidPath(name) {
+		return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrInvalid}
+	}
+	at := t.root
+	if name == "." {
+		return at, nil
+	}
+	for part := range strings.SplitSeq(name, "/") {
+		switch at.kind {
+		case fs.ModeSymlink:
+			return nil, &fs.PathError{Op: op, Path: name, Err: ErrSymlink}
+		case fs.ModeIrregular:
+			return nil, &fs.PathError{Op: op, Path: name, Err: ErrSubmodule}
+		}
+		if at = at.child(part); at == nil {
+			return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
+		}
+	}
+	return at, nil
+}
+
+// content reads a file after its size was found to be within the limits.
+func (t *treeFS) content(n *node) ([]byte, error) {
+	switch n.kind {
+	case fs.ModeDir:
+		return nil, pathError("is a directory")
+	case fs.ModeSymlink:
+		return nil, ErrSymlink
+	case fs.ModeIrregular:
+		return nil, ErrSubmodule
+	}
+	size, err := t.repo.blobSize(n.hash)
+	if err != nil {
+		return nil, fmt.Errorf("commit %s: %w", t.commit, err)
+	}
+	if size > t.maxFile {
+		return nil, fmt.Errorf("%w: %d bytes, and the limit for one file is %d", ErrTooLarge, size, t.maxFile)
+	}
+	if err := t.count(n, size); err != nil {
+		return nil, err
+	}
+	content, err := t.repo.blob(n.hash, size)
+	if err != nil {
+		return nil, fmt.Errorf("commit %s: %w", t.commit, err)
+	}
+	return content, nil
+}
+
+// count charges a file to the total the first time it is opened.
+func (t *treeFS) count(n *node, size int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.opened[n] {
+		return nil
+	}
+	if size > t.left {
+		return fmt.Errorf("%w: with this file the commit's files exceed the limit of %d bytes for all that are read", ErrTooLarge, t.repo.source.MaxTotal)
+	}
+	t.left -= size
+	t.opened[n] = true
+	return nil
+}
+
+// describe finds out a file's size without reading it.
+func (t *treeFS) describe(n *node) (info, error) {
+	i := info{node: n, when: t.when}
+	if n.kind == fs.ModeDir || n.kind == fs.ModeIrregular {
+		return i, nil
+	}
+	var err error
+	i.size, err = t.repo.blobSize(n.hash)
+	return i, err
+}
+
+func (t *treeFS) list(dir *node) []fs.DirEntry {
+	entries := make([]fs.DirEntry, 0, len(dir.children))
+	for _, child := range dir.children {
+		entries = append(entries, dirEntry{node: child, tree: t})
+	}
+	return entries
+}
+
+type dirEntry struct {
+	*node
+	tree *treeFS
+}
+
+func (e dirEntry) Name() string               { return e.name }
+func (e dirEntry) IsDir() bool                { return e.kind.IsDir() }
+func (e dirEntry) Type() fs.FileMode          { return e.kind.Type() }
+func (e dirEntry) Info() (fs.FileInfo, error) { return e.tree.describe(e.node) }
+func (e dirEntry) String() string             { return fs.FormatDirEntry(e) }
+
+// openFile is a file that was read whole when it was opened.
+type openFile struct {
+	content *bytes.Reader // nil once the file is closed.
+	info    info
+	path    string
+}
+
+func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
+
+func (f *openFile) Close() error {
+	if f.content == nil {
+		return &fs.PathError{Op: "close", Path: f.path, Err: fs.ErrClosed}
+	}
+	f.content = nil
+	return nil
+}
+
+func (f *openFile) Read(p []byte) (int, error) {
+	if f.content == nil {
+		return 0, &fs.PathError{Op: "read", Path: f.path, Err: fs.ErrClosed}
+	}
+	return f.content.Read(p)
+}
+
+type openDir struct {
+	tree *treeFS
+	node *node
+	path string
+	next int
+}
+
+func (d *openDir) Stat() (fs.FileInfo, error) { return d.tree.describe(d.node) }
+func (d *openDir) Close() error               { return nil }
+
+func (d *openDir) Read([]byte) (int, error) {
+	return 0, &fs.PathError{Op: "read", Path: d.path, Err: pathError("is a directory")}
+}
+
+func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {
+	rest := d.tree.list(d.node)[d.next:]
+	if n > 0 {
+		if len(rest) == 0 {
+			return nil, io.EOF
+		}
+		rest = rest[:min(n, len(rest))]
+	}
+	d.next += len(rest)
+	return rest, nil
+}
+
+// blobSize looks a file's size up without reading the file.
+func (r *Repo) blobSize(hash plumbing.Hash) (int64, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	size, err := r.store.EncodedObjectSize(hash)
+	if err != nil {
+		r.suspect(err)
+		return 0, fmt.Errorf("look up object %s: %w", hash, err)
+	}
+	return size, nil
+}
+
+// blob reads a file and checks it against its hash, which go-git leaves out.
+func (r *Repo) blob(hash plumbing.Hash, size int64) ([]byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	content, err := r.readBlob(hash, size)
+	if err != nil {
+		r.suspect(err)
+		return nil, fmt.Errorf("read object %s: %w", hash, err)
+	}
+	return content, nil
+}
+
+func (r *Repo) readBlob(hash plumbing.Hash, size int64) (content []byte, err error) {
+	obj, err := r.store.EncodedObject(plumbing.BlobObject, hash)
+	if err != nil {
+		return nil, err
+	}
+	reader, err := obj.Reader()
+	if err != nil {
+		return nil, err
+	}
+	content, err = io.ReadAll(io.LimitReader(reader, size+1))
+	if closeErr := reader.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return nil, err
+	}
+	if plumbing.ComputeHash(plumbing.BlobObject, content) != hash {
+		return nil, pathError("its content does not match its hash")
+	}
+	return content, nil
+}
