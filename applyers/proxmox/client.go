@@ -1,0 +1,183 @@
+package proxmox
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"mime/multipart"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/luthermonson/go-proxmox"
+
+	"berth/applyers"
+	"berth/desired"
+)
+
+// grace is what a write that is under way still gets when the agent is told to
+// stop, so that it ends within two seconds.
+const grace = 1500 * time.Millisecond
+
+// cluster is one site's API.
+type cluster struct {
+	site *desired.Site
+	wire *wire
+	api  *proxmox.Client
+	http *http.Client
+	now  func() time.Time
+}
+
+func newCluster(site *desired.Site, w *wire, now func() time.Time) *cluster {
+	hc := &http.Client{Transport: w, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	// The wire puts the endpoint's own address in.
+	api := proxmox.NewClient(baseURL, proxmox.WithHTTPClient(hc), proxmox.WithUserAgent("berth"))
+	return &cluster{site: site, wire: w, api: api, http: hc, now: now}
+}
+
+const baseURL = "https://proxmox.invalid/api2/json"
+
+// params are an option's name and value. Everything is sent as text, which
+// Proxmox checks as it checks a form.
+type params map[string]string
+
+// get reads into a value.
+func (c *cluster) get(ctx context.Context, path string, into any) error {
+	return plain("read "+path, c.api.Get(ctx, path, into))
+}
+
+// write sends a change. Once it is under way it gets its time to end although
+// ctx is done; before, nothing is sent.
+func (c *cluster) write(ctx context.Context, method, path string, p params, into any) error {
+	if ctx.Err() != nil {
+		return applyers.ErrLeft
+	}
+	ctx, stop := lingering(ctx)
+	defer stop()
+	var err error
+	switch method {
+	case http.MethodPost:
+		err = c.api.Post(ctx, path, p, into)
+	case http.MethodPut:
+		err = c.api.Put(ctx, path, p, into)
+	case http.MethodDelete:
+		// Parameters of a DELETE go into the query: a body is refused (FACTS 1).
+		if len(p) > 0 {
+			query := url.Values{}
+			for k, v := range p {
+				query.Set(k, v)
+			}
+			path += "?" + query.Encode()
+		}
+		err = c.api.Delete(ctx, path, into)
+	default:
+		err = errors.New("no such method")
+	}
+	return plain(strings.ToLower(method)+" "+path, err)
+}
+
+// lingering is ctx, ended a little later.
+func lingering(ctx context.Context) (context.Context, func()) {
+	linger, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-linger.Done():
+		}
+	})
+	return linger, func() { stop(); cancel() }
+}
+
+// upload sends a file to a storage and answers the task's id. The fields must
+// come in this order (FACTS 7), which a map can't promise: hence no go-proxmox.
+func (c *cluster) upload(ctx context.Context, node, store, content, name string, data []byte, sum string) (upid string, err error) {
+	if ctx.Err() != nil {
+		return "", applyers.ErrLeft
+	}
+	ctx, stop := lingering(ctx)
+	defer stop()
+	var body bytes.Buffer
+	form := multipart.NewWriter(&body)
+	for _, field := range [][2]string{{"content", content}, {"checksum-algorithm", "sha256"}, {"checksum", sum}} {
+		if err := form.WriteField(field[0], field[1]); err != nil {
+			return "", err
+		}
+	}
+	part, err := form.CreateFormFile("filename", name)
+	if err != nil {
+		return "", err
+	}
+	if _, err := part.Write(data); err != nil {
+		return "", err
+	}
+	if err := form.Close(); err != nil {
+		return "", err
+	}
+	path := fmt.Sprintf("/nodes/%s/storage/%s/upload", node, store)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, baseURL+path, &body)
+	if err != nil {
+		return "", err
+	}
+	req.Header.Set("Content-Type", form.FormDataContentType())
+	res, err := c.http.Do(req)
+	if err != nil {
+		return "", plain("post "+path, err)
+	}
+	defer func() { _ = res.Body.Close() }()
+	return upid, decodeData(res.Body, &upid)
+}
+
+// plain takes the wrappings of net/http, which repeat method and address, off an
+// error.
+func plain(what string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if outer, ok := errors.AsType[*url.Error](err); ok {
+		err = outer.Err
+	}
+	return fmt.Errorf("%s: %w", what, err)
+}
+
+// scalar is a value that Proxmox answers now as text, now as a number.
+type scalar string
+
+// UnmarshalJSON takes text, numbers, booleans and null.
+func (s *scalar) UnmarshalJSON(b []byte) error {
+	text := string(b)
+	switch {
+	case text == "null":
+		*s = ""
+	case strings.HasPrefix(text, `"`):
+		var plain string
+		if err := unmarshal(b, &plain); err != nil {
+			return err
+		}
+		*s = scalar(plain)
+	case text == "true":
+		*s = "1"
+	case text == "false":
+		*s = "0"
+	default:
+		*s = scalar(text)
+	}
+	return nil
+}
+
+func (s scalar) int() int {
+	n, err := strconv.Atoi(string(s))
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
+func (s scalar) yes() bool { return s == "1" }

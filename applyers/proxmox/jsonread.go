@@ -1,0 +1,20 @@
+package proxmox
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+func unmarshal(b []byte, into any) error { return json.Unmarshal(b, into) }
+
+// decodeData reads what stands under "data" of an answer.
+func decodeData(r io.Reader, into any) error {
+	answer := struct {
+		Data any `json:"data"`
+	}{Data: into}
+	if err := json.NewDecoder(r).Decode(&answer); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return nil
+}

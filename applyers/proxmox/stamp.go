@@ -1,0 +1,160 @@
+package proxmox
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"berth/desired"
+)
+
+// stampVersion is the newest form of the stamp that this version reads; a newer
+// one is never guessed at.
+const stampVersion = 1
+
+const stampPrefix = "berth: "
+
+// stamp is the proof of ownership and all that is remembered about a guest. It
+// is the last line of the guest's description:
+//
+//	berth: pegasus/vm/web-1 home#4000004 uid=5b1f0c2e instance=9c4e01aa image=scsi0:debian-12
+type stamp struct {
+	Fleet string
+	UID   string
+	ID    desired.ID
+	Site  string
+	VMID  int
+	// Instance changes when the guest is made anew.
+	Instance string
+	// Images are the images that disks were made from, by slot.
+	Images map[string]string
+	// Seed is the digest of what cloud-init was asked for.
+	Seed string
+	// Making is set while the creation has not come to its end.
+	Making bool
+	// Archived is when the guest was archived; zero for one in use.
+	Archived time.Time
+	// Version is 0 for the first form, which doesn't write it.
+	Version int
+}
+
+// String is the stamp's line.
+func (s stamp) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s%s/%s %s#%d", stampPrefix, s.Fleet, s.ID, s.Site, s.VMID)
+	add := func(key, value string) {
+		if value != "" {
+			b.WriteString(" " + key + "=" + value)
+		}
+	}
+	add("uid", s.UID)
+	add("instance", s.Instance)
+	images := make([]string, 0, len(s.Images))
+	for _, slot := range slices.Sorted(maps.Keys(s.Images)) {
+		images = append(images, slot+":"+s.Images[slot])
+	}
+	add("image", strings.Join(images, ","))
+	add("seed", s.Seed)
+	if s.Making {
+		add("state", "making")
+	}
+	if !s.Archived.IsZero() {
+		add("archived", s.Archived.UTC().Format(time.RFC3339))
+	}
+	if s.Version > stampVersion {
+		add("v", strconv.Itoa(s.Version))
+	}
+	return b.String()
+}
+
+// parseStamp reads a line; ok is false for one that is no stamp.
+func parseStamp(line string) (s stamp, ok bool) {
+	rest, ok := strings.CutPrefix(strings.TrimSpace(line), stampPrefix)
+	if !ok {
+		return s, false
+	}
+	words := strings.Fields(rest)
+	if len(words) < 2 {
+		return s, false
+	}
+	fleet, id, named := strings.Cut(words[0], "/")
+	site, number, placed := strings.Cut(words[1], "#")
+	vmid, err := strconv.Atoi(number)
+	s = stamp{Fleet: fleet, ID: desired.ID(id), Site: site, VMID: vmid}
+	if !named || !placed || err != nil || vmid <= 0 || !s.ID.Guest() || s.ID.Name() == "" {
+		return stamp{}, false
+	}
+	for _, word := range words[2:] {
+		key, value, _ := strings.Cut(word, "=")
+		switch key {
+		case "uid":
+			s.UID = value
+		case "instance":
+			s.Instance = value
+		case "seed":
+			s.Seed = value
+		case "state":
+			s.Making = value == "making"
+		case "image":
+			s.Images = make(map[string]string)
+			for one := range strings.SplitSeq(value, ",") {
+				if slot, name, ok := strings.Cut(one, ":"); ok {
+					s.Images[slot] = name
+				}
+			}
+		case "archived":
+			// A date that can't be read must not make an archived guest look
+			// like one in use, nor like one whose time is up.
+			if s.Archived, err = time.Parse(time.RFC3339, value); err != nil {
+				return stamp{}, false
+			}
+		case "v":
+			if s.Version, err = strconv.Atoi(value); err != nil {
+				return stamp{}, false
+			}
+		}
+	}
+	return s, true
+}
+
+// splitDescription parts what people wrote from the stamp, which is the last
+// line that is not blank.
+func splitDescription(text string) (words string, s stamp, stamped bool) {
+	trimmed := strings.TrimRight(text, " \t\r\n")
+	cut := strings.LastIndexByte(trimmed, '\n')
+	s, stamped = parseStamp(trimmed[cut+1:])
+	if !stamped {
+		return trimmed, stamp{}, false
+	}
+	if cut < 0 {
+		return "", s, true
+	}
+	return strings.TrimRight(trimmed[:cut], " \t\r\n"), s, true
+}
+
+// joinDescription puts the stamp below what people wrote.
+func joinDescription(words string, s stamp) string {
+	words = strings.TrimRight(words, " \t\r\n")
+	if words == "" {
+		return s.String()
+	}
+	return words + "\n\n" + s.String()
+}
+
+// fleetTag is the tag by which a fleet's guests are found in one request. It
+// proves nothing.
+func fleetTag(fleet string) string { return "berth." + fleet }
+
+// archivedTag marks archived guests for people.
+const archivedTag = "berth-archived"
+
+// parseTags splits a list of tags as Proxmox does.
+func parseTags(text string) []string {
+	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",; \t\n", r) })
+}
+
+// ownTag tells whether a tag is Berth's and no manifest's affair.
+func ownTag(tag string) bool { return strings.HasPrefix(tag, "berth") }

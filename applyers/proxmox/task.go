@@ -1,0 +1,99 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"berth/applyers"
+)
+
+// taskPrefix begins the reference under which the journal keeps a task:
+// "pve:<site>:<UPID>".
+const taskPrefix = "pve:"
+
+// taskNode is the node in "UPID:node:pid:pstart:starttime:type:id:user:".
+func taskNode(upid string) (string, error) {
+	parts := strings.Split(upid, ":")
+	if len(parts) < 8 || parts[0] != "UPID" || parts[1] == "" {
+		return "", fmt.Errorf("%q is no task of Proxmox", upid)
+	}
+	return parts[1], nil
+}
+
+// do starts a write that runs as a task, tells the journal, and follows the task
+// to its end.
+func (c *cluster) do(ctx context.Context, p applyers.Progress, limit time.Duration, method, path string, options params) error {
+	var upid string
+	if err := c.write(ctx, method, path, options, &upid); err != nil {
+		return err
+	}
+	return c.begun(ctx, p, limit, upid)
+}
+
+// begun is what follows the answer of a write: no id means that it is done.
+func (c *cluster) begun(ctx context.Context, p applyers.Progress, limit time.Duration, upid string) error {
+	if upid == "" {
+		return nil
+	}
+	if err := p.Task(taskPrefix + c.site.Name + ":" + upid); err != nil {
+		return err
+	}
+	warnings, err := c.follow(ctx, upid, limit)
+	if warnings != "" {
+		p.Say("Proxmox finished with " + strings.ToLower(warnings) + ": see the task's log")
+	}
+	return err
+}
+
+// follow waits for a task's end. A success says nothing before it: most checks
+// are made in the task (FACTS 2). A done ctx leaves the task running.
+func (c *cluster) follow(ctx context.Context, upid string, limit time.Duration) (warnings string, err error) {
+	node, err := taskNode(upid)
+	if err != nil {
+		return "", err
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval, pause.RandomizationFactor = 100*time.Millisecond, 2*time.Second, 0
+	end := c.now().Add(limit)
+	for {
+		if err := sleep(ctx, pause.NextBackOff()); err != nil {
+			return "", applyers.ErrLeft
+		}
+		var task struct{ Status, Exitstatus string }
+		err := c.get(ctx, "/nodes/"+node+"/tasks/"+url.PathEscape(upid)+"/status", &task)
+		switch {
+		case ctx.Err() != nil:
+			return "", applyers.ErrLeft
+		case err != nil && (status(err) == 400 || status(err) == 401 || status(err) == 403):
+			return "", fmt.Errorf("follow task %s: %w", upid, err)
+		case err == nil && task.Status == "stopped":
+			switch {
+			case task.Exitstatus == "OK":
+				return "", nil
+			case strings.HasPrefix(task.Exitstatus, "WARNINGS"):
+				return task.Exitstatus, nil
+			}
+			return "", &taskError{upid: upid, exit: task.Exitstatus}
+		case c.now().After(end):
+			return "", errors.Join(fmt.Errorf("task %s still runs after %s; it goes on, and the next turn looks again", upid, limit), err)
+		}
+	}
+}
+
+// sleep waits unless ctx ends first.
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}

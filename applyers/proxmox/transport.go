@@ -1,0 +1,238 @@
+package proxmox
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+)
+
+const (
+	// requestTimeout is above the 30 s after which pveproxy itself gives up (FACTS 2).
+	requestTimeout = 45 * time.Second
+	// atOnce is how many requests one endpoint gets at once: more gain nothing (FACTS 9).
+	atOnce = 8
+	// bodyLimit is far above the largest list that a cluster can answer with.
+	bodyLimit = 64 << 20
+	tries     = 4
+)
+
+// wire is the strict transport below go-proxmox, which takes 404, 502, 595, 596
+// and cut bodies for success. It adds the token, so that nothing above it knows
+// it, tries the endpoints in turn, repeats reads and never writes.
+type wire struct {
+	base      http.RoundTripper
+	endpoints []*url.URL
+	count     *counter
+	now       func() time.Time
+	slots     chan struct{}
+
+	mu      sync.Mutex
+	current int
+	token   string
+	refused error // the first 401: each more would cost 3 s (FACTS 1)
+	skew    time.Duration
+	dated   bool
+}
+
+func newWire(base http.RoundTripper, endpoints []string, count *counter, now func() time.Time) (*wire, error) {
+	w := &wire{base: base, count: count, now: now, slots: make(chan struct{}, atOnce)}
+	for _, e := range endpoints {
+		u, err := url.Parse(e)
+		if err != nil {
+			return nil, fmt.Errorf("read endpoint: %w", err)
+		}
+		w.endpoints = append(w.endpoints, u)
+	}
+	if len(w.endpoints) == 0 {
+		return nil, errors.New("the site has no endpoint")
+	}
+	return w, nil
+}
+
+// begin starts a turn: a token that was refused is tried again.
+func (w *wire) begin(token string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.token, w.refused = token, nil
+}
+
+// clock tells how far the server's clock is ahead of ours, as of the last answer
+// with a date.
+func (w *wire) clock() (ahead time.Duration, known bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.skew, w.dated
+}
+
+// RoundTrip gives back only whole answers with a 2xx status.
+func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
+	var body []byte
+	if req.Body != nil {
+		var err error
+		body, err = io.ReadAll(req.Body)
+		_ = req.Body.Close()
+		if err != nil {
+			return nil, &notSentError{err}
+		}
+	}
+	if req.Method != http.MethodGet {
+		return w.once(req, body)
+	}
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 2*time.Second
+	return backoff.Retry(req.Context(), func() (*http.Response, error) {
+		res, err := w.once(req, body)
+		if err != nil && !passing(err) {
+			return nil, backoff.Permanent(err)
+		}
+		return res, err
+	}, backoff.WithBackOff(pause), backoff.WithMaxTries(tries))
+}
+
+// passing tells whether a read is worth another try.
+func passing(err error) bool {
+	if errors.Is(err, context.Canceled) {
+		return false
+	}
+	switch code := status(err); code {
+	case 502, 503, 595:
+		return true
+	default:
+		return code < 300
+	}
+}
+
+// once sends the request to the first endpoint that can be reached.
+func (w *wire) once(req *http.Request, body []byte) (*http.Response, error) {
+	select {
+	case w.slots <- struct{}{}:
+	case <-req.Context().Done():
+		return nil, &notSentError{req.Context().Err()}
+	}
+	defer func() { <-w.slots }()
+
+	w.mu.Lock()
+	refused, first := w.refused, w.current
+	w.mu.Unlock()
+	if refused != nil {
+		return nil, refused
+	}
+	var err error
+	for i := range w.endpoints {
+		at := (first + i) % len(w.endpoints)
+		var res *http.Response
+		res, err = w.send(req, body, w.endpoints[at])
+		if err == nil || status(err) != 0 || !elsewhere(req.Method, err) || req.Context().Err() != nil {
+			w.mu.Lock()
+			w.current = at
+			w.mu.Unlock()
+			return res, err
+		}
+	}
+	return nil, err
+}
+
+// elsewhere tells whether another endpoint may be asked: a write only if it
+// never left.
+func elsewhere(method string, err error) bool {
+	var unsent *notSentError
+	return method == http.MethodGet || errors.As(err, &unsent)
+}
+
+// send makes one attempt and reads the answer whole.
+func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
+	defer cancel()
+	out := req.Clone(ctx)
+	out.URL.Scheme, out.URL.Host, out.Host = to.Scheme, to.Host, ""
+	if body != nil {
+		out.Body = io.NopCloser(bytes.NewReader(body))
+		out.ContentLength = int64(len(body))
+	}
+	w.mu.Lock()
+	out.Header.Set("Authorization", "PVEAPIToken="+w.token)
+	w.mu.Unlock()
+	w.count.add(req.Method)
+	res, err := w.base.RoundTrip(out)
+	if err != nil {
+		return nil, sendError(err)
+	}
+	text, err := io.ReadAll(io.LimitReader(res.Body, bodyLimit))
+	_ = res.Body.Close()
+	w.date(res.Header)
+	if err == nil && res.ContentLength > int64(len(text)) {
+		err = io.ErrUnexpectedEOF
+	}
+	if failure := judge(res, text, err); failure != nil {
+		if failure.Status == http.StatusUnauthorized {
+			w.mu.Lock()
+			w.refused = failure
+			w.mu.Unlock()
+		}
+		return nil, failure
+	}
+	res.Body = io.NopCloser(bytes.NewReader(text))
+	res.ContentLength = int64(len(text))
+	res.Request = req
+	return res, nil
+}
+
+// sendError keeps apart what never left from what may have arrived.
+func sendError(err error) error {
+	var op *net.OpError
+	var dns *net.DNSError
+	var pin *pinError
+	if errors.As(err, &dns) || errors.As(err, &pin) || isCertificate(err) || errors.As(err, &op) && op.Op == "dial" {
+		return &notSentError{err}
+	}
+	return err
+}
+
+// judge turns an answer that is no success into an error.
+func judge(res *http.Response, text []byte, cut error) *APIError {
+	failure := &APIError{Status: res.StatusCode}
+	var answer struct {
+		Message string            `json:"message"`
+		Errors  map[string]string `json:"errors"`
+	}
+	unread := json.Unmarshal(text, &answer)
+	switch {
+	case res.StatusCode/100 != 2:
+		_, reason, _ := strings.Cut(res.Status, " ")
+		failure.Message = strings.TrimSpace(answer.Message)
+		if failure.Message == "" {
+			failure.Message = strings.TrimSpace(reason)
+		}
+		failure.Params = answer.Errors
+		return failure
+	case cut != nil:
+		failure.Message = "the answer broke off: " + cut.Error()
+		return failure
+	case unread != nil:
+		failure.Message = "the answer is not Proxmox's (" + res.Header.Get("Content-Type") + ")"
+		return failure
+	}
+	return nil
+}
+
+// date remembers how far the clocks are apart.
+func (w *wire) date(h http.Header) {
+	at, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.skew, w.dated = at.Sub(w.now()), true
+}
