@@ -1,0 +1,316 @@
+// Package journal keeps on disk what turns meant to do and did: each turn's plan
+// before its first step, each event before what follows from it.
+//
+// It is memory and never truth: what is live decides what happens next. Losing
+// the journal costs one more run of each playbook, and the knowledge of tasks
+// that an earlier life of the agent left running; nothing else.
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Version is the newest form of the journal's files that this package reads and
+// the one that it writes.
+const Version = 1
+
+// DefaultKeep is how many turns are kept unless Options say.
+const DefaultKeep = 200
+
+// Options are what a journal is opened with.
+type Options struct {
+	// Dir is the journal's own directory; it is made if it is not there.
+	Dir string
+	// Keep is how many turns are kept, those that are not settled on top;
+	// [DefaultKeep] unless set.
+	Keep int
+	// Log is told what was damaged; nothing is logged unless set.
+	Log *slog.Logger
+	// Now is [time.Now] unless set.
+	Now func() time.Time
+}
+
+// Journal is an open journal. Its methods may be called at the same time.
+type Journal struct {
+	dir  string
+	keep int
+	log  *slog.Logger
+	now  func() time.Time
+	sync func(*os.File) error // (*os.File).Sync, save in tests
+	lock *os.File
+
+	mu      sync.Mutex
+	last    time.Time       // the newest id given away
+	writing map[string]bool // turns that are being written
+
+	memory sync.Mutex // guards runs and the file that holds them
+	runs   runs
+}
+
+// A turn's file is <id>.open until nothing of it is left to be picked up, and
+// <id>.jsonl from then on, so that only few files are read at a start.
+const (
+	openSuffix   = ".open"
+	sealedSuffix = ".jsonl"
+	idLayout     = "20060102T150405.000Z"
+)
+
+// Open opens the journal for the one agent that writes it. A second one gets an
+// error that says who has it. A journal of a newer version is refused.
+func Open(o Options) (*Journal, error) {
+	j := &Journal{
+		dir: o.Dir, keep: o.Keep, log: o.Log, now: o.Now,
+		sync: (*os.File).Sync, writing: make(map[string]bool),
+	}
+	if j.keep <= 0 {
+		j.keep = DefaultKeep
+	}
+	if j.log == nil {
+		j.log = slog.New(slog.DiscardHandler)
+	}
+	if j.now == nil {
+		j.now = time.Now
+	}
+	if err := os.MkdirAll(j.dir, 0o700); err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	lock, err := lockDir(j.dir, j.now())
+	if err != nil {
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	j.lock = lock
+	if err := j.recover(); err != nil {
+		_ = j.Close()
+		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	return j, nil
+}
+
+// Close lets another agent have the journal.
+func (j *Journal) Close() error {
+	if err := j.lock.Close(); err != nil {
+		return fmt.Errorf("close journal: %w", err)
+	}
+	return nil
+}
+
+// recover looks at what an earlier life left: it refuses what is too new, puts
+// aside what makes no sense, and seals what has nothing left to be picked up.
+func (j *Journal) recover() error {
+	names, err := j.turns()
+	if err != nil {
+		return err
+	}
+	for _, t := range names {
+		if at, err := time.Parse(idLayout, t.id); err == nil && at.After(j.last) {
+			j.last = at
+		}
+		record, err := j.look(t)
+		switch {
+		case errors.Is(err, errDamaged):
+			if err := j.putAside(filepath.Join(j.dir, t.name)); err != nil {
+				return err
+			}
+			continue
+		case err != nil:
+			return err
+		}
+		if !t.open {
+			continue
+		}
+		if record.Started.IsZero() && len(record.Steps) == 0 {
+			// Begin had not returned, so nothing followed from it.
+			if err := os.Remove(filepath.Join(j.dir, t.name)); err != nil {
+				return fmt.Errorf("remove a turn that never began: %w", err)
+			}
+			continue
+		}
+		if record.Torn {
+			j.log.Warn("the journal's last line was cut off when the agent died", slog.String("turn", t.id))
+		}
+		if record.Damaged > 0 {
+			j.log.Warn("lines of the journal make no sense and are passed over", slog.String("turn", t.id), slog.Int("lines", record.Damaged))
+		}
+		if len(record.left()) == 0 {
+			if err := j.seal(t.id); err != nil {
+				return err
+			}
+		}
+	}
+	return j.recall()
+}
+
+// look reads an open turn whole, and of a sealed one only that it can be read.
+func (j *Journal) look(t turnFile) (*Record, error) {
+	path := filepath.Join(j.dir, t.name)
+	if t.open {
+		return readTurn(path, t.id)
+	}
+	return &Record{}, checkHeader(path)
+}
+
+// putAside keeps a file that makes no sense out of the way, for people.
+func (j *Journal) putAside(path string) error {
+	aside := path + ".damaged-" + j.now().UTC().Format(idLayout)
+	if err := os.Rename(path, aside); err != nil {
+		return fmt.Errorf("put a damaged file aside: %w", err)
+	}
+	j.log.Warn("a file of the journal makes no sense and was put aside", slog.String("file", aside))
+	return j.syncDir()
+}
+
+// NextID makes the id of a turn that is to come: later than all before it in the
+// alphabet as in time, even where the clock was set back.
+func (j *Journal) NextID() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	at := j.now().UTC().Truncate(time.Millisecond)
+	if !at.After(j.last) {
+		at = j.last.Add(time.Millisecond)
+	}
+	j.last = at
+	return at.Format(idLayout)
+}
+
+// Unfinished lists the steps that were begun and have no outcome, and those that
+// were left with outside tasks running: by an earlier life of the agent, or by a
+// turn of this one that is over. [Journal.Settle] takes a turn off the list.
+func (j *Journal) Unfinished() ([]Left, error) {
+	names, err := j.turns()
+	if err != nil {
+		return nil, fmt.Errorf("list unfinished turns: %w", err)
+	}
+	var all []Left
+	for _, t := range names {
+		j.mu.Lock()
+		busy := j.writing[t.id]
+		j.mu.Unlock()
+		if !t.open || busy {
+			continue
+		}
+		record, err := readTurn(filepath.Join(j.dir, t.name), t.id)
+		if err != nil {
+			return nil, fmt.Errorf("list unfinished turns: %w", err)
+		}
+		all = append(all, record.left()...)
+	}
+	return all, nil
+}
+
+// Last reads the newest turns, at most n of them, the newest first.
+func (j *Journal) Last(n int) ([]*Record, error) {
+	names, err := j.turns()
+	if err != nil {
+		return nil, fmt.Errorf("read the last turns: %w", err)
+	}
+	slices.Reverse(names)
+	var all []*Record
+	for _, t := range names[:min(n, len(names))] {
+		record, err := j.Read(t.id)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // Pruned just now.
+		}
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, record)
+	}
+	return all, nil
+}
+
+// Read reads one turn, be it over or not. The error is [fs.ErrNotExist] for one
+// that the journal does not hold.
+func (j *Journal) Read(id string) (*Record, error) {
+	if _, err := time.Parse(idLayout, id); err != nil {
+		return nil, fmt.Errorf("read turn %q: %w", id, fs.ErrNotExist)
+	}
+	// A turn may be sealed between two looks: then it has the second name.
+	var record *Record
+	var err error
+	for _, suffix := range []string{openSuffix, sealedSuffix} {
+		record, err = readTurn(filepath.Join(j.dir, id+suffix), id)
+		if !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read turn %s: %w", id, err)
+	}
+	return record, nil
+}
+
+type turnFile struct {
+	id, name string
+	open     bool
+}
+
+// turns lists the files of turns, oldest first.
+func (j *Journal) turns() ([]turnFile, error) {
+	entries, err := os.ReadDir(j.dir)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", j.dir, err)
+	}
+	var all []turnFile
+	for _, e := range entries {
+		id, open := strings.CutSuffix(e.Name(), openSuffix)
+		if !open {
+			var sealed bool
+			if id, sealed = strings.CutSuffix(e.Name(), sealedSuffix); !sealed {
+				continue
+			}
+		}
+		if _, err := time.Parse(idLayout, id); err == nil {
+			all = append(all, turnFile{id: id, name: e.Name(), open: open})
+		}
+	}
+	slices.SortFunc(all, func(a, b turnFile) int { return strings.Compare(a.name, b.name) })
+	return all, nil
+}
+
+// seal marks a turn as one of which nothing is left to be picked up.
+func (j *Journal) seal(id string) error {
+	path := filepath.Join(j.dir, id)
+	if err := os.Rename(path+openSuffix, path+sealedSuffix); err != nil {
+		return fmt.Errorf("seal turn %s: %w", id, err)
+	}
+	return j.syncDir()
+}
+
+// prune makes room for one more turn. What can't be removed is told, and is
+// no reason to stop.
+func (j *Journal) prune() {
+	names, err := j.turns()
+	if err != nil {
+		j.log.Warn("old turns can't be listed", slog.Any("err", err))
+		return
+	}
+	names = slices.DeleteFunc(names, func(t turnFile) bool { return t.open })
+	for len(names) >= j.keep {
+		if err := os.Remove(filepath.Join(j.dir, names[0].name)); err != nil {
+			j.log.Warn("an old turn can't be removed", slog.Any("err", err))
+		}
+		names = names[1:]
+	}
+}
+
+// syncDir makes names in the directory outlive a power failure.
+func (j *Journal) syncDir() error {
+	dir, err := os.Open(j.dir)
+	if err != nil {
+		return fmt.Errorf("sync %s: %w", j.dir, err)
+	}
+	defer dir.Close()
+	if err := j.sync(dir); err != nil {
+		return fmt.Errorf("sync %s: %w", j.dir, err)
+	}
+	return nil
+}
