@@ -276,17 +276,18 @@ func TestBrokenAnswer(t *testing.T) {
 func TestPacksAreJoined(t *testing.T) {
 	f := newForge(t)
 	a := follow(t, f.source())
+	a.SetMaxPacks(10)
 	accepted := a.accept(f.commit("first", "a.yaml", "0"))
 	most := 0
 	var tip checkout.Commit
-	for i := range 105 {
+	for i := range 25 {
 		tip = a.fetch(f.commit("next", "a.yaml", fmt.Sprint(i)))
 		most = max(most, len(a.packFiles("*.pack")))
 	}
-	if left := len(a.packFiles("*.pack")); most != 100 || left > 10 {
-		t.Errorf("up to %d packs, and %d in the end; want 100 and few", most, left)
+	if left := len(a.packFiles("*.pack")); most != 10 || left > 8 {
+		t.Errorf("up to %d packs, and %d in the end; want 10, and 6 to 8", most, left)
 	}
-	if got := a.file(accepted, "a.yaml") + a.file(tip, "a.yaml"); got != "0104" {
+	if got := a.file(accepted, "a.yaml") + a.file(tip, "a.yaml"); got != "024" {
 		t.Errorf("files hold %q", got)
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 )
 
-// maxPacks is when the clone is made afresh: each fetch adds a pack, and go-git
-// never joins them.
-const maxPacks = 100
+// defaultMaxPacks is when the clone is made afresh: each fetch adds a pack, and
+// go-git never joins them.
+const defaultMaxPacks = 100
 
 const acceptedRef = plumbing.ReferenceName("refs/berth/accepted")
 
@@ -168,7 +168,7 @@ func (r *Repo) extend(ctx context.Context, from session, tip plumbing.Hash, has 
 		if err != nil {
 			return err
 		}
-		if len(found) >= maxPacks {
+		if len(found) >= r.maxPacks {
 			r.log.DebugContext(ctx, "joining the clone's packs", "packs", len(found))
 			return r.refresh(ctx, from, tip)
 		}
@@ -212,7 +212,7 @@ func (r *Repo) pull(ctx context.Context, from session, tip plumbing.Hash) error 
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.store.Reindex()
+	r.store = into // It knows the new pack already.
 	return nil
 }
 

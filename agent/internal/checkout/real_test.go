@@ -54,7 +54,7 @@ func TestRealGitServer(t *testing.T) {
 	if got := f.counted(); got != 1 {
 		t.Errorf("an idle fetch took %d requests, want 1", got)
 	}
-	f.amend("amended")
+	amended := f.amend("amended")
 	git("gc", "-q", "--prune=now")
 	a.fails(checkout.ErrRewritten)
 	if got := a.file(accepted, "a.yaml"); !strings.HasSuffix(got, "four") {
@@ -63,7 +63,7 @@ func TestRealGitServer(t *testing.T) {
 	src := f.source()
 	src.AllowRewrite = true
 	b := followIn(t, a.dir, src)
-	b.accept(f.commit("five", "b.yaml", "five"))
+	b.accept(f.commitTree("five", nil, amended))
 
 	src.Branch = "prod"
 	follow(t, src).fails(checkout.ErrBranch)

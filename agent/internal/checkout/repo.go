@@ -40,6 +40,8 @@ type Repo struct {
 	log    *slog.Logger
 	remote remote
 
+	maxPacks int // Fixed before the first Fetch.
+
 	// fetching admits one Fetch at a time, and guards checked, hopeless and warned.
 	fetching sync.Mutex
 	checked  plumbing.Hash // The tip whose commit and trees were found whole.
@@ -76,7 +78,7 @@ func Open(dir string, src Source, log *slog.Logger) (*Repo, error) {
 	if err := recoverClone(dir, src.Branch); err != nil {
 		return nil, err
 	}
-	r := &Repo{dir: dir, source: src, log: log, accepted: accepted}
+	r := &Repo{dir: dir, source: src, log: log, accepted: accepted, maxPacks: defaultMaxPacks}
 	if src.local() {
 		r.remote = &local{source: src}
 	} else {

@@ -14,6 +14,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"github.com/go-git/go-git/v5/plumbing/storer"
 )
 
 // What a file of a commit is refused with when it is opened; errors.Is finds
@@ -62,7 +63,7 @@ func (r *Repo) tree(ctx context.Context, c Commit) (*treeFS, error) {
 		return nil, err
 	}
 	at := &node{name: ".", kind: fs.ModeDir, hash: commit.TreeHash}
-	b := builder{repo: r}
+	b := builder{store: r.store, trees: map[plumbing.Hash]*object.Tree{}}
 	below := path.Clean(c.Path)
 	if below != "." {
 		for name := range strings.SplitSeq(below, "/") {
@@ -103,9 +104,23 @@ func (n *node) child(name string) *node {
 	return n.children[i]
 }
 
+// builder makes a listing. A tree that occurs in many places is read once.
 type builder struct {
-	repo    *Repo
+	store   storer.EncodedObjectStorer
+	trees   map[plumbing.Hash]*object.Tree
 	entries int
+}
+
+func (b *builder) read(dir *node) (*object.Tree, error) {
+	if tree := b.trees[dir.hash]; tree != nil {
+		return tree, nil
+	}
+	tree, err := object.GetTree(b.store, dir.hash)
+	if err != nil {
+		return nil, fmt.Errorf("read folder %s: %w", printable(dir.name), err)
+	}
+	b.trees[dir.hash] = tree
+	return tree, nil
 }
 
 // unfold lists a folder and all below it.
@@ -131,9 +146,9 @@ func (b *builder) unfold(ctx context.Context, dir *node, depth int) error {
 
 // list reads one folder's entries.
 func (b *builder) list(dir *node) error {
-	tree, err := object.GetTree(b.repo.store, dir.hash)
+	tree, err := b.read(dir)
 	if err != nil {
-		return fmt.Errorf("read folder %s: %w", printable(dir.name), err)
+		return err
 	}
 	if b.entries += len(tree.Entries); b.entries > maxEntries {
 		return contentError{fmt.Errorf("it has more than %d files and folders; narrow the path in the settings", maxEntries)}

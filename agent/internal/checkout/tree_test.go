@@ -164,12 +164,11 @@ func TestFilesBeyondTheLimits(t *testing.T) {
 
 func TestHugeFileIsRefusedUnread(t *testing.T) {
 	f := newForge(t)
-	const size = 100 << 20
+	const size = hugeFile
 	tip := f.commit("first", "huge.iso", strings.Repeat("\x00", size), "a.yaml", "one")
-	// Not a new process, but a new Repo: nothing of the file is in a cache.
-	dir := t.TempDir()
-	followIn(t, dir, f.source()).accept(tip)
-	a := followIn(t, dir, f.source())
+	dir, src := t.TempDir(), checkout.Source{URL: f.dir, Branch: "main"}
+	followIn(t, dir, src).accept(tip)
+	a := followIn(t, dir, src) // Nothing of the file is in its cache.
 	c, _ := a.Accepted()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
