@@ -1,0 +1,78 @@
+package report
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"berth/drift"
+)
+
+// JSON writes the report for machines, with its version and its summary worked
+// out. What a secret field holds is left out, whoever put it there.
+func JSON(w io.Writer, r *Report) error {
+	out := *r
+	out.Version = Version
+	out.Plan = masked(r.Plan)
+	out.Summarize()
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	if err := enc.Encode(&out); err != nil {
+		return fmt.Errorf("write report: %w", err)
+	}
+	return nil
+}
+
+// Read reads what [JSON] wrote. A report of a newer version is refused, never
+// guessed at.
+func Read(r io.Reader) (*Report, error) {
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("read report: %w", err)
+	}
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(text, &head); err != nil {
+		return nil, fmt.Errorf("read report: %w", err)
+	}
+	switch {
+	case head.Version > Version:
+		return nil, fmt.Errorf("read report: it has version %d, newer than %d: read it with the agent that wrote it, or a newer one", head.Version, Version)
+	case head.Version < 1:
+		return nil, errors.New("read report: it has no version, so it is no report")
+	}
+	var out Report
+	if err := json.Unmarshal(text, &out); err != nil {
+		return nil, fmt.Errorf("read report: %w", err)
+	}
+	return &out, nil
+}
+
+// masked is the plan without the text of secrets; the plan itself where it
+// holds none.
+func masked(p *drift.Plan) *drift.Plan {
+	if p == nil || !slices.ContainsFunc(p.Changes, func(c drift.Change) bool {
+		return slices.ContainsFunc(c.Fields, hasSecret)
+	}) {
+		return p
+	}
+	out := *p
+	out.Changes = slices.Clone(p.Changes)
+	for i := range out.Changes {
+		c := &out.Changes[i]
+		c.Fields = slices.Clone(c.Fields)
+		for j := range c.Fields {
+			for _, v := range []*drift.Value{&c.Fields[j].Before, &c.Fields[j].After} {
+				if v.Secret {
+					v.Text = ""
+				}
+			}
+		}
+	}
+	return &out
+}
+
+func hasSecret(f drift.Field) bool { return f.Before.Secret || f.After.Secret }

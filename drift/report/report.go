@@ -1,0 +1,116 @@
+package report
+
+import (
+	"slices"
+	"time"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// Version is the newest version of the report that this package reads, and the
+// one that it writes.
+const Version = 1
+
+// Mode is what a turn was asked for.
+type Mode string
+
+// The modes.
+const (
+	// Drift only looks.
+	Drift Mode = "drift"
+	// Run carries the plan out.
+	Run Mode = "run"
+)
+
+// Report is everything there is to say about one turn.
+type Report struct {
+	Version int `json:"version"`
+	// Turn names the turn; "" while nobody keeps it.
+	Turn string `json:"turn,omitempty"`
+	Mode Mode   `json:"mode"`
+	// Fleet is the fleet's name; "" if the repository has none.
+	Fleet string `json:"fleet,omitempty"`
+	// Commit is the one that is enforced.
+	Commit Commit `json:"commit,omitzero"`
+	// Refused is a newer commit that is not enforced; nil if there is none.
+	Refused  *Refusal `json:"refused,omitempty"`
+	Contents Contents `json:"contents,omitzero"`
+	// Plan is nil where the turn ended before there was one.
+	Plan *drift.Plan `json:"plan,omitempty"`
+	// Outcomes is what became of the plan's changes; nil if none was tried.
+	Outcomes []drift.Outcome `json:"outcomes,omitempty"`
+	Stats    Stats           `json:"stats,omitzero"`
+	Started  time.Time       `json:"started,omitzero"`
+	Ended    time.Time       `json:"ended,omitzero"`
+	// Error is why the turn as a whole went wrong; "" if it did not.
+	Error string `json:"error,omitempty"`
+	// Summary is derived by [Report.Summarize].
+	Summary Summary `json:"summary"`
+}
+
+// Commit is a commit as people know it.
+type Commit struct {
+	Hash    string    `json:"hash,omitempty"`
+	Subject string    `json:"subject,omitempty"`
+	Time    time.Time `json:"time,omitzero"`
+	URL     string    `json:"url,omitempty"`
+	Branch  string    `json:"branch,omitempty"`
+}
+
+// Refusal is a commit that is newer than the one enforced and was not taken.
+type Refusal struct {
+	Commit Commit `json:"commit"`
+	// Reason says why in a sentence: "it does not load".
+	Reason string `json:"reason,omitempty"`
+	// Problems are its mistakes, a line each.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// Contents is what the manifests ask for, for the heading.
+type Contents struct {
+	Documents int      `json:"documents,omitempty"`
+	Sites     []string `json:"sites,omitempty"`
+	// Edges holds the number of names of each edge.
+	Edges     map[string]int `json:"edges,omitempty"`
+	Playbooks int            `json:"playbooks,omitempty"`
+}
+
+// ContentsOf counts what a fleet asks for.
+func ContentsOf(f *desired.Fleet) Contents {
+	c := Contents{Documents: f.Documents}
+	for name := range f.Sites {
+		c.Sites = append(c.Sites, name)
+	}
+	slices.Sort(c.Sites)
+	for _, r := range f.Resources {
+		switch spec := r.Spec.(type) {
+		case *desired.Edge:
+			if c.Edges == nil {
+				c.Edges = make(map[string]int)
+			}
+			c.Edges[r.ID.Name()] = len(spec.TLS.Routes)
+		case *desired.Playbook:
+			c.Playbooks++
+		}
+	}
+	return c
+}
+
+// Stats is what a turn cost.
+type Stats struct {
+	// Requests by method, to everything outside.
+	Requests map[string]int `json:"requests,omitempty"`
+	// Writes is how many of them, and of other steps, changed something.
+	Writes   int           `json:"writes"`
+	Duration time.Duration `json:"durationNanoseconds,omitempty"`
+}
+
+// count is how many guests a site has, if it was read.
+func (r *Report) count(site string) (n drift.Count, known bool) {
+	if r.Plan == nil {
+		return n, false
+	}
+	n, known = r.Plan.Counts[site]
+	return n, known
+}

@@ -1,0 +1,317 @@
+package report
+
+import (
+	"cmp"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// Summary counts what a report says. A resource counts once in each number,
+// whatever steps it takes; names and playbooks count by themselves.
+type Summary struct {
+	// Planned is what would be done, Done what was.
+	Planned Tally `json:"planned"`
+	Done    Tally `json:"done"`
+	// Held counts resources of which something must not be done.
+	Held int `json:"held"`
+	// Unknown counts what could not be read.
+	Unknown int `json:"unknown"`
+	// Failed, Skipped and Left count resources, each by the worst of its steps.
+	Failed  int `json:"failed"`
+	Skipped int `json:"skipped"`
+	Left    int `json:"left"`
+	Foreign int `json:"foreign"`
+	Notes   int `json:"notes"`
+	// Refused is 1 where a newer commit is not enforced.
+	Refused int `json:"refused"`
+}
+
+// Tally counts by what is done to a resource in the main.
+type Tally struct {
+	Fetch   int `json:"fetch,omitempty"`
+	Create  int `json:"create,omitempty"`
+	Restore int `json:"restore,omitempty"`
+	Change  int `json:"change,omitempty"`
+	Start   int `json:"start,omitempty"`
+	Stop    int `json:"stop,omitempty"`
+	Archive int `json:"archive,omitempty"`
+	Delete  int `json:"delete,omitempty"`
+	// Route and Drain count names, Run playbooks.
+	Route int `json:"route,omitempty"`
+	Drain int `json:"drain,omitempty"`
+	Run   int `json:"run,omitempty"`
+	// Other counts resources that only wait to be ready.
+	Other int `json:"other,omitempty"`
+}
+
+// Summarize derives Summary from the rest of the report.
+func (r *Report) Summarize() { r.Summary = r.summary() }
+
+// Differs tells whether live is not, or will not be, what Git asks for:
+// something would be done, or is held, unknown, failed, skipped or left, or a
+// newer commit is refused. It is exit code 2.
+func (r *Report) Differs() bool {
+	s := r.summary()
+	if r.Mode == Drift && s.Planned != (Tally{}) {
+		return true
+	}
+	return s.Held+s.Unknown+s.Failed+s.Skipped+s.Left+s.Refused > 0
+}
+
+func (r *Report) summary() Summary {
+	var s Summary
+	if r.Refused != nil {
+		s.Refused = 1
+	}
+	if r.Plan == nil {
+		return s
+	}
+	s.Unknown, s.Foreign, s.Notes = len(r.Plan.Blind), len(r.Plan.Foreign), len(r.Plan.Notes)
+	for _, res := range r.resources() {
+		s.Planned.add(res, func(c *drift.Change, f *drift.Field) bool {
+			return c.Held == "" && (f == nil && c.Goes() || f != nil && f.Held == "")
+		})
+		s.Done.add(res, func(c *drift.Change, f *drift.Field) bool {
+			return res.fate(c, f).status == drift.Done
+		})
+		switch res.worst() {
+		case drift.Failed:
+			s.Failed++
+		case drift.Skipped:
+			s.Skipped++
+		case drift.Left:
+			s.Left++
+		case drift.Held, drift.Done:
+		}
+		if res.held() {
+			s.Held++
+		}
+	}
+	return s
+}
+
+// add counts one resource by the first of its steps, in order of weight, that
+// goes.
+func (t *Tally) add(res *resource, goes func(c *drift.Change, f *drift.Field) bool) {
+	var main drift.Step
+	for _, c := range res.changes {
+		if goes(c, nil) && (main == "" || weight(c.Step) < weight(main)) {
+			main = c.Step
+		}
+	}
+	switch main {
+	case "":
+		return
+	case drift.Delete:
+		t.Delete++
+	case drift.Archive:
+		t.Archive++
+	case drift.Create:
+		t.Create++
+	case drift.Restore:
+		t.Restore++
+	case drift.Online, drift.Pending, drift.Reboot:
+		t.Change++
+	case drift.Start:
+		t.Start++
+	case drift.Stop:
+		t.Stop++
+	case drift.Run:
+		t.Run++
+	case drift.Fetch:
+		t.Fetch++
+	case drift.Route, drift.Drain:
+		t.names(res, goes)
+	default:
+		t.Other++
+	}
+}
+
+// names counts the names of an edge; what else differs there makes it a change.
+func (t *Tally) names(res *resource, goes func(c *drift.Change, f *drift.Field) bool) {
+	names, others := 0, 0
+	for _, c := range res.changes {
+		for i := range c.Fields {
+			f := &c.Fields[i]
+			switch {
+			case !goes(c, f):
+			case routed(f) == "":
+				others++
+			case f.After == drift.Value{}:
+				t.Drain++
+				names++
+			default:
+				t.Route++
+				names++
+			}
+		}
+	}
+	if others > 0 || names == 0 {
+		t.Change++
+	}
+}
+
+// weight orders steps by how much they say about what happens to a resource.
+func weight(s drift.Step) int {
+	for i, one := range []drift.Step{
+		drift.Delete, drift.Archive, drift.Create, drift.Restore, drift.Online, drift.Pending, drift.Reboot,
+		drift.Start, drift.Stop, drift.Run, drift.Route, drift.Drain, drift.Fetch, drift.Ready,
+	} {
+		if one == s {
+			return i
+		}
+	}
+	return 99
+}
+
+// routed is the name that a field of an edge routes; "" for any other field.
+func routed(f *drift.Field) string {
+	if keys := f.Path.Keys(); len(keys) == 3 && keys[0] == "tls" && keys[1] == "routes" {
+		return keys[2]
+	}
+	return ""
+}
+
+// resource is all that a report says about one resource's changes.
+type resource struct {
+	id       desired.ID
+	changes  []*drift.Change
+	outcomes map[drift.Step]*drift.Outcome
+	// steps holds the changes by step.
+	steps map[drift.Step]*drift.Change
+	// ended holds how every change of the plan ended, by key.
+	ended map[drift.Key]drift.Status
+}
+
+// resources groups the plan's changes, in the plan's order.
+func (r *Report) resources() []*resource {
+	var all []*resource
+	if r.Plan == nil {
+		return nil
+	}
+	ended := make(map[drift.Key]drift.Status)
+	for _, o := range r.Outcomes {
+		ended[o.Key] = o.Status
+	}
+	byID := make(map[desired.ID]*resource)
+	for i := range r.Plan.Changes {
+		c := &r.Plan.Changes[i]
+		res := byID[c.ID]
+		if res == nil {
+			res = &resource{
+				id: c.ID, ended: ended,
+				outcomes: make(map[drift.Step]*drift.Outcome), steps: make(map[drift.Step]*drift.Change),
+			}
+			byID[c.ID] = res
+			all = append(all, res)
+		}
+		res.changes = append(res.changes, c)
+		res.steps[c.Step] = c
+	}
+	for i := range r.Outcomes {
+		if res := byID[r.Outcomes[i].ID]; res != nil {
+			res.outcomes[r.Outcomes[i].Step] = &r.Outcomes[i]
+		}
+	}
+	return all
+}
+
+// fate is how a change, or one field of it, ended.
+type fate struct {
+	status drift.Status
+	reason string
+}
+
+// fate tells what became of a change, or of a field if f is not nil. Its status
+// is "" where nothing was tried.
+func (res *resource) fate(c *drift.Change, f *drift.Field) fate {
+	o := res.outcomes[c.Step]
+	switch {
+	case o == nil:
+		return fate{}
+	case f != nil:
+		return res.fieldFate(o, f)
+	case o.Status != drift.Done:
+		return fate{o.Status, o.Reason}
+	}
+	for i := range c.Fields {
+		if res.fieldFate(o, &c.Fields[i]).status == drift.Failed {
+			return fate{drift.Failed, o.Reason}
+		}
+	}
+	return fate{status: drift.Done}
+}
+
+// fieldFate tells how one field went: its step's way, unless it is held, waited
+// in vain, or went its own.
+func (res *resource) fieldFate(o *drift.Outcome, f *drift.Field) fate {
+	if f.Held != "" {
+		return fate{drift.Held, f.Held}
+	}
+	reason, told := o.Results[f.Path]
+	if told && reason == "" {
+		return fate{status: drift.Done}
+	}
+	for _, k := range f.Wait {
+		if status := res.ended[k]; status != "" && status != drift.Done {
+			return fate{drift.Skipped, cmp.Or(reason, "waits for "+k.String()+", which "+was(status))}
+		}
+	}
+	switch {
+	case told:
+		return fate{drift.Failed, reason}
+	case o.Status == drift.Done && len(o.Results) > 0:
+		return fate{drift.Skipped, "it was not tried"}
+	default:
+		return fate{o.Status, o.Reason}
+	}
+}
+
+// was says how something ended, after "which".
+func was(s drift.Status) string {
+	switch s {
+	case drift.Failed:
+		return "failed"
+	case drift.Skipped:
+		return "was skipped"
+	case drift.Left:
+		return "was left"
+	case drift.Held:
+		return "is held"
+	default:
+		return "is done"
+	}
+}
+
+// worst is the most serious end that a step or field of the resource came to.
+func (res *resource) worst() drift.Status {
+	worst := drift.Done
+	rank := map[drift.Status]int{drift.Failed: 3, drift.Skipped: 2, drift.Left: 1}
+	for _, c := range res.changes {
+		if s := res.fate(c, nil).status; rank[s] > rank[worst] {
+			worst = s
+		}
+		for i := range c.Fields {
+			if s := res.fate(c, &c.Fields[i]).status; rank[s] > rank[worst] {
+				worst = s
+			}
+		}
+	}
+	return worst
+}
+
+// held tells whether anything of the resource must not be done.
+func (res *resource) held() bool {
+	for _, c := range res.changes {
+		if c.Held != "" || res.fate(c, nil).status == drift.Held {
+			return true
+		}
+		for _, f := range c.Fields {
+			if f.Held != "" {
+				return true
+			}
+		}
+	}
+	return false
+}
