@@ -69,7 +69,6 @@ func show(t *testing.T, r *report.Report, section string) string {
 		err = report.Text(&b, r, report.TextOptions{Now: now, Verbose: true})
 	case "color":
 		err = report.Text(&b, r, report.TextOptions{Now: now, Color: true})
-		return strings.ReplaceAll(b.String(), "\x1b", "ESC")
 	case "markdown":
 		err = report.Markdown(&b, r)
 	case "differs":
@@ -83,5 +82,5 @@ func show(t *testing.T, r *report.Report, section string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return b.String()
+	return strings.ReplaceAll(b.String(), "\x1b", "ESC")
 }

@@ -1,7 +1,7 @@
 package report
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"strings"
@@ -12,7 +12,7 @@ import (
 // Foreign text stands in code, or is escaped: it can neither format, link,
 // mention anybody nor bring HTML in.
 func Markdown(w io.Writer, r *Report) error {
-	m := &marker{w: bufio.NewWriter(w)}
+	m := new(marker)
 	m.heading(r)
 	m.blocks(blocks(r, false))
 	if r.Error != "" {
@@ -22,19 +22,19 @@ func Markdown(w io.Writer, r *Report) error {
 	if cost := r.cost(); cost != "" {
 		m.line("<sub>" + prose(cost) + "</sub>")
 	}
-	if err := m.w.Flush(); err != nil {
+	if _, err := m.out.WriteTo(w); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
 }
 
 type marker struct {
-	w *bufio.Writer // Its Flush tells the first error of all.
+	out bytes.Buffer
 }
 
 func (m *marker) line(s string) {
-	m.w.WriteString(s)  //nolint:errcheck // Flush tells.
-	m.w.WriteByte('\n') //nolint:errcheck // Flush tells.
+	m.out.WriteString(s)
+	m.out.WriteByte('\n')
 }
 
 func (m *marker) heading(r *Report) {

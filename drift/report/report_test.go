@@ -232,7 +232,8 @@ func TestContentsOf(t *testing.T) {
 		Documents: 7, Sites: map[string]*desired.Site{"b": {}, "a": {}},
 		Resources: []*desired.Resource{
 			{ID: "edge/main", Spec: &desired.Edge{TLS: desired.EdgeTLS{Routes: map[string]desired.Target{"x": {}, "y": {}}}}},
-			{ID: "play/p", Spec: &desired.Playbook{}}, {ID: "vm/v", Spec: &desired.VM{}},
+			{ID: "play/p", Spec: &desired.Playbook{}},
+			{ID: "vm/v", Spec: &desired.VM{}},
 		},
 	}
 	want := report.Contents{Documents: 7, Sites: []string{"a", "b"}, Edges: map[string]int{"main": 2}, Playbooks: 1}
@@ -261,7 +262,7 @@ func TestWriteErrorsAreTold(t *testing.T) {
 func TestWidthIsKept(t *testing.T) {
 	r := many(3)
 	r.Plan.Blind = []drift.Blind{{Site: "paris", Reason: strings.Repeat("word ", 60)}}
-	for _, line := range strings.Split(text(t, r, report.TextOptions{Width: 80}), "\n") {
+	for line := range strings.SplitSeq(text(t, r, report.TextOptions{Width: 80}), "\n") {
 		if n := len([]rune(line)); n > 80 {
 			t.Errorf("%d columns: %s", n, line)
 		}

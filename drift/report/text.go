@@ -1,7 +1,7 @@
 package report
 
 import (
-	"bufio"
+	"bytes"
 	"fmt"
 	"io"
 	"slices"
@@ -24,12 +24,11 @@ type TextOptions struct {
 // Text writes the report for people at a terminal. Control characters in what
 // it tells are written as escapes.
 func Text(w io.Writer, r *Report, o TextOptions) error {
-	buffered := bufio.NewWriter(w)
-	p := &printer{w: buffered, TextOptions: o}
+	p := &printer{TextOptions: o}
 	p.heading(r)
 	p.blocks(blocks(r, o.Verbose))
 	p.ending(r)
-	if err := buffered.Flush(); err != nil {
+	if _, err := p.out.WriteTo(w); err != nil {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
@@ -37,7 +36,7 @@ func Text(w io.Writer, r *Report, o TextOptions) error {
 
 type printer struct {
 	TextOptions
-	w *bufio.Writer // Its Flush tells the first error of all.
+	out bytes.Buffer
 }
 
 // The colors, as ANSI has them.
@@ -59,8 +58,8 @@ func (p *printer) paint(color, s string) string {
 }
 
 func (p *printer) line(s string) {
-	p.w.WriteString(strings.TrimRight(s, " ")) //nolint:errcheck // Flush tells.
-	p.w.WriteByte('\n')                        //nolint:errcheck // Flush tells.
+	p.out.WriteString(strings.TrimRight(s, " "))
+	p.out.WriteByte('\n')
 }
 
 // colorOf is the color of each sign.
@@ -234,8 +233,8 @@ func (p *printer) block(b block, c columns) {
 		}
 	}
 	inline := len(b.remarks) == 1 && len(b.rows) == 0
-	switch {
-	case b.class == notes || b.class == foreign:
+	switch b.class {
+	case notes, foreign:
 		text := b.remarks[0].words()
 		if b.id != "" {
 			text = ": " + text
@@ -245,7 +244,7 @@ func (p *printer) block(b block, c columns) {
 		}
 		p.wrapped(head, used, 4, b.id+text)
 		return
-	case b.class == unknown:
+	case unknown:
 		add("", b.id, c.id)
 	default:
 		add("", b.id, c.id)

@@ -13,16 +13,12 @@ import (
 	"berth/drift"
 )
 
-// count is "1 name" or "3 names", with the plural given where it is not an s.
-func count(n int, one string, many ...string) string {
+// count is "1 name" or "3 names".
+func count(n int, one string) string {
 	if n == 1 {
 		return "1 " + one
 	}
-	plural := one + "s"
-	if len(many) > 0 {
-		plural = many[0]
-	}
-	return grouped(n) + " " + plural
+	return grouped(n) + " " + one + "s"
 }
 
 // grouped writes a number with a comma after each thousand.
