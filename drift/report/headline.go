@@ -1,0 +1,139 @@
+package report
+
+import (
+	"slices"
+	"strings"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// headline says in a few words what happens to a resource beyond its fields.
+func (v *viewer) headline(res *resource) string {
+	var words []string
+	if making := res.steps[drift.Create]; making != nil && (making.Held == "" || v.verbose) {
+		words = append(words, v.essentials(making))
+	}
+	var steps, reasons []string
+	for _, c := range res.changes {
+		done := res.fate(c, nil).status == drift.Done
+		if plain(c) && c.Held == "" || done && c.Step != drift.Route && c.Step != drift.Drain {
+			if name := stepWord(c.Step, done); name != "" && !slices.Contains(steps, name) {
+				steps = append(steps, name)
+			}
+		}
+		if reason := neutral(c.Reason); reason != "" && !slices.Contains(reasons, reason) {
+			reasons = append(reasons, reason)
+		}
+	}
+	if hosts := runs(res); hosts > 0 {
+		words = append(words, count(hosts, "host"))
+	}
+	if len(steps) > 0 {
+		words = append(words, strings.Join(steps, ", "))
+	}
+	text := strings.Join(words, " · ")
+	if len(reasons) > 0 {
+		text = strings.TrimPrefix(text+": "+strings.Join(reasons, "; "), ": ")
+	}
+	return text
+}
+
+// plain tells whether a change is told by its step's name alone.
+func plain(c *drift.Change) bool {
+	switch c.Step {
+	case drift.Create, drift.Online, drift.Pending, drift.Route, drift.Drain, drift.Run:
+		return false
+	default:
+		return true
+	}
+}
+
+// stepWord is how people call a step that is planned, or that was done.
+func stepWord(s drift.Step, done bool) string {
+	if !done {
+		if s == drift.Ready {
+			return ""
+		}
+		return neutral(string(s))
+	}
+	past := map[drift.Step]string{
+		drift.Fetch: "fetched", drift.Create: "created", drift.Restore: "restored", drift.Online: "changed",
+		drift.Pending: "changed", drift.Reboot: "rebooted", drift.Start: "started", drift.Stop: "stopped",
+		drift.Ready: "ready", drift.Run: "ran", drift.Route: "routed", drift.Drain: "drained",
+		drift.Archive: "archived", drift.Delete: "deleted",
+	}
+	if word := past[s]; word != "" {
+		return word
+	}
+	return neutral(string(s)) + " done"
+}
+
+func runs(res *resource) int {
+	if c := res.steps[drift.Run]; c != nil {
+		return len(c.Fields)
+	}
+	return 0
+}
+
+// essentials are what people look for in something that is made: where, which
+// number, which address, how large.
+func (v *viewer) essentials(c *drift.Change) string {
+	value := make(map[desired.Path]string)
+	var disks []string
+	address := ""
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		text := neutral(f.After.Text)
+		if f.After.Secret || f.After.From != "" {
+			text = ""
+		}
+		value[f.Path] = text
+		keys := f.Path.Keys()
+		if len(keys) != 3 || text == "" {
+			continue
+		}
+		switch {
+		case keys[0] == "disks" && keys[2] == "size":
+			disks = append(disks, neutral(keys[1]))
+		case keys[0] == "networks" && keys[2] == "address" && address == "" && text != "none":
+			address, _, _ = strings.Cut(text, "/")
+		}
+	}
+	var where []string
+	for _, lane := range c.Lanes {
+		if node, ok := strings.CutPrefix(lane, "node:"); ok {
+			where = append(where, "on "+neutral(node[strings.LastIndexByte(node, '/')+1:]))
+			break
+		}
+	}
+	if len(where) == 0 && c.Site != "" {
+		where = append(where, "on "+neutral(c.Site))
+	}
+	for _, one := range []string{value["id"], address} {
+		if one != "" {
+			where = append(where, one)
+		}
+	}
+	var size []string
+	if cores := value["cpu.cores"]; cores != "" {
+		size = append(size, cores+" CPU")
+	}
+	for _, path := range []desired.Path{"memory.size", "memory"} {
+		if value[path] != "" {
+			size = append(size, value[path])
+		}
+	}
+	for _, slot := range disks {
+		disk := desired.Path("disks").Sub(slot)
+		text := slot + " " + value[disk+".size"]
+		if s := value[disk+".storage"]; s != "" {
+			text += " on " + s
+		}
+		if s := value[disk+".image"]; s != "" {
+			text += " from " + s
+		}
+		size = append(size, text)
+	}
+	return cut(strings.TrimSuffix(strings.Join(where, ", ")+" · "+strings.Join(size, ", "), " · "), 200)
+}

@@ -1,0 +1,74 @@
+package report
+
+import (
+	"berth/drift"
+)
+
+// row makes the line of one field.
+func (v *viewer) row(res *resource, c *drift.Change, field *drift.Field) row {
+	f := field
+	if res.fate(c, f).status == drift.Done {
+		// What was waited for is known by now.
+		known := *field
+		known.After.From = ""
+		f = &known
+	}
+	r := row{path: neutral(string(f.Path)), origin: neutral(origin(f, v.verbose))}
+	switch name := routed(f); {
+	case name != "":
+		r.path = neutral(name)
+		v.route(&r, f)
+	case c.Step == drift.Run && f.Path.Within("hosts"):
+		if keys := f.Path.Keys(); len(keys) == 2 {
+			r.path = neutral(keys[1])
+		}
+		v.host(&r, f, res.fate(c, f).status == drift.Done)
+	case f.Before == drift.Value{}:
+		r.value = "→ " + v.value(f.After, f)
+	default:
+		r.value = v.difference(f)
+	}
+	whole := res.fate(c, nil)
+	switch end := res.fate(c, f); {
+	case end.status == drift.Failed || end.status == drift.Skipped || end.status == drift.Left:
+		r.sign, _ = signOf(end.status)
+		if end != whole {
+			r.remark = remark{sign: r.sign, word: string(end.status), text: neutral(end.reason)}
+		}
+	case f.Held != "":
+		r.sign, r.remark = Held, remark{sign: Held, word: "held", text: neutral(f.Held)}
+	case c.Held != "" || end.status == drift.Held:
+		r.sign = Held
+	case end.status == drift.Done && c.Step != drift.Pending:
+		// What is done takes effect no more.
+	default:
+		r.effect = res.effect(c, f)
+	}
+	return r
+}
+
+// route tells where a name goes.
+func (v *viewer) route(r *row, f *drift.Field) {
+	switch {
+	case f.After == drift.Value{}:
+		r.sign, r.value = Goes, "was "+v.value(f.Before, f)
+	case f.Before == drift.Value{}:
+		r.sign, r.value = Comes, "→ "+v.value(f.After, f)
+	default:
+		r.sign, r.value = Differs, v.difference(f)
+	}
+}
+
+// host tells why a playbook runs on a host: digests mean nothing to people.
+func (v *viewer) host(r *row, f *drift.Field, done bool) {
+	switch {
+	case done:
+		r.value = "ran"
+	case f.After.From != "":
+		r.value = "after " + v.source(f.After, f)
+	case f.Before == drift.Value{}:
+		r.value = "has not run here"
+	default:
+		r.value = "playbook, variables or guest are new since its last run"
+	}
+}
