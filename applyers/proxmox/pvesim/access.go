@@ -1,0 +1,103 @@
+package pvesim
+
+import (
+	"slices"
+	"strings"
+)
+
+type token struct {
+	privsep bool
+	secret  string
+	comment string
+	expire  int
+}
+
+type user struct {
+	password string
+	tokens   map[string]*token
+	tickets  map[string]string // ticket to its CSRF token
+	comment  string
+	disabled bool
+}
+
+type aclEntry struct {
+	path, kind, id, role string
+	propagate            bool
+}
+
+type access struct {
+	users  map[string]*user
+	groups map[string][]string
+	roles  map[string][]string
+	acl    []aclEntry
+}
+
+func newAccess() *access {
+	a := &access{users: map[string]*user{}, groups: map[string][]string{}, roles: map[string][]string{}}
+	a.user("root@pam")
+	for role, privs := range builtinRoles() {
+		a.roles[role] = privs
+	}
+	return a
+}
+
+func (a *access) user(name string) *user {
+	u := a.users[name]
+	if u == nil {
+		u = &user{tokens: map[string]*token{}, tickets: map[string]string{}}
+		a.users[name] = u
+	}
+	return u
+}
+
+func (a *access) set(e aclEntry) {
+	a.acl = slices.DeleteFunc(a.acl, func(o aclEntry) bool {
+		return o.path == e.path && o.kind == e.kind && o.id == e.id && o.role == e.role
+	})
+	a.acl = append(a.acl, e)
+}
+
+func allPrivs() []string {
+	return strings.Fields(`Datastore.Allocate Datastore.AllocateSpace Datastore.AllocateTemplate Datastore.Audit
+		Group.Allocate Mapping.Audit Mapping.Modify Mapping.Use Permissions.Modify Pool.Allocate Pool.Audit
+		Realm.Allocate Realm.AllocateUser SDN.Allocate SDN.Audit SDN.Use
+		Sys.AccessNetwork Sys.Audit Sys.Console Sys.Incoming Sys.Modify Sys.PowerMgmt Sys.Syslog User.Modify
+		VM.Allocate VM.Audit VM.Backup VM.Clone VM.Config.CDROM VM.Config.CPU VM.Config.Cloudinit VM.Config.Disk
+		VM.Config.HWType VM.Config.Memory VM.Config.Network VM.Config.Options VM.Console VM.Migrate VM.Monitor
+		VM.PowerMgmt VM.Snapshot VM.Snapshot.Rollback`)
+}
+
+// builtinRoles are the roles that come with Proxmox VE 8.
+func builtinRoles() map[string][]string {
+	pick := func(f func(string) bool) []string {
+		return slices.DeleteFunc(allPrivs(), func(p string) bool { return !f(p) })
+	}
+	prefix := func(ps ...string) []string {
+		return pick(func(p string) bool {
+			return slices.ContainsFunc(ps, func(x string) bool { return p == x || strings.HasPrefix(p, x+".") })
+		})
+	}
+	vmUser := strings.Fields("VM.Audit VM.Backup VM.Config.CDROM VM.Config.Cloudinit VM.Console VM.PowerMgmt")
+	return map[string][]string{
+		"Administrator": allPrivs(),
+		"NoAccess":      {},
+		"PVEAdmin": pick(func(p string) bool {
+			return p != "Permissions.Modify" && p != "Realm.Allocate" && !strings.HasPrefix(p, "Sys.") || slices.Contains([]string{"Sys.Audit", "Sys.Console", "Sys.Syslog"}, p)
+		}),
+		"PVEAuditor":        pick(func(p string) bool { return strings.HasSuffix(p, ".Audit") }),
+		"PVEDatastoreAdmin": prefix("Datastore"),
+		"PVEDatastoreUser":  {"Datastore.AllocateSpace", "Datastore.Audit"},
+		"PVEMappingAdmin":   prefix("Mapping"),
+		"PVEMappingAudit":   {"Mapping.Audit"},
+		"PVEMappingUser":    {"Mapping.Audit", "Mapping.Use"},
+		"PVEPoolAdmin":      prefix("Pool"),
+		"PVEPoolUser":       {"Pool.Audit"},
+		"PVESDNAdmin":       prefix("SDN"),
+		"PVESDNUser":        {"SDN.Audit", "SDN.Use"},
+		"PVESysAdmin":       {"Sys.Audit", "Sys.Console", "Sys.Syslog"},
+		"PVETemplateUser":   {"VM.Audit", "VM.Clone"},
+		"PVEUserAdmin":      {"Group.Allocate", "Realm.AllocateUser", "User.Modify"},
+		"PVEVMAdmin":        prefix("VM"),
+		"PVEVMUser":         vmUser,
+	}
+}

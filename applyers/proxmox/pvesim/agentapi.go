@@ -1,0 +1,159 @@
+package pvesim
+
+import (
+	"net/netip"
+	"strconv"
+	"strings"
+)
+
+// Interface is what a guest agent, or a container, tells about a network device.
+type Interface struct {
+	Name, MAC string
+	// Addresses are in CIDR notation.
+	Addresses []string
+}
+
+type agentState struct{ ifaces []Interface }
+
+// SetGuestAgent lets the guest agent of a VM answer, with these network devices;
+// without a call it is not running. For a container it replaces what is made up
+// from its configuration. No interfaces at all switch the agent off again.
+func (c *Cluster) SetGuestAgent(vmid int, ifaces ...Interface) {
+	c.lock()
+	defer c.unlock()
+	g := c.guests[vmid]
+	if g == nil {
+		return
+	}
+	g.agent = &agentState{ifaces: ifaces}
+	if len(ifaces) == 0 {
+		g.agent = nil
+	}
+}
+
+func (q *call) agentCall() (any, error) {
+	g, err := q.find(KindVM)
+	if err != nil {
+		return nil, err
+	}
+	if !g.running {
+		return nil, fail("VM %d is not running", g.vmid)
+	}
+	enabled, _ := qemuProps()["agent"].parseProps("agent", g.conf["agent"])
+	if enabled["enabled"] != "1" {
+		return nil, fail("No QEMU guest agent configured")
+	}
+	if g.agent == nil {
+		return nil, fail("QEMU guest agent is not running")
+	}
+	var result any
+	switch q.args["command"] {
+	case "network-get-interfaces":
+		result = agentInterfaces(g.agent.ifaces)
+	case "ping":
+		result = map[string]any{}
+	case "info":
+		result = map[string]any{"version": "7.2.0", "supported_commands": []any{}}
+	case "get-host-name":
+		result = map[string]any{"host-name": g.name()}
+	case "get-osinfo":
+		result = map[string]any{"id": "debian", "name": "Debian GNU/Linux", "version-id": "12"}
+	default:
+		return nil, fail("command '%s' is not simulated", q.args["command"])
+	}
+	return map[string]any{"result": result}, nil
+}
+
+func agentInterfaces(ifaces []Interface) any {
+	rows := []any{map[string]any{
+		"name": "lo", "hardware-address": "00:00:00:00:00:00",
+		"ip-addresses": []any{map[string]any{"ip-address": "127.0.0.1", "ip-address-type": "ipv4", "prefix": 8}},
+	}}
+	for _, i := range ifaces {
+		addrs := []any{}
+		for _, a := range i.Addresses {
+			p, err := netip.ParsePrefix(a)
+			if err != nil {
+				continue
+			}
+			kind := "ipv6"
+			if p.Addr().Is4() {
+				kind = "ipv4"
+			}
+			addrs = append(addrs, map[string]any{"ip-address": p.Addr().String(), "ip-address-type": kind, "prefix": p.Bits()})
+		}
+		rows = append(rows, map[string]any{"name": i.Name, "hardware-address": strings.ToLower(i.MAC), "ip-addresses": addrs})
+	}
+	return rows
+}
+
+// containerInterfaces answers the addresses that a running container has: those
+// of its configuration, and a made-up one where that says dhcp.
+func (q *call) containerInterfaces() (any, error) {
+	g := q.guests[atoi(q.args["vmid"])]
+	if g == nil || g.kind != KindCT || !g.running {
+		return nil, nil
+	}
+	ifaces := []Interface{}
+	if g.agent != nil {
+		ifaces = g.agent.ifaces
+	} else {
+		for i := range 32 {
+			v, ok := g.conf["net"+itoa(i)]
+			if !ok {
+				continue
+			}
+			p, _ := lxcProps()["ctnet"].parseProps("net", v)
+			var addrs []string
+			switch ip := p["ip"]; {
+			case ip == "dhcp":
+				addrs = append(addrs, "192.0.2."+itoa(100+g.vmid%100)+"/24")
+			case ip != "" && ip != "manual":
+				addrs = append(addrs, ip)
+			}
+			addrs = append(addrs, linkLocal(p["hwaddr"])+"/64")
+			ifaces = append(ifaces, Interface{Name: p["name"], MAC: p["hwaddr"], Addresses: addrs})
+		}
+	}
+	rows := []any{map[string]any{"name": "lo", "hwaddr": "00:00:00:00:00:00", "hardware-address": "00:00:00:00:00:00", "ip-addresses": []any{}}}
+	for _, i := range ifaces {
+		mac := strings.ToLower(i.MAC)
+		row := map[string]any{"name": i.Name, "hwaddr": mac, "hardware-address": mac}
+		addrs := []any{}
+		for _, a := range i.Addresses {
+			p, err := netip.ParsePrefix(a)
+			if err != nil {
+				continue
+			}
+			kind := "inet6"
+			if p.Addr().Is4() {
+				kind = "inet"
+			}
+			row[kind] = a
+			addrs = append(addrs, map[string]any{"ip-address": p.Addr().String(), "ip-address-type": kind, "prefix": strconv.Itoa(p.Bits())})
+		}
+		row["ip-addresses"] = addrs
+		rows = append(rows, row)
+	}
+	return rows, nil
+}
+
+// linkLocal is the address that a device makes up from its hardware address.
+func linkLocal(mac string) string {
+	var b [16]byte
+	b[0], b[1] = 0xfe, 0x80
+	for i, part := range strings.Split(mac, ":") {
+		n, err := strconv.ParseUint(part, 16, 8)
+		if err != nil || i > 5 {
+			return "fe80::1"
+		}
+		at := 8 + i
+		if i > 2 {
+			at += 2
+		}
+		b[at] = byte(n)
+	}
+	b[8] ^= 2
+	b[11], b[12] = 0xff, 0xfe
+	return netip.AddrFrom16(b).String()
+}

@@ -1,0 +1,212 @@
+package pvesim
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// auth is who a request comes from.
+type auth struct {
+	user  string // user@realm
+	token string // empty with a ticket
+}
+
+// full is how Proxmox VE writes the author: user@realm or user@realm!token.
+func (a auth) full() string {
+	if a.token != "" {
+		return a.user + "!" + a.token
+	}
+	return a.user
+}
+
+// root tells root@pam by ticket; a token of root@pam is not root@pam (FACTS 1).
+func (a auth) root() bool { return a.user == "root@pam" && a.token == "" }
+
+// AddToken makes a user (if need be) and a token, and gives both the rights of
+// the entries: a token with privilege separation has what the user and it have.
+// It returns what follows "PVEAPIToken=" in the Authorization header.
+func (c *Cluster) AddToken(user, id string, privsep bool, acl ...ACL) (header string) {
+	c.lock()
+	defer c.unlock()
+	u := c.access.user(user)
+	secret := c.uuid()
+	u.tokens[id] = &token{privsep: privsep, secret: secret}
+	for _, e := range acl {
+		role := e.Role
+		if role == "" {
+			role = fmt.Sprintf("sim-%d", len(c.access.roles))
+			c.access.roles[role] = slices.Clone(e.Privs)
+		}
+		c.access.set(aclEntry{path: e.Path, kind: "user", id: user, role: role, propagate: e.Propagate})
+		if privsep {
+			c.access.set(aclEntry{path: e.Path, kind: "token", id: user + "!" + id, role: role, propagate: e.Propagate})
+		}
+	}
+	return user + "!" + id + "=" + secret
+}
+
+// SetPassword makes a user who may ask /access/ticket for a ticket.
+func (c *Cluster) SetPassword(user, password string) {
+	c.lock()
+	defer c.unlock()
+	c.access.user(user).password = password
+}
+
+// authenticate finds out who asks. All but /access/ticket need to be known.
+func (q *call) authenticate() error {
+	if q.path == "/access/ticket" && q.method == "POST" {
+		return nil
+	}
+	refuse := func(text string) error { return &apiError{status: 401, message: text, empty: true} }
+	h := q.header.Get("Authorization")
+	if rest, ok := strings.CutPrefix(h, "PVEAPIToken"); ok && len(rest) > 0 && (rest[0] == '=' || rest[0] == ' ') {
+		full, secret, _ := strings.Cut(rest[1:], "=")
+		name, id, _ := strings.Cut(full, "!")
+		u := q.access.users[name]
+		if u == nil || u.disabled {
+			return refuse("Authentication failed!")
+		}
+		t := u.tokens[id]
+		if t == nil || t.secret != secret {
+			return refuse("Authentication failed!")
+		}
+		q.auth = auth{user: name, token: id}
+		return nil
+	}
+	for _, cookie := range strings.Split(q.header.Get("Cookie"), ";") {
+		v, ok := strings.CutPrefix(strings.TrimSpace(cookie), "PVEAuthCookie=")
+		if !ok {
+			continue
+		}
+		ticket, err := url.QueryUnescape(v)
+		if err != nil {
+			ticket = v
+		}
+		csrf := ""
+		for name, u := range q.access.users {
+			if s, known := u.tickets[ticket]; known {
+				q.auth, csrf = auth{user: name}, s
+			}
+		}
+		if q.auth.user == "" {
+			return refuse("Authentication failed!")
+		}
+		if q.method != "GET" && q.header.Get("Csrfpreventiontoken") != csrf {
+			return refuse("Permission denied - invalid csrf token")
+		}
+		return nil
+	}
+	return refuse("No ticket")
+}
+
+// privs returns what the author may do at a path, and whether each is inherited
+// further down.
+func (c *Cluster) privs(a auth, path string) map[string]bool {
+	if a.root() {
+		return all()
+	}
+	have := c.userPrivs(a.user, path)
+	if a.token == "" {
+		return have
+	}
+	u := c.access.users[a.user]
+	if u == nil || u.tokens[a.token] == nil {
+		return nil
+	}
+	if !u.tokens[a.token].privsep {
+		return have
+	}
+	own := c.rolePrivs(path, func(e aclEntry) bool { return e.kind == "token" && e.id == a.full() }, nil)
+	out := map[string]bool{}
+	for p, propagate := range own {
+		if up, ok := have[p]; ok {
+			out[p] = propagate && up
+		}
+	}
+	return out
+}
+
+func all() map[string]bool {
+	m := map[string]bool{}
+	for _, p := range allPrivs() {
+		m[p] = true
+	}
+	return m
+}
+
+func (c *Cluster) userPrivs(user, path string) map[string]bool {
+	if user == "root@pam" {
+		return all()
+	}
+	groups := func(e aclEntry) bool { return e.kind == "group" && slices.Contains(c.access.groups[e.id], user) }
+	return c.rolePrivs(path, func(e aclEntry) bool { return e.kind == "user" && e.id == user }, groups)
+}
+
+// rolePrivs walks from / to the path; entries further down replace the inherited
+// ones, and those of a user replace those of the user's groups.
+func (c *Cluster) rolePrivs(path string, mine, groups func(aclEntry) bool) map[string]bool {
+	roles := map[string]bool{}
+	parts := split(path)
+	for i := 0; i <= len(parts); i++ {
+		at := "/" + strings.Join(parts[:i], "/")
+		here := map[string]bool{}
+		for _, want := range []func(aclEntry) bool{mine, groups} {
+			if want == nil || len(here) > 0 {
+				continue
+			}
+			for _, e := range c.access.acl {
+				if e.path == at && want(e) && (e.propagate || i == len(parts)) {
+					here[e.role] = e.propagate
+				}
+			}
+		}
+		if len(here) > 0 {
+			roles = here
+		}
+	}
+	out := map[string]bool{}
+	for r, propagate := range roles {
+		if r == "NoAccess" {
+			return map[string]bool{}
+		}
+		for _, p := range c.access.roles[r] {
+			out[p] = out[p] || propagate
+		}
+	}
+	// A guest in a pool has the rights on its pool as well.
+	if len(parts) == 2 && (parts[0] == "vms" || parts[0] == "storage") {
+		for name, p := range c.pools {
+			if parts[0] == "vms" && p.vms[atoi(parts[1])] || parts[0] == "storage" && p.storages[parts[1]] {
+				maps.Copy(out, c.rolePrivs("/pool/"+name, mine, groups))
+			}
+		}
+	}
+	return out
+}
+
+// may reports whether the author has any of the privileges at the path.
+func (q *call) may(path string, privs ...string) bool {
+	have := q.privs(q.auth, path)
+	return slices.ContainsFunc(privs, func(p string) bool { _, ok := have[p]; return ok })
+}
+
+func (q *call) check(path string, privs ...string) error {
+	if q.may(path, privs...) {
+		return nil
+	}
+	return denied(path, privs...)
+}
+
+// need makes an endpoint's check. Words in braces stand for parameters.
+func need(path string, privs ...string) func(*call) error {
+	return func(q *call) error {
+		p := path
+		for k, v := range q.args {
+			p = strings.ReplaceAll(p, "{"+k+"}", v)
+		}
+		return q.check(p, privs...)
+	}
+}

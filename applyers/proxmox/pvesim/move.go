@@ -1,0 +1,245 @@
+package pvesim
+
+import (
+	"fmt"
+	"strings"
+)
+
+func (q *call) moveDisk() (any, error) {
+	g, err := q.find(KindVM)
+	if err != nil {
+		return nil, err
+	}
+	key := q.args["disk"]
+	if q.args["target-vmid"] != "" {
+		return q.reassign(g, key)
+	}
+	if err := g.checkLock(); err != nil {
+		return nil, err
+	}
+	if err := g.checkDigest(q.args["digest"]); err != nil {
+		return nil, err
+	}
+	value, ok := g.conf[key]
+	if !ok {
+		return nil, fail("disk '%s' does not exist", key)
+	}
+	d := parseDrive(key, value)
+	if d.empty() || d.cdrom() && !d.cloudinit() {
+		return nil, fail("you can't move a cdrom")
+	}
+	st := q.args["storage"]
+	if st == "" {
+		st, _, _ = strings.Cut(d["file"], ":")
+	}
+	if err := q.check("/storage/"+st, "Datastore.AllocateSpace"); err != nil {
+		return nil, err
+	}
+	s, err := q.storageOn(q.node, st)
+	if err != nil {
+		return nil, err
+	}
+	old := q.volume(g.node, d["file"])
+	if old == nil {
+		return nil, fail("volume '%s' does not exist", d["file"])
+	}
+	format := q.args["format"]
+	if old.storage == st && (format == "" || format == old.format) {
+		return nil, fail("you can't move to the same storage with same format")
+	}
+	if format == "" {
+		format = old.format
+	}
+	if !s.files() {
+		format = "raw"
+	}
+	remove := q.args["delete"] == "1"
+	if remove && g.inSnapshot(d["file"]) {
+		return nil, fail("you can't move a disk with snapshots and delete the source")
+	}
+	if g.running && q.opts.Deaf {
+		format = "" // told below: without KVM a running disk can't be mirrored
+	}
+	return q.spawn(job{kind: "qmmove", id: itoa(g.vmid), holds: []*guest{g}, run: func(t *task) error {
+		if err := q.alive(g); err != nil {
+			return err
+		}
+		if format == "" {
+			t.logf("create full clone of drive %s (%s)", key, old.id())
+			return fail("storage migration failed: mirroring has been cancelled")
+		}
+		v, err := q.copyVolume(t, old, key+" ", g.vmid, s, format, "images")
+		if err != nil {
+			return fail("storage migration failed: %s", strings.TrimSuffix(err.Error(), "\n"))
+		}
+		d["file"], d["size"] = v.id(), formatSize(v.size)
+		g.conf[key] = printDrive(key, d)
+		if remove {
+			// The source goes, whoever owns it (FACTS 6).
+			return q.freeVolume(old)
+		}
+		q.register(g, drive{"file": old.id()})
+		return nil
+	}}), nil
+}
+
+// reassign gives a disk to another VM.
+func (q *call) reassign(g *guest, key string) (any, error) {
+	id := atoi(q.args["target-vmid"])
+	if err := q.check("/vms/"+itoa(id), "VM.Config.Disk"); err != nil {
+		return nil, err
+	}
+	to := q.guests[id]
+	slot := q.args["target-disk"]
+	if slot == "" {
+		slot = key
+	}
+	switch {
+	case id == g.vmid:
+		return nil, fail("either set storage or target-vmid, but not both")
+	case to == nil || to.kind != KindVM:
+		return nil, noConfig(q.node, KindVM, id)
+	case g.conf[key] == "":
+		return nil, fail("Disk '%s' for VM '%d' does not exist", key, g.vmid)
+	case to.conf[slot] != "":
+		return nil, fail("Target disk key '%s' is already in use for '%d'", slot, id)
+	}
+	for _, x := range []*guest{g, to} {
+		if err := x.checkLock(); err != nil {
+			return nil, err
+		}
+	}
+	name := fmt.Sprintf("%d-%s>%d-%s", g.vmid, key, id, slot)
+	return q.spawn(job{kind: "qmmove", id: name, holds: []*guest{g, to}, run: func(t *task) error {
+		if err := q.alive(g); err != nil {
+			return err
+		}
+		d := parseDrive(key, g.conf[key])
+		v := q.volume(g.node, d["file"])
+		if v == nil {
+			return fail("volume '%s' does not exist", d["file"])
+		}
+		t.logf("moving disk '%s' from VM '%d' to '%d'", key, g.vmid, id)
+		t.logf("removing disk '%s' from VM '%d' config", key, g.vmid)
+		delete(g.conf, key)
+		s := q.storages[v.storage]
+		q.removeVolume(v)
+		v.name, v.owner = q.freeName(s, to.node, id, v.format), id
+		q.addVolume(to.node, v)
+		d["file"] = v.id()
+		stored := printDrive(slot, d)
+		if strings.HasPrefix(slot, "unused") {
+			stored = v.id()
+		}
+		to.conf[slot] = stored
+		t.logf("update VM %d: -%s %s", id, slot, stored)
+		return nil
+	}}), nil
+}
+
+func (q *call) moveVolume() (any, error) {
+	g, err := q.find(KindCT)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.checkLock(); err != nil {
+		return nil, err
+	}
+	if err := g.checkDigest(q.args["digest"]); err != nil {
+		return nil, err
+	}
+	key := q.args["volume"]
+	if g.conf[key] == "" {
+		return nil, fail("Volume '%s' for container '%d' does not exist", key, g.vmid)
+	}
+	p := parseMount(key, g.conf[key])
+	old, err := q.mountVolume(g, p)
+	if err != nil {
+		return nil, err
+	}
+	if g.running {
+		return nil, fail("cannot move volumes of a running container")
+	}
+	st := q.args["storage"]
+	if err := q.check("/storage/"+st, "Datastore.AllocateSpace"); err != nil {
+		return nil, err
+	}
+	s, err := q.storageOn(q.node, st)
+	if err != nil {
+		return nil, err
+	}
+	remove := q.args["delete"] == "1"
+	return q.spawn(job{kind: "move_volume", id: itoa(g.vmid), holds: []*guest{g}, run: func(t *task) error {
+		v, err := q.allocate(t, s, g.vmid, "", "raw", old.size, "rootdir")
+		if err != nil {
+			return err
+		}
+		t.logFS(v.size)
+		v.sum = old.sum
+		p["volume"], p["size"] = v.id(), formatSize(v.size)
+		g.conf[key] = printMount(key, p)
+		if remove {
+			return q.freeVolume(old)
+		}
+		q.register(g, drive{"volume": old.id()})
+		return nil
+	}}), nil
+}
+
+// unlink is the older way to detach drives.
+func (q *call) unlink() (any, error) {
+	ch := &change{set: map[string]string{}, force: q.args["force"] == "1", words: "-delete " + q.args["idlist"]}
+	for _, k := range splitList(q.args["idlist"]) {
+		if !isDrive(k) && !strings.HasPrefix(k, "unused") {
+			return nil, badParam("idlist", "unknown option '%s'", k)
+		}
+		ch.remove = append(ch.remove, k)
+	}
+	if ch.force {
+		ch.words = "-delete " + q.args["idlist"] + " -force 1"
+	}
+	g, err := q.find(KindVM)
+	if err != nil {
+		return nil, err
+	}
+	if err := g.checkLock(); err != nil {
+		return nil, err
+	}
+	q.event(q.node, q.auth.full(), "pvedaemon", fmt.Sprintf("update VM %d: %s", g.vmid, ch.words))
+	return nil, q.applyVM(nil, g, ch)
+}
+
+// migrate moves a guest to another node. It is simulated from the sources, since
+// nothing of it was recorded.
+func (q *call) migrate(kind string) (any, error) {
+	g, err := q.find(kind)
+	if err != nil {
+		return nil, err
+	}
+	to := q.args["target"]
+	switch {
+	case !q.hasNode(to):
+		return nil, badParam("target", "no such node '%s'", to)
+	case to == g.node:
+		return nil, badParam("target", "target is local node.")
+	}
+	if err := g.checkLock(); err != nil {
+		return nil, err
+	}
+	if g.running && q.args["online"] != "1" && q.args["restart"] != "1" {
+		return nil, fail("can't migrate running %s without --online", g.noun())
+	}
+	return q.spawn(job{kind: g.prefix() + "migrate", id: itoa(g.vmid), holds: []*guest{g}, run: func(*task) error {
+		for _, s := range q.storages {
+			for _, v := range s.volumes {
+				if v.owner != g.vmid || s.Shared || v.node != g.node {
+					continue
+				}
+				q.removeVolume(v)
+				q.addVolume(to, v)
+			}
+		}
+		g.node = to
+		return nil
+	}}), nil
+}

@@ -1,0 +1,183 @@
+package pvesim
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"strings"
+)
+
+// uploadable are the contents that can be uploaded or downloaded: snippets can't (FACTS 7).
+var uploadable = []string{"iso", "vztmpl", "import"}
+
+// order is the only order of fields that the HTTP layer understands.
+var uploadOrder = []string{"content", "checksum-algorithm", "checksum", "filename"}
+
+// upload reads the parts of an upload in the order that they must have, and
+// copies the file in a task.
+func (q *call) upload() (any, error) {
+	fields, file, err := q.parts()
+	if err != nil {
+		return nil, err
+	}
+	for k, v := range fields {
+		if sp, ok := uploadSchema().lookup(k); ok {
+			if text := sp.check(k, v); text != "" {
+				return nil, badParam(k, "%s", text)
+			}
+		}
+	}
+	s, err := q.storageOn(q.node, q.args["storage"])
+	if err != nil {
+		return nil, err
+	}
+	content := fields["content"]
+	if !s.holds(content) {
+		return nil, fail("storage '%s' does not support '%s' content", s.Name, content)
+	}
+	name := strings.ReplaceAll(fields["filename"], " ", "_")
+	name = name[strings.LastIndexAny(name, "/\\")+1:]
+	if !validName(content, name) {
+		if content == "import" {
+			return nil, badParam("filename", "invalid filename or wrong extension")
+		}
+		return nil, badParam("filename", "wrong file extension")
+	}
+	tmp := "/var/tmp/pveupload-" + strings.ReplaceAll(q.uuid(), "-", "")
+	return q.spawn(job{kind: "imgcopy", run: func(t *task) error {
+		t.logf("starting file import from: %s", tmp)
+		if err := verifySum(t, file, fields["checksum"], fields["checksum-algorithm"]); err != nil {
+			return err
+		}
+		if err := verifyImage(t, tmp, name, file); err != nil {
+			return err
+		}
+		if q.fault != nil && q.fault.Full {
+			return fail("import failed: cp: error writing '%s': No space left on device", s.path(content+"/"+name))
+		}
+		path := s.path(content + "/" + name)
+		t.logf("target node: %s", q.node)
+		t.logf("target file: %s", path)
+		t.logf("file size is: %d", len(file))
+		t.logf("command: cp -- %s %s", tmp, path)
+		q.store(s, content, name, file)
+		t.logf("finished file import successfully")
+		return nil
+	}}), nil
+}
+
+// store keeps a file, over one of the same name.
+func (q *call) store(s *storage, content, name string, file []byte) {
+	_, _, format, _ := s.parseName(content + "/" + name)
+	v := &volume{storage: s.Name, name: content + "/" + name, format: format, content: content, ctime: q.now()}
+	v.setData(file)
+	q.addVolume(q.node, v)
+}
+
+// setData gives a volume its file; an image in it has a size of its own.
+func (v *volume) setData(data []byte) {
+	v.data = append([]byte{}, data...)
+	v.size = int64(len(data))
+	if n, ok := qcow2Size(data); ok && v.format == "qcow2" {
+		v.size = n
+	}
+	v.sum = sumOf(string(data), "sha256")
+}
+
+func qcow2Size(data []byte) (int64, bool) {
+	if len(data) < 32 || !bytes.HasPrefix(data, []byte("QFI\xfb")) {
+		return 0, false
+	}
+	return int64(binary.BigEndian.Uint64(data[24:32])), true //nolint:gosec // a size, not a counter
+}
+
+func verifyImage(t *task, tmp, name string, file []byte) error {
+	if !strings.HasSuffix(name, ".qcow2") {
+		return nil
+	}
+	if _, ok := qcow2Size(file); ok {
+		return nil
+	}
+	t.logf("command '/usr/bin/qemu-img info '--output=json' %s -f qcow2' failed: exit code 1", tmp)
+	return fail("qemu-img: Could not open '%s': Image is not in qcow2 format", tmp)
+}
+
+func verifySum(t *task, file []byte, want, algo string) error {
+	if want == "" {
+		return nil
+	}
+	got := sumOf(string(file), algo)
+	if got != strings.ToLower(want) {
+		t.logf("calculating checksum...")
+		return fail("checksum mismatch: got '%s' != expect '%s'", got, want)
+	}
+	t.logf("calculating checksum...OK, checksum verified")
+	return nil
+}
+
+func validName(content, name string) bool {
+	suffix := func(ends ...string) bool {
+		for _, e := range ends {
+			if strings.HasSuffix(strings.ToLower(name), e) && len(name) > len(e) {
+				return true
+			}
+		}
+		return false
+	}
+	switch content {
+	case "iso":
+		return suffix(".iso", ".img")
+	case "vztmpl":
+		return suffix(".tar.gz", ".tar.xz", ".tar.zst")
+	}
+	return suffix(".ova", ".qcow2", ".raw", ".vmdk")
+}
+
+// parts reads a multipart body. Fields out of order make a bare 400 (FACTS 7).
+func (q *call) parts() (map[string]string, []byte, error) {
+	bare := &apiError{status: 400, message: "Bad Request", empty: true}
+	kind, params, err := mime.ParseMediaType(q.header.Get("Content-Type"))
+	if err != nil || kind != "multipart/form-data" {
+		return nil, nil, badParam("filename", "property is missing and it is not optional")
+	}
+	r := multipart.NewReader(bytes.NewReader(q.body), params["boundary"])
+	fields := map[string]string{}
+	at := 0
+	for {
+		p, err := r.NextPart()
+		if errors.Is(err, io.EOF) {
+			return nil, nil, bare
+		}
+		if err != nil {
+			return nil, nil, bare
+		}
+		name := p.FormName()
+		i := indexFrom(uploadOrder, at, name)
+		if i < 0 {
+			return nil, nil, bare
+		}
+		at = i + 1
+		data, err := io.ReadAll(p)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read part %s: %w", name, err)
+		}
+		if name == "filename" {
+			fields["filename"] = p.FileName()
+			return fields, data, nil
+		}
+		fields[name] = strings.TrimRight(string(data), "\r\n")
+	}
+}
+
+func indexFrom(list []string, from int, v string) int {
+	for i := from; i < len(list); i++ {
+		if list[i] == v {
+			return i
+		}
+	}
+	return -1
+}
