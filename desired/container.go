@@ -4,7 +4,7 @@ package desired
 type Container struct {
 	Guest  `yaml:",inline"`
 	CPU    CPU  `yaml:"cpu" short:"cores" drift:"online"`
-	Memory Size `yaml:"memory" drift:"online"`
+	Memory Size `yaml:"memory" short:"size" drift:"online"`
 	Swap   Size `yaml:"swap" drift:"online"`
 	// Unprivileged is true unless set.
 	Unprivileged bool  `yaml:"unprivileged" drift:"create"`

@@ -6,7 +6,7 @@ import "fmt"
 type Edge struct {
 	Name        string  `yaml:"name"`
 	Description string  `yaml:"description"`
-	At          string  `yaml:"at" enum:"local"`
+	At          string  `yaml:"at"` // "local": others are not built yet
 	Nginx       Nginx   `yaml:"nginx"`
 	TLS         EdgeTLS `yaml:"tls"`
 	Ignore      List    `yaml:"ignore"`

@@ -24,6 +24,9 @@ type Fleet struct {
 	// Documents counts the YAML documents read, Ignored the files skipped by a
 	// .berthignore.
 	Documents, Ignored int
+
+	// index finds resources by id; nil in a Fleet that Load did not make.
+	index map[ID]*Resource
 }
 
 // Resource is one thing that an applyer makes true.
@@ -66,6 +69,9 @@ func (r *Resource) Ignores(path Path) bool {
 
 // Resource finds a resource by its id; nil if there is none.
 func (f *Fleet) Resource(id ID) *Resource {
+	if r := f.index[id]; r != nil {
+		return r
+	}
 	for _, r := range f.Resources {
 		if r.ID == id {
 			return r

@@ -98,8 +98,8 @@ type NIC struct {
 	Network string `yaml:"network" drift:"online"`
 	// Address is "dhcp" (unless set), "none" or an address with its prefix
 	// length, which the loader takes from the network or from Hostnum.
-	Address string `yaml:"address" drift:"vm=create,ct=online"`
-	Hostnum int    `yaml:"hostnum"`
+	Address string `yaml:"address" instead:"hostnum" drift:"vm=create,ct=online"`
+	Hostnum int    `yaml:"hostnum" instead:"address"`
 	// Reservation is what the DHCP server will give.
 	Reservation string `yaml:"reservation"`
 	// Gateway is the network's on the first NIC unless set; "none".

@@ -1,9 +1,12 @@
 package desired
 
-import "strings"
+import "net/netip"
 
-// Guest is the part that virtual machines and containers share; nil if id is
-// no guest of this fleet.
+// Site finds a site by its name; nil if there is none.
+func (f *Fleet) Site(name string) *Site { return f.Sites[name] }
+
+// Guest finds the guest of an id, the part that virtual machines and containers
+// share; nil if there is none.
 func (f *Fleet) Guest(id ID) *Guest {
 	r := f.Resource(id)
 	if r == nil {
@@ -18,8 +21,10 @@ func (f *Fleet) Guest(id ID) *Guest {
 	return nil
 }
 
-// Address is where a guest or host is reached as far as the manifests know:
-// the static address or the reservation of its first interface that has one.
+// Address is where a guest or Host is reached, as far as the manifests tell:
+// the static address or the reservation of its first NIC that has one, or the
+// Host's address, without prefix length. known is false where only the guest
+// itself can tell.
 func (f *Fleet) Address(id ID) (addr string, known bool) {
 	if id.Kind() == KindHost {
 		if h := f.Hosts[id.Name()]; h != nil {
@@ -31,13 +36,13 @@ func (f *Fleet) Address(id ID) (addr string, known bool) {
 	if g == nil {
 		return "", false
 	}
-	for _, slot := range sortedKeys(g.Networks) {
-		nic := g.Networks[slot]
-		if nic.Reservation != "" {
-			return nic.Reservation, true
+	for _, key := range sortedNICs(g.Networks) {
+		text := g.Networks[key].Reservation
+		if text == "" {
+			text, _ = trimPrefix(g.Networks[key].Address)
 		}
-		if addr, _, static := strings.Cut(nic.Address, "/"); static {
-			return addr, true
+		if _, err := netip.ParseAddr(text); err == nil {
+			return text, true
 		}
 	}
 	return "", false

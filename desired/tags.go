@@ -12,6 +12,9 @@ package desired
 //	exact:"yes"      a map that the manifest owns whole: extra live keys go
 //	short:"size"     the key that a plain scalar stands for ("memory: 2GiB")
 //	list:"replace"   a list of which the last layer wins; others add up
+//	instead:"hostnum"
+//	                 the word of the same map that this one takes the place of
+//	                 when a higher layer writes it
 //	enum:"a|b"       the words allowed
 //	later:"reason"   the language has it, this version can't do it: an error
 //	                 that says so and what to do instead

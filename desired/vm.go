@@ -89,16 +89,16 @@ type CloudUser struct {
 type AptSource struct {
 	Source string `yaml:"source"`
 	KeyID  string `yaml:"keyid"`
-	Key    string `yaml:"key"`
+	Key    string `yaml:"key" instead:"from"`
 	// From is a key file in the repository, read into Key.
-	From string `yaml:"from"`
+	From string `yaml:"from" instead:"key"`
 }
 
 // SeedFile is a file that cloud-init writes.
 type SeedFile struct {
-	Content string `yaml:"content"`
+	Content string `yaml:"content" instead:"from"`
 	// From is a file in the repository, read into Content.
-	From   string `yaml:"from"`
+	From   string `yaml:"from" instead:"content"`
 	Mode   string `yaml:"mode"`
 	Owner  string `yaml:"owner"`
 	Append bool   `yaml:"append"`

@@ -1,0 +1,289 @@
+package desired
+
+import (
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var regexpRoute = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
+
+// rejectTarget closes connections.
+const rejectTarget = "reject"
+
+// An edge is an Edge being loaded.
+type edge struct {
+	*item
+	*Edge
+	// upstreams are named ones, which can't be done yet: what names them has
+	// been reported where they are.
+	upstreams []string
+}
+
+// edgeDocuments reads the edges, and the names that guests expose.
+func (l *loader) edgeDocuments() {
+	for _, doc := range l.docs {
+		if doc.kind.word != "Edge" {
+			continue
+		}
+		e := &edge{Edge: &Edge{}}
+		e.item = l.open(doc, e.Edge, l.defaults["Edge"])
+		e.Edge.Name = doc.name
+		if t := e.merged.get("upstreams"); t != nil {
+			for _, up := range t.entries {
+				e.upstreams = append(e.upstreams, up.key)
+			}
+		}
+		l.edges = append(l.edges, e)
+		l.checkEdge(e)
+		l.checkIgnore(e.item, e.kind)
+	}
+	slices.SortFunc(l.edges, func(a, b *edge) int { return strings.Compare(a.name, b.name) })
+	for _, g := range l.guests {
+		l.expose(g)
+	}
+}
+
+func (l *loader) checkEdge(e *edge) {
+	switch {
+	case e.At == "":
+		e.At = "local"
+	case e.At != "local":
+		l.wrong(e.item, e.at("at"), "at: %q: an edge on another machine is not built yet: run the agent beside nginx and write local", e.At)
+	}
+	l.nginxDefaults(e)
+	if len(e.TLS.Listen) == 0 && !e.bad["tls.listen"] {
+		e.TLS.Listen = List{"443"}
+		e.set["tls.listen"] = e.src
+	}
+	for _, node := range e.items("tls", "listen") {
+		if complaint := badListen(node.text); complaint != "" && node.form == scalarForm {
+			l.wrong(e.item, node.src, "tls.listen: %s", complaint)
+		}
+	}
+	switch {
+	case e.TLS.Default.Text != "":
+		l.checkTarget(e, "tls.default", e.at("tls", "default"), e.TLS.Default)
+	case !e.bad["tls.default"] && !e.bad["tls"]:
+		l.wrong(e.item, e.key("tls"), "tls.default is missing: write where all other names go, kind/name:port or reject")
+	}
+	for _, name := range sortedKeys(e.TLS.Routes) {
+		field := string(Path("tls.routes").Sub(name))
+		if complaint := badRoute(name); complaint != "" {
+			l.wrong(e.item, e.key("tls", "routes", name), "tls.routes: %s", complaint)
+		}
+		l.checkTarget(e, field, e.at("tls", "routes", name), e.TLS.Routes[name])
+	}
+}
+
+// nginxDefaults are Debian's ways.
+func (l *loader) nginxDefaults(e *edge) {
+	n := &e.Nginx
+	for _, f := range []struct {
+		word string
+		to   *string
+		def  string
+	}{{"stream", &n.Stream, "/etc/nginx/berth/stream.conf"}, {"config", &n.Config, "/etc/nginx/nginx.conf"}} {
+		if *f.to == "" {
+			*f.to = f.def
+		} else if !strings.HasPrefix(*f.to, "/") || strings.ContainsAny(*f.to, "\n\"';{} ") {
+			l.wrong(e.item, e.at("nginx", f.word), "nginx.%s: %q: write a whole path", f.word, *f.to)
+		}
+	}
+	if len(n.Test) == 0 {
+		n.Test = List{"nginx", "-t"}
+	}
+	if len(n.Reload) == 0 {
+		n.Reload = List{"nginx", "-s", "reload"}
+	}
+}
+
+// badListen says what is wrong with a port or address:port.
+func badListen(text string) string {
+	port := text
+	if i := strings.LastIndexByte(text, ':'); i >= 0 {
+		port = text[i+1:]
+		if _, err := netip.ParseAddr(strings.Trim(text[:i], "[]")); err != nil {
+			return strconv.Quote(text) + `: write a port, or an address and a port as in "10.1.1.4:443"`
+		}
+	}
+	if !isPort(port) {
+		return strconv.Quote(text) + ": no such port: write 1 to 65535"
+	}
+	return ""
+}
+
+func isPort(text string) bool {
+	n, err := strconv.Atoi(text)
+	return err == nil && n >= 1 && n <= 65535 && whole(text)
+}
+
+// badRoute says what is wrong with a name that is routed.
+func badRoute(name string) string {
+	bare := strings.TrimPrefix(name, ".")
+	switch {
+	case strings.HasPrefix(name, "*.") && regexpRoute.MatchString(name[2:]):
+		return strconv.Quote(name) + ": wildcards are not built yet: for the name and all below it write " + name[1:]
+	case strings.Contains(name, "*") || strings.HasPrefix(name, "~"):
+		return strconv.Quote(name) + ": patterns are not built yet: write the names out"
+	case bare != strings.ToLower(bare) && regexpRoute.MatchString(strings.ToLower(bare)):
+		return strconv.Quote(name) + ": write " + strings.ToLower(name) + ", names are compared in lower case"
+	case !regexpRoute.MatchString(bare) || len(bare) > 253:
+		return strconv.Quote(name) + ": write a DNS name, or .name for it and all below it"
+	}
+	return ""
+}
+
+// checkTarget checks where a route goes.
+func (l *loader) checkTarget(e *edge, field string, src Source, t Target) {
+	if t.Text == rejectTarget || slices.Contains(e.upstreams, t.Text) {
+		return
+	}
+	i := strings.LastIndexByte(t.Text, ':')
+	if i < 0 {
+		l.wrong(e.item, src, "%s: %q: write kind/name:port, address:port or reject", field, t.Text)
+		return
+	}
+	host, port := t.Text[:i], t.Text[i+1:]
+	if !isPort(port) {
+		l.wrong(e.item, src, "%s: %q: no such port: write 1 to 65535", field, t.Text)
+		return
+	}
+	if !strings.Contains(host, "/") {
+		l.checkTargetAddress(e, field, src, t, host)
+		return
+	}
+	doc, ok := l.reference(e.item, src, field, host, KindVM, KindContainer, KindHost)
+	if ok && doc.kind.guest() {
+		l.checkRouted(e.item, src, field, doc.id)
+	}
+}
+
+func (l *loader) checkTargetAddress(e *edge, field string, src Source, t Target, host string) {
+	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	switch {
+	case err == nil && !addr.Is4():
+		l.wrong(e.item, src, "%s: %q: IPv6 is not built yet: write an IPv4 address", field, t.Text)
+	case err == nil:
+	default:
+		for _, kind := range []string{KindVM, KindContainer, KindHost} {
+			if l.named[MakeID(kind, host)] != nil {
+				l.wrong(e.item, src, "%s: %q lacks its kind: write %s/%s", field, t.Text, kind, t.Text)
+				return
+			}
+		}
+		l.wrong(e.item, src, "%s: %q: nginx does not start when a name does not resolve: write an address, or kind/name:port", field, t.Text)
+	}
+}
+
+// checkRouted refuses routes to guests that can't answer.
+func (l *loader) checkRouted(it *item, src Source, field string, id ID) {
+	g := l.guest(id)
+	switch {
+	case g == nil:
+	case g.State != Running && !g.bad["state"]:
+		l.wrong(it, src, "%s: %s is %s (%s): take the route out, or let it run", field, id, g.State, g.set["state"].place())
+	case len(g.Networks) == 0 && !g.bad["networks"]:
+		l.wrong(it, src, "%s: %s has no network, so no address: give it net0", field, id)
+	case g.Networks[firstNIC(g.Networks)].Address == "none":
+		l.wrong(it, src, "%s: %s has address: none: give it one", field, id)
+	}
+}
+
+// guest finds a guest that is being loaded; nil if there is none.
+func (l *loader) guest(id ID) *guest {
+	i, ok := slices.BinarySearchFunc(l.guests, id, func(g *guest, id ID) int { return strings.Compare(string(g.id), string(id)) })
+	if !ok {
+		return nil
+	}
+	return l.guests[i]
+}
+
+// expose adds the routes that a guest asks for.
+func (l *loader) expose(g *guest) {
+	nodes := g.items("expose")
+	if g.bad["expose"] || len(nodes) != len(g.Expose) {
+		return
+	}
+	for i := range g.Expose {
+		x, src := &g.Expose[i], nodes[i].src
+		if x.Port == 0 && nodes[i].get("port") == nil {
+			x.Port = 443
+		}
+		switch complaint := badRoute(x.Name); {
+		case x.Name == "":
+			l.wrong(g.item, src, "expose: name is missing: write the DNS name")
+			continue
+		case complaint != "":
+			l.wrong(g.item, src, "expose: %s", complaint)
+			continue
+		case x.Port < 1 || x.Port > 65535:
+			l.wrong(g.item, src, "expose: %d is no port: write 1 to 65535", x.Port)
+			continue
+		}
+		if e := l.via(g, x, src); e != nil {
+			l.exposeOn(g, x, src, e)
+		}
+	}
+}
+
+func (l *loader) exposeOn(g *guest, x *Expose, src Source, e *edge) {
+	path := Path("tls.routes").Sub(x.Name)
+	if has, twice := e.set[path]; twice {
+		l.wrong(g.item, src, "expose: %s is routed already (%s): keep one", x.Name, has.place())
+		return
+	}
+	l.checkRouted(g.item, src, "expose", g.id)
+	if e.TLS.Routes == nil {
+		e.TLS.Routes = map[string]Target{}
+	}
+	e.TLS.Routes[x.Name] = Target{Text: string(g.id) + ":" + strconv.Itoa(x.Port)}
+	if src.Layer == "" {
+		src.Layer = string(g.id)
+	}
+	e.set[path] = src
+}
+
+// via finds the edge that a name is exposed on; nil if there is none, which has
+// been reported.
+func (l *loader) via(g *guest, x *Expose, src Source) *edge {
+	if x.Via == "" && len(l.edges) == 1 {
+		x.Via = l.edges[0].name
+		return l.edges[0]
+	}
+	names := l.documents(KindEdge)
+	switch {
+	case x.Via != "":
+		for _, e := range l.edges {
+			if e.name == x.Via {
+				return e
+			}
+		}
+		if !l.exists(MakeID(KindEdge, x.Via)) {
+			l.wrong(g.item, src, "expose: %s", missing("edge", x.Via, names))
+		}
+	case l.lostAny || l.lostKind(KindEdge):
+	case len(names) == 0:
+		l.wrong(g.item, src, "expose: there is no Edge to route %s: write one", x.Name)
+	default:
+		all := make([]string, len(names))
+		for i, n := range names {
+			all[i] = n.name
+		}
+		slices.Sort(all)
+		l.wrong(g.item, src, "expose: via is missing: write %s", oneOf(all))
+	}
+	return nil
+}
+
+// lostKind tells whether a document of a kind could not be read.
+func (l *loader) lostKind(short string) bool {
+	for id := range l.lost {
+		if id.Kind() == short {
+			return true
+		}
+	}
+	return false
+}

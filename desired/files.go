@@ -1,0 +1,154 @@
+package desired
+
+import (
+	"fmt"
+	"io"
+	"io/fs"
+	"path"
+	"strings"
+)
+
+// What all manifests together, and a file that they name, may hold at most.
+const (
+	maxTotal  = 128 << 20
+	maxBeside = 1 << 20
+)
+
+// ignoreFile marks a directory whose YAML is not Berth's.
+const ignoreFile = ".berthignore"
+
+// readAll reads every manifest of the tree into documents.
+func (l *loader) readAll() error {
+	total := 0
+	err := fs.WalkDir(l.fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case name == ".":
+			return l.skipIgnored(name)
+		case d.IsDir():
+			// What git and others keep for themselves.
+			if strings.HasPrefix(d.Name(), ".") {
+				return fs.SkipDir
+			}
+			return l.skipIgnored(name)
+		case !isManifest(name) || strings.HasPrefix(d.Name(), "."):
+			return nil
+		case d.Type()&fs.ModeSymlink != 0:
+			l.report(Source{File: name, Line: 1, Col: 1}, "", "a symbolic link: put the manifest itself here")
+			l.lostAny = true
+			return nil
+		}
+		if total > maxTotal {
+			return fmt.Errorf("read manifests: more than %d MiB of them", maxTotal>>20)
+		}
+		data, err := readFile(l.fsys, name, maxFile+1)
+		if err != nil {
+			return err
+		}
+		total += len(data)
+		l.readFile(name, data)
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read manifests: %w", err)
+	}
+	return nil
+}
+
+// isManifest tells whether a file is read as a manifest.
+func isManifest(name string) bool {
+	ext := path.Ext(name)
+	return ext == ".yaml" || ext == ".yml"
+}
+
+// skipIgnored leaves a directory out that holds a .berthignore, and counts what
+// is left out.
+func (l *loader) skipIgnored(dir string) error {
+	if _, err := fs.Stat(l.fsys, path.Join(dir, ignoreFile)); err != nil {
+		return nil //nolint:nilerr // There is none, so the directory is read.
+	}
+	err := fs.WalkDir(l.fsys, dir, func(name string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() && isManifest(name) {
+			l.fleet.Ignored++
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return fs.SkipDir
+}
+
+// readFile reads a file, but no more than limit bytes of it.
+func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, limit))
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	return data, err
+}
+
+// readFile reads the documents of one file.
+func (l *loader) readFile(name string, data []byte) {
+	p := parser{file: name, report: l.report}
+	trees := p.parse(data, func(kindWord, docName string) {
+		if k := l.kinds[kindWord]; k != nil && docName != "" {
+			l.lost[MakeID(k.short, docName)] = true
+			return
+		}
+		l.lostAny = true
+	})
+	for _, t := range trees {
+		l.fleet.Documents++
+		l.identify(t)
+	}
+}
+
+// beside finds a file that a manifest names: relative to the directory of the
+// manifest, inside the tree, and no link.
+func (l *loader) beside(src Source, rel string) (name string, info fs.FileInfo, err error) {
+	if rel == "" || path.IsAbs(rel) || strings.Contains(rel, `\`) {
+		return "", nil, fmt.Errorf("%q is no path from this manifest's directory: write one, as in files/x", rel)
+	}
+	name = path.Join(path.Dir(src.File), rel)
+	if !fs.ValidPath(name) {
+		return "", nil, fmt.Errorf("%q leads out of the manifests: move the file in", rel)
+	}
+	for at := 0; at <= len(name); at++ {
+		if at < len(name) && name[at] != '/' {
+			continue
+		}
+		info, err = fs.Lstat(l.fsys, name[:at])
+		if err != nil {
+			return "", nil, fmt.Errorf("there is no file %s: add it, or correct the path (it is relative to this manifest's directory)", name)
+		}
+		if info.Mode()&fs.ModeSymlink != 0 {
+			return "", nil, fmt.Errorf("%s is a symbolic link: name the file itself", name[:at])
+		}
+	}
+	return name, info, nil
+}
+
+// readBeside reads a file that a manifest names.
+func (l *loader) readBeside(src Source, rel string) (string, error) {
+	name, info, err := l.beside(src, rel)
+	if err != nil {
+		return "", err
+	}
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s is no file: name one", name)
+	}
+	data, err := readFile(l.fsys, name, maxBeside+1)
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", name, err)
+	}
+	if len(data) > maxBeside {
+		return "", fmt.Errorf("%s is larger than %d MiB: fetch it from elsewhere", name, maxBeside>>20)
+	}
+	return string(data), nil
+}

@@ -1,0 +1,223 @@
+package desired
+
+import (
+	"encoding/hex"
+	"fmt"
+	"net/url"
+	"path"
+	"regexp"
+	"strings"
+)
+
+var regexpFile = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.+-]*$`)
+
+// The kinds of content that a Proxmox storage keeps images as.
+const (
+	contentImport   = "import"
+	contentTemplate = "vztmpl"
+	contentISO      = "iso"
+)
+
+// imageUse is an Image with what uses it.
+type imageUse struct {
+	*item
+	*Image
+	// by is the first use, whose content decides.
+	by      ID
+	bySrc   Source
+	content string
+	sites   map[string]bool
+}
+
+// imageDocuments reads the images.
+func (l *loader) imageDocuments() {
+	l.images = map[string]*imageUse{}
+	for _, doc := range l.docs {
+		if doc.kind.word != "Image" {
+			continue
+		}
+		i := &imageUse{Image: &Image{}, sites: map[string]bool{}}
+		i.item = l.open(doc, i.Image, l.defaults["Image"])
+		i.Image.Name, i.Image.Source = doc.name, doc.src
+		l.images[doc.name] = i
+		l.checkImage(i)
+		written := *i.Image
+		l.fleet.Images[doc.name] = &written
+	}
+}
+
+func (l *loader) checkImage(i *imageUse) {
+	u, err := url.Parse(i.URL)
+	switch {
+	case i.bad["url"]:
+	case i.URL == "":
+		l.wrong(i.item, i.src, "url is missing: write where the image is fetched from")
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		l.wrong(i.item, i.at("url"), "url: this is no http or https address: Proxmox fetches from these only")
+	case u.User != nil:
+		l.wrong(i.item, i.at("url"), "url: a user or password can't stand in the address: put the image where none is needed")
+	}
+	if !i.bad["sha256"] && !i.bad["sha512"] {
+		switch {
+		case i.SHA256 == "" && i.SHA512 == "":
+			l.wrong(i.item, i.src, "sha256 or sha512 is missing: an image is taken only if its checksum agrees")
+		case i.SHA256 != "" && i.SHA512 != "":
+			l.wrong(i.item, i.at("sha512"), "sha512: sha256 is there as well: keep one")
+		}
+	}
+	for _, sum := range []struct {
+		word  string
+		value *string
+		bytes int
+	}{{"sha256", &i.SHA256, 32}, {"sha512", &i.SHA512, 64}} {
+		*sum.value = strings.ToLower(*sum.value)
+		if raw, err := hex.DecodeString(*sum.value); *sum.value != "" && (err != nil || len(raw) != sum.bytes) {
+			l.wrong(i.item, i.at(sum.word), "%s: %d hex digits are wanted, not %q", sum.word, 2*sum.bytes, shorten(*sum.value))
+		}
+	}
+	if i.File != "" && !regexpFile.MatchString(i.File) {
+		l.wrong(i.item, i.at("file"), "file: %q: write letters, digits and . _ + - only", i.File)
+	}
+	if i.Image.Storage != "" && !regexpStore.MatchString(i.Image.Storage) {
+		l.wrong(i.item, i.at("storage"), "storage: %q is no storage's name", i.Image.Storage)
+	}
+	if i.Image.Content == contentISO {
+		l.wrong(i.item, i.at("content"), "content: CD-ROM images are not built yet: leave the image out")
+	}
+}
+
+func shorten(text string) string {
+	if len(text) > 16 {
+		return text[:13] + "..."
+	}
+	return text
+}
+
+// useImage notes that a guest's disk is made from an image.
+func (l *loader) useImage(g *guest, key, name string) {
+	i := l.images[name]
+	src := g.at("disks", key, "image")
+	at := Path("disks").Sub(key).Sub("image")
+	if i == nil {
+		if !l.exists(MakeID(KindImage, name)) {
+			l.wrong(g.item, src, "%s: %s", at, missing("image", name, l.documents(KindImage)))
+		}
+		return
+	}
+	content := contentImport
+	what := "a VM's disk"
+	if g.ct != nil {
+		content, what = contentTemplate, "a container"
+	}
+	switch {
+	case i.bad["content"] || i.Image.Content == contentISO:
+		return
+	case i.Image.Content != "" && i.Image.Content != content:
+		l.wrong(g.item, src, "%s: %s is made from content %s, and image %s says %s (%s): use another image", at, what, content, name, i.Image.Content, i.at("content").place())
+		return
+	case i.content == "":
+		i.content, i.by, i.bySrc = content, g.id, src
+		l.settleFile(i)
+	case i.content != content:
+		l.wrong(g.item, src, "%s: image %s is used for %s as %s (%s), here it would be %s: write a second Image", at, name, i.by, i.content, i.bySrc.place(), content)
+		return
+	}
+	if g.site == nil || g.State == Absent {
+		return
+	}
+	if i.Image.Storage == "" && g.site.Images == "" && !g.site.bad["images"] {
+		l.wrong(g.site.item, g.site.src, "images is missing: say which storage keeps images, %s needs one", g.id)
+	}
+	i.sites[g.site.name] = true
+}
+
+// settleFile gives an image the name under which a storage keeps it.
+func (l *loader) settleFile(i *imageUse) {
+	i.Image.Content = i.content
+	file, src := i.File, i.at("file")
+	if file == "" {
+		src = i.at("url")
+		base := ""
+		if u, err := url.Parse(i.URL); err == nil {
+			base = path.Base(u.Path)
+		}
+		file = i.Image.Name + imageExt(base, i.Decompress != "")
+	}
+	if i.content == contentImport {
+		if i.File == "" {
+			if cut, ok := strings.CutSuffix(file, ".img"); ok {
+				file = cut + ".qcow2"
+			}
+		}
+		if !hasSuffix(file, ".qcow2", ".raw", ".vmdk") {
+			l.fileExt(i, src, file, "import takes .qcow2, .raw and .vmdk")
+			return
+		}
+	} else if !hasSuffix(file, ".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2") {
+		l.fileExt(i, src, file, "vztmpl takes .tar.gz, .tar.xz, .tar.zst and .tar.bz2")
+		return
+	}
+	i.File = file
+}
+
+func (l *loader) fileExt(i *imageUse, src Source, file, takes string) {
+	if i.bad["url"] || i.bad["file"] || i.URL == "" {
+		return
+	}
+	if i.has("file") {
+		l.wrong(i.item, src, "file: %q: %s: write such a name", file, takes)
+		return
+	}
+	l.wrong(i.item, src, "url: it does not tell the format, and %s: add file: with such a name", takes)
+}
+
+// imageExt is the extension that tells an image's format.
+func imageExt(base string, decompressed bool) string {
+	if decompressed {
+		base = strings.TrimSuffix(base, path.Ext(base))
+	}
+	ext := path.Ext(base)
+	if inner := path.Ext(strings.TrimSuffix(base, ext)); inner == ".tar" {
+		return inner + ext
+	}
+	return ext
+}
+
+func hasSuffix(text string, suffixes ...string) bool {
+	for _, s := range suffixes {
+		if strings.HasSuffix(text, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// imageID is the id of an image on a site.
+func imageID(name, site string) ID { return ID(fmt.Sprintf("%s/%s@%s", KindImage, name, site)) }
+
+// imageResources makes a resource of each image on each site that uses it.
+func (l *loader) imageResources() {
+	for _, name := range sortedKeys(l.images) {
+		i := l.images[name]
+		for _, site := range sortedKeys(i.sites) {
+			store := i.Image.Storage
+			if store == "" {
+				store = l.sites[site].Images
+			}
+			spec := &ImageAt{Image: *i.Image, Site: site, Store: l.sites[site].Store(store), Present: true}
+			l.fleet.Resources = append(l.fleet.Resources, &Resource{
+				ID: imageID(name, site), Site: site, Spec: spec, Source: i.src,
+				Set: map[Path]Source{"present": i.src},
+			})
+		}
+	}
+}
+
+// Store is the Proxmox storage that a word means: a class's, else the storage
+// of that very name.
+func (s *Site) Store(word string) string {
+	if class, ok := s.Storage[word]; ok {
+		return class.Store
+	}
+	return word
+}

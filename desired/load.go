@@ -1,0 +1,181 @@
+package desired
+
+import (
+	"fmt"
+	"io/fs"
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// Load reads the manifests below fsys into a Fleet. The error is a [Problems]
+// that lists every mistake, or says why fsys could not be read; there is no
+// Fleet then. The same manifests always give the same Fleet.
+func Load(fsys fs.FS) (*Fleet, error) {
+	l := &loader{
+		fsys:     fsys,
+		shapes:   shapes{},
+		kinds:    map[string]*kind{},
+		lost:     map[ID]bool{},
+		named:    map[ID]*document{},
+		seen:     map[Problem]bool{},
+		defaults: map[string]*tree{},
+		fleet: &Fleet{
+			Sites: map[string]*Site{}, Hosts: map[string]*Host{},
+			Users: map[string]*User{}, Images: map[string]*Image{},
+		},
+	}
+	for _, k := range kinds() {
+		l.kinds[k.word] = k
+	}
+	if err := l.readAll(); err != nil {
+		return nil, err
+	}
+	l.fleetDocument()
+	l.profileDocuments()
+	l.siteDocuments()
+	l.userDocuments()
+	l.hostDocuments()
+	l.imageDocuments()
+	l.guestDocuments()
+	l.edgeDocuments()
+	l.playbookDocuments()
+	l.finish()
+	if len(l.problems) > 0 {
+		return nil, Problems(l.sorted(l.problems))
+	}
+	l.fleet.Notes = l.sorted(l.fleet.Notes)
+	return l.fleet, nil
+}
+
+// loader holds what one Load knows so far.
+type loader struct {
+	fsys     fs.FS
+	shapes   shapes
+	kinds    map[string]*kind
+	docs     []*document
+	named    map[ID]*document
+	problems Problems
+	seen     map[Problem]bool
+	fleet    *Fleet
+	fleetDoc *item
+	// lost holds the ids of documents that could not be read at all: what names
+	// them is no mistake. lostAny tells that there are some whose id is unknown.
+	lost    map[ID]bool
+	lostAny bool
+
+	defaults  map[string]*tree
+	profiles  map[string]*profile
+	sites     map[string]*site
+	hosts     map[string]*item
+	images    map[string]*imageUse
+	guests    []*guest
+	edges     []*edge
+	playbooks []*playbook
+}
+
+// item is a document whose layers are merged and decoded.
+type item struct {
+	*document
+	merged *tree
+	set    map[Path]Source
+	bad    map[Path]bool
+	// own is the document's tree without `kind`.
+	own *tree
+}
+
+// report adds a mistake, once. A mistake in a layer belongs to the layer, not
+// to the guests that use it.
+func (l *loader) report(src Source, id ID, text string) {
+	switch {
+	case strings.HasPrefix(src.Layer, KindProfile+"/"):
+		id = ID(src.Layer)
+	case src.Layer == layerDefaults && l.fleetDoc != nil:
+		id = l.fleetDoc.id
+	}
+	src.Layer = ""
+	p := Problem{Source: src, Text: text}
+	if l.seen[p] {
+		return
+	}
+	l.seen[p] = true
+	p.ID = id
+	l.problems = append(l.problems, p)
+}
+
+// note adds a remark that is no mistake.
+func (l *loader) note(src Source, id ID, format string, args ...any) {
+	src.Layer = ""
+	l.fleet.Notes = append(l.fleet.Notes, Problem{Source: src, ID: id, Text: fmt.Sprintf(format, args...)})
+}
+
+func (l *loader) sorted(p []Problem) []Problem {
+	slices.SortStableFunc(p, func(a, b Problem) int {
+		if c := strings.Compare(a.Source.File, b.Source.File); c != 0 {
+			return c
+		}
+		if c := a.Source.Line - b.Source.Line; c != 0 {
+			return c
+		}
+		if c := a.Source.Col - b.Source.Col; c != 0 {
+			return c
+		}
+		return strings.Compare(a.Text, b.Text)
+	})
+	return p
+}
+
+// check reports what is wrong with one layer by itself.
+func (l *loader) check(id ID, called string, t *tree, s *shape) {
+	d := decoder{called: called, report: func(src Source, text string, _ complaint) { l.report(src, id, text) }}
+	d.structure(at{}, t, s, reflect.New(s.typ).Elem())
+}
+
+// open checks a document, merges it with the layers below it and decodes the
+// result into spec, a pointer.
+func (l *loader) open(doc *document, spec any, below ...*tree) *item {
+	s := l.shapes.of(reflect.TypeOf(spec))
+	it := &item{document: doc, own: doc.tree.without("kind"), set: map[Path]Source{}, bad: map[Path]bool{}}
+	l.check(doc.id, doc.kind.word, it.own, s)
+	m := merger{report: func(src Source, text string) { l.report(src, doc.id, text) }}
+	it.merged = m.layers(s, append(below, it.own)...)
+	d := decoder{set: it.set, bad: it.bad, called: doc.kind.word}
+	d.structure(at{}, it.merged, s, reflect.ValueOf(spec).Elem())
+	delete(it.set, "name")
+	return it
+}
+
+// at is where a value stands; where it is missing, where its document begins.
+func (it *item) at(keys ...string) Source {
+	if t := it.merged.find(keys...); t != nil {
+		return t.src
+	}
+	return it.src
+}
+
+// key is where a key stands; where it is missing, where its document begins.
+func (it *item) key(keys ...string) Source {
+	if src, ok := it.merged.find(keys[:len(keys)-1]...).keyAt(keys[len(keys)-1]); ok {
+		return src
+	}
+	return it.src
+}
+
+// items are the nodes of a list, or of nothing.
+func (it *item) items(keys ...string) []*tree {
+	if t := it.merged.find(keys...); t != nil {
+		return t.items
+	}
+	return nil
+}
+
+// has tells whether something was written at path, be it right or wrong.
+func (it *item) has(path Path) bool {
+	_, set := it.set[path]
+	return set || it.bad[path]
+}
+
+// wrong reports a mistake of the item.
+func (l *loader) wrong(it *item, src Source, format string, args ...any) {
+	l.report(src, it.id, fmt.Sprintf(format, args...))
+}

@@ -1,0 +1,126 @@
+package desired
+
+import "slices"
+
+// merger lays layers over each other: maps merge deeply, lists add up, the last
+// scalar wins, null takes out.
+type merger struct {
+	report func(Source, string)
+}
+
+// layers merges trees of a struct's shape, the lowest first. What is left holds
+// no null, no short form and no "-x".
+func (m merger) layers(s *shape, trees ...*tree) *tree {
+	out := &tree{form: mapForm}
+	for _, t := range trees {
+		if t != nil && t.form == mapForm {
+			out = m.merge("", out, t, s, nil)
+		}
+	}
+	return out
+}
+
+// merge lays high over low; nil if nothing is left.
+func (m merger) merge(at Path, low, high *tree, s *shape, f *field) *tree {
+	switch {
+	case high == nil:
+		return low
+	case high.form == nullForm:
+		return nil
+	case f != nil && f.later != "":
+		return high
+	}
+	switch s.is {
+	case isStruct, isMap:
+		return m.maps(at, low, high, s, f)
+	case isList:
+		return m.lists(at, low, high, s, f)
+	case isScalar:
+		if f != nil && f.short != "" && high.form == mapForm && len(high.entries) == 1 {
+			if inner := high.get(f.short); inner != nil {
+				return m.merge(at, low, inner, s, nil)
+			}
+		}
+	}
+	return high
+}
+
+func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
+	if short := shortOf(s, f); short != "" && high.form == scalarForm {
+		high = &tree{form: mapForm, src: high.src, entries: []entry{{key: short, src: high.src, value: high}}}
+	}
+	if high.form != mapForm {
+		return high
+	}
+	out := &tree{form: mapForm, src: high.src}
+	if low != nil && low.form == mapForm {
+		out.entries = slices.Grow(slices.Clone(low.entries), len(high.entries))
+	}
+	for _, e := range high.entries {
+		sub, subField := s.elem, (*field)(nil)
+		if s.is == isStruct {
+			subField = s.byWord[e.key]
+			if subField == nil {
+				// Its own document's check has said so.
+				continue
+			}
+			sub = subField.shape
+			if subField.instead != "" && high.get(subField.instead) == nil {
+				out.drop(subField.instead)
+			}
+		}
+		value := m.merge(at.Sub(e.key), out.get(e.key), e.value, sub, subField)
+		if value == nil {
+			out.drop(e.key)
+			continue
+		}
+		out.put(entry{key: e.key, src: e.src, value: value})
+	}
+	return out
+}
+
+// drop takes key out.
+func (t *tree) drop(key string) {
+	t.entries = slices.DeleteFunc(t.entries, func(e entry) bool { return e.key == key })
+}
+
+func (m merger) lists(at Path, low, high *tree, s *shape, f *field) *tree {
+	if high.form != listForm || f != nil && f.replace {
+		return high
+	}
+	out := &tree{form: listForm, src: high.src}
+	if low != nil && low.form == listForm {
+		out.items = slices.Clone(low.items)
+	}
+	words := s.words()
+	for _, item := range high.items {
+		word, ok := item.removal()
+		if !ok || !words {
+			continue
+		}
+		left := slices.DeleteFunc(slices.Clone(out.items), func(t *tree) bool { return t.means(word, s.elem.short) })
+		if len(left) == len(out.items) {
+			m.report(item.src, string(at)+": -"+word+" takes out what no layer below gives: leave it out")
+		}
+		out.items = left
+	}
+	for _, item := range high.items {
+		if _, ok := item.removal(); ok && words {
+			continue
+		}
+		if !slices.ContainsFunc(out.items, item.same) {
+			out.items = append(out.items, item)
+		}
+	}
+	return out
+}
+
+// means tells whether an item of a list is word, or the map that word is short
+// for.
+func (t *tree) means(word, short string) bool {
+	if t.form == scalarForm {
+		return t.text == word
+	}
+	inner := t.get(short)
+	return inner != nil && inner.text == word
+}

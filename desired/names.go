@@ -1,0 +1,175 @@
+package desired
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+var (
+	regexpName   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	regexpDotted = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`)
+	regexpLabel  = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
+	regexpTag    = regexp.MustCompile(`^[a-z0-9_][a-z0-9_.+-]*$`)
+	regexpGroup  = regexp.MustCompile(`^[a-z0-9_]+$`)
+	// regexpStore is what Proxmox takes as the name of a storage, a node or a
+	// bridge.
+	regexpStore = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+)
+
+// identify makes a document of a tree: its kind, its name, its id.
+func (l *loader) identify(t *tree) {
+	doc := &document{tree: t, src: t.src}
+	if t.form != mapForm {
+		l.report(t.src, "", "this document is "+t.form.called()+", not a map with kind and name: write kind: and name:, or put an empty "+ignoreFile+" into its directory if the file is not Berth's")
+		return
+	}
+	kindNode := t.get("kind")
+	switch {
+	case kindNode == nil:
+		l.lostAny = true
+		l.report(t.src, "", "this document has no kind: add one, or put an empty "+ignoreFile+" into its directory if the file is not Berth's")
+		return
+	case kindNode.form != scalarForm:
+		l.lostAny = true
+		l.report(kindNode.src, "", "kind is one word: write kind: VM or another kind")
+		return
+	}
+	if doc.kind = l.kinds[kindNode.text]; doc.kind == nil {
+		l.lostAny = true
+		l.unknownKind(kindNode)
+		return
+	}
+	if !l.identifyName(doc) {
+		return
+	}
+	if doc.kind.later != "" {
+		l.lost[doc.id] = true
+		l.report(kindNode.src, doc.id, doc.kind.later)
+		return
+	}
+	if !l.onlyOne(doc) {
+		return
+	}
+	if doc.kind.word == "Profile" {
+		doc.tree.label(string(doc.id))
+	}
+	l.docs = append(l.docs, doc)
+}
+
+func (l *loader) unknownKind(node *tree) {
+	var words []string
+	for _, k := range kinds() {
+		if k.later == "" {
+			words = append(words, k.word)
+		}
+	}
+	if near := nearest(node.text, words); len(near) > 0 {
+		l.report(node.src, "", fmt.Sprintf("kind: no kind %q; did you mean %s?", node.text, oneOf(near)))
+		return
+	}
+	l.report(node.src, "", fmt.Sprintf("kind: no kind %q: write %s", node.text, oneOf(words)))
+}
+
+// identifyName reads a document's name; false if it has none that can be used.
+func (l *loader) identifyName(doc *document) bool {
+	node := doc.tree.get("name")
+	if doc.kind.short == "approval" {
+		// An approval's identity is what it allows.
+		doc.name, doc.nameSrc = fmt.Sprint(doc.src.Line), doc.src
+		if allow := doc.tree.get("allow"); allow != nil {
+			doc.name = allow.text
+		}
+		doc.id = MakeID(doc.kind.short, doc.name)
+		return true
+	}
+	if node == nil || node.form == nullForm {
+		l.lostAny = true
+		l.report(doc.src, ID(doc.kind.short), "name is missing: add one")
+		return false
+	}
+	if node.form != scalarForm {
+		l.lostAny = true
+		text := "name is one word: write one"
+		if node.braced() {
+			text = `name begins with "{", which YAML reads as a map: put it in quotes`
+		}
+		l.report(node.src, ID(doc.kind.short), text)
+		return false
+	}
+	doc.name, doc.nameSrc = node.text, node.src
+	doc.id = MakeID(doc.kind.short, node.text)
+	if complaint := badName(doc.kind, node.text); complaint != "" {
+		l.report(node.src, doc.id, "name: "+complaint)
+		l.lost[doc.id] = true
+		// Whatever else is wrong with the document is still worth telling.
+	}
+	return true
+}
+
+// badName says what is wrong with a name.
+func badName(k *kind, name string) string {
+	pattern, may := regexpName, "a-z, 0-9 and - inside"
+	if k.dotted {
+		pattern, may = regexpDotted, "a-z, 0-9 and . _ - inside"
+	}
+	if pattern.MatchString(name) {
+		return ""
+	}
+	better := strings.ToLower(name)
+	if !k.dotted {
+		better = strings.NewReplacer("_", "-", ".", "-", " ", "-").Replace(better)
+	} else {
+		better = strings.ReplaceAll(better, " ", "-")
+	}
+	switch {
+	case name == "":
+		return "it is empty: write " + may
+	case strings.Contains(name, "{"):
+		return fmt.Sprintf("%q: placeholders are not built yet: write the name out", name)
+	case len(name) > 63:
+		return fmt.Sprintf("%q is longer than 63 letters: write a shorter one", name)
+	case k.guest() && pattern.MatchString(better):
+		return fmt.Sprintf("Proxmox takes DNS names only: %s? (groups may have \"_\")", better)
+	case pattern.MatchString(better):
+		return fmt.Sprintf("%q: write %s", name, better)
+	}
+	return fmt.Sprintf("%q: write %s", name, may)
+}
+
+// onlyOne refuses a second document of the same name. Guests and Hosts share
+// one name space, as DNS and an inventory do.
+func (l *loader) onlyOne(doc *document) bool {
+	ids := []ID{doc.id}
+	if doc.kind.guest() || doc.kind.short == KindHost {
+		ids = []ID{MakeID(KindVM, doc.name), MakeID(KindContainer, doc.name), MakeID(KindHost, doc.name)}
+	}
+	for _, id := range ids {
+		if first := l.named[id]; first != nil {
+			l.report(doc.nameSrc, doc.id, fmt.Sprintf("name: %s has this name already (%s): choose another", first.id, first.nameSrc.place()))
+			return false
+		}
+	}
+	l.named[doc.id] = doc
+	return true
+}
+
+// place is "file:line", without the layer.
+func (s Source) place() string { return fmt.Sprintf("%s:%d", s.File, s.Line) }
+
+// hostname says what is wrong with a DNS name.
+func badHostname(name string) string {
+	if len(name) > 253 {
+		return fmt.Sprintf("%q is longer than 253 letters: write a shorter one", name)
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if regexpLabel.MatchString(label) {
+			continue
+		}
+		if strings.Contains(label, "_") {
+			return fmt.Sprintf("Proxmox takes DNS names only: %s? (groups may have \"_\")", strings.ReplaceAll(name, "_", "-"))
+		}
+		return fmt.Sprintf("%q is no DNS name: write letters, digits and - inside, parted by dots", name)
+	}
+	return ""
+}

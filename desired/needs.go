@@ -1,0 +1,169 @@
+package desired
+
+import (
+	"slices"
+	"strings"
+)
+
+// needsOf checks what a guest waits for.
+func (l *loader) needsOf(g *guest) {
+	for _, node := range g.items("needs") {
+		if node.form != scalarForm {
+			continue
+		}
+		doc, ok := l.reference(g.item, node.src, "needs", node.text, KindVM, KindContainer, KindHost)
+		if !ok {
+			continue
+		}
+		if doc.id == g.id {
+			l.wrong(g.item, node.src, "needs: %s can't wait for itself: take it out", g.id)
+			continue
+		}
+		if other := l.guest(doc.id); other != nil && other.State != Running && !other.bad["state"] && g.State == Running {
+			l.wrong(g.item, node.src, "needs: %s is %s (%s) and never ready: take it out, or let it run", doc.id, other.State, other.set["state"].place())
+		}
+	}
+}
+
+// finish makes the resources, with what each needs.
+func (l *loader) finish() {
+	for _, g := range l.guests {
+		r := l.resource(g.item, nil, g.Guest.Ignore)
+		if g.vm != nil {
+			r.Spec = g.vm
+		} else {
+			r.Spec = g.ct
+		}
+		if g.site != nil {
+			r.Site = g.site.name
+			for _, d := range g.Disks {
+				if i := l.images[d.Image]; i != nil && i.sites[g.site.name] {
+					r.Needs = append(r.Needs, imageID(d.Image, g.site.name))
+				}
+			}
+		}
+		for _, need := range g.Guest.Needs {
+			r.Needs = append(r.Needs, ID(need))
+		}
+	}
+	l.imageResources()
+	for _, p := range l.playbooks {
+		r := l.resource(p.item, p.Playbook, p.Playbook.Ignore)
+		r.Needs = append(r.Needs, p.Targets...)
+		for _, after := range p.After {
+			r.Needs = append(r.Needs, ID(after))
+		}
+		for _, q := range l.playbooks {
+			if q.Order < p.Order && q.automatic() && p.automatic() && sharesTarget(p.Targets, q.Targets) {
+				r.Needs = append(r.Needs, q.id)
+			}
+		}
+	}
+	for _, e := range l.edges {
+		l.edgeNeeds(l.resource(e.item, e.Edge, e.Edge.Ignore), e)
+	}
+	slices.SortFunc(l.fleet.Resources, func(a, b *Resource) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	l.fleet.index = make(map[ID]*Resource, len(l.fleet.Resources))
+	for _, r := range l.fleet.Resources {
+		l.fleet.index[r.ID] = r
+	}
+	for _, r := range l.fleet.Resources {
+		slices.Sort(r.Needs)
+		r.Needs = slices.Compact(r.Needs)
+		r.Needs = slices.DeleteFunc(r.Needs, func(id ID) bool { return l.fleet.index[id] == nil })
+	}
+	if len(l.problems) == 0 {
+		l.circles()
+	}
+}
+
+// automatic tells whether a playbook runs without being asked.
+func (p *playbook) automatic() bool {
+	return slices.Contains(p.Runs, "created") || slices.Contains(p.Runs, "changed")
+}
+
+func sharesTarget(a, b []ID) bool {
+	for _, id := range a {
+		if _, ok := slices.BinarySearch(b, id); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *loader) resource(it *item, spec any, ignore List) *Resource {
+	r := &Resource{ID: it.id, Spec: spec, Set: it.set, Source: it.src}
+	for _, path := range ignore {
+		r.Ignore = append(r.Ignore, Path(path))
+	}
+	slices.Sort(r.Ignore)
+	r.Ignore = slices.Compact(r.Ignore)
+	l.fleet.Resources = append(l.fleet.Resources, r)
+	return r
+}
+
+// edgeNeeds are the guests that an edge routes to, and the playbooks that make
+// the services there.
+func (l *loader) edgeNeeds(r *Resource, e *edge) {
+	routed := map[ID]bool{}
+	add := func(t Target) {
+		if id, _, ok := t.Guest(); ok && id.Guest() {
+			routed[id] = true
+		}
+	}
+	add(e.TLS.Default)
+	for _, t := range e.TLS.Routes {
+		add(t)
+	}
+	for id := range routed {
+		r.Needs = append(r.Needs, id)
+	}
+	for _, p := range l.playbooks {
+		if p.automatic() && slices.ContainsFunc(p.Targets, func(id ID) bool { return routed[id] }) {
+			r.Needs = append(r.Needs, p.id)
+		}
+	}
+}
+
+// circles refuses resources that wait for each other.
+func (l *loader) circles() {
+	done := map[ID]bool{}
+	var stack []ID
+	var visit func(r *Resource)
+	visit = func(r *Resource) {
+		if done[r.ID] {
+			return
+		}
+		if begin := slices.Index(stack, r.ID); begin >= 0 {
+			l.circle(append(slices.Clone(stack[begin:]), r.ID))
+			return
+		}
+		stack = append(stack, r.ID)
+		for _, id := range r.Needs {
+			visit(l.fleet.index[id])
+		}
+		stack = stack[:len(stack)-1]
+		done[r.ID] = true
+	}
+	for _, r := range l.fleet.Resources {
+		visit(r)
+	}
+}
+
+func (l *loader) circle(ids []ID) {
+	words := make([]string, len(ids))
+	for i, id := range ids {
+		words[i] = string(id)
+	}
+	doc := l.named[ids[0]]
+	src, what := doc.src, "needs"
+	if doc.kind.word == "Playbook" {
+		what = "after and order"
+	}
+	for _, key := range []string{"needs", "after"} {
+		if t := doc.tree.get(key); t != nil {
+			src = t.src
+		}
+	}
+	l.report(src, doc.id, what+": a circle, "+strings.Join(words, " → ")+": take one out")
+}

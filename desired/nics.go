@@ -1,0 +1,308 @@
+package desired
+
+import (
+	"fmt"
+	"net/netip"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+var (
+	regexpMAC  = regexp.MustCompile(`^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$`)
+	regexpEth  = regexp.MustCompile(`^[a-z][a-z0-9]{0,14}$`)
+	regexpSlot = regexp.MustCompile(`^([a-z]+)(0|[1-9][0-9]*)$`)
+)
+
+// slot parts "scsi12" into its bus and number.
+func slot(key string) (bus string, number int, ok bool) {
+	m := regexpSlot.FindStringSubmatch(key)
+	if m == nil {
+		return key, 0, false
+	}
+	n, err := strconv.Atoi(m[2])
+	return m[1], n, err == nil
+}
+
+// sortedNICs lists the keys of NICs in the order of their numbers.
+func sortedNICs(nics map[string]NIC) []string {
+	keys := sortedKeys(nics)
+	slices.SortStableFunc(keys, func(a, b string) int {
+		_, m, _ := slot(a)
+		_, n, _ := slot(b)
+		return m - n
+	})
+	return keys
+}
+
+// firstNIC is the key of the NIC with the lowest number; "" if there is none.
+func firstNIC(nics map[string]NIC) string {
+	if keys := sortedNICs(nics); len(keys) > 0 {
+		return keys[0]
+	}
+	return ""
+}
+
+// checkNICs checks the NICs, and lets flow into them what their networks give.
+func (l *loader) checkNICs(g *guest) {
+	first := firstNIC(g.Networks)
+	for _, key := range sortedKeys(g.Networks) {
+		bus, n, ok := slot(key)
+		if !ok || bus != "net" || n > 31 {
+			l.wrong(g.item, g.key("networks", key), "networks: %q is no NIC: write net0 to net31", key)
+			delete(g.Networks, key)
+			continue
+		}
+		nic := g.Networks[key]
+		l.checkNIC(g, key, &nic, key == first)
+		g.Networks[key] = nic
+	}
+	l.settleResolver(g)
+}
+
+func (l *loader) checkNIC(g *guest, key string, nic *NIC, first bool) {
+	at := Path("networks").Sub(key)
+	l.checkHardware(g, key, nic)
+	n := l.networkOf(g, key, nic)
+	if n == nil {
+		g.addressWrong = true
+		return
+	}
+	layer := KindSite + "/" + g.site.name
+	flow := func(word string, set func()) {
+		if src, given := n.Set[Path(word)]; given && !g.has(at.Sub(word)) {
+			set()
+			src.Layer = layer
+			g.set[at.Sub(word)] = src
+		}
+	}
+	flow("vlan", func() { nic.VLAN = n.VLAN })
+	flow("mtu", func() { nic.MTU = n.MTU })
+	flow("firewall", func() { nic.Firewall = n.Firewall })
+	l.settleAddress(g, key, nic, n)
+	if nic.Gateway == "" && first && isStatic(nic.Address) && n.Gateway.IsValid() && !g.bad[at.Sub("gateway")] {
+		nic.Gateway = n.Gateway.String()
+		g.set[at.Sub("gateway")] = n.Set["gateway"]
+	} else if nic.Gateway != "" && nic.Gateway != "none" {
+		l.checkGateway(g, key, nic, n)
+	}
+	if g.vm != nil && g.vm.CloudInit == nil {
+		// Without a seed an address is known, not set.
+		delete(g.set, at.Sub("address"))
+		delete(g.set, at.Sub("gateway"))
+		delete(g.set, at.Sub("name"))
+	}
+	delete(g.set, at.Sub("hostnum"))
+}
+
+// isStatic tells whether an address is one.
+func isStatic(text string) bool { return text != "" && text != "dhcp" && text != "none" }
+
+func (l *loader) checkGateway(g *guest, key string, nic *NIC, n *network) {
+	addr, err := parseAddr(nic.Gateway)
+	switch {
+	case err != nil:
+		l.wrong(g.item, g.at("networks", key, "gateway"), "networks.%s.gateway: %v, or none", key, err)
+	case n.Subnet.IsValid() && !n.Subnet.Contains(addr):
+		l.wrong(g.item, g.at("networks", key, "gateway"), "networks.%s.gateway: %s is not in %s, the subnet of network %s", key, addr, n.Subnet, n.name)
+	}
+}
+
+// networkOf finds a NIC's network; nil if there is none, which has been
+// reported.
+func (l *loader) networkOf(g *guest, key string, nic *NIC) *network {
+	at := Path("networks").Sub(key).Sub("network")
+	if g.site == nil || g.bad[at] {
+		return nil
+	}
+	if nic.Network != "" {
+		if n := g.site.networks[nic.Network]; n != nil {
+			return n
+		}
+		if !g.site.bad["networks"] && !g.site.bad[Path("networks").Sub(nic.Network)] {
+			var candidates []candidate
+			for _, name := range sortedKeys(g.site.networks) {
+				candidates = append(candidates, candidate{name, g.site.key("networks", name)})
+			}
+			l.wrong(g.item, g.at("networks", key, "network"), "%s: %s", at, missing("network", nic.Network, candidates))
+		}
+		return nil
+	}
+	names := sortedKeys(g.site.networks)
+	if len(names) != 1 {
+		if !g.site.bad["networks"] {
+			l.wrong(g.item, g.at("networks", key), "%s is missing: %s", at, chooseNetwork(g.site.name, names))
+		}
+		return nil
+	}
+	nic.Network = names[0]
+	src := g.site.key("networks", names[0])
+	src.Layer = KindSite + "/" + g.site.name
+	g.set[at] = src
+	return g.site.networks[names[0]]
+}
+
+func chooseNetwork(site string, names []string) string {
+	if len(names) == 0 {
+		return "site " + site + " has no networks, add one"
+	}
+	return "write " + oneOf(names)
+}
+
+// settleAddress makes the NIC's address what it shall be: dhcp, none, or an
+// address with its prefix length.
+func (l *loader) settleAddress(g *guest, key string, nic *NIC, n *network) {
+	at := Path("networks").Sub(key)
+	_, numbered := g.set[at.Sub("hostnum")]
+	wrong := func(word, format string, args ...any) {
+		g.addressWrong = true
+		l.wrong(g.item, g.at("networks", key, word), "%s.%s: %s", at, word, fmt.Sprintf(format, args...))
+	}
+	switch {
+	case g.bad[at.Sub("address")] || g.bad[at.Sub("hostnum")]:
+		g.addressWrong = true
+	case numbered && nic.Address != "":
+		wrong("hostnum", "stands instead of address: keep one of them")
+	case numbered && !n.Subnet.IsValid(), isStatic(nic.Address) && !n.Subnet.IsValid():
+		g.addressWrong = true
+		if !g.site.bad[Path("networks").Sub(n.name).Sub("subnet")] {
+			word := "address"
+			if numbered {
+				word = "hostnum"
+			}
+			wrong(word, "network %s has no subnet: add it at %s", n.name, g.site.key("networks", n.name).place())
+		}
+	case numbered:
+		addr, complaint := n.hostnum(nic.Hostnum)
+		if complaint != "" {
+			wrong("hostnum", "%s", complaint)
+			return
+		}
+		nic.Address = netip.PrefixFrom(addr, n.Subnet.Bits()).String()
+		g.set[at.Sub("address")] = g.set[at.Sub("hostnum")]
+		l.wantAddress(g, key, "hostnum", addr, n)
+	case nic.Address == "":
+		nic.Address = "dhcp"
+		g.set[at.Sub("address")] = g.key("networks", key)
+	case isStatic(nic.Address):
+		l.settleStatic(g, key, nic, n, wrong)
+	}
+	l.settleReservation(g, key, nic, n, wrong)
+}
+
+func (l *loader) settleStatic(g *guest, key string, nic *NIC, n *network, wrong func(word, format string, args ...any)) {
+	text, bits := trimPrefix(nic.Address)
+	addr, err := parseAddr(text)
+	switch {
+	case err != nil:
+		wrong("address", "%v, or dhcp or none", err)
+		return
+	case bits != "" && bits != strconv.Itoa(n.Subnet.Bits()):
+		wrong("address", "/%s does not agree with the network's %s: leave it out", bits, n.Subnet)
+		return
+	}
+	nic.Address = netip.PrefixFrom(addr, n.Subnet.Bits()).String()
+	l.wantAddress(g, key, "address", addr, n)
+}
+
+func (l *loader) settleReservation(g *guest, key string, nic *NIC, n *network, wrong func(word, format string, args ...any)) {
+	if nic.Reservation == "" {
+		return
+	}
+	addr, err := parseAddr(nic.Reservation)
+	switch {
+	case err != nil:
+		wrong("reservation", "%v", err)
+	case isStatic(nic.Address) || nic.Address == "none":
+		wrong("reservation", "goes with address: dhcp: take one of them out")
+	case !n.Subnet.IsValid():
+		wrong("reservation", "network %s has no subnet: add it at %s", n.name, g.site.key("networks", n.name).place())
+	default:
+		l.wantAddress(g, key, "reservation", addr, n)
+	}
+}
+
+// wantAddress asks for an address. A guest that shall not be takes none.
+func (l *loader) wantAddress(g *guest, key, field string, addr netip.Addr, n *network) {
+	if g.State != Absent {
+		n.wants = append(n.wants, want{guest: g, nic: key, field: field, addr: addr, src: g.at("networks", key, field)})
+	}
+}
+
+// checkHardware checks what a NIC has of its own.
+func (l *loader) checkHardware(g *guest, key string, nic *NIC) {
+	at := Path("networks").Sub(key)
+	wrong := func(word, format string, args ...any) {
+		l.wrong(g.item, g.at("networks", key, word), "%s.%s: %s", at, word, fmt.Sprintf(format, args...))
+	}
+	if complaint := badVLAN(nic.VLAN, g.has(at.Sub("vlan")) && !g.bad[at.Sub("vlan")]); complaint != "" {
+		wrong("vlan", "%s", complaint)
+	}
+	if complaint := badMTU(nic.MTU); complaint != "" && !(g.vm != nil && nic.MTU == 1) {
+		wrong("mtu", "%s", complaint)
+	}
+	if nic.Queues < 0 || nic.Queues > 64 {
+		wrong("queues", "%d is not between 0 and 64", nic.Queues)
+	}
+	if nic.Name != "" && !regexpEth.MatchString(nic.Name) {
+		wrong("name", "%q is no interface's name: write it as in eth0", nic.Name)
+	}
+	if nic.Rate < 0 || nic.Rate%Rate(KiB) != 0 {
+		wrong("rate", "%s is not a whole number of KiB/s", nic.Rate)
+	}
+	if g.ct != nil {
+		for _, word := range []string{"model", "queues"} {
+			if g.has(at.Sub(word)) {
+				wrong(word, "a container's NIC has none: take it out")
+			}
+		}
+	}
+	if nic.MAC == "" {
+		return
+	}
+	if !regexpMAC.MatchString(nic.MAC) {
+		wrong("mac", "%q is no MAC of one NIC: write six bytes of which the first is even, as in bc:24:11:00:00:01", nic.MAC)
+		return
+	}
+	nic.MAC = strings.ToLower(nic.MAC)
+	if g.site == nil {
+		return
+	}
+	if has, ok := g.site.macs[nic.MAC]; ok {
+		wrong("mac", "%s is %s's (%s): choose another", nic.MAC, has.id, has.src.place())
+		return
+	}
+	g.site.macs[nic.MAC] = taken{g.id, g.at("networks", key, "mac")}
+}
+
+// settleResolver lets name servers and search domains follow from the first
+// NIC's network. Without a seed a virtual machine can't be given any.
+func (l *loader) settleResolver(g *guest) {
+	if g.vm != nil && g.vm.CloudInit == nil {
+		for _, word := range []Path{"dns", "search"} {
+			if src, set := g.set[word]; set && src.Layer == "" {
+				l.note(src, g.id, "%s: without cloudInit a VM can't be told: it is not set", word)
+			}
+			delete(g.set, word)
+		}
+		return
+	}
+	if g.site == nil {
+		return
+	}
+	n := g.site.networks[g.Networks[firstNIC(g.Networks)].Network]
+	if n == nil {
+		return
+	}
+	for _, f := range []struct {
+		word Path
+		to   *List
+		from List
+	}{{"dns", &g.DNS, n.DNS}, {"search", &g.Search, n.Search}} {
+		if src, given := n.Set[f.word]; given && !g.has(f.word) && g.own.get(string(f.word)) == nil {
+			*f.to = append(List(nil), f.from...)
+			g.set[f.word] = src
+		}
+	}
+}

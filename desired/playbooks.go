@@ -1,0 +1,186 @@
+package desired
+
+import (
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+)
+
+var regexpLogin = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+
+// defaultOrder is a playbook's place among others unless it says.
+const defaultOrder = 50
+
+// A playbook is a Playbook being loaded.
+type playbook struct {
+	*item
+	*Playbook
+}
+
+// playbookDocuments reads the playbooks, who they are for and what they must
+// have run.
+func (l *loader) playbookDocuments() {
+	for _, doc := range l.docs {
+		if doc.kind.word != "Playbook" {
+			continue
+		}
+		p := &playbook{Playbook: &Playbook{Order: defaultOrder, Timeout: minutes(30)}}
+		p.item = l.open(doc, p.Playbook, l.defaults["Playbook"])
+		p.Playbook.Name = doc.name
+		l.playbooks = append(l.playbooks, p)
+	}
+	slices.SortFunc(l.playbooks, func(a, b *playbook) int { return strings.Compare(a.name, b.name) })
+	crowd := l.crowd()
+	dirs := map[string]string{}
+	for _, p := range l.playbooks {
+		l.checkPlaybook(p)
+		l.checkIgnore(p.item, p.kind)
+		l.targets(p, crowd)
+		l.due(p, dirs)
+		delete(p.set, "hosts")
+	}
+}
+
+func (l *loader) checkPlaybook(p *playbook) {
+	if len(p.Runs) == 0 && !p.bad["runs"] {
+		p.Runs = []string{"created", "changed"}
+	}
+	if p.Timeout < Duration(time.Second) && !p.bad["timeout"] {
+		l.wrong(p.item, p.at("timeout"), "timeout: nothing can be done in no time: write at least 1s")
+	}
+	if p.User != "" && !regexpLogin.MatchString(p.User) {
+		l.wrong(p.item, p.at("user"), "user: %q is no login name", p.User)
+	}
+	for _, node := range p.items("after") {
+		if node.form == scalarForm {
+			l.reference(p.item, node.src, "after", node.text, KindPlaybook)
+		}
+	}
+	l.playbookFile(p)
+}
+
+// playbookFile finds the playbook's file.
+func (l *loader) playbookFile(p *playbook) {
+	src := p.at("path")
+	switch {
+	case p.Git != nil || p.bad["path"]:
+		return
+	case p.Path == "":
+		l.wrong(p.item, p.src, "path is missing: write the playbook's file, from this manifest's directory")
+		return
+	case path.Ext(p.Path) != ".yml" && path.Ext(p.Path) != ".yaml":
+		l.wrong(p.item, src, "path: %q: a playbook ends in .yml or .yaml", p.Path)
+		return
+	}
+	name, info, err := l.beside(src, p.Path)
+	switch {
+	case err != nil:
+		l.wrong(p.item, src, "path: %v", err)
+	case !info.Mode().IsRegular():
+		l.wrong(p.item, src, "path: %s is no file: name one", name)
+	default:
+		p.File, p.Dir = name, path.Dir(name)
+	}
+}
+
+// targets finds the guests that a playbook's pattern names.
+func (l *loader) targets(p *playbook, c *crowd) {
+	src := p.at("hosts")
+	switch {
+	case p.bad["hosts"]:
+		return
+	case strings.TrimSpace(p.Hosts) == "":
+		l.wrong(p.item, p.src, "hosts is missing: write Ansible's pattern, as in all or env_prod:!web-1")
+		return
+	}
+	names, unknown, strange := c.match(p.Hosts)
+	for _, word := range strange {
+		l.wrong(p.item, src, "hosts: %q: wildcards, ranges and expressions are not built yet: write names and groups, with : :& :!", word)
+	}
+	for _, word := range unknown {
+		if !l.lostHost(word) {
+			l.wrong(p.item, src, "hosts: %s", missing("guest or group", word, l.hostCandidates(c)))
+		}
+	}
+	if len(unknown)+len(strange) > 0 {
+		return
+	}
+	for _, name := range names {
+		id := c.hosts[name]
+		if id.Kind() == KindHost {
+			l.wrong(p.item, src, "hosts: names %s, and playbooks for a Host are not built yet: add :!%s", id, name)
+			continue
+		}
+		p.Targets = append(p.Targets, id)
+	}
+	slices.Sort(p.Targets)
+	if len(names) == 0 {
+		l.note(src, p.id, "hosts: %q names no guest now", p.Hosts)
+	}
+}
+
+// lostHost tells whether a word may name what could not be read.
+func (l *loader) lostHost(word string) bool {
+	if l.lostAny || l.lostKind(KindVM) || l.lostKind(KindContainer) || l.lostKind("project") {
+		return true
+	}
+	return l.lost[MakeID(KindHost, word)] || l.lost[MakeID("data", word)]
+}
+
+func (l *loader) hostCandidates(c *crowd) []candidate {
+	out := []candidate{{name: "all"}, {name: KindVM}, {name: KindContainer}}
+	for _, group := range sortedKeys(c.groups) {
+		if group != KindVM && group != KindContainer {
+			out = append(out, candidate{name: group})
+		}
+	}
+	for _, name := range sortedKeys(c.hosts) {
+		out = append(out, candidate{name: name})
+	}
+	return out
+}
+
+// due computes what must have run on each target.
+func (l *loader) due(p *playbook, dirs map[string]string) {
+	if p.File == "" {
+		return
+	}
+	files, ok := dirs[p.Dir]
+	if !ok {
+		var err error
+		if files, err = digestDir(l.fsys, p.Dir); err != nil {
+			l.wrong(p.item, p.at("path"), "path: read the files of Ansible: %v", err)
+			return
+		}
+		dirs[p.Dir] = files
+		if p.Dir == "." {
+			l.note(p.at("path"), p.id, "path: the playbook lies beside the manifests, so that every edit makes it due: give it a directory of its own")
+		}
+	}
+	p.Due = make(map[string]Run, len(p.Targets))
+	for _, id := range p.Targets {
+		p.Due[id.Name()] = Run{Digest: l.runDigest(p, files, l.guest(id)), Guest: id}
+		if slices.Contains(p.Runs, "created") || slices.Contains(p.Runs, "changed") {
+			p.set[Path("hosts").Sub(id.Name())] = p.at("hosts")
+		}
+	}
+}
+
+// runDigest is what a run on a guest must be at. A playbook that runs at
+// creation only is never due because of an edit.
+func (l *loader) runDigest(p *playbook, files string, g *guest) string {
+	if !slices.Contains(p.Runs, "changed") {
+		return digest(string(p.id))
+	}
+	return digest(struct {
+		File, Files string
+		Vars        map[string]any
+		User        string
+		Become      bool
+		Hostname    string
+		Groups      []string
+		GuestVars   map[string]any
+	}{p.File, files, p.Vars, p.User, p.Become, g.Hostname, g.groups(g.kind.short), g.Vars})
+}

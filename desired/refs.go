@@ -1,0 +1,115 @@
+package desired
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// candidate is something that a reference could name.
+type candidate struct {
+	name string
+	src  Source
+}
+
+// missing says that a reference names nothing, and what it may have meant.
+func missing(what, name string, candidates []candidate) string {
+	names := make([]string, len(candidates))
+	for i, c := range candidates {
+		names[i] = c.name
+	}
+	text := fmt.Sprintf("no %s %q", what, name)
+	if near := nearest(name, names); len(near) > 0 {
+		for i, n := range near {
+			if src := candidates[slices.Index(names, n)].src; src.File != "" {
+				near[i] += " (" + src.place() + ")"
+			}
+		}
+		return text + "; did you mean " + oneOf(near) + "?"
+	}
+	slices.Sort(names)
+	switch {
+	case len(names) == 0:
+		return text + ": there is none, add it"
+	case len(names) <= 8:
+		return text + ": write " + oneOf(names) + ", or add it"
+	}
+	return text + ": correct the name, or add it"
+}
+
+// documents lists the documents of some kinds, as candidates by name.
+func (l *loader) documents(short ...string) []candidate {
+	var out []candidate
+	for _, doc := range l.docs {
+		if slices.Contains(short, doc.kind.short) {
+			out = append(out, candidate{doc.name, doc.nameSrc})
+		}
+	}
+	return out
+}
+
+// named says whether a document exists, or may exist and could not be read.
+func (l *loader) exists(id ID) bool {
+	return l.named[id] != nil || l.lost[id] || l.lostAny
+}
+
+// reference checks a reference "kind/name" to one of some kinds. ok tells that
+// the document can be used; where it can't, the reason has been reported.
+func (l *loader) reference(it *item, src Source, field, text string, short ...string) (doc *document, ok bool) {
+	id := ID(text)
+	if !strings.Contains(text, "/") {
+		var kindsText []string
+		for _, s := range short {
+			kindsText = append(kindsText, s+"/"+text)
+			if l.named[MakeID(s, text)] != nil {
+				l.wrong(it, src, "%s: %q lacks its kind: write %s/%s", field, text, s, text)
+				return nil, false
+			}
+		}
+		l.wrong(it, src, "%s: %q lacks its kind: write %s", field, text, oneOf(kindsText))
+		return nil, false
+	}
+	if !slices.Contains(short, id.Kind()) {
+		l.wrong(it, src, "%s: %q can't stand here: write %s", field, text, oneOf(withName(short)))
+		return nil, false
+	}
+	if doc := l.named[id]; doc != nil {
+		return doc, true
+	}
+	if l.exists(id) {
+		return nil, false
+	}
+	for _, s := range short {
+		if other := l.named[MakeID(s, id.Name())]; other != nil {
+			l.wrong(it, src, "%s: no %s, but %s: write that", field, id, other.id)
+			return nil, false
+		}
+	}
+	var candidates []candidate
+	for _, c := range l.documents(id.Kind()) {
+		candidates = append(candidates, candidate{id.Kind() + "/" + c.name, c.src})
+	}
+	l.wrong(it, src, "%s: %s", field, missing(kindWord(id.Kind()), text, candidates))
+	return nil, false
+}
+
+func withName(short []string) []string {
+	out := make([]string, len(short))
+	for i, s := range short {
+		out[i] = s + "/NAME"
+	}
+	return out
+}
+
+// kindWord is what a short kind is called in messages.
+func kindWord(short string) string {
+	for _, k := range kinds() {
+		if k.short == short {
+			if k.word == "VM" {
+				return "VM"
+			}
+			return strings.ToLower(k.word)
+		}
+	}
+	return short
+}

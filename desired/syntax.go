@@ -1,0 +1,88 @@
+package desired
+
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// syntax reports why a chunk is no YAML. The reader's own words are given only
+// where no mistake that people often make explains them.
+func (p *parser) syntax(c chunk, err error) {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	line := 1
+	if rest, ok := strings.CutPrefix(text, "line "); ok {
+		if number, what, ok := strings.Cut(rest, ": "); ok {
+			if n, err := strconv.Atoi(number); err == nil {
+				line, text = n, what
+			}
+		}
+	}
+	lines := strings.Split(c.text, "\n")
+	line = min(max(line, 1), len(lines))
+	if at, col, remedy := commonMistake(lines, line); remedy != "" {
+		p.complain(at+p.line, col, remedy)
+		return
+	}
+	col := 1 + len(lines[line-1]) - len(strings.TrimLeft(lines[line-1], " "))
+	p.complain(line+p.line, col, text+": look at this line and the one above it")
+}
+
+// commonMistake looks around the line that the reader stopped at.
+func commonMistake(lines []string, stopped int) (line, col int, remedy string) {
+	braces := regexp.MustCompile(`(?:^|[\s,{-])([A-Za-z][A-Za-z0-9]*): +\{[^{}]*\}[^\s,}\]#]`)
+	star := regexp.MustCompile(`(?:^[\s-]*|[{,:\[]\s*)(\*)(\.[A-Za-z0-9.-]+|[\s:,]|$)`)
+	for _, at := range []int{stopped, stopped - 1, stopped + 1} {
+		if at < 1 || at > len(lines) {
+			continue
+		}
+		text := lines[at-1]
+		if tab := strings.IndexByte(text, '\t'); tab >= 0 && strings.Trim(text[:tab], " ") == "" {
+			return at, tab + 1, "a tab: YAML is indented with blanks only"
+		}
+		if m := braces.FindStringSubmatchIndex(text); m != nil {
+			value := m[3] + strings.IndexByte(text[m[3]:], '{')
+			return at, value + 1, text[m[2]:m[3]] + ` begins with "{", which YAML reads as a map: put it in quotes`
+		}
+		if m := star.FindStringSubmatchIndex(text); m != nil {
+			return at, m[2] + 1, starRemedy(lines, at, text[m[4]:m[5]])
+		}
+	}
+	return 0, 0, ""
+}
+
+// starRemedy is for an unquoted "*", which YAML reads as an alias.
+func starRemedy(lines []string, at int, after string) string {
+	where := ""
+	for i := at; i >= 1; i-- {
+		if strings.Contains(lines[i-1], "routes:") {
+			where = "routes: "
+			break
+		}
+	}
+	if !strings.HasPrefix(after, ".") {
+		return where + `"*" needs quotes`
+	}
+	return where + `"*" needs quotes; for the name and all below it write ` + strings.TrimSuffix(after, ":")
+}
+
+// says guesses a document's kind and name from its text alone.
+func (c chunk) says() (kind, name string) {
+	word := func(key string) string {
+		m := regexp.MustCompile(`(?m)(?:^|^\{ ?|, )` + key + `: *["']?([A-Za-z0-9._-]+)`).FindStringSubmatch(c.text)
+		if m == nil {
+			return ""
+		}
+		return m[1]
+	}
+	return word("kind"), word("name")
+}
+
+// guessID is the id that a document of that kind and name would have.
+func guessID(kindWord, name string) ID {
+	k := kindOf(kindWord)
+	if k == nil || name == "" {
+		return ""
+	}
+	return MakeID(k.short, name)
+}

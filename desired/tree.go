@@ -1,0 +1,151 @@
+package desired
+
+import "strings"
+
+// A tree is a YAML document as the loader keeps it: scalars are texts, and every
+// node knows its place. What a text means is decided by the type of the field
+// that it is for, never by YAML.
+type tree struct {
+	form form
+	text string
+	// plain tells that a scalar stands without quotes.
+	plain bool
+	// empty marks a null that is written as nothing at all.
+	empty   bool
+	items   []*tree
+	entries []entry
+	src     Source
+}
+
+type entry struct {
+	key   string
+	src   Source
+	value *tree
+}
+
+type form uint8
+
+const (
+	scalarForm form = iota
+	listForm
+	mapForm
+	nullForm
+)
+
+// called is how messages speak of a node.
+func (f form) called() string {
+	switch f {
+	case listForm:
+		return "a list"
+	case mapForm:
+		return "a map"
+	case nullForm:
+		return "nothing"
+	default:
+		return "one value"
+	}
+}
+
+// get finds the value of key; nil if there is none.
+func (t *tree) get(key string) *tree {
+	if t == nil || t.form != mapForm {
+		return nil
+	}
+	for i := range t.entries {
+		if t.entries[i].key == key {
+			return t.entries[i].value
+		}
+	}
+	return nil
+}
+
+// find walks down maps along keys; nil if the way ends.
+func (t *tree) find(keys ...string) *tree {
+	for _, key := range keys {
+		if t = t.get(key); t == nil {
+			return nil
+		}
+	}
+	return t
+}
+
+// keyAt is where key itself stands.
+func (t *tree) keyAt(key string) (Source, bool) {
+	if t != nil && t.form == mapForm {
+		for i := range t.entries {
+			if t.entries[i].key == key {
+				return t.entries[i].src, true
+			}
+		}
+	}
+	return Source{}, false
+}
+
+// without is t without some of its keys.
+func (t *tree) without(keys ...string) *tree {
+	if t == nil || t.form != mapForm {
+		return t
+	}
+	out := *t
+	out.entries = make([]entry, 0, len(t.entries))
+next:
+	for _, e := range t.entries {
+		for _, key := range keys {
+			if e.key == key {
+				continue next
+			}
+		}
+		out.entries = append(out.entries, e)
+	}
+	return &out
+}
+
+// put sets key to value, in the place of what is there.
+func (t *tree) put(e entry) {
+	for i := range t.entries {
+		if t.entries[i].key == e.key {
+			t.entries[i] = e
+			return
+		}
+	}
+	t.entries = append(t.entries, e)
+}
+
+// label writes layer into every node's source.
+func (t *tree) label(layer string) {
+	t.src.Layer = layer
+	for _, item := range t.items {
+		item.label(layer)
+	}
+	for i := range t.entries {
+		t.entries[i].src.Layer = layer
+		t.entries[i].value.label(layer)
+	}
+}
+
+// same tells whether both say the same, wherever they stand.
+func (t *tree) same(other *tree) bool {
+	if t.form != other.form || t.text != other.text || len(t.items) != len(other.items) || len(t.entries) != len(other.entries) {
+		return false
+	}
+	for i := range t.items {
+		if !t.items[i].same(other.items[i]) {
+			return false
+		}
+	}
+	for _, e := range t.entries {
+		v := other.get(e.key)
+		if v == nil || !e.value.same(v) {
+			return false
+		}
+	}
+	return true
+}
+
+// removal reads an item "-x" of a list of words.
+func (t *tree) removal() (word string, ok bool) {
+	if t.form != scalarForm || len(t.text) < 2 {
+		return "", false
+	}
+	return strings.CutPrefix(t.text, "-")
+}

@@ -1,0 +1,244 @@
+package desired
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"gopkg.in/yaml.v3"
+)
+
+// What a manifest may hold at most. The limits are far above what people write;
+// they keep a hostile file from taking the agent's memory or time.
+const (
+	maxFile    = 4 << 20
+	maxDepth   = 64
+	maxAliased = 10_000
+)
+
+// A document is one YAML document, with what it says about itself.
+type document struct {
+	kind *kind
+	name string
+	id   ID
+	tree *tree
+	// src is where the document begins, nameSrc where its name stands.
+	src, nameSrc Source
+}
+
+// parser reads the subset of YAML that manifests are written in.
+type parser struct {
+	file   string
+	report func(src Source, id ID, text string)
+	// chunk is the text being read, line how many lines of the file stand
+	// before it.
+	chunk   chunk
+	line    int
+	aliased int
+	inside  []*yaml.Node
+}
+
+// parse reads all documents of a file. A document with mistakes of syntax is
+// reported and does not keep the others from being read; lost is called with
+// what its text says it is.
+func (p *parser) parse(data []byte, lost func(kind, name string)) []*tree {
+	if len(data) > maxFile {
+		p.complain(1, 1, fmt.Sprintf("the file is larger than %d MiB: split it", maxFile>>20))
+		lost("", "")
+		return nil
+	}
+	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
+	if line, col, what := unreadable(data); what != "" {
+		p.complain(line, col, what)
+		lost("", "")
+		return nil
+	}
+	var trees []*tree
+	for _, c := range split(string(data)) {
+		p.chunk, p.line = c, c.line
+		nodes, err := c.nodes()
+		if err != nil {
+			p.syntax(c, err)
+			lost(c.says())
+		}
+		for _, node := range nodes {
+			p.aliased = 0
+			t := p.node(node, 0)
+			if t == nil || t.form == nullForm {
+				continue
+			}
+			trees = append(trees, t)
+		}
+	}
+	return trees
+}
+
+func (p *parser) complain(line, col int, text string) {
+	p.report(Source{File: p.file, Line: line, Col: col}, guessID(p.chunk.says()), text)
+}
+
+// unreadable finds what no YAML may hold.
+func unreadable(data []byte) (line, col int, what string) {
+	line, col = 1, 1
+	for i := 0; i < len(data); {
+		r, size := utf8.DecodeRune(data[i:])
+		switch {
+		case r == utf8.RuneError && size == 1:
+			return line, col, "this is no UTF-8: save the file as UTF-8"
+		case r == '\n':
+			line, col = line+1, 0
+		case r < ' ' && r != '\t' && r != '\r', r == 0x7f, r == 0xfeff, r == 0xfffe, r == 0xffff, 0x80 <= r && r < 0xa0 && r != 0x85:
+			return line, col, fmt.Sprintf("the character U+%04X can't be here: take it out", r)
+		}
+		col++
+		i += size
+	}
+	return 0, 0, ""
+}
+
+// A chunk is the text from one "---" to the next, so that a mistake in one
+// document leaves the others readable. The rule of YAML that "---" at the start
+// of a line always ends a document makes the cut safe.
+type chunk struct {
+	text string
+	line int
+}
+
+func split(text string) []chunk {
+	var chunks []chunk
+	start, startLine, line := 0, 0, 0
+	for i := 0; i < len(text); line++ {
+		end := strings.IndexByte(text[i:], '\n')
+		if end < 0 {
+			end = len(text)
+		} else {
+			end += i + 1
+		}
+		if rest, ok := strings.CutPrefix(text[i:end], "---"); ok && i > start && (rest == "" || strings.ContainsAny(rest[:1], " \t\r\n")) {
+			chunks = append(chunks, chunk{text: text[start:i], line: startLine})
+			start, startLine = i, line
+		}
+		i = end
+	}
+	return append(chunks, chunk{text: text[start:], line: startLine})
+}
+
+// nodes reads a chunk. There are several only where a document was ended by
+// "...".
+func (c chunk) nodes() (nodes []*yaml.Node, err error) {
+	// yaml.v3 is no longer kept; what it may still panic at must not end us.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("yaml: the reader gave up: %v", r)
+		}
+	}()
+	decoder := yaml.NewDecoder(strings.NewReader(c.text))
+	for {
+		var node yaml.Node
+		err := decoder.Decode(&node)
+		if errors.Is(err, io.EOF) {
+			return nodes, nil
+		}
+		if err != nil {
+			return nodes, err
+		}
+		for _, n := range node.Content {
+			nodes = append(nodes, n)
+		}
+	}
+}
+
+// node turns a node into a tree; nil if nothing of it can be used.
+func (p *parser) node(n *yaml.Node, depth int) *tree {
+	line, col := n.Line+p.line, n.Column
+	if depth > maxDepth {
+		p.complain(line, col, fmt.Sprintf("nested more than %d deep: make it flatter", maxDepth))
+		return nil
+	}
+	if len(p.inside) > 0 {
+		if p.aliased++; p.aliased > maxAliased {
+			if p.aliased == maxAliased+1 {
+				p.complain(p.inside[0].Line+p.line, p.inside[0].Column, fmt.Sprintf("aliases stand for more than %d values in this document: write a Profile instead", maxAliased))
+			}
+			return nil
+		}
+	}
+	if n.Style&yaml.TaggedStyle != 0 || n.Kind == yaml.ScalarNode && strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
+		p.complain(line, col, fmt.Sprintf("%s is a YAML tag, which manifests do not have: leave it out, or put the text in quotes", tagText(n)))
+		return nil
+	}
+	t := &tree{src: Source{File: p.file, Line: line, Col: col}}
+	switch n.Kind {
+	case yaml.AliasNode:
+		return p.alias(n, depth)
+	case yaml.MappingNode:
+		t.form = mapForm
+		p.mapping(t, n, depth)
+	case yaml.SequenceNode:
+		t.form = listForm
+		for _, item := range n.Content {
+			if sub := p.node(item, depth+1); sub != nil {
+				t.items = append(t.items, sub)
+			}
+		}
+	default:
+		t.text, t.plain = n.Value, n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
+		if t.plain && n.Tag == "!!null" {
+			t.form, t.empty = nullForm, n.Value == ""
+		}
+	}
+	return t
+}
+
+func (p *parser) alias(n *yaml.Node, depth int) *tree {
+	for _, outer := range p.inside {
+		if outer.Alias == n.Alias {
+			p.complain(n.Line+p.line, n.Column, fmt.Sprintf("*%s stands within itself: write it out", n.Value))
+			return nil
+		}
+	}
+	p.inside = append(p.inside, n)
+	defer func() { p.inside = p.inside[:len(p.inside)-1] }()
+	return p.node(n.Alias, depth+1)
+}
+
+func (p *parser) mapping(t *tree, n *yaml.Node, depth int) {
+	first := make(map[string]int, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key := n.Content[i]
+		line, col := key.Line+p.line, key.Column
+		if key.Kind == yaml.AliasNode {
+			key = key.Alias
+		}
+		switch {
+		case key.Kind != yaml.ScalarNode:
+			p.complain(line, col, "a key is one word: put it in quotes if it begins with { or [")
+			continue
+		case key.Tag == "!!merge":
+			p.complain(line, col, "<< is not read in manifests: put what is shared into a Profile")
+			continue
+		case key.Style&yaml.TaggedStyle != 0:
+			p.complain(line, col, fmt.Sprintf("%s is a YAML tag, which manifests do not have: leave it out, or put the text in quotes", tagText(key)))
+			continue
+		}
+		if before, twice := first[key.Value]; twice {
+			p.complain(line, col, fmt.Sprintf("%q stands here twice, first in line %d: keep one", key.Value, before))
+			continue
+		}
+		first[key.Value] = line
+		if value := p.node(n.Content[i+1], depth+1); value != nil {
+			t.entries = append(t.entries, entry{key: key.Value, src: Source{File: p.file, Line: line, Col: col}, value: value})
+		}
+	}
+}
+
+// tagText is a tag as it was written.
+func tagText(n *yaml.Node) string {
+	if n.Tag == "" {
+		return "!"
+	}
+	return n.ShortTag()
+}
