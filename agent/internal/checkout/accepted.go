@@ -29,7 +29,7 @@ type record struct {
 // understood is an error: taking it for none would take back the refusal of rollbacks.
 func readRecord(dir string) (*record, error) {
 	name := filepath.Join(dir, recordFile)
-	raw, err := os.ReadFile(name) //nolint:gosec // A file of the agent's own.
+	raw, err := os.ReadFile(name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil //nolint:nilnil // No record is a record's absence.
 	}
@@ -59,7 +59,7 @@ func (r *record) write(dir string) error {
 	if err := renameio.WriteFile(filepath.Join(dir, recordFile), append(raw, '\n'), 0o600); err != nil {
 		return fmt.Errorf("write accepted commit: %w", err)
 	}
-	d, err := os.Open(dir) //nolint:gosec // A directory of the agent's own.
+	d, err := os.Open(dir)
 	if err != nil {
 		return fmt.Errorf("write accepted commit: %w", err)
 	}

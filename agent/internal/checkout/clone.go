@@ -3,9 +3,9 @@ package checkout
 import (
 	"bytes"
 	"crypto/sha1" //nolint:gosec // It is how Git marks its packs.
+	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"io/fs"
 	"os"
@@ -149,7 +149,7 @@ func verifyClone(clone string) error {
 
 // verifyFile checks the SHA-1 that a pack or an index ends with, and returns it.
 func verifyFile(name string) (sum string, err error) {
-	f, err := os.Open(name) //nolint:gosec // A file of the clone's own.
+	f, err := os.Open(name)
 	if err != nil {
 		return "", fmt.Errorf("verify clone: %w", err)
 	}
@@ -158,7 +158,7 @@ func verifyFile(name string) (sum string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("verify clone: %w", err)
 	}
-	var digest hash.Hash = sha1.New() //nolint:gosec // See above.
+	digest := sha1.New() //nolint:gosec // See above.
 	if info.Size() < sha1.Size {
 		return "", fmt.Errorf("verify %s: it is cut short", filepath.Base(name))
 	}
@@ -172,7 +172,7 @@ func verifyFile(name string) (sum string, err error) {
 	if !bytes.Equal(digest.Sum(nil), trailer) {
 		return "", fmt.Errorf("verify %s: the checksum does not match", filepath.Base(name))
 	}
-	return fmt.Sprintf("%x", trailer), nil
+	return hex.EncodeToString(trailer), nil
 }
 
 // keepRef names a commit in the clone. go-git itself never collects what is not

@@ -91,17 +91,19 @@ func newest(store storer.EncodedObjectStorer, starts ...plumbing.Hash) []plumbin
 	return haves
 }
 
-// examine reads a commit and all its trees, and looks each file up, without reading any.
-func examine(ctx context.Context, store storer.EncodedObjectStorer, hash plumbing.Hash) error {
+// snapshot lists a commit, its trees and its files, and none of its history. It
+// reads the trees, and fails if any of the objects is not there.
+func snapshot(ctx context.Context, store storer.EncodedObjectStorer, hash plumbing.Hash) ([]plumbing.Hash, error) {
 	c, err := object.GetCommit(store, hash)
 	if err != nil {
-		return fmt.Errorf("read commit %s: %w", hash, err)
+		return nil, fmt.Errorf("read commit %s: %w", hash, err)
 	}
+	all := []plumbing.Hash{hash}
 	seen := map[plumbing.Hash]bool{}
 	left := []plumbing.Hash{c.TreeHash}
 	for len(left) > 0 {
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("read tree: %w", err)
+			return nil, fmt.Errorf("read tree: %w", err)
 		}
 		next := left[len(left)-1]
 		left = left[:len(left)-1]
@@ -111,19 +113,23 @@ func examine(ctx context.Context, store storer.EncodedObjectStorer, hash plumbin
 		seen[next] = true
 		tree, err := object.GetTree(store, next)
 		if err != nil {
-			return fmt.Errorf("read tree %s: %w", next, err)
+			return nil, fmt.Errorf("read tree %s: %w", next, err)
 		}
+		all = append(all, next)
 		for _, entry := range tree.Entries {
-			switch entry.Mode {
-			case filemode.Dir:
+			if entry.Mode == filemode.Dir {
 				left = append(left, entry.Hash)
-			case filemode.Submodule: // Its commit is in another repository.
-			default:
-				if err := store.HasEncodedObject(entry.Hash); err != nil {
-					return fmt.Errorf("look up file %s: %w", printable(entry.Name), err)
-				}
+				continue
 			}
+			if entry.Mode == filemode.Submodule || seen[entry.Hash] {
+				continue // A submodule's commit is in another repository.
+			}
+			if err := store.HasEncodedObject(entry.Hash); err != nil {
+				return nil, fmt.Errorf("look up file %s: %w", printable(entry.Name), err)
+			}
+			seen[entry.Hash] = true
+			all = append(all, entry.Hash)
 		}
 	}
-	return nil
+	return all, nil
 }

@@ -5,12 +5,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 
 	"berth/agent/internal/checkout"
 )
@@ -132,6 +137,23 @@ func TestAcceptedCommitIsCarriedOver(t *testing.T) {
 	}
 }
 
+// TestAcceptedFilesAreCarriedOver does so when even the accepted commit's history is damaged.
+func TestAcceptedFilesAreCarriedOver(t *testing.T) {
+	f := newForge(t)
+	a := follow(t, f.source())
+	a.fetch(f.commit("first", "a.yaml", "one", "b.yaml", "old"))
+	history := a.packFiles("*.pack")
+	accepted := a.accept(f.commit("second", "a.yaml", "two", "b.yaml", "new"))
+	f.replace()
+	f.commit("orphan", "b.yaml", "three")
+	overwrite(t, history[0], flip)
+	b := followIn(t, a.dir, f.source())
+	b.fails(checkout.ErrRewritten)
+	if got := b.file(accepted, "a.yaml") + b.file(accepted, "b.yaml"); got != "twonew" {
+		t.Errorf("files hold %q", got)
+	}
+}
+
 func TestLostAcceptedCommitIsSaid(t *testing.T) {
 	f := newForge(t)
 	a := follow(t, f.source())
@@ -162,10 +184,19 @@ func TestLeftoversOfAKill(t *testing.T) {
 		"between index and pack": func(t *testing.T, a *follower, second string) {
 			t.Helper()
 			// Another clone learns the name that the next pack will have.
-			other := followIn(t, t.TempDir(), f.source())
+			f.point(first)
+			other := follow(t, f.source())
+			other.fetch(first)
+			f.point(second)
 			other.fetch(second)
+			if got := len(other.packFiles("*.idx")); got != 2 {
+				t.Fatalf("%d indexes, want 2", got)
+			}
 			for _, index := range other.packFiles("*.idx") {
-				write(t, filepath.Join(a.dir, "clone", "objects", "pack", filepath.Base(index)), "half an index")
+				mine := filepath.Join(a.dir, "clone", "objects", "pack", filepath.Base(index))
+				if _, err := os.Stat(mine); err != nil {
+					write(t, mine, "half an index")
+				}
 			}
 		},
 		"while cloning anew": func(t *testing.T, a *follower, _ string) {
@@ -206,6 +237,9 @@ func TestLeftoversOfAKill(t *testing.T) {
 			c := b.accept(second)
 			if got := b.file(c, "a.yaml") + b.file(accepted, "a.yaml"); got != "twoone" {
 				t.Errorf("files hold %q", got)
+			}
+			if strings.Contains(b.said.String(), "damaged") {
+				t.Errorf("it was taken for damage:\n%s", b.said)
 			}
 			if left := append(a.packFiles("tmp_*"), glob(t, a.dir, "clone.*")...); len(left) != 0 {
 				t.Errorf("left behind: %v", left)
@@ -250,9 +284,7 @@ func TestBrokenAnswer(t *testing.T) {
 			whole := httptest.NewRecorder()
 			f.server.ServeHTTP(whole, r)
 			length = whole.Body.Len()
-			for name, values := range whole.Header() {
-				w.Header()[name] = values
-			}
+			maps.Copy(w.Header(), whole.Header())
 			_, _ = io.CopyN(w, whole.Body, int64(at))
 		})
 		_, err := a.Fetch(t.Context())
@@ -281,7 +313,7 @@ func TestPacksAreJoined(t *testing.T) {
 	most := 0
 	var tip checkout.Commit
 	for i := range 25 {
-		tip = a.fetch(f.commit("next", "a.yaml", fmt.Sprint(i)))
+		tip = a.fetch(f.commit("next", "a.yaml", strconv.Itoa(i)))
 		most = max(most, len(a.packFiles("*.pack")))
 	}
 	if left := len(a.packFiles("*.pack")); most != 10 || left > 8 {
@@ -326,5 +358,60 @@ func TestReadingWhileFetching(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestIncompleteRepository has a server that never sends what the commit needs.
+func TestIncompleteRepository(t *testing.T) {
+	f := newForge(t)
+	a := follow(t, f.source())
+	accepted := a.accept(f.commit("first", "a.yaml", "one"))
+	second := f.commit("second", "a.yaml", "two")
+	f.answer(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			f.server.ServeHTTP(w, r)
+			return
+		}
+		_, _ = io.WriteString(w, "0008NAK\n")
+		_, _ = packfile.NewEncoder(w, f.store().Storer, false).Encode([]plumbing.Hash{plumbing.NewHash(second)}, 0)
+	})
+	for i, want := range []int{3, 1, 1} { // A fetch and a fresh clone, and then no more of them.
+		f.counted()
+		if _, err := a.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "not whole in a fresh clone either") {
+			t.Errorf("fetch %d: %v", i, err)
+		}
+		if got := f.counted(); got != want {
+			t.Errorf("fetch %d took %d requests, want %d", i, got, want)
+		}
+	}
+	if got := a.file(accepted, "a.yaml"); got != "one" {
+		t.Errorf("file holds %q", got)
+	}
+	f.answer(nil)
+	a.accept(f.commit("third", "a.yaml", "three"))
+}
+
+// TestContentIsHashed puts other content in a file's place, well packed and with a right checksum.
+func TestContentIsHashed(t *testing.T) {
+	f := newForge(t)
+	a := follow(t, f.source())
+	c := a.accept(f.commit("first", "a.yaml", "one"))
+	right, wrong := f.blob("one").String(), f.blob("two").String()
+	loose := func(hash string) string { return filepath.Join("objects", hash[:2], hash[2:]) }
+	raw, err := os.ReadFile(filepath.Join(f.dir, loose(wrong)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	overwrite(t, filepath.Join(f.dir, loose(right)), func([]byte) []byte { return raw })
+	// The clone keeps everything unpacked, as the server does.
+	if err := os.RemoveAll(filepath.Join(a.dir, "clone", "objects")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(filepath.Join(a.dir, "clone", "objects"), os.DirFS(filepath.Join(f.dir, "objects"))); err != nil {
+		t.Fatal(err)
+	}
+	b := followIn(t, a.dir, f.source())
+	if got, err := b.read(c, "a.yaml"); err == nil || !strings.Contains(err.Error(), "does not match its hash") {
+		t.Errorf("read %q, %v", got, err)
 	}
 }

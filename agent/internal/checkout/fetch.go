@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
 // defaultMaxPacks is when the clone is made afresh: each fetch adds a pack, and
@@ -101,7 +103,7 @@ func (r *Repo) noteRewrite(ctx context.Context, tip Commit) {
 	}
 	if contains, err := isAncestor(ctx, r.store, plumbing.NewHash(base.Hash), hash); err == nil && !contains {
 		r.warned = hash
-		r.log.WarnContext(ctx, "history was rewritten, which the settings allow", "accepted", base.Hash, "tip", tip.Hash)
+		r.log.WarnContext(ctx, "history was rewritten, which the settings allow", slog.String("accepted", base.Hash), slog.String("tip", tip.Hash))
 	}
 }
 
@@ -129,7 +131,7 @@ func (r *Repo) bring(ctx context.Context, from session, tip plumbing.Hash) error
 		err := r.extend(ctx, from, tip, has)
 		r.mu.Lock()
 		if err == nil {
-			err = examine(ctx, r.store, tip)
+			_, err = snapshot(ctx, r.store, tip)
 			r.suspect(err)
 		}
 		damaged = r.damaged
@@ -145,12 +147,12 @@ func (r *Repo) bring(ctx context.Context, from session, tip plumbing.Hash) error
 	if r.hopeless == tip {
 		return fmt.Errorf("the commit is not whole in a fresh clone either: %w", damaged)
 	}
-	r.log.WarnContext(ctx, "the clone is damaged, making it afresh", "reason", damaged)
+	r.log.WarnContext(ctx, "the clone is damaged, making it afresh", slog.Any("reason", damaged))
 	if err := r.refresh(ctx, from, tip); err != nil {
 		return err
 	}
 	r.mu.Lock()
-	err := examine(ctx, r.store, tip)
+	_, err := snapshot(ctx, r.store, tip)
 	r.suspect(err)
 	r.mu.Unlock()
 	if err != nil {
@@ -169,13 +171,13 @@ func (r *Repo) extend(ctx context.Context, from session, tip plumbing.Hash, has 
 			return err
 		}
 		if len(found) >= r.maxPacks {
-			r.log.DebugContext(ctx, "joining the clone's packs", "packs", len(found))
+			r.log.DebugContext(ctx, "joining the clone's packs", slog.Int("packs", len(found)))
 			return r.refresh(ctx, from, tip)
 		}
 		if err := r.pull(ctx, from, tip); err != nil {
 			return err
 		}
-		r.log.InfoContext(ctx, "fetched", "url", r.source.URL, "branch", r.source.Branch, "commit", tip.String())
+		r.log.InfoContext(ctx, "fetched", slog.String("url", r.source.URL), slog.String("branch", r.source.Branch), slog.String("commit", tip.String()))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -235,29 +237,48 @@ func (r *Repo) refresh(ctx context.Context, from session, tip plumbing.Hash) err
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.accepted != nil {
-		accepted := plumbing.NewHash(r.accepted.Commit.Hash)
-		if store.HasEncodedObject(accepted) != nil {
-			if err := copyObjects(ctx, openStorage(r.clone()), accepted, []plumbing.Hash{tip}, store); err != nil {
-				if ctx.Err() != nil {
-					return err
-				}
-				r.log.WarnContext(ctx, "the accepted commit is lost: the server no longer has it, and the clone is damaged",
-					"commit", accepted.String(), "reason", err)
-			}
-		}
-		if store.HasEncodedObject(accepted) == nil {
-			if err := keepRef(store, acceptedRef, accepted); err != nil {
-				return err
-			}
-		}
+	if err := r.carryOver(ctx, store); err != nil {
+		return err
 	}
 	if err := swapClone(r.dir); err != nil {
 		return err
 	}
 	r.store, r.damaged = openStorage(r.clone()), nil
 	if err := os.RemoveAll(filepath.Join(r.dir, oldDir)); err != nil {
-		r.log.WarnContext(ctx, "cannot remove the replaced clone", "error", err)
+		r.log.WarnContext(ctx, "cannot remove the replaced clone", slog.Any("error", err))
 	}
 	return nil
+}
+
+// carryOver brings the accepted commit into the fresh clone if the server did
+// not: with its history, or else with its files alone. If not even these can be
+// read any more, that is logged, as the agent is better off with what there is.
+// The caller holds mu.
+func (r *Repo) carryOver(ctx context.Context, fresh *filesystem.Storage) error {
+	if r.accepted == nil {
+		return nil
+	}
+	accepted := plumbing.NewHash(r.accepted.Commit.Hash)
+	if fresh.HasEncodedObject(accepted) != nil {
+		old := openStorage(r.clone())
+		err := copyObjects(ctx, old, accepted, nil, fresh)
+		if err != nil && ctx.Err() == nil {
+			var files []plumbing.Hash
+			if files, err = snapshot(ctx, old, accepted); err == nil {
+				err = send(ctx, old, files, fresh)
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err := tidyPacks(filepath.Join(r.dir, freshDir)); err != nil {
+			return err
+		}
+		if err != nil {
+			r.log.WarnContext(ctx, "the accepted commit is lost: the server no longer has it, and the clone is damaged",
+				slog.String("commit", accepted.String()), slog.Any("reason", err))
+			return nil
+		}
+	}
+	return keepRef(fresh, acceptedRef, accepted)
 }

@@ -2,11 +2,16 @@ package checkout_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
 	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -323,7 +328,7 @@ func TestToken(t *testing.T) {
 		_, _ = fmt.Fprintf(w, "%s %s", password, r.Header.Get("Authorization"))
 	})
 	a.fails(checkout.ErrUnreachable)
-	if err := os.Chmod(src.TokenFile, 0o604); err != nil { //nolint:gosec // The point of the test.
+	if err := os.Chmod(src.TokenFile, 0o604); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := a.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "mode 0604 lets every user") {
@@ -334,7 +339,7 @@ func TestToken(t *testing.T) {
 		if err != nil || d.IsDir() {
 			return err
 		}
-		raw, err := os.ReadFile(path) //nolint:gosec // A file of the test's own.
+		raw, err := os.ReadFile(path)
 		said += string(raw)
 		return err
 	})
@@ -420,11 +425,47 @@ func TestCAFile(t *testing.T) {
 	if _, err := a.Fetch(t.Context()); err == nil || !strings.Contains(err.Error(), "no PEM certificate") {
 		t.Errorf("with a CA file without a certificate: %v", err)
 	}
+	if err := os.WriteFile(src.CAFile, selfSigned(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a.fails(checkout.ErrUnreachable)
 	block := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: web.Certificate().Raw})
 	if err := os.WriteFile(src.CAFile, block, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	a.fetch(first)
+}
+
+// selfSigned returns a certificate that nobody has.
+func selfSigned(t *testing.T) []byte {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true, NotAfter: time.Now().Add(time.Hour)}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+}
+
+func TestURLIsSentAsItIs(t *testing.T) {
+	f := newForge(t)
+	tip := f.commit("first", "a.yaml", "one")
+	src := f.source()
+	src.URL = f.web.URL + "/my%20fleet%25.git/"
+	a := follow(t, src)
+	a.fetch(tip)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if want := "GET /my fleet%.git/info/refs"; f.requests[0] != want {
+		t.Errorf("asked for %q, want %q", f.requests[0], want)
+	}
+	if want := f.web.URL + "/my%20fleet%25.git"; a.Source().URL != want {
+		t.Errorf("the source is %s, want %s", a.Source().URL, want)
+	}
 }
 
 func TestAcceptedSurvivesARestart(t *testing.T) {
@@ -453,6 +494,10 @@ func TestAcceptedSurvivesARestart(t *testing.T) {
 	if err := b.Accept(t.Context(), checkout.Commit{Hash: "main", Path: "."}); err == nil {
 		t.Error("a branch was accepted for a commit")
 	}
+	c.Path = "elsewhere"
+	if err := b.Accept(t.Context(), c); err == nil {
+		t.Error("a commit was accepted for another path")
+	}
 }
 
 func TestAcceptRefusesToGoBack(t *testing.T) {
@@ -476,7 +521,7 @@ func TestRecordThatIsNotUnderstood(t *testing.T) {
 		{`"hash": "`, `"hash": "x`, "no commit"},
 		{"", "", ""},
 	} {
-		raw, err := os.ReadFile(record) //nolint:gosec // A file of the test's own.
+		raw, err := os.ReadFile(record)
 		if err != nil {
 			t.Fatal(err)
 		}

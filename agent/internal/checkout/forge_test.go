@@ -299,7 +299,7 @@ func (f *follower) packFiles(pattern string) []string {
 // overwrite changes a file of the clone in place.
 func overwrite(t *testing.T, name string, change func([]byte) []byte) {
 	t.Helper()
-	raw, err := os.ReadFile(name) //nolint:gosec // A file of the test's own.
+	raw, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -82,7 +82,7 @@ func (w *web) session(token string) (session, error) {
 	if err != nil {
 		return nil, fmt.Errorf("prepare fetch: %w", err)
 	}
-	return &webSession{source: w.source, token: token, upload: upload}, nil
+	return &webSession{source: w.source, token: token, endpoint: endpoint, upload: upload}, nil
 }
 
 func (w *web) close() {
@@ -115,6 +115,7 @@ func newTransport(roots, file string) (*http.Transport, error) {
 type webSession struct {
 	source     Source
 	token      string
+	endpoint   *transport.Endpoint // Shared with upload, which changes it to follow a redirect.
 	upload     transport.UploadPackSession
 	advertised *packp.AdvRefs
 }
@@ -126,6 +127,8 @@ func (s *webSession) tip(ctx context.Context) (plumbing.Hash, error) {
 		return plumbing.ZeroHash, s.explain(ctx, err)
 	}
 	s.advertised = refs
+	// go-git has replaced the path by that of the answer's URL, and left its escapes out.
+	s.endpoint.Path = (&url.URL{Path: s.endpoint.Path}).EscapedPath()
 	tip, ok := refs.References[plumbing.NewBranchReferenceName(s.source.Branch).String()]
 	if !ok {
 		names := make([]string, 0, len(refs.References))

@@ -141,6 +141,11 @@ func copyObjects(ctx context.Context, from storer.EncodedObjectStorer, want plum
 	if err != nil {
 		return fmt.Errorf("list objects of %s: %w", want, err)
 	}
+	return send(ctx, from, objects, into)
+}
+
+// send carries objects from one storage to another, as a pack.
+func send(ctx context.Context, from storer.EncodedObjectStorer, objects []plumbing.Hash, into storer.Storer) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("copy objects: %w", err)
 	}
@@ -153,7 +158,7 @@ func copyObjects(ctx context.Context, from storer.EncodedObjectStorer, want plum
 		_, err := packfile.NewEncoder(pw, from, false).Encode(objects, 0)
 		_ = pw.CloseWithError(err) // CloseWithError never fails.
 	}()
-	err = packfile.UpdateObjectStorage(into, pr)
+	err := packfile.UpdateObjectStorage(into, pr)
 	_ = pr.Close() // Frees the encoder if the storage gave up first.
 	<-encoded
 	if err != nil {

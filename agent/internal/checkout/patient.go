@@ -51,8 +51,7 @@ func (p *patient) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // cause prefers the reason why the context ended to the bare fact that it did.
 func cause(ctx context.Context, err error) error {
-	var silent silentError
-	if errors.As(context.Cause(ctx), &silent) {
+	if silent, ok := errors.AsType[silentError](context.Cause(ctx)); ok {
 		return silent
 	}
 	return err

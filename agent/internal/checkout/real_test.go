@@ -1,7 +1,8 @@
 package checkout_test
 
 import (
-	"net/http/cgi" //nolint:gosec // The server that git brings; Go's own net/http never sets HTTP_PROXY from a header.
+	"io"
+	"net/http/cgi"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +24,7 @@ func TestRealGitServer(t *testing.T) {
 	f := newForge(t)
 	git := func(args ...string) {
 		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, args...) //nolint:gosec // Arguments of the test's own.
+		cmd := exec.CommandContext(t.Context(), program, args...)
 		cmd.Dir = f.dir
 		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(f.dir)}
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -31,7 +32,7 @@ func TestRealGitServer(t *testing.T) {
 		}
 	}
 	backend := &cgi.Handler{
-		Path: program, Args: []string{"http-backend"}, Root: "/",
+		Path: program, Args: []string{"http-backend"}, Root: "/", Stderr: io.Discard,
 		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(f.dir), "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"},
 	}
 	f.answer(backend.ServeHTTP)

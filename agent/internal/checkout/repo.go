@@ -85,7 +85,7 @@ func Open(dir string, src Source, log *slog.Logger) (*Repo, error) {
 		r.remote = &web{source: src}
 	}
 	if src.exposesToken() {
-		log.Warn("the token travels unencrypted; use an https URL", "url", src.URL)
+		log.Warn("the token travels unencrypted; use an https URL", slog.String("url", src.URL))
 	}
 	if err := tidyPacks(r.clone()); err != nil {
 		r.damaged = err

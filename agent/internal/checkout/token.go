@@ -30,7 +30,7 @@ func readToken(name string) (string, error) {
 
 // readBounded reads a regular file of at most limit bytes with none of the mode bits in forbidden.
 func readBounded(name string, limit int64, forbidden os.FileMode) (raw []byte, err error) {
-	f, err := os.Open(name) //nolint:gosec // The operator names the file.
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}

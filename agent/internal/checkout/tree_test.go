@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -203,7 +204,7 @@ func TestHostileTrees(t *testing.T) {
 	for range 12 {
 		var level object.Tree
 		for i := range 10 {
-			level.Entries = append(level.Entries, object.TreeEntry{Name: fmt.Sprint(i), Mode: filemode.Dir, Hash: bomb})
+			level.Entries = append(level.Entries, object.TreeEntry{Name: strconv.Itoa(i), Mode: filemode.Dir, Hash: bomb})
 		}
 		bomb = f.write(plumbing.TreeObject, level.Encode)
 	}

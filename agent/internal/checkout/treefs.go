@@ -85,12 +85,26 @@ func (t *treeFS) Stat(name string) (fs.FileInfo, error) {
 	return i, nil
 }
 
-const errNotDir = pathError("not a directory")
+const (
+	errNotDir = pathError("not a directory")
+	errIsDir  = pathError("is a directory")
+)
 
 // pathError is the reason inside an fs.PathError.
 type pathError string
 
 func (e pathError) Error() string { return string(e) }
+
+// refusal says why an entry is listed and never looked into.
+func (n *node) refusal() error {
+	if n.kind == fs.ModeSymlink {
+		return ErrSymlink
+	}
+	if n.kind == fs.ModeIrregular {
+		return ErrSubmodule
+	}
+	return nil
+}
 
 func (t *treeFS) find(op, name string) (*node, error) {
 	if !fs.ValidPath(name) {
@@ -101,11 +115,8 @@ func (t *treeFS) find(op, name string) (*node, error) {
 		return at, nil
 	}
 	for part := range strings.SplitSeq(name, "/") {
-		switch at.kind {
-		case fs.ModeSymlink:
-			return nil, &fs.PathError{Op: op, Path: name, Err: ErrSymlink}
-		case fs.ModeIrregular:
-			return nil, &fs.PathError{Op: op, Path: name, Err: ErrSubmodule}
+		if err := at.refusal(); err != nil {
+			return nil, &fs.PathError{Op: op, Path: name, Err: err}
 		}
 		if at = at.child(part); at == nil {
 			return nil, &fs.PathError{Op: op, Path: name, Err: fs.ErrNotExist}
@@ -116,13 +127,11 @@ func (t *treeFS) find(op, name string) (*node, error) {
 
 // content reads a file after its size was found to be within the limits.
 func (t *treeFS) content(n *node) ([]byte, error) {
-	switch n.kind {
-	case fs.ModeDir:
-		return nil, pathError("is a directory")
-	case fs.ModeSymlink:
-		return nil, ErrSymlink
-	case fs.ModeIrregular:
-		return nil, ErrSubmodule
+	if n.kind == fs.ModeDir {
+		return nil, errIsDir
+	}
+	if err := n.refusal(); err != nil {
+		return nil, err
 	}
 	size, err := t.repo.blobSize(n.hash)
 	if err != nil {
@@ -221,7 +230,7 @@ func (d *openDir) Stat() (fs.FileInfo, error) { return d.tree.describe(d.node) }
 func (d *openDir) Close() error               { return nil }
 
 func (d *openDir) Read([]byte) (int, error) {
-	return 0, &fs.PathError{Op: "read", Path: d.path, Err: pathError("is a directory")}
+	return 0, &fs.PathError{Op: "read", Path: d.path, Err: errIsDir}
 }
 
 func (d *openDir) ReadDir(n int) ([]fs.DirEntry, error) {

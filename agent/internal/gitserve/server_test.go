@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ func commit(t *testing.T, s *gitserve.Server, message string, files map[string]*
 
 func read(t *testing.T, dir, name string) string {
 	t.Helper()
-	content, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // A path of the test's own.
+	content, err := os.ReadFile(filepath.Join(dir, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +91,7 @@ func TestReopenKeepsTheRepository(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		commit(t, server, "again", map[string]*string{fmt.Sprintf("%d", i): new("x")})
+		commit(t, server, "again", map[string]*string{strconv.Itoa(i): new("x")})
 	}
 	repo, err := git.PlainOpen(dir)
 	if err != nil {
@@ -236,10 +237,12 @@ func TestRealGit(t *testing.T) {
 	url = strings.Replace(url, "http://", "http://x:right@", 1)
 	home := t.TempDir()
 	run := func(dir string, args ...string) (string, error) {
-		cmd := exec.CommandContext(t.Context(), "git", args...) //nolint:gosec // Arguments of the test's own.
+		cmd := exec.CommandContext(t.Context(), "git", args...)
 		cmd.Dir = dir
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C",
-			"GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@localhost", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@localhost"}
+		cmd.Env = []string{
+			"PATH=" + os.Getenv("PATH"), "HOME=" + home, "GIT_CONFIG_NOSYSTEM=1", "GIT_TERMINAL_PROMPT=0", "LC_ALL=C",
+			"GIT_AUTHOR_NAME=T", "GIT_AUTHOR_EMAIL=t@localhost", "GIT_COMMITTER_NAME=T", "GIT_COMMITTER_EMAIL=t@localhost",
+		}
 		out, err := cmd.CombinedOutput()
 		return strings.TrimSpace(string(out)), err
 	}
