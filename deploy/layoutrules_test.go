@@ -42,10 +42,11 @@ var layout = []row{
 	{dir: "applyers/applyertest", imports: []string{"desired", "drift", "applyers"}},
 	{
 		dir:     "applyers/proxmox",
-		imports: []string{"desired", "drift", "applyers"},
+		imports: []string{"desired", "drift", "applyers", "applyers/proxmox/seed"},
 		tests:   []string{"applyers/applyertest", "applyers/proxmox/pvesim"},
 	},
 	{dir: "applyers/proxmox/pvesim"},
+	{dir: "applyers/proxmox/seed", imports: []string{"desired"}},
 	{dir: "applyers/nginx", imports: []string{"desired", "drift", "applyers"}, tests: []string{"applyers/applyertest"}},
 	{dir: "applyers/ansible", imports: []string{"desired", "drift", "applyers"}, tests: []string{"applyers/applyertest"}},
 
@@ -55,6 +56,7 @@ var layout = []row{
 	{dir: "agent/internal/turn", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/trigger", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/journal", imports: insideAgent, tests: []string{"applyers/applyertest"}},
+	{dir: "agent/internal/gitserve", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/notify", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/web", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 

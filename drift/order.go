@@ -127,8 +127,8 @@ func (p *Plan) sort() {
 }
 
 // spread carries holds along the waits, by name: what waits for a held step is
-// held, a field that does is held alone, and names are not taken away from a
-// guest that stays.
+// held, a field that does is held alone, and a guest that stays is not stopped,
+// nor are its names taken away.
 func (p *Plan) spread() {
 	for changed := true; changed; {
 		changed = false
@@ -148,6 +148,12 @@ func (p *Plan) spread() {
 					f.Held = fmt.Sprintf("waits for %s, which is held", blocker.Key)
 					changed = true
 				}
+			}
+			if last := p.heldDown([]desired.ID{c.ID}); last != nil && c.Step == Stop {
+				// It is stopped only to be taken away.
+				c.Held = last.Held
+				changed = true
+				continue
 			}
 			if c.Step == Drain && c.Held == "" {
 				if stays := p.heldDown(c.Frees); stays != nil {

@@ -1,0 +1,151 @@
+// Package trigger is what starts a turn: the poll that finds a new commit, the
+// sweep, a signal, a command.
+package trigger
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"berth/agent/internal/turn"
+	"berth/drift/report"
+)
+
+// Loop makes turns, one after the other, for as long as it runs.
+type Loop struct {
+	// Turn makes one turn.
+	Turn func(ctx context.Context, req turn.Request) (*report.Report, error)
+	// Tip is the newest commit's hash.
+	Tip func(ctx context.Context) (string, error)
+	// Retry is when something that failed may be tried again; zero is never.
+	Retry func() time.Time
+	// Poll and Sweep are how often Git, and everything, is looked at. A poll
+	// comes up to a tenth earlier or later, so that many agents don't ask at once.
+	Poll, Sweep time.Duration
+	// Nudge starts a turn; nil is allowed. (Signals.)
+	Nudge <-chan struct{}
+	Log   *slog.Logger
+
+	asked chan asked
+}
+
+type asked struct {
+	req    turn.Request
+	answer chan<- answer
+}
+
+type answer struct {
+	report *report.Report
+	err    error
+}
+
+// New makes a loop ready to be asked.
+func New(l Loop) *Loop {
+	l.asked = make(chan asked)
+	return &l
+}
+
+// ErrStopping is the answer to whoever asks a loop that is coming to its end.
+var ErrStopping = errors.New("the agent is stopping")
+
+// Ask makes a turn between the others and waits for its report.
+func (l *Loop) Ask(ctx context.Context, req turn.Request) (*report.Report, error) {
+	ch := make(chan answer, 1)
+	select {
+	case l.asked <- asked{req: req, answer: ch}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	select {
+	case a := <-ch:
+		return a.report, a.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Run makes turns until ctx is done, the first at once.
+func (l *Loop) Run(ctx context.Context) {
+	tried := l.turn(ctx, "start")
+	sweep := time.NewTimer(l.Sweep)
+	defer sweep.Stop()
+	poll := time.NewTimer(l.jitter())
+	defer poll.Stop()
+	retry := time.NewTimer(0)
+	defer retry.Stop()
+	for ctx.Err() == nil {
+		l.plan(retry)
+		why := ""
+		select {
+		case <-ctx.Done():
+			return
+		case a := <-l.asked:
+			if ctx.Err() != nil {
+				a.answer <- answer{err: ErrStopping}
+				return
+			}
+			rep, err := l.Turn(ctx, a.req)
+			a.answer <- answer{report: rep, err: err}
+			if rep != nil && a.req.Mode == report.Run {
+				tried = seen(rep)
+			}
+		case <-l.Nudge:
+			why = "signal"
+		case <-sweep.C:
+			why = "sweep"
+		case <-retry.C:
+			why = "retry"
+		case <-poll.C:
+			poll.Reset(l.jitter())
+			tip, err := l.Tip(ctx)
+			switch {
+			case err != nil:
+				l.Log.Warn("poll failed", "error", err)
+			case tip != tried:
+				why = "commit"
+			}
+		}
+		if why != "" && ctx.Err() == nil {
+			tried = l.turn(ctx, why)
+			sweep.Reset(l.Sweep)
+		}
+	}
+}
+
+// turn makes one turn, and tells the newest commit that it saw.
+func (l *Loop) turn(ctx context.Context, why string) string {
+	l.Log.Debug("turn begins", "why", why)
+	rep, err := l.Turn(ctx, turn.Request{Mode: report.Run})
+	if err != nil {
+		if ctx.Err() == nil {
+			l.Log.Error("turn failed", "error", err)
+		}
+		return ""
+	}
+	return seen(rep)
+}
+
+// seen is the newest commit that a turn looked at, refused ones included.
+func seen(rep *report.Report) string {
+	if rep.Refused != nil && rep.Refused.Commit.Hash != "" {
+		return rep.Refused.Commit.Hash
+	}
+	return rep.Commit.Hash
+}
+
+// plan sets the timer to when something that failed may be tried again.
+func (l *Loop) plan(retry *time.Timer) {
+	retry.Stop()
+	if l.Retry == nil {
+		return
+	}
+	if at := l.Retry(); !at.IsZero() {
+		retry.Reset(max(time.Until(at), 100*time.Millisecond))
+	}
+}
+
+func (l *Loop) jitter() time.Duration {
+	return l.Poll + time.Duration((rand.Float64()-0.5)*0.2*float64(l.Poll)) //nolint:gosec // Jitter is no secret.
+}

@@ -1,0 +1,163 @@
+package turn
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"berth/agent/internal/journal"
+	"berth/applyers"
+	"berth/desired"
+	"berth/drift"
+	"berth/drift/report"
+)
+
+// resume waits for what an earlier life of the agent had begun, so that nothing
+// is begun twice.
+func (t *Turner) resume(ctx context.Context, kinds map[string]applyers.Applyer, fleet *desired.Fleet) error {
+	left, err := t.Journal.Unfinished()
+	if err != nil {
+		return fmt.Errorf("read the journal: %w", err)
+	}
+	for _, l := range left {
+		if r, ok := kinds[l.ID.Kind()].(applyers.Resumer); ok {
+			for _, task := range l.Tasks {
+				t.Log.Info("waiting for a task of an earlier turn", "turn", l.Turn, "resource", l.ID, "step", l.Step, "task", task)
+				if err := r.Resume(ctx, fleet, task); err != nil {
+					return fmt.Errorf("wait for task %s of turn %s: %w", task, l.Turn, err)
+				}
+			}
+		}
+		if err := t.Journal.Settle(l.Turn); err != nil {
+			return fmt.Errorf("write the journal: %w", err)
+		}
+	}
+	return nil
+}
+
+// apply carries the plan out, looks whether it took, and keeps the report.
+func (t *Turner) apply(ctx context.Context, rep *report.Report, src *source, kinds map[string]applyers.Applyer, input drift.Input, finish func()) error {
+	entry, err := t.Journal.Begin(journal.Turn{
+		ID: rep.Turn, Started: rep.Started, Commit: src.commit.Hash, Mode: string(rep.Mode), Plan: rep.Plan,
+	})
+	if err != nil {
+		return fmt.Errorf("write the journal, nothing was done: %w", err)
+	}
+	rep.Outcomes, err = applyers.Execute(ctx, applyers.Execution{
+		Plan: rep.Plan, World: drift.NewWorld(src.fleet, input.Observed.Lives), Appliers: kinds,
+		Confirm: func(ctx context.Context, c drift.Change) string { return t.confirm(ctx, src, c) },
+		Events: func(e applyers.Event) error {
+			t.tell(rep.Turn, e)
+			return entry.Event(e)
+		},
+		Now: t.Now,
+	})
+	if err == nil && ctx.Err() == nil {
+		t.again.learn(t.verify(ctx, rep, kinds, input), t.Now())
+	}
+	t.backoff.learn(rep.Outcomes, t.Now())
+	if err != nil {
+		rep.Error = err.Error()
+	}
+	finish()
+	defer t.ended(rep)
+	text, marshalErr := json.Marshal(rep)
+	if marshalErr != nil {
+		return fmt.Errorf("write the report: %w", marshalErr)
+	}
+	if endErr := entry.End(text); endErr != nil && rep.Error == "" {
+		rep.Error = fmt.Sprintf("write the journal: %v", endErr)
+	}
+	return nil
+}
+
+// confirm looks at the tip once more before a destructive step: a newer commit
+// may have brought the manifest back.
+func (t *Turner) confirm(ctx context.Context, src *source, c drift.Change) string {
+	tip, err := t.Repository.Fetch(ctx)
+	switch {
+	case err != nil:
+		return fmt.Sprintf("the repository can't be asked once more before %s: %v", c.Key, err)
+	case tip.Hash != src.commit.Hash:
+		return fmt.Sprintf("a newer commit, %s, has come in; the next turn decides", tip.Short())
+	}
+	return ""
+}
+
+// tell logs what happens, and tells whoever watches.
+func (t *Turner) tell(turn string, e applyers.Event) {
+	log := t.Log.With("turn", turn, "resource", string(e.ID), "step", string(e.Step))
+	switch {
+	case e.Outcome == nil:
+		if e.Task != "" {
+			log.Debug("task started", "task", e.Task)
+		}
+	case e.Outcome.Status == drift.Done:
+		log.Info("step done", "duration", e.Outcome.Ended.Sub(e.Outcome.Started))
+	case e.Outcome.Status == drift.Failed:
+		log.Error("step failed", "error", e.Outcome.Reason)
+	default:
+		log.Warn("step not done", "status", string(e.Outcome.Status), "reason", e.Outcome.Reason)
+	}
+	if t.Watch != nil {
+		t.Watch(e)
+	}
+}
+
+// verify observes what was changed again. A step that the same plan would make
+// once more did not take. It tells whether there is more to do.
+func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[string]applyers.Applyer, input drift.Input) (more bool) {
+	done := make(map[drift.Key]*drift.Outcome)
+	for i := range rep.Outcomes {
+		if o := &rep.Outcomes[i]; o.Status == drift.Done {
+			done[o.Key] = o
+		}
+	}
+	if len(done) == 0 {
+		return false
+	}
+	input.Observed = observe(ctx, unique(kinds), input.Fleet, applyers.Scope{})
+	after, err := drift.Make(input)
+	if err != nil || ctx.Err() != nil {
+		rep.Plan.Notes = append(rep.Plan.Notes, drift.Note{Text: "what was done could not be looked at once more; the next turn does"})
+		return true
+	}
+	for i := range after.Changes {
+		c := &after.Changes[i]
+		if !c.Goes() {
+			continue
+		}
+		more = true
+		if o := done[c.Key]; o != nil && same(rep.Plan.Change(c.Key), c) {
+			o.Status = drift.Failed
+			o.Reason = "it was done, yet looked at again the same is still to do; the next turn tries once more"
+		}
+	}
+	return more
+}
+
+// same tells whether two changes would do the same.
+func same(a, b *drift.Change) bool {
+	if len(a.Fields) != len(b.Fields) {
+		return false
+	}
+	for i := range a.Fields {
+		if a.Fields[i].Path != b.Fields[i].Path || a.Fields[i].Before.Text != b.Fields[i].Before.Text {
+			return false
+		}
+	}
+	return true
+}
+
+// unique lists each applyer once.
+func unique(kinds map[string]applyers.Applyer) []applyers.Applyer {
+	var all []applyers.Applyer
+	seen := make(map[applyers.Applyer]bool)
+	for _, kind := range sortedKeys(kinds) {
+		if a := kinds[kind]; !seen[a] {
+			seen[a] = true
+			all = append(all, a)
+		}
+	}
+	return all
+}

@@ -1,0 +1,475 @@
+package turn_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	"berth/agent/internal/checkout"
+	"berth/agent/internal/journal"
+	"berth/agent/internal/turn"
+	"berth/applyers"
+	"berth/desired"
+	"berth/drift"
+	"berth/drift/report"
+)
+
+const base = `
+kind: Fleet
+name: tested
+uid: 5b1f0c2e
+guards: {deletes: 1}
+---
+kind: Site
+name: home
+endpoints: ["https://10.1.1.11:8006"]
+token: {secret: pve}
+node: pve1
+storage: {ssd: {store: local-lvm}}
+images: local
+networks: {lan: {bridge: vmbr0, subnet: 10.1.1.0/24}}
+---
+kind: Image
+name: debian
+url: https://example.com/debian-12.tar.zst
+sha256: 9f8a0d84b81a1d481aafca2337cb9f0c1fdf697239ac488177cf29c97d706c25
+`
+
+// guest is a container's document.
+func guest(name, id, memory string) string {
+	return "---\nkind: Container\nname: " + name + "\nid: " + id + "\nmemory: " + memory +
+		"\ndisks: {rootfs: {image: debian, storage: ssd, size: 8GiB}}\n"
+}
+
+// repository is a branch in memory.
+type repository struct {
+	mu       sync.Mutex
+	commits  map[string]string
+	tip      string
+	accepted string
+	err      error
+}
+
+func (r *repository) push(hash, manifests string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.commits == nil {
+		r.commits = make(map[string]string)
+	}
+	r.commits[hash], r.tip = manifests, hash
+}
+
+func (r *repository) Fetch(context.Context) (checkout.Commit, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return checkout.Commit{Hash: r.tip, Subject: "commit " + r.tip}, r.err
+}
+
+func (r *repository) Accepted() (checkout.Commit, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return checkout.Commit{Hash: r.accepted}, r.accepted != ""
+}
+
+func (r *repository) Accept(_ context.Context, c checkout.Commit) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.accepted = c.Hash
+	return nil
+}
+
+func (r *repository) AcceptSource() {}
+
+func (r *repository) Tree(_ context.Context, c checkout.Commit) (fs.FS, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return fstest.MapFS{"fleet.yaml": {Data: []byte(r.commits[c.Hash])}}, nil
+}
+
+// cluster is an applyer of containers and images in memory.
+type cluster struct {
+	mu     sync.Mutex
+	lives  map[desired.ID]any
+	made   []string
+	fail   map[string]string // by key
+	deaf   map[string]bool   // steps that are made and do not take
+	hangs  map[string]chan struct{}
+	waited []string
+	blind  []drift.Blind
+}
+
+func newCluster() *cluster {
+	return &cluster{
+		lives: make(map[desired.ID]any), fail: make(map[string]string), deaf: make(map[string]bool),
+		hangs: make(map[string]chan struct{}),
+	}
+}
+
+func (c *cluster) Kinds() []string { return []string{desired.KindContainer, desired.KindImage} }
+
+func (c *cluster) Observe(context.Context, *desired.Fleet, applyers.Scope) (drift.Observed, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	o := drift.Observed{Blind: c.blind}
+	for id, spec := range c.lives {
+		o.Lives = append(o.Lives, drift.Live{ID: id, Site: "home", Spec: spec})
+	}
+	slices.SortFunc(o.Lives, func(a, b drift.Live) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	return o, nil
+}
+
+func (c *cluster) Steps(_ *drift.World, want *desired.Resource, have *drift.Live, fields []drift.Field) []drift.Change {
+	switch {
+	case want == nil && have.ID.Kind() == desired.KindImage:
+		return nil
+	case want == nil:
+		return []drift.Change{
+			{Key: drift.Key{ID: have.ID, Step: drift.Stop}, Site: "home"},
+			{Key: drift.Key{ID: have.ID, Step: drift.Archive}, Site: "home"},
+		}
+	case have == nil && want.ID.Kind() == desired.KindImage:
+		return []drift.Change{{Key: drift.Key{ID: want.ID, Step: drift.Fetch}}}
+	case have == nil:
+		return []drift.Change{{Key: drift.Key{ID: want.ID, Step: drift.Create}, Needs: want.Needs}}
+	case len(fields) > 0:
+		return []drift.Change{{Key: drift.Key{ID: want.ID, Step: drift.Online}, Fields: fields}}
+	}
+	return nil
+}
+
+func (c *cluster) Apply(ctx context.Context, job applyers.Job, p applyers.Progress) error {
+	key := job.Key.String()
+	if err := p.Task("task of " + key); err != nil {
+		return err
+	}
+	c.mu.Lock()
+	hang := c.hangs[key]
+	c.mu.Unlock()
+	if hang != nil {
+		select {
+		case <-hang:
+		case <-ctx.Done():
+			return applyers.ErrLeft
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.made = append(c.made, key)
+	switch {
+	case c.fail[key] != "":
+		return errors.New(c.fail[key])
+	case c.deaf[key]:
+	case job.Step == drift.Archive:
+		delete(c.lives, job.ID)
+	case job.Step != drift.Stop:
+		c.lives[job.ID] = job.Want.Spec
+	}
+	return nil
+}
+
+func (c *cluster) Resume(_ context.Context, _ *desired.Fleet, task string) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waited = append(c.waited, task)
+	return nil
+}
+
+func (c *cluster) take() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	made := c.made
+	c.made = nil
+	return made
+}
+
+func newTurner(t *testing.T, r *repository, c *cluster) *turn.Turner {
+	t.Helper()
+	j, err := journal.Open(journal.Options{Dir: t.TempDir(), Now: time.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := j.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &turn.Turner{
+		Repository: r, Journal: j, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+		Appliers: func(fs.FS) ([]applyers.Applyer, func() map[string]int) {
+			return []applyers.Applyer{c}, func() map[string]int { return map[string]int{"GET": 3, "POST": 1} }
+		},
+	}
+}
+
+func run(t *testing.T, turner *turn.Turner, mode report.Mode) *report.Report {
+	t.Helper()
+	rep, err := turner.Run(t.Context(), turn.Request{Mode: mode})
+	if err != nil {
+		t.Fatalf("turn: %v", err)
+	}
+	return rep
+}
+
+func wantMade(t *testing.T, c *cluster, want ...string) {
+	t.Helper()
+	if got := c.take(); !slices.Equal(got, want) {
+		t.Errorf("steps made: %q, want %q", got, want)
+	}
+}
+
+func TestApplyThenNothing(t *testing.T) {
+	r, c := &repository{}, newCluster()
+	r.push("aaaa", base+guest("web", "101", "512MiB"))
+	turner := newTurner(t, r, c)
+
+	rep := run(t, turner, report.Drift)
+	if !rep.Differs() || len(rep.Outcomes) != 0 {
+		t.Errorf("drift: differs %v, outcomes %v", rep.Differs(), rep.Outcomes)
+	}
+	wantMade(t, c)
+	if _, ok := r.Accepted(); ok {
+		t.Error("a dry run accepted a commit")
+	}
+
+	rep = run(t, turner, report.Run)
+	wantMade(t, c, "image/debian@home fetch", "ct/web create")
+	if rep.Differs() || rep.Stats.Writes != 1 {
+		t.Errorf("after an apply: differs %v, stats %+v", rep.Differs(), rep.Stats)
+	}
+	if rep := run(t, turner, report.Run); rep.Differs() || len(rep.Plan.Changes) != 0 {
+		t.Errorf("a second turn plans %v", rep.Plan.Changes)
+	}
+	wantMade(t, c)
+}
+
+func TestPlanIsTheSameInDriftAndRun(t *testing.T) {
+	r, c := &repository{}, newCluster()
+	r.push("aaaa", base+guest("web", "101", "512MiB"))
+	turner := newTurner(t, r, c)
+	plan := run(t, turner, report.Drift).Plan.Digest
+
+	var changed *turn.PlanChangedError
+	rep, err := turner.Run(t.Context(), turn.Request{Mode: report.Run, Plan: "0123456789abcdef"})
+	if !errors.As(err, &changed) || changed.Now != plan || rep == nil {
+		t.Fatalf("another plan: %v, %v", rep, err)
+	}
+	wantMade(t, c)
+	if _, err := turner.Run(t.Context(), turn.Request{Mode: report.Run, Plan: plan}); err != nil {
+		t.Fatal(err)
+	}
+	wantMade(t, c, "image/debian@home fetch", "ct/web create")
+}
+
+func TestBadCommitLeavesTheLastGoodOneEnforced(t *testing.T) {
+	r, c := &repository{}, newCluster()
+	r.push("aaaa", base+guest("web", "101", "512MiB"))
+	turner := newTurner(t, r, c)
+	run(t, turner, report.Run)
+	c.take()
+
+	r.push("bbbb", base+"---\nkind: Container\nname: web\nid: 101\nmemory: 512\n")
+	c.mu.Lock()
+	delete(c.lives, "ct/web") // Somebody deletes it meanwhile.
+	c.mu.Unlock()
+	rep := run(t, turner, report.Run)
+	if rep.Refused == nil || rep.Refused.Commit.Hash != "bbbb" || len(rep.Refused.Problems) == 0 {
+		t.Fatalf("refused: %+v", rep.Refused)
+	}
+	if !strings.Contains(rep.Refused.Problems[0], "fleet.yaml:") {
+		t.Errorf("problem without its place: %q", rep.Refused.Problems[0])
+	}
+	if rep.Commit.Hash != "aaaa" || !rep.Differs() {
+		t.Errorf("enforced %q, differs %v", rep.Commit.Hash, rep.Differs())
+	}
+	wantMade(t, c, "ct/web create")
+
+	r.push("cccc", "")
+	if rep := run(t, turner, report.Run); rep.Refused == nil {
+		t.Error("an emptied repository must be refused")
+	}
+	wantMade(t, c)
+}
+
+func TestUnreachableRepository(t *testing.T) {
+	r, c := &repository{err: errors.New("no route to host")}, newCluster()
+	turner := newTurner(t, r, c)
+	if _, err := turner.Run(t.Context(), turn.Request{Mode: report.Run}); err == nil || !strings.Contains(err.Error(), "no route to host") {
+		t.Fatalf("without any commit: %v", err)
+	}
+	r.err = nil
+	r.push("aaaa", base+guest("web", "101", "512MiB"))
+	run(t, turner, report.Run)
+	r.err = errors.New("no route to host")
+	if rep := run(t, turner, report.Run); rep.Refused == nil || !strings.Contains(rep.Refused.Reason, "no route to host") {
+		t.Errorf("refused: %+v", rep.Refused)
+	}
+}
+
+func TestStepThatDoesNotTakeIsAFailure(t *testing.T) {
+	r, c := &repository{}, newCluster()
+	r.push("aaaa", base+guest("web", "101", "512MiB"))
+	turner := newTurner(t, r, c)
+	c.deaf["ct/web create"] = true
+	rep := run(t, turner, report.Run)
+	if rep.Summary.Failed != 1 {
+		t.Fatalf("failed %d, outcomes %+v", rep.Summary.Failed, rep.Outcomes)
+	}
+	for _, o := range rep.Outcomes {
+		if o.ID == "ct/web" && !strings.Contains(o.Reason, "still to do") {
+			t.Errorf("reason %q", o.Reason)
+		}
+	}
+	if turner.Retry().IsZero() {
+		t.Error("what failed must be tried again")
+	}
+}
+
+func TestFailureBacksOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, c := &repository{}, newCluster()
+		r.push("aaaa", base+guest("web", "101", "512MiB")+guest("db", "102", "512MiB"))
+		turner := newTurner(t, r, c)
+		c.fail["ct/web create"] = "storage is full"
+		run(t, turner, report.Run)
+		wantTried := func(what string, want int) {
+			t.Helper()
+			n := 0
+			for _, key := range c.take() {
+				if key == "ct/web create" {
+					n++
+				}
+			}
+			if n != want {
+				t.Errorf("%s: tried %d times, want %d", what, n, want)
+			}
+		}
+		wantTried("first", 1)
+		rep := run(t, turner, report.Run)
+		wantTried("at once", 0)
+		if held := rep.Plan.Change(drift.Key{ID: "ct/web", Step: drift.Create}).Held; held != "tried again in 10s, or at once by `agent sync`: storage is full" {
+			t.Errorf("held: %q", held)
+		}
+		time.Sleep(11 * time.Second)
+		run(t, turner, report.Run)
+		wantTried("after 10 s", 1)
+		time.Sleep(11 * time.Second)
+		run(t, turner, report.Run)
+		wantTried("after 10 s more", 0)
+		time.Sleep(10 * time.Second)
+		run(t, turner, report.Run)
+		wantTried("after 20 s", 1)
+		if _, err := turner.Run(t.Context(), turn.Request{Mode: report.Run, Afresh: true}); err != nil {
+			t.Fatal(err)
+		}
+		wantTried("when asked", 1)
+		r.push("bbbb", base+guest("web", "101", "1GiB"))
+		run(t, turner, report.Run)
+		wantTried("with a new commit", 1)
+	})
+}
+
+func TestNewerCommitStopsADestructiveStep(t *testing.T) {
+	r, c := &repository{}, newCluster()
+	r.push("aaaa", base+guest("web", "101", "512MiB"))
+	turner := newTurner(t, r, c)
+	run(t, turner, report.Run)
+	c.take()
+	r.push("bbbb", base)
+	hang := make(chan struct{})
+	c.hangs["ct/web stop"] = hang
+	time.AfterFunc(50*time.Millisecond, func() {
+		r.push("cccc", base+guest("web", "101", "512MiB"))
+		close(hang)
+	})
+	rep := run(t, turner, report.Run)
+	wantMade(t, c, "ct/web stop")
+	o := rep.Outcomes[len(rep.Outcomes)-1]
+	if o.Status != drift.Held || !strings.Contains(o.Reason, "a newer commit, cccc, has come in") {
+		t.Errorf("archive: %+v", o)
+	}
+}
+
+func TestTooManyGoneAtOnce(t *testing.T) {
+	r, c := &repository{}, newCluster()
+	r.push("aaaa", base+guest("web", "101", "512MiB")+guest("db", "102", "512MiB"))
+	turner := newTurner(t, r, c)
+	run(t, turner, report.Run)
+	c.take()
+	r.push("bbbb", base)
+	rep := run(t, turner, report.Run)
+	if rep.Summary.Held == 0 {
+		t.Errorf("summary %+v", rep.Summary)
+	}
+	for _, key := range c.take() {
+		if strings.HasSuffix(key, "archive") || strings.HasSuffix(key, "stop") {
+			t.Errorf("made %s", key)
+		}
+	}
+}
+
+func TestOriginIsTold(t *testing.T) {
+	r, c := &repository{}, newCluster()
+	r.push("aaaa", base+guest("web", "101", "512MiB"))
+	turner := newTurner(t, r, c)
+	run(t, turner, report.Run)
+
+	r.push("bbbb", base+guest("web", "101", "1GiB"))
+	field := func() drift.Field { return run(t, turner, report.Drift).Plan.Changes[0].Fields[0] }
+	if f := field(); f.Path != "memory" || f.Origin != drift.FromGit {
+		t.Errorf("edited in Git: %+v", f)
+	}
+	r.push("aaaa", r.commits["aaaa"])
+	c.mu.Lock()
+	c.lives["ct/web"].(*desired.Container).Memory = 2 * desired.GiB
+	c.mu.Unlock()
+	if f := field(); f.Origin != drift.FromLive || f.Before.Text != "2GiB" {
+		t.Errorf("edited live: %+v", f)
+	}
+}
+
+func TestStoppedAgentPicksItsTasksUp(t *testing.T) {
+	r, c := &repository{}, newCluster()
+	r.push("aaaa", base+guest("web", "101", "512MiB"))
+	turner := newTurner(t, r, c)
+	c.hangs["image/debian@home fetch"] = make(chan struct{})
+	ctx, cancel := context.WithCancel(t.Context())
+	time.AfterFunc(20*time.Millisecond, cancel)
+	rep, err := turner.Run(ctx, turn.Request{Mode: report.Run})
+	if err != nil || rep.Summary.Left == 0 {
+		t.Fatalf("stopped in mid-plan: %+v, %v", rep, err)
+	}
+	wantMade(t, c)
+	c.mu.Lock()
+	delete(c.hangs, "image/debian@home fetch")
+	c.mu.Unlock()
+	run(t, turner, report.Run)
+	if want := []string{"task of image/debian@home fetch"}; !slices.Equal(c.waited, want) {
+		t.Errorf("waited for %q, want %q", c.waited, want)
+	}
+	wantMade(t, c, "image/debian@home fetch", "ct/web create")
+	c.waited = nil
+	run(t, turner, report.Run)
+	if len(c.waited) != 0 {
+		t.Errorf("waited again for %q", c.waited)
+	}
+}
+
+func TestUnknownSiteIsPlannedForNothing(t *testing.T) {
+	r, c := &repository{}, newCluster()
+	r.push("aaaa", base+guest("web", "101", "512MiB"))
+	turner := newTurner(t, r, c)
+	c.blind = []drift.Blind{{Site: "home", Reason: "401, the token has expired"}}
+	rep := run(t, turner, report.Run)
+	wantMade(t, c)
+	if len(rep.Plan.Changes) != 0 || rep.Summary.Unknown != 1 || !rep.Differs() {
+		t.Errorf("changes %v, summary %+v", rep.Plan.Changes, rep.Summary)
+	}
+}

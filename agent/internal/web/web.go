@@ -1,0 +1,198 @@
+// Package web is the running agent's interface: a versioned HTTP API on a Unix
+// socket, by which commands ask it for reports and turns.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"berth/agent/internal/turn"
+	"berth/drift/report"
+)
+
+// Ask makes a turn and gives its report.
+type Ask func(ctx context.Context, req turn.Request) (*report.Report, error)
+
+// SyncRequest is the body of a sync.
+type SyncRequest struct {
+	// Plan, if set, is the digest of the only plan to apply.
+	Plan         string `json:"plan,omitempty"`
+	AcceptSource bool   `json:"acceptSource,omitempty"`
+}
+
+// reply is every answer: a report, an error, or both where a plan has changed.
+type reply struct {
+	Report  *report.Report `json:"report,omitempty"`
+	Error   string         `json:"error,omitempty"`
+	Changed *changed       `json:"planChanged,omitempty"`
+}
+
+type changed struct {
+	Asked string `json:"asked"`
+	Now   string `json:"now"`
+}
+
+// maxBody bounds what the API reads of a request.
+const maxBody = 64 << 10
+
+// Handler serves the API.
+func Handler(ask Ask, log *slog.Logger) http.Handler {
+	mux := http.NewServeMux()
+	serve := func(w http.ResponseWriter, r *http.Request, req turn.Request) {
+		rep, err := ask(r.Context(), req)
+		out := reply{Report: rep}
+		status := http.StatusOK
+		if err != nil {
+			status = http.StatusInternalServerError
+			out.Error = err.Error()
+			var plan *turn.PlanChangedError
+			if errors.As(err, &plan) {
+				status = http.StatusConflict
+				out.Changed = &changed{Asked: plan.Asked, Now: plan.Now}
+			}
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		if err := json.NewEncoder(w).Encode(out); err != nil {
+			log.Debug("answer not delivered", "error", err)
+		}
+	}
+	mux.HandleFunc("POST /v1/drift", func(w http.ResponseWriter, r *http.Request) {
+		serve(w, r, turn.Request{Mode: report.Drift})
+	})
+	mux.HandleFunc("POST /v1/sync", func(w http.ResponseWriter, r *http.Request) {
+		var body SyncRequest
+		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
+		dec.DisallowUnknownFields()
+		if err := dec.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
+			http.Error(w, "the request is no sync: "+err.Error(), http.StatusBadRequest)
+			return
+		}
+		serve(w, r, turn.Request{Mode: report.Run, Plan: body.Plan, AcceptSource: body.AcceptSource, Afresh: true})
+	})
+	return mux
+}
+
+// Listen opens the socket for the agent's own user only. A socket that a dead
+// agent left behind is removed; one that answers is an error.
+func Listen(ctx context.Context, socket string) (net.Listener, error) {
+	if err := os.MkdirAll(filepath.Dir(socket), 0o750); err != nil {
+		return nil, fmt.Errorf("open the socket: %w", err)
+	}
+	var dialer net.Dialer
+	if conn, err := dialer.DialContext(ctx, "unix", socket); err == nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("open the socket: an agent answers at %s already", socket)
+	}
+	if info, err := os.Lstat(socket); err == nil {
+		if info.Mode()&fs.ModeSocket == 0 {
+			return nil, fmt.Errorf("open the socket: %s is something else: move it away", socket)
+		}
+		if err := os.Remove(socket); err != nil {
+			return nil, fmt.Errorf("open the socket: %w", err)
+		}
+	}
+	var config net.ListenConfig
+	listener, err := config.Listen(ctx, "unix", socket)
+	if err != nil {
+		return nil, fmt.Errorf("open the socket: %w", err)
+	}
+	if err := os.Chmod(socket, 0o600); err != nil {
+		_ = listener.Close()
+		return nil, fmt.Errorf("open the socket: %w", err)
+	}
+	return listener, nil
+}
+
+// Serve answers on a listener until ctx is done.
+func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
+	server := &http.Server{
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second,
+		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		BaseContext: func(net.Listener) context.Context { return ctx },
+	}
+	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
+	defer stop()
+	if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("serve the API: %w", err)
+	}
+	return nil
+}
+
+// ErrNoAgent says that no agent runs behind a socket.
+var ErrNoAgent = errors.New("no agent is running")
+
+// Client asks the running agent.
+type Client struct {
+	http *http.Client
+}
+
+// NewClient asks the agent behind a socket.
+func NewClient(socket string) *Client {
+	var dialer net.Dialer
+	return &Client{http: &http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return dialer.DialContext(ctx, "unix", socket)
+		},
+	}}}
+}
+
+// Drift asks for a report of what a turn would do. It fails with [ErrNoAgent]
+// where none runs.
+func (c *Client) Drift(ctx context.Context) (*report.Report, error) {
+	return c.ask(ctx, "/v1/drift", http.NoBody)
+}
+
+// Sync asks for a turn at once and waits for its report. It fails with
+// [ErrNoAgent] where no agent runs, and with a [turn.PlanChangedError] where the
+// plan is another.
+func (c *Client) Sync(ctx context.Context, req SyncRequest) (*report.Report, error) {
+	r, w := io.Pipe()
+	go func() { _ = w.CloseWithError(json.NewEncoder(w).Encode(req)) }()
+	return c.ask(ctx, "/v1/sync", r)
+}
+
+func (c *Client) ask(ctx context.Context, path string, body io.ReadCloser) (*report.Report, error) {
+	defer body.Close()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://agent"+path, body)
+	if err != nil {
+		return nil, fmt.Errorf("ask the agent: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+			return nil, ErrNoAgent
+		}
+		return nil, fmt.Errorf("ask the agent: %w", err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, fmt.Errorf("ask the agent: %w", err)
+	}
+	var out reply
+	if err := json.Unmarshal(text, &out); err != nil {
+		return nil, fmt.Errorf("ask the agent: it answers %s: %.200s", resp.Status, text)
+	}
+	switch {
+	case out.Changed != nil:
+		return out.Report, &turn.PlanChangedError{Asked: out.Changed.Asked, Now: out.Changed.Now}
+	case out.Error != "":
+		return out.Report, errors.New(out.Error)
+	case out.Report == nil:
+		return nil, fmt.Errorf("ask the agent: it answers %s without a report", resp.Status)
+	}
+	return out.Report, nil
+}
