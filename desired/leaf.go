@@ -64,16 +64,20 @@ func (w *leafWalk) structure(at Path, v reflect.Value, inherited Effect, exact b
 				continue
 			}
 		}
-		effect := effectFor(w.kind, field.Tag.Get("drift"), inherited)
-		if effect == "" || word == "" {
+		tag := field.Tag.Get("drift")
+		if tag == "-" || word == "" {
 			continue
 		}
+		effect := effectFor(w.kind, tag, inherited)
 		w.value(at.Sub(word), v.Field(i), effect, exact || field.Tag.Get("exact") == "yes")
 	}
 }
 
 func (w *leafWalk) value(at Path, v reflect.Value, effect Effect, exact bool) {
 	if isLeaf(v.Type()) {
+		if effect == "" {
+			return
+		}
 		w.leaves = append(w.leaves, Leaf{Path: at, Value: v.Interface(), Effect: effect, Exact: exact})
 		return
 	}
@@ -111,8 +115,6 @@ func effectFor(kind, tag string, inherited Effect) Effect {
 	switch {
 	case tag == "":
 		return inherited
-	case tag == "-":
-		return ""
 	case !strings.Contains(tag, "="):
 		return Effect(tag)
 	}

@@ -6,7 +6,8 @@ package desired
 //	yaml:"memory"    the manifest's word; "-" is not a manifest's word
 //	drift:"reboot"   what a difference costs, an [Effect]; inherited by what
 //	                 stands below; "vm=create,ct=online" where kinds differ;
-//	                 "-" (and no tag at all) is never compared with live
+//	                 without, a leaf is never compared with live, nor is
+//	                 what stands below "-"
 //	path:"cloudInit" the path under which a field that is no manifest's word is
 //	                 compared
 //	exact:"yes"      a map that the manifest owns whole: extra live keys go
