@@ -1,0 +1,128 @@
+// Package ansible sees to it that playbooks have come to a good end on the hosts
+// that they are for.
+//
+// A playbook is run by the host's own ansible-playbook, over SSH, with an
+// inventory made from the fleet. Like every use of Ansible this lets the
+// playbook's author run programs on the agent's host, as the agent's user.
+package ansible
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"regexp"
+	"slices"
+	"time"
+
+	"berth/applyers"
+	"berth/desired"
+	"berth/drift"
+)
+
+// Memory is what is known of earlier runs. It is asked to be right, and losing
+// it costs one more run.
+type Memory interface {
+	// Ran tells what a playbook's last run on a host that came to a good end is
+	// known by, and when that was.
+	Ran(play desired.ID, host string) (digest string, at time.Time, ok bool)
+	// Remember notes such a run.
+	Remember(play desired.ID, host, digest string) error
+}
+
+// Options are what an applyer is made with.
+type Options struct {
+	Memory Memory
+	// Files gives the manifests' tree, of the very commit that the fleet in
+	// hand was loaded from.
+	Files func(ctx context.Context) (fs.FS, error)
+	// Key gives the private key that a fleet or a guest names.
+	Key func(ctx context.Context, ref desired.SecretRef) ([]byte, error)
+	// State is a directory that lasts, for the host keys learnt.
+	State string
+	// Dir is where each run has a private directory, gone when the run is over:
+	// keys are in it, so memory-backed is best. /dev/shm if it is there, else
+	// the system's directory for temporary files, unless set.
+	Dir string
+	// Bin is the program; ansible-playbook unless set.
+	Bin string
+	// Log is told of what concerns no host; nothing is logged unless set.
+	Log *slog.Logger
+}
+
+// Applyer runs playbooks.
+type Applyer struct {
+	Options
+}
+
+var _ applyers.Applyer = (*Applyer)(nil)
+
+// plain are paths that need no quoting among ssh's options.
+var plain = regexp.MustCompile(`^[A-Za-z0-9/._+@=,-]+$`)
+
+// New checks the options. It touches nothing.
+func New(o Options) (*Applyer, error) {
+	if o.Memory == nil || o.Files == nil || o.Key == nil || o.State == "" {
+		return nil, errors.New("make the ansible applyer: it needs a memory, files, keys and a state directory")
+	}
+	if o.Dir == "" {
+		o.Dir = os.TempDir()
+		if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
+			o.Dir = "/dev/shm"
+		}
+	}
+	if o.Bin == "" {
+		o.Bin = "ansible-playbook"
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	for _, dir := range []string{o.State, o.Dir} {
+		if !plain.MatchString(dir) {
+			return nil, fmt.Errorf("make the ansible applyer: ssh can't be given the directory %q: use letters, digits and /._+@=,- alone", dir)
+		}
+	}
+	return &Applyer{Options: o}, nil
+}
+
+// Kinds is play.
+func (a *Applyer) Kinds() []string { return []string{desired.KindPlaybook} }
+
+// Observe tells what has run. A Host document is never made anew, so its
+// instance never changes; it is told here since no other applyer looks after it.
+func (a *Applyer) Observe(_ context.Context, fleet *desired.Fleet, only applyers.Scope) (drift.Observed, error) {
+	var seen drift.Observed
+	hosts := make(map[desired.ID]bool)
+	for _, r := range fleet.Resources {
+		play, ok := r.Spec.(*desired.Playbook)
+		if !ok || (only.IDs != nil && !slices.Contains(only.IDs, r.ID)) {
+			continue
+		}
+		due := make(map[string]desired.Run)
+		for _, target := range play.Targets {
+			if target.Kind() == desired.KindHost && !hosts[target] {
+				hosts[target] = true
+				seen.Lives = append(seen.Lives, drift.Live{ID: target, Facts: map[string]string{desired.FactInstance: "host"}})
+			}
+			digest, _, ran := a.Memory.Ran(r.ID, target.Name())
+			if ran {
+				due[target.Name()] = desired.Run{Digest: digest, Guest: target}
+			} else if !runs(fleet, target) {
+				seen.Notes = append(seen.Notes, drift.Note{
+					ID: r.ID, Source: r.Source,
+					Text: fmt.Sprintf("runs on %s when its manifest no longer says state: %s", target, fleet.Guest(target).State),
+				})
+			}
+		}
+		seen.Lives = append(seen.Lives, drift.Live{ID: r.ID, Spec: &desired.Playbook{Due: due}})
+	}
+	return seen, nil
+}
+
+// runs tells whether a host is meant to be up.
+func runs(fleet *desired.Fleet, id desired.ID) bool {
+	g := fleet.Guest(id)
+	return g == nil || g.State == desired.Running || g.State == ""
+}

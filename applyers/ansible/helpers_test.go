@@ -1,0 +1,208 @@
+package ansible
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/pem"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"berth/applyers"
+	"berth/desired"
+	"berth/drift"
+)
+
+// memory is a Memory that dies with the test.
+type memory struct {
+	mu   sync.Mutex
+	runs map[string]string
+	err  error
+}
+
+func (m *memory) Ran(play desired.ID, host string) (string, time.Time, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	digest, ok := m.runs[string(play)+" "+host]
+	return digest, time.Time{}, ok
+}
+
+func (m *memory) Remember(play desired.ID, host, digest string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.err == nil {
+		m.runs[string(play)+" "+host] = digest
+	}
+	return m.err
+}
+
+func (m *memory) hosts() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []string
+	for k := range m.runs {
+		all = append(all, k)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// bench is an applyer with all that it needs, and a fleet.
+type bench struct {
+	*Applyer
+	t      *testing.T
+	memory *memory
+	files  fstest.MapFS
+	fleet  *desired.Fleet
+	lives  []drift.Live
+	key    []byte
+	log    *strings.Builder
+}
+
+func newBench(t *testing.T, bin string) *bench {
+	t.Helper()
+	b := &bench{
+		t: t, memory: &memory{runs: make(map[string]string)}, files: make(fstest.MapFS),
+		fleet: &desired.Fleet{Hosts: make(map[string]*desired.Host)},
+		log:   &strings.Builder{},
+	}
+	var err error
+	b.Applyer, err = New(Options{
+		Memory: b.memory,
+		Files:  func(context.Context) (fs.FS, error) { return b.files, nil },
+		Key: func(context.Context, desired.SecretRef) ([]byte, error) {
+			if b.key == nil {
+				return nil, errors.New("no such secret")
+			}
+			return b.key, nil
+		},
+		State: t.TempDir(), Dir: t.TempDir(), Bin: bin,
+		Log: slog.New(slog.NewTextHandler(b.log, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// guest adds a virtual machine that is live.
+func (b *bench) guest(name string, set func(*desired.Guest)) {
+	g := desired.Guest{Name: name, State: desired.Running}
+	if set != nil {
+		set(&g)
+	}
+	id := desired.MakeID(desired.KindVM, name)
+	b.fleet.Resources = append(b.fleet.Resources, &desired.Resource{ID: id, Site: "home", Spec: &desired.VM{Guest: g}})
+	b.lives = append(b.lives, drift.Live{ID: id, Site: "home", Spec: &desired.VM{}, Facts: map[string]string{
+		desired.FactAddress: "127.0.0.1", desired.FactInstance: "instance of " + name,
+	}})
+}
+
+// play adds a playbook for targets, with text as its file.
+func (b *bench) play(name, text string, targets ...string) *desired.Playbook {
+	p := &desired.Playbook{Name: name, File: "ansible/" + name + ".yml", Dir: "ansible", Order: 50, Due: make(map[string]desired.Run)}
+	b.files[p.File] = &fstest.MapFile{Data: []byte(text)}
+	r := &desired.Resource{
+		ID: desired.MakeID(desired.KindPlaybook, name), Spec: p, Set: make(map[desired.Path]desired.Source),
+		Source: desired.Source{File: "play.yaml", Line: 1},
+	}
+	for _, target := range targets {
+		id := desired.MakeID(desired.KindVM, target)
+		p.Targets = append(p.Targets, id)
+		p.Due[target] = desired.Run{Digest: "files of " + name, Guest: id}
+		r.Set[desired.Path("hosts").Sub(target)] = r.Source
+	}
+	b.fleet.Resources = append(b.fleet.Resources, r)
+	return p
+}
+
+func (b *bench) plan() (*drift.Plan, *drift.World) {
+	b.t.Helper()
+	seen, err := b.Observe(b.t.Context(), b.fleet, applyers.Scope{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	seen.Lives = append(seen.Lives, b.lives...)
+	plan, err := drift.Make(drift.Input{
+		Fleet: b.fleet, Observed: seen, Steps: map[string]drift.Steps{desired.KindPlaybook: b.Steps},
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return plan, drift.NewWorld(b.fleet, seen.Lives)
+}
+
+// turn plans and applies.
+func (b *bench) turn(ctx context.Context) []drift.Outcome {
+	b.t.Helper()
+	plan, world := b.plan()
+	outcomes, err := applyers.Execute(ctx, applyers.Execution{
+		Plan: plan, World: world, Appliers: applyers.ByKind(b.Applyer),
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return outcomes
+}
+
+// one is the outcome of a turn that has one step.
+func (b *bench) one(ctx context.Context) drift.Outcome {
+	b.t.Helper()
+	outcomes := b.turn(ctx)
+	if len(outcomes) != 1 {
+		b.t.Fatalf("the turn has %d steps, want one: %+v", len(outcomes), outcomes)
+	}
+	return outcomes[0]
+}
+
+// nothingLeft holds that no run left anything behind.
+func (b *bench) nothingLeft() {
+	b.t.Helper()
+	if left, _ := filepath.Glob(filepath.Join(b.Dir, "*")); len(left) > 0 {
+		b.t.Errorf("a run left %q", left)
+	}
+}
+
+// fake writes a shell script to be run in ansible-playbook's place.
+func fake(t *testing.T, script string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ansible-playbook")
+	text := "#!/bin/sh\ntell() { echo \"$1\" >> \"$BERTH_EVENTS\"; }\n" +
+		"ended() { tell '{\"event\":\"play\",\"name\":\"" + lastPlay + "\"}'; }\n" + script + "\n"
+	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// newKey makes an SSH key pair; passphrase may be "".
+func newKey(t *testing.T, passphrase string) (private []byte, public string) {
+	t.Helper()
+	pub, priv, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(priv, "berth test")
+	if passphrase != "" {
+		block, err = ssh.MarshalPrivateKeyWithPassphrase(priv, "berth test", []byte(passphrase))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	line, err := ssh.NewPublicKey(pub)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return pem.EncodeToMemory(block), string(ssh.MarshalAuthorizedKey(line))
+}

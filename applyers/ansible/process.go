@@ -1,0 +1,151 @@
+package ansible
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	// A run that is told to stop has this long before it is killed.
+	grace = time.Second
+	// What was written before the end is read within this time.
+	drain = 2 * time.Second
+	// Longer lines are no lines of ours.
+	maxLine = 1 << 20
+)
+
+// process is one ansible-playbook to be run.
+type process struct {
+	bin  string
+	args []string
+	env  []string
+	dir  string
+	// run is the run's directory: its name tells the processes that belong to it.
+	run *runDir
+	// event and output get the lines as they come, each from a goroutine of its own.
+	event, output func(line []byte)
+}
+
+// wait runs it to its end. It has a session of its own, so that it can ask
+// nobody anything and is stopped whole. The error is an [*exec.ExitError] where
+// the program itself ended badly.
+func (p *process) wait(ctx context.Context) error {
+	events, keep, err := fifo(p.run.in("events"))
+	if err != nil {
+		return err
+	}
+	defer events.Close()
+	out, in, err := os.Pipe()
+	if err != nil {
+		_ = keep.Close()
+		return fmt.Errorf("make a pipe: %w", err)
+	}
+	defer out.Close()
+
+	cmd := exec.CommandContext(ctx, p.bin, p.args...)
+	cmd.Dir, cmd.Env = p.dir, p.env
+	cmd.Stdout, cmd.Stderr = in, in
+	// A killed agent takes the program along. Linux ties that to the thread.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+	cmd.WaitDelay = grace
+	err = cmd.Start()
+	_ = in.Close()
+	if err != nil {
+		_ = keep.Close()
+		return fmt.Errorf("start %s: %w", filepath.Base(p.bin), err)
+	}
+	var readers sync.WaitGroup
+	readers.Go(func() { lines(events, p.event) })
+	readers.Go(func() { lines(out, p.output) })
+	err = cmd.Wait()
+	// What is left of the group, and ssh's shared connections, end with it; after
+	// a stop everything that carries the run's name does.
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	killMentioning(p.run.path, ctx.Err() != nil)
+	_ = keep.Close()
+	late := time.Now().Add(drain)
+	_ = events.SetReadDeadline(late)
+	_ = out.SetReadDeadline(late)
+	readers.Wait()
+	if err != nil {
+		return fmt.Errorf("run %s: %w", filepath.Base(p.bin), err)
+	}
+	return nil
+}
+
+// fifo makes a named pipe. keep holds it open: until it is closed the reader
+// meets no end between two writers.
+func fifo(path string) (reader, keep *os.File, err error) {
+	if err := syscall.Mkfifo(path, 0o600); err != nil {
+		return nil, nil, fmt.Errorf("make a named pipe: %w", err)
+	}
+	reader, err = os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open a named pipe: %w", err)
+	}
+	keep, err = os.OpenFile(path, os.O_WRONLY, 0)
+	if err != nil {
+		_ = reader.Close()
+		return nil, nil, fmt.Errorf("open a named pipe: %w", err)
+	}
+	return reader, keep, nil
+}
+
+// lines calls take for each line that is not too long, until r ends.
+func lines(r io.Reader, take func([]byte)) {
+	in := bufio.NewReaderSize(r, 64<<10)
+	var line []byte
+	long := false
+	for {
+		part, err := in.ReadSlice('\n')
+		if long = long || len(line)+len(part) > maxLine; !long {
+			line = append(line, part...)
+		}
+		if errors.Is(err, bufio.ErrBufferFull) {
+			continue
+		}
+		if !long && len(line) > 0 {
+			take(bytes.TrimRight(line, "\r\n"))
+		}
+		if err != nil {
+			return
+		}
+		line, long = line[:0], false
+	}
+}
+
+// killMentioning kills the processes that have dir in their command line, as
+// ssh's shared connections do, or in their environment too.
+func killMentioning(dir string, environment bool) {
+	names := []string{"cmdline"}
+	if environment {
+		names = append(names, "environ")
+	}
+	for _, name := range names {
+		files, _ := filepath.Glob("/proc/[0-9]*/" + name)
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil || !bytes.Contains(text, []byte(dir+"/")) {
+				continue
+			}
+			if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file))); err == nil && pid != os.Getpid() {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+	}
+}
