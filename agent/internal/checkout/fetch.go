@@ -33,7 +33,7 @@ func (r *Repo) Fetch(ctx context.Context) (Commit, error) {
 	if err != nil {
 		return Commit{}, err
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, maxFetch, fmt.Errorf("%w: the fetch was not done after %s", ErrUnreachable, maxFetch))
+	ctx, cancel := context.WithTimeoutCause(ctx, r.maxFetch, fmt.Errorf("%w: the fetch was not done after %s", ErrUnreachable, r.maxFetch))
 	defer cancel()
 	from, err := r.remote.open()
 	if err != nil {

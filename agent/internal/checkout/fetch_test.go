@@ -9,6 +9,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"math/big"
@@ -216,6 +217,11 @@ func TestFetchErrors(t *testing.T) {
 			_ = http.NewResponseController(w).Flush()
 			<-r.Context().Done()
 		}, checkout.ErrUnreachable, []string{"no answer for 50ms"}},
+		{"silent in the middle", func(s *checkout.Source) { s.Timeout = 50 * time.Millisecond }, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = w.Write([]byte("001e# service=git-upload-pack\n"))
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		}, checkout.ErrUnreachable, []string{"no answer for 50ms"}},
 		{"rude", nil, func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(http.StatusForbidden)
 			_, _ = w.Write([]byte("\x1b[31mgo\r\naway" + strings.Repeat("x", 10_000)))
@@ -242,6 +248,32 @@ func TestFetchErrors(t *testing.T) {
 	}
 	f.replace()
 	follow(t, f.source()).fails(checkout.ErrEmpty)
+}
+
+// TestSlowServer sends a byte now and then, for longer than the server may be silent.
+func TestSlowServer(t *testing.T) {
+	f := newForge(t)
+	tip := f.commit("first", "a.yaml", "one")
+	f.answer(func(w http.ResponseWriter, r *http.Request) {
+		whole := httptest.NewRecorder()
+		f.server.ServeHTTP(whole, r)
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for range 12 {
+			_, _ = io.CopyN(w, whole.Body, 1)
+			_ = http.NewResponseController(w).Flush()
+			<-tick.C
+		}
+		_, _ = io.Copy(w, whole.Body)
+	})
+	src := f.source()
+	src.Timeout = 500 * time.Millisecond
+	a := follow(t, src)
+	a.SetMaxFetch(200 * time.Millisecond)
+	if got := a.fails(checkout.ErrUnreachable); !strings.Contains(got, "not done after 200ms") {
+		t.Errorf("a fetch that takes too long as a whole: %s", got)
+	}
+	follow(t, src).fetch(tip)
 }
 
 func status(code int) http.HandlerFunc {

@@ -174,7 +174,7 @@ func (s *webSession) pull(ctx context.Context, want plumbing.Hash, haves []plumb
 // explain puts what went wrong on the way into the words of this package.
 func (s *webSession) explain(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
-		// The caller has ended it, which says nothing of the server; or maxFetch has.
+		// The caller has ended it, which says nothing of the server; or maxFetch has passed.
 		ended := ctx.Err()
 		if errors.Is(context.Cause(ctx), ErrUnreachable) {
 			ended = context.Cause(ctx)

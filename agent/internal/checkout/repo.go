@@ -17,8 +17,7 @@ import (
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
 
-// maxFetch ends a fetch that trickles on for ever.
-const maxFetch = 30 * time.Minute
+const defaultMaxFetch = 30 * time.Minute
 
 // remote is where commits come from.
 type remote interface {
@@ -40,7 +39,8 @@ type Repo struct {
 	log    *slog.Logger
 	remote remote
 
-	maxPacks int // Fixed before the first Fetch.
+	maxPacks int           // Fixed before the first Fetch, as is:
+	maxFetch time.Duration // When a fetch that trickles on for ever is ended.
 
 	// fetching admits one Fetch at a time, and guards checked, hopeless and warned.
 	fetching sync.Mutex
@@ -78,7 +78,7 @@ func Open(dir string, src Source, log *slog.Logger) (*Repo, error) {
 	if err := recoverClone(dir, src.Branch); err != nil {
 		return nil, err
 	}
-	r := &Repo{dir: dir, source: src, log: log, accepted: accepted, maxPacks: defaultMaxPacks}
+	r := &Repo{dir: dir, source: src, log: log, accepted: accepted, maxPacks: defaultMaxPacks, maxFetch: defaultMaxFetch}
 	if src.local() {
 		r.remote = &local{source: src}
 	} else {

@@ -31,7 +31,7 @@ type Source struct {
 	// AllowRewrite accepts a branch whose history no longer contains the accepted commit.
 	AllowRewrite bool
 	// Timeout is how long the server may be silent; zero means a minute. A whole fetch
-	// ends after maxFetch, whatever happens.
+	// ends after half an hour, whatever happens.
 	Timeout time.Duration
 	// MaxFile and MaxTotal bound one file and all files that are read of a commit, in bytes;
 	// zero means 1 MiB and 64 MiB.
