@@ -92,3 +92,5 @@ func bit(yes bool) string {
 	}
 	return "0"
 }
+
+func itoa(n int) string { return strconv.Itoa(n) }

@@ -1,0 +1,222 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"berth/applyers"
+	"berth/desired"
+	"berth/drift"
+)
+
+// Apply makes one step.
+func (a *Applyer) Apply(ctx context.Context, aj applyers.Job, p applyers.Progress) error {
+	if ctx.Err() != nil {
+		return applyers.ErrLeft
+	}
+	j, err := a.job(ctx, aj, p)
+	if err != nil {
+		return err
+	}
+	err = j.step(ctx)
+	switch {
+	case err == nil:
+		return nil
+	case ctx.Err() != nil && !errors.Is(err, applyers.ErrLeft):
+		// Whatever broke off because of the stop: the next turn looks anew.
+		return fmt.Errorf("%w (%w)", applyers.ErrLeft, err)
+	case stale(err):
+		return fmt.Errorf("somebody else wrote at the same time, and it is planned again in the next turn: %w", err)
+	}
+	if help := j.helpWith(err); help != "" {
+		return fmt.Errorf("%w; as root on a node: %s", err, help)
+	}
+	return err
+}
+
+// job is one step on one guest or image.
+type job struct {
+	*cluster
+	applyers.Job
+	applyer *Applyer
+	p       applyers.Progress
+	kind    string
+	node    string
+	vmid    int
+}
+
+func (a *Applyer) job(ctx context.Context, aj applyers.Job, p applyers.Progress) (*job, error) {
+	site := aj.Site
+	if aj.Have != nil {
+		site = aj.Have.Site
+	} else if aj.Want != nil {
+		site = aj.Want.Site
+	}
+	c, err := a.at(ctx, aj.Fleet, site)
+	if err != nil {
+		return nil, err
+	}
+	j := &job{cluster: c, Job: aj, applyer: a, p: p, kind: aj.ID.Kind()}
+	if g := aj.Fleet.Guest(aj.ID); g != nil {
+		j.node, j.vmid = g.Node, g.VMID
+	}
+	if aj.Have != nil {
+		if h, ok := aj.Have.Handle.(*handle); ok {
+			j.node, j.vmid = h.node, h.vmid
+		}
+	}
+	return j, nil
+}
+
+func (j *job) step(ctx context.Context) error {
+	switch j.Step {
+	case drift.Fetch:
+		return j.fetch(ctx)
+	case drift.Create:
+		return j.create(ctx)
+	case drift.Restore:
+		return j.restore(ctx)
+	case drift.Online, drift.Pending:
+		return j.change(ctx)
+	case drift.Reboot:
+		return j.reboot(ctx)
+	case drift.Start:
+		return j.startStep(ctx)
+	case drift.Stop:
+		return j.stopStep(ctx)
+	case drift.Ready:
+		return j.ready(ctx)
+	case drift.Archive:
+		return j.archive(ctx)
+	case drift.Delete:
+		return j.remove(ctx)
+	default:
+		return fmt.Errorf("there is no step %s for %s", j.Step, j.kind)
+	}
+}
+
+// errGone is that nothing stands on the VMID.
+var errGone = errors.New("the VMID is free")
+
+// look reads the guest afresh, wherever it has moved; [errGone] if its VMID is
+// free.
+func (j *job) look(ctx context.Context) (*found, error) {
+	if j.node != "" {
+		conf, err := j.readConfig(ctx, j.kind, j.node, j.vmid)
+		switch {
+		case err == nil:
+			return newFound(row{kind: j.kind, node: j.node, vmid: j.vmid}, conf), nil
+		case !absent(err):
+			return nil, err
+		}
+	}
+	rows, err := j.readResources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, r := range rows {
+		g := r.guest()
+		if g == nil || g.vmid != j.vmid {
+			continue
+		}
+		conf, err := j.readConfig(ctx, g.kind, g.node, g.vmid)
+		if absent(err) {
+			return nil, errGone
+		}
+		if err != nil {
+			return nil, err
+		}
+		if g.kind == j.kind {
+			j.node = g.node
+		}
+		return newFound(*g, conf), nil
+	}
+	return nil, errGone
+}
+
+// proven tells whether a guest bears the proof that it is the job's.
+func (j *job) proven(g *found) bool {
+	s := g.stamp
+	return g.stamped && g.kind == j.kind && s.Version <= stampVersion && s.Fleet == j.Fleet.Spec.Name && s.UID == j.Fleet.Spec.UID &&
+		s.ID == j.ID && s.Site == j.site.Name && s.VMID == g.vmid && g.vmid == j.vmid
+}
+
+// lockWait is how long a locked guest is waited for; lockPoll how often it is
+// looked at meanwhile.
+const (
+	lockWait = 30 * time.Second
+	lockPoll = 2 * time.Second
+)
+
+// mine reads the guest afresh, with its proof, and waits for its lock to go.
+func (j *job) mine(ctx context.Context) (*found, error) {
+	end := j.now().Add(lockWait)
+	for {
+		g, err := j.look(ctx)
+		switch {
+		case errors.Is(err, errGone):
+			return nil, &applyers.HeldError{Reason: fmt.Sprintf("%s %d is no longer there", j.kind, j.vmid)}
+		case err != nil:
+			return nil, err
+		case !j.proven(g):
+			return nil, &applyers.HeldError{Reason: g.what() + " no longer bears the stamp that makes it " + string(j.ID)}
+		case g.lock == "":
+			return g, nil
+		case j.now().After(end):
+			return nil, fmt.Errorf("%s is locked (%s): wait until that is over, or clear it as root with unlock", g.what(), g.lock)
+		}
+		if sleep(ctx, lockPoll) != nil {
+			return nil, applyers.ErrLeft
+		}
+	}
+}
+
+// patient repeats a write that met a lock until it is free, for a while. The
+// write must be one that did nothing when it was refused.
+func (j *job) patient(ctx context.Context, write func() error) error {
+	end := j.now().Add(lockWait)
+	for {
+		err := write()
+		if err == nil || !locked(err) || j.now().After(end) {
+			return err
+		}
+		if sleep(ctx, lockPoll) != nil {
+			return applyers.ErrLeft
+		}
+	}
+}
+
+// path is the guest's path in the API.
+func (j *job) path() string { return base(j.kind, j.node, j.vmid) }
+
+// guest is what the manifest asks for; nil for what is gone.
+func (j *job) guest() *desired.Guest { return j.Fleet.Guest(j.ID) }
+
+func (j *job) lines() *lines {
+	return &lines{fleet: j.Fleet, site: j.site, want: j.Want, kind: j.kind, vmid: j.vmid}
+}
+
+// setConfig writes options and takes others away, resting on the digest that was
+// read. A virtual machine's go by the asynchronous call, since they may take
+// longer than an answer is waited for (FACTS 2).
+func (j *job) setConfig(ctx context.Context, g *found, set params, remove []string) error {
+	if len(set) == 0 && len(remove) == 0 {
+		return nil
+	}
+	options := params{"digest": g.conf.digest}
+	for k, v := range set {
+		options[k] = v
+	}
+	if len(remove) > 0 {
+		slices.Sort(remove)
+		options["delete"] = strings.Join(remove, ",")
+	}
+	if j.kind == desired.KindContainer {
+		return j.write(ctx, "PUT", j.path()+"/config", options, nil)
+	}
+	return j.do(ctx, j.p, j.limit(anyTask), "POST", j.path()+"/config", options)
+}

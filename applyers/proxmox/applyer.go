@@ -1,0 +1,188 @@
+package proxmox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"berth/applyers"
+	"berth/desired"
+)
+
+// Options are what an Applyer needs from outside.
+type Options struct {
+	// Token answers "user@realm!id=uuid" for a site. It is asked once a turn.
+	Token func(ctx context.Context, site *desired.Site) (string, error)
+	// Transport carries requests to a site; nil stands for TLS as the site's
+	// manifest asks for it.
+	Transport func(site *desired.Site) (http.RoundTripper, error)
+	// Log takes what is worth knowing beside the report; nil discards it.
+	Log *slog.Logger
+	// Now is the clock; nil stands for time.Now.
+	Now func() time.Time
+	// Dial tries whether a guest's port answers; nil stands for a net.Dialer.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// Applyer looks after the kinds vm, ct and image. It is safe for concurrent use.
+type Applyer struct {
+	opts  Options
+	count counter
+
+	mu       sync.Mutex
+	clusters map[string]*cluster
+	// seen is where guests stood at the last look, to find them in a narrow one.
+	seen map[desired.ID]place
+}
+
+// place is where a guest stands.
+type place struct {
+	site string
+	vmid int
+}
+
+var (
+	_ applyers.Applyer = (*Applyer)(nil)
+	_ applyers.Resumer = (*Applyer)(nil)
+)
+
+// New makes an Applyer.
+func New(o Options) *Applyer {
+	if o.Transport == nil {
+		o.Transport = systemTransport
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Dial == nil {
+		o.Dial = (&net.Dialer{}).DialContext
+	}
+	return &Applyer{opts: o, clusters: make(map[string]*cluster), seen: make(map[desired.ID]place)}
+}
+
+// Kinds are vm, ct and image.
+func (a *Applyer) Kinds() []string {
+	return []string{desired.KindVM, desired.KindContainer, desired.KindImage}
+}
+
+// TakeRequests gives how many requests were sent, by method, since it was last
+// asked.
+func (a *Applyer) TakeRequests() map[string]int { return a.count.take() }
+
+// begin gives the API of a site, with its token read afresh.
+func (a *Applyer) begin(ctx context.Context, site *desired.Site) (*cluster, error) {
+	if a.opts.Token == nil {
+		return nil, errors.New("no way to a token is set up")
+	}
+	token, err := a.opts.Token(ctx, site)
+	if err != nil {
+		return nil, fmt.Errorf("read the token: %w", err)
+	}
+	c, err := a.open(site)
+	if err != nil {
+		return nil, err
+	}
+	c.wire.begin(strings.TrimSpace(token))
+	return c, nil
+}
+
+// open gives the API of a site, keeping connections while the site is reached
+// in the same way.
+func (a *Applyer) open(site *desired.Site) (*cluster, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	old := a.clusters[site.Name]
+	if old != nil && old.site.TLS == site.TLS && old.site.Endpoints.Equal(site.Endpoints) {
+		fresh := *old
+		fresh.site = site
+		a.clusters[site.Name] = &fresh
+		return &fresh, nil
+	}
+	base, err := a.opts.Transport(site)
+	if err != nil {
+		return nil, err
+	}
+	w, err := newWire(base, site.Endpoints, &a.count, a.opts.Now)
+	if err != nil {
+		return nil, err
+	}
+	c := newCluster(site, w, a.opts.Now)
+	a.clusters[site.Name] = c
+	return c, nil
+}
+
+// at gives the API of a site as the last observation set it up; it sets it up
+// where there was none, as after a restart.
+func (a *Applyer) at(ctx context.Context, fleet *desired.Fleet, name string) (*cluster, error) {
+	site := fleet.Sites[name]
+	if site == nil {
+		return nil, fmt.Errorf("no site %q", name)
+	}
+	a.mu.Lock()
+	c := a.clusters[name]
+	a.mu.Unlock()
+	if c != nil {
+		return c, nil
+	}
+	return a.begin(ctx, site)
+}
+
+// Resume waits for a task that was started in an earlier life of the agent.
+func (a *Applyer) Resume(ctx context.Context, fleet *desired.Fleet, task string) error {
+	rest, ok := strings.CutPrefix(task, taskPrefix)
+	name, upid, cut := strings.Cut(rest, ":")
+	if !ok || !cut {
+		return fmt.Errorf("%q is no task of Proxmox", task)
+	}
+	c, err := a.at(ctx, fleet, name)
+	if err != nil {
+		return err
+	}
+	_, err = c.follow(ctx, upid, c.limit(longest))
+	var failed *taskError
+	if errors.As(err, &failed) {
+		// What is live tells what became of it.
+		return nil
+	}
+	return err
+}
+
+// wait names what a site sets a limit for.
+type wait int
+
+const (
+	anyTask wait = iota
+	creation
+	shutdown
+	readiness
+	longest
+)
+
+// limit is how long the site waits.
+func (c *cluster) limit(w wait) time.Duration {
+	t := c.site.Timeouts
+	task := cmp.Or(time.Duration(t.Task), 10*time.Minute)
+	create := cmp.Or(time.Duration(t.Create), 30*time.Minute)
+	switch w {
+	case creation:
+		return create
+	case shutdown:
+		return cmp.Or(time.Duration(t.Shutdown), 3*time.Minute)
+	case readiness:
+		return cmp.Or(time.Duration(t.Ready), 10*time.Minute)
+	case longest:
+		return max(task, create)
+	default:
+		return task
+	}
+}

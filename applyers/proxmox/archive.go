@@ -1,0 +1,74 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"strings"
+	"time"
+)
+
+// archive shuts the guest down and puts it away: not started with its host,
+// tagged, and with the date in its stamp.
+func (j *job) archive(ctx context.Context) error {
+	g, err := j.mine(ctx)
+	if err != nil {
+		return err
+	}
+	if err := j.stop(ctx); err != nil {
+		return err
+	}
+	if !g.stamp.Archived.IsZero() {
+		return nil
+	}
+	// Shutting down may have taken minutes.
+	if g, err = j.mine(ctx); err != nil {
+		return err
+	}
+	put := g.stamp
+	put.Archived = j.now().UTC().Truncate(time.Second)
+	set := params{
+		"onboot": "0", "description": joinDescription(g.words, put),
+		"tags": strings.Join(j.tags(append([]string{}, g.tags...), true), ";"),
+	}
+	write, remove := compact(set, g.conf.values)
+	if err := j.setConfig(ctx, g, write, remove); err != nil {
+		return fmt.Errorf("archive %s: %w", j.ID, err)
+	}
+	return nil
+}
+
+// restore brings an archived guest back, as the manifest wants it now.
+func (j *job) restore(ctx context.Context) error {
+	g, err := j.mine(ctx)
+	if err != nil {
+		return err
+	}
+	fields, err := j.open(g, j.Fields)
+	if err != nil {
+		return err
+	}
+	if g, fields, err = j.grow(ctx, g, fields); err != nil {
+		return err
+	}
+	back := *g
+	back.stamp.Archived = time.Time{}
+	set, err := j.optionsFor(&back, fields)
+	if err != nil {
+		return err
+	}
+	set["description"] = joinDescription(g.words, back.stamp)
+	if j.sets("description") {
+		set["description"] = joinDescription(j.guest().Description, back.stamp)
+	}
+	set["tags"] = strings.Join(j.tags(g.tags, false), ";")
+	maps.Copy(set, j.startupOptions())
+	write, remove := compact(set, g.conf.values)
+	if err := j.setConfig(ctx, g, write, remove); err != nil {
+		return fmt.Errorf("restore %s: %w", j.ID, err)
+	}
+	if j.guest().State == "stopped" {
+		return nil
+	}
+	return j.start(ctx)
+}

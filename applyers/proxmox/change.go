@@ -1,0 +1,184 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"berth/applyers"
+	"berth/desired"
+	"berth/drift"
+)
+
+// change makes the differences good that its fields name. Disks grow first:
+// growing one whose options are pending would be undone by them (FACTS 6).
+func (j *job) change(ctx context.Context) error {
+	g, err := j.mine(ctx)
+	if err != nil {
+		return err
+	}
+	fields, err := j.open(g, j.Fields)
+	if err != nil {
+		return err
+	}
+	if g, fields, err = j.grow(ctx, g, fields); err != nil {
+		return err
+	}
+	set, err := j.optionsFor(g, fields)
+	if err != nil {
+		return err
+	}
+	write, remove := compact(set, g.conf.values)
+	err = j.patient(ctx, func() error { return j.setConfig(ctx, g, write, remove) })
+	if err == nil {
+		return nil
+	}
+	return j.takeBack(ctx, write, remove, fmt.Errorf("change %s: %w", j.ID, err))
+}
+
+// open leaves of the fields those that are still to be done, and refuses where
+// live has moved since the plan was made.
+func (j *job) open(g *found, fields []drift.Field) ([]drift.Field, error) {
+	w := &wording{fleet: j.Fleet, site: j.site, want: j.Want}
+	have := make(map[desired.Path]string)
+	for _, leaf := range desired.Leaves(j.kind, w.spec(g)) {
+		have[leaf.Path] = desired.Text(leaf.Value)
+	}
+	var left []drift.Field
+	for _, f := range fields {
+		switch text := have[f.Path]; {
+		case f.Path == "tags" || f.Path == "state":
+			left = append(left, f)
+		case text == f.After.Text:
+		case text != f.Before.Text:
+			return nil, fmt.Errorf("%s has become %s in the meantime: planned again in the next turn", f.Path, shown(text))
+		default:
+			left = append(left, f)
+		}
+	}
+	return left, nil
+}
+
+// grow resizes the disks that shall be larger and gives back the other fields.
+func (j *job) grow(ctx context.Context, g *found, fields []drift.Field) (*found, []drift.Field, error) {
+	var rest []drift.Field
+	for _, f := range fields {
+		keys := f.Path.Keys()
+		if len(keys) != 3 || keys[0] != "disks" || keys[2] != "size" || g.conf.values[keys[1]] == "" {
+			rest = append(rest, f)
+			continue
+		}
+		slot := keys[1]
+		if shrinks(&f) {
+			return nil, nil, &applyers.HeldError{Reason: slot + ": disks never shrink"}
+		}
+		if err := j.resize(ctx, g, slot, j.guest().Disks[slot].Size); err != nil {
+			return nil, nil, err
+		}
+		var err error
+		if g, err = j.mine(ctx); err != nil {
+			return nil, nil, err
+		}
+		if _, waits := g.conf.now[slot]; waits && j.kind == desired.KindVM {
+			// The pending line still holds the old size, and would win at the
+			// next stop. Without a size Proxmox fills in the right one (FACTS 4).
+			p := parseProps("file", g.conf.values[slot])
+			p.set("size", "")
+			if err := j.setConfig(ctx, g, params{slot: p.String()}, nil); err != nil {
+				return nil, nil, err
+			}
+			if g, err = j.mine(ctx); err != nil {
+				return nil, nil, err
+			}
+		}
+	}
+	return g, rest, nil
+}
+
+// optionsFor are the options that the fields stand in, with their new values.
+func (j *job) optionsFor(g *found, fields []drift.Field) (params, error) {
+	set := make(params)
+	for _, f := range fields {
+		keys := f.Path.Keys()
+		switch {
+		case f.Path == "state":
+		case f.Path == "startup":
+			for option, value := range j.startupOptions() {
+				set[option] = value
+			}
+		case len(keys) == 3 && (keys[0] == "disks" || keys[0] == "networks"):
+			slot := keys[1]
+			line, err := j.line(g, keys, set[slot])
+			if err != nil {
+				return nil, err
+			}
+			set[slot] = line
+		default:
+			option, value := j.option(f.Path, g)
+			if option == "" {
+				return nil, fmt.Errorf("%s can't be changed", f.Path)
+			}
+			set[option] = value
+		}
+	}
+	return set, nil
+}
+
+// line is a slot's line with one more word of the manifest written in. What
+// stands in it and is not understood is carried over, and so are the volume and
+// the MAC: a line without them would allocate a second volume, or make another
+// MAC (FACTS 4, 6).
+func (j *job) line(g *found, keys []string, begun string) (string, error) {
+	slot, word, l := keys[1], keys[2], j.lines()
+	is := g.conf.values[slot]
+	guest := j.guest()
+	if begun == "" {
+		begun = is
+	}
+	switch {
+	case keys[0] == "networks" && is == "":
+		return l.newNIC(slot, guest.Networks[slot])
+	case keys[0] == "networks":
+		p := parseProps("", begun)
+		l.nicPart(&p, slot, word, guest.Networks[slot])
+		return p.String(), nil
+	case is == "" && j.kind == desired.KindContainer:
+		return "", &applyers.HeldError{Reason: slot + ": adding volumes to a container is not built yet"}
+	case is == "" && guest.Disks[slot].Image != "":
+		return "", &applyers.HeldError{Reason: slot + " is gone; a disk with an image is made together with its guest"}
+	case is == "":
+		return l.newDrive(slot, guest.Disks[slot])
+	}
+	p := parseProps(volumeKey(j.kind), begun)
+	l.drivePart(&p, slot, word, guest.Disks[slot])
+	return p.String(), nil
+}
+
+// takeBack reverts what a refused hotplug left pending: it would take effect at
+// the next stop, together with everything else of that write (FACTS 5).
+func (j *job) takeBack(ctx context.Context, write params, remove []string, cause error) error {
+	if !says(cause, "hotplug problem") || j.kind != desired.KindVM {
+		return cause
+	}
+	g, err := j.mine(ctx)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	var revert []string
+	for option := range g.conf.now {
+		if _, wrote := write[option]; wrote || slices.Contains(remove, option) {
+			revert = append(revert, option)
+		}
+	}
+	if len(revert) == 0 {
+		return cause
+	}
+	slices.Sort(revert)
+	err = j.write(ctx, "PUT", j.path()+"/config", params{"revert": strings.Join(revert, ","), "digest": g.conf.digest}, nil)
+	if err != nil {
+		return errors.Join(cause, fmt.Errorf("take %s back: %w", strings.Join(revert, ","), err))
+	}
+	return cause
+}

@@ -1,0 +1,96 @@
+package proxmox
+
+import (
+	"context"
+	"strconv"
+	"strings"
+)
+
+// changelog tells who set an option of a VM last, by VMID and option.
+type changelog map[int]map[string]string
+
+// readChangelog reads the cluster's log. It tells of VMs only, and without
+// Sys.Syslog on / of our own changes only (FACTS 10): who is not named there is
+// unknown.
+func (c *cluster) readChangelog(ctx context.Context) (changelog, error) {
+	var lines []struct{ User, Msg string }
+	if err := c.get(ctx, "/cluster/log?max=500", &lines); err != nil {
+		return nil, err
+	}
+	log := make(changelog)
+	for _, line := range lines { // The newest comes first.
+		vmid, options := parseUpdate(line.Msg)
+		for _, option := range options {
+			if log[vmid] == nil {
+				log[vmid] = make(map[string]string)
+			}
+			if _, later := log[vmid][option]; !later {
+				log[vmid][option] = line.User
+			}
+		}
+	}
+	return log, nil
+}
+
+// parseUpdate reads "update VM 8101: -memory 384 -delete tags,cores": the VM and
+// the options that were set or taken away.
+func parseUpdate(msg string) (vmid int, options []string) {
+	rest, ok := strings.CutPrefix(msg, "update VM ")
+	number, rest, cut := strings.Cut(rest, ": ")
+	vmid, err := strconv.Atoi(number)
+	if !ok || !cut || err != nil || vmid <= 0 {
+		return 0, nil
+	}
+	words := shellWords(rest)
+	for i := 0; i < len(words); i++ {
+		option, named := strings.CutPrefix(words[i], "-")
+		if !named || option == "" {
+			continue
+		}
+		value := ""
+		if i+1 < len(words) {
+			i++
+			value = words[i]
+		}
+		switch option {
+		case "delete", "revert":
+			options = append(options, strings.FieldsFunc(value, func(r rune) bool { return r == ',' || r == ' ' || r == ';' })...)
+		case "digest", "skiplock", "force", "background_delay":
+		default:
+			options = append(options, option)
+		}
+	}
+	return vmid, options
+}
+
+// shellWords splits as a shell does for words in single quotes, which is how
+// Proxmox writes values.
+func shellWords(text string) []string {
+	var words []string
+	var word strings.Builder
+	quoted, open, escaped := false, false, false
+	for _, r := range text {
+		switch {
+		case escaped:
+			word.WriteRune(r)
+			escaped = false
+		case r == '\'':
+			quoted, open = !quoted, true
+		case r == '\\' && !quoted:
+			escaped, open = true, true
+		case (r == ' ' || r == '\t' || r == '\n') && !quoted:
+			if open {
+				words = append(words, word.String())
+				word.Reset()
+				open = false
+			}
+		default:
+			word.WriteRune(r)
+			open = true
+		}
+	}
+	if open {
+		words = append(words, word.String())
+	}
+	return words
+}

@@ -1,0 +1,29 @@
+package proxmox
+
+import (
+	"fmt"
+	"time"
+)
+
+// clocksApart is how far our clock and Proxmox's may differ while something is
+// deleted by date.
+const clocksApart = 5 * time.Minute
+
+// archiveEnd tells when an archived guest's time is up, and whether it is by the
+// later-safe of both clocks: the one that says that less time has passed. clock
+// says why that can't be judged; "" if it can.
+func (s *sweep) archiveEnd(since time.Time) (until time.Time, over bool, clock string) {
+	until = since.Add(time.Duration(s.fleet.Spec.ArchiveFor))
+	now := s.now()
+	ahead, known := s.wire.clock()
+	switch {
+	case !known:
+		return until, now.After(until), "Proxmox's clock can't be read, and without it nothing is deleted by date"
+	case ahead.Abs() >= clocksApart:
+		clock = fmt.Sprintf("our clock and Proxmox's are %s apart, and so nothing is deleted by date: set them right", ahead.Abs().Round(time.Second))
+	}
+	if ahead < 0 {
+		now = now.Add(ahead)
+	}
+	return until, now.After(until), clock
+}

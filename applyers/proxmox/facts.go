@@ -1,0 +1,128 @@
+package proxmox
+
+import (
+	"context"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// facts learns under which address a guest is reached: from its configuration,
+// or from the guest itself where it runs and nothing else tells.
+func (s *sweep) facts(ctx context.Context, g *found, want *desired.Resource, live *drift.Live) {
+	if live.Archived {
+		return
+	}
+	if addr := configured(g); addr != "" {
+		live.Facts[desired.FactAddress] = addr
+		return
+	}
+	if _, known := s.fleet.Address(live.ID); known && want != nil || !g.running {
+		return
+	}
+	if addr := s.asked(ctx, g); addr != "" {
+		live.Facts[desired.FactAddress] = addr
+	}
+}
+
+// configured is the static address in a container's configuration; a virtual
+// machine's stands in its seed alone.
+func configured(g *found) string {
+	if g.kind != desired.KindContainer {
+		return ""
+	}
+	for _, slot := range nicSlots(g.conf) {
+		if prefix, err := netip.ParsePrefix(parseProps("", g.conf.values[slot]).value("ip")); err == nil {
+			return prefix.Addr().String()
+		}
+	}
+	return ""
+}
+
+func nicSlots(conf *rawConfig) []string {
+	var slots []string
+	for key := range conf.values {
+		if nicSlot(key) {
+			slots = append(slots, key)
+		}
+	}
+	slices.Sort(slots)
+	return slots
+}
+
+// asked asks the guest: a container's interfaces, or the guest agent. What it
+// can't tell is not known.
+func (c *cluster) asked(ctx context.Context, g *found) string {
+	var ports []port
+	var err error
+	if g.kind == desired.KindContainer {
+		ports, err = c.containerPorts(ctx, g)
+	} else if flag(parseProps("enabled", g.conf.values["agent"]).value("enabled"), false) {
+		ports, err = c.agentPorts(ctx, g)
+	}
+	if err != nil {
+		return ""
+	}
+	for _, slot := range nicSlots(g.conf) {
+		p := parseProps("", g.conf.values[slot])
+		mac := p.value("hwaddr")
+		if g.kind == desired.KindVM {
+			_, mac = nicModel(p)
+		}
+		for _, port := range ports {
+			if strings.EqualFold(port.mac, mac) && port.addr != "" {
+				return port.addr
+			}
+		}
+	}
+	return ""
+}
+
+// port is an interface as the guest sees it.
+type port struct{ mac, addr string }
+
+func (c *cluster) containerPorts(ctx context.Context, g *found) ([]port, error) {
+	var rows []struct{ Hwaddr, Inet string }
+	if err := c.get(ctx, base(g.kind, g.node, g.vmid)+"/interfaces", &rows); err != nil {
+		return nil, err
+	}
+	ports := make([]port, 0, len(rows))
+	for _, r := range rows {
+		addr, _, _ := strings.Cut(r.Inet, "/")
+		ports = append(ports, port{mac: r.Hwaddr, addr: usable(addr)})
+	}
+	return ports, nil
+}
+
+func (c *cluster) agentPorts(ctx context.Context, g *found) ([]port, error) {
+	var answer struct {
+		Result []struct {
+			MAC       string `json:"hardware-address"`
+			Addresses []struct {
+				Text string `json:"ip-address"`
+			} `json:"ip-addresses"`
+		}
+	}
+	if err := c.get(ctx, base(g.kind, g.node, g.vmid)+"/agent/network-get-interfaces", &answer); err != nil {
+		return nil, err
+	}
+	var ports []port
+	for _, r := range answer.Result {
+		for _, a := range r.Addresses {
+			ports = append(ports, port{mac: r.MAC, addr: usable(a.Text)})
+		}
+	}
+	return ports, nil
+}
+
+// usable is an IPv4 address under which others reach the guest; "" otherwise.
+func usable(text string) string {
+	addr, err := netip.ParseAddr(text)
+	if err != nil || !addr.Is4() || addr.IsLoopback() || addr.IsLinkLocalUnicast() || addr.IsUnspecified() {
+		return ""
+	}
+	return addr.String()
+}

@@ -1,0 +1,87 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"berth/desired"
+)
+
+// fetch lets the nodes download the image. The checksum is verified there.
+func (j *job) fetch(ctx context.Context) error {
+	image, ok := j.Want.Spec.(*desired.ImageAt)
+	if !ok {
+		return errors.New("no image")
+	}
+	nodes, err := j.fetchNodes(ctx, image)
+	if err != nil {
+		return err
+	}
+	for _, node := range nodes {
+		there, err := j.holds(ctx, node, image)
+		if err != nil || there {
+			if err != nil {
+				return err
+			}
+			continue
+		}
+		if err := j.download(ctx, node, image); err != nil {
+			return fmt.Errorf("fetch %s onto %s of %s: %w", image.Name, image.Store, node, err)
+		}
+	}
+	return nil
+}
+
+// fetchNodes are the nodes to download on: one where the storage is shared.
+func (j *job) fetchNodes(ctx context.Context, image *desired.ImageAt) ([]string, error) {
+	nodes := usingNodes(j.Fleet, j.Want, image)
+	if len(nodes) < 2 {
+		if len(nodes) == 0 {
+			return nil, errors.New("no guest uses it, and the site names no node")
+		}
+		return nodes, nil
+	}
+	rows, err := j.readResources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var inv inventory
+	inv.fill(rows)
+	if s, ok := inv.storeOn(nodes[0], image.Store); ok && s.shared {
+		return nodes[:1], nil
+	}
+	return nodes, nil
+}
+
+func (j *job) holds(ctx context.Context, node string, image *desired.ImageAt) (bool, error) {
+	volumes, err := j.content(ctx, node, image.Store, image.Content)
+	return slices.ContainsFunc(volumes, func(v volume) bool { return v.Volid == volid(image) }), err
+}
+
+func (j *job) download(ctx context.Context, node string, image *desired.ImageAt) error {
+	algorithm, sum := image.Checksum()
+	options := params{
+		"url": image.URL, "content": image.Content, "filename": image.File, "checksum": sum, "checksum-algorithm": algorithm,
+	}
+	if image.Decompress != "" {
+		options["compression"] = image.Decompress
+	}
+	err := j.do(ctx, j.p, j.limit(creation), http.MethodPost, "/nodes/"+node+"/storage/"+image.Store+"/download-url", options)
+	if err != nil && !unanswered(err) && !says(err, "refusing to override", "already exists") {
+		return err
+	}
+	// Success and conflict are both told by a look alone.
+	there, look := j.holds(ctx, node, image)
+	switch {
+	case look != nil:
+		return errors.Join(err, look)
+	case there:
+		return nil
+	case err != nil:
+		return err
+	}
+	return errors.New("the task ended well and the file is not there")
+}

@@ -1,0 +1,288 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// found is a guest whose configuration has been read.
+type found struct {
+	row
+	conf *rawConfig
+	// words is the description without the stamp.
+	words   string
+	stamp   stamp
+	stamped bool
+}
+
+// handle is what the applyer keeps of a live guest for its steps.
+type handle struct {
+	kind, site, node string
+	vmid             int
+	running          bool
+	// making is set while a creation has not come to its end.
+	making bool
+	// untagged tells that the fleet's tag is missing.
+	untagged bool
+	// pending are the manifest's paths that wait for a reboot.
+	pending []desired.Path
+	// until is when an archived guest's time is up, over whether it is; clock
+	// says why that can't be judged.
+	until time.Time
+	over  bool
+	clock string
+}
+
+// guests finds and reads the guests that are ours or in the way of ours.
+func (s *sweep) guests(ctx context.Context) {
+	wanted := s.wanted(desired.KindVM, desired.KindContainer)
+	candidates := s.candidates(wanted)
+	read := s.readCandidates(ctx, candidates)
+	mine := s.sort(ctx, read, wanted)
+	s.lives(ctx, mine)
+	for _, r := range wanted {
+		if len(mine[r.ID]) == 0 {
+			s.missing(ctx, r)
+		}
+	}
+	ours := 0
+	for _, list := range mine {
+		ours += len(list)
+	}
+	if s.only.IDs == nil {
+		s.out.Counts = map[string]drift.Count{s.site.Name: {Ours: ours, Others: len(s.inv.rows) - ours}}
+	}
+}
+
+// candidates are the rows worth reading: with the fleet's tag, or with a VMID or
+// a name that a manifest wants.
+func (s *sweep) candidates(wanted []*desired.Resource) []*row {
+	vmids, names := make(map[int]bool), make(map[string]bool)
+	for _, r := range wanted {
+		g := s.fleet.Guest(r.ID)
+		vmids[g.VMID] = true
+		names[g.Hostname] = true
+	}
+	s.applyer.mu.Lock()
+	for _, id := range s.only.IDs {
+		if at := s.applyer.seen[id]; at.site == s.site.Name {
+			vmids[at.vmid] = true
+		}
+	}
+	s.applyer.mu.Unlock()
+	var rows []*row
+	for _, vmid := range slices.Sorted(maps.Keys(s.inv.rows)) {
+		r := s.inv.rows[vmid]
+		tagged := s.only.IDs == nil && slices.Contains(r.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name)))
+		if tagged || vmids[vmid] || r.name != "" && names[r.name] {
+			rows = append(rows, r)
+		}
+	}
+	return rows
+}
+
+// readCandidates reads each candidate's configuration, one request each.
+func (s *sweep) readCandidates(ctx context.Context, rows []*row) []*found {
+	read := make([]*found, len(rows))
+	errs := make([]error, len(rows))
+	var wg sync.WaitGroup
+	for i, r := range rows {
+		if why := s.inv.unreachable(r.node); why != "" {
+			errs[i] = fmt.Errorf("%s", why)
+			continue
+		}
+		wg.Go(func() {
+			conf, err := s.readConfig(ctx, r.kind, r.node, r.vmid)
+			if err != nil {
+				errs[i] = err
+				return
+			}
+			read[i] = newFound(*r, conf)
+		})
+	}
+	wg.Wait()
+	for i, err := range errs {
+		if err != nil {
+			s.unread(rows[i], err)
+		}
+	}
+	return slices.DeleteFunc(read, func(g *found) bool { return g == nil })
+}
+
+func newFound(r row, conf *rawConfig) *found {
+	g := &found{row: r, conf: conf}
+	g.words, g.stamp, g.stamped = splitDescription(conf.values["description"])
+	g.tags = parseTags(conf.values["tags"])
+	g.template = flag(conf.values["template"], false)
+	g.lock = conf.values["lock"]
+	if name := conf.values["name"] + conf.values["hostname"]; name != "" {
+		g.name = name
+	}
+	return g
+}
+
+// unread reports a guest that is there and could not be read: whatever it may be
+// to us is unknown.
+func (s *sweep) unread(r *row, err error) {
+	reason := fmt.Sprintf("%s can't be read: %v", r.what(), err)
+	if absent(err) {
+		reason = r.what() + " is moving or going away"
+	}
+	remedy := s.helpWith(err)
+	told := false
+	for _, want := range s.wanted(desired.KindVM, desired.KindContainer) {
+		g := s.fleet.Guest(want.ID)
+		if g.VMID == r.vmid || g.Hostname == r.name {
+			s.unknown(want.ID, reason, remedy)
+			told = true
+		}
+	}
+	if !told {
+		s.note("", "", reason)
+	}
+}
+
+// missing says what it means that a wanted guest was not found. Absence is
+// believed only where the token may see, or where the id itself answers.
+func (s *sweep) missing(ctx context.Context, r *desired.Resource) {
+	guest := s.fleet.Guest(r.ID)
+	if s.dark[r.ID] || s.inv.rows[guest.VMID] != nil {
+		return
+	}
+	if why := s.inv.unreachable(guest.Node); why != "" {
+		s.unknown(r.ID, why, "")
+		return
+	}
+	path := fmt.Sprintf("/vms/%d", guest.VMID)
+	if s.grants.may(path, "VM.Audit") {
+		return
+	}
+	// This needs no right and still tells whether the id is taken (FACTS 3).
+	err := s.get(ctx, fmt.Sprintf("/cluster/nextid?vmid=%d", guest.VMID), nil)
+	switch {
+	case err == nil:
+	case occupied(err):
+		s.unknown(r.ID, fmt.Sprintf("VMID %d is taken, by a guest that the token may not see", guest.VMID), grant(path, s.tokenName(), "PVEAuditor"))
+	default:
+		s.unknown(r.ID, fmt.Sprintf("whether VMID %d is taken can't be told: %v", guest.VMID, err), grant(path, s.tokenName(), "PVEAuditor"))
+	}
+}
+
+// lives puts the guests of ours in the manifest's words.
+func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
+	ids := slices.Sorted(maps.Keys(mine))
+	lives := make([]*drift.Live, len(ids))
+	var wg sync.WaitGroup
+	for i, id := range ids {
+		if len(mine[id]) != 1 || s.dark[id] {
+			continue
+		}
+		g := mine[id][0]
+		want := s.fleet.Resource(id)
+		if want != nil && want.Site != s.site.Name {
+			s.foreign(id, g.what(), "it is "+string(id)+" of this fleet, and the manifest puts that on site "+want.Site,
+				"move the guest, or put the manifest's site back")
+		}
+		lives[i] = s.live(g, want)
+		wg.Go(func() { s.facts(ctx, g, want, lives[i]) })
+	}
+	wg.Wait()
+	for _, live := range lives {
+		if live != nil {
+			s.out.Lives = append(s.out.Lives, *live)
+			s.remarks(live)
+		}
+	}
+}
+
+func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
+	w := &wording{fleet: s.fleet, site: s.site, want: want}
+	h := &handle{
+		kind: g.kind, site: s.site.Name, node: g.node, vmid: g.vmid, running: g.running, making: g.stamp.Making,
+		untagged: !slices.Contains(g.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name))),
+	}
+	live := &drift.Live{
+		ID: g.stamp.ID, Site: s.site.Name, Spec: w.spec(g), Archived: !g.stamp.Archived.IsZero(),
+		Protected: flag(g.conf.values["protection"], false), Facts: make(map[string]string),
+		By: make(map[desired.Path]string), Handle: h,
+	}
+	if g.stamp.Instance != "" && !live.Archived {
+		live.Facts[desired.FactInstance] = g.stamp.Instance
+	}
+	if live.Archived {
+		h.until, h.over, h.clock = s.archiveEnd(g.stamp.Archived)
+	}
+	s.waiting(w, g, live, h)
+	for _, leaf := range desired.Leaves(g.kind, live.Spec) {
+		if who := s.log[g.vmid][optionOf(g.kind, leaf.Path)]; who != "" {
+			live.By[leaf.Path] = who
+		}
+	}
+	return live
+}
+
+// waiting notes what waits for a reboot, in the manifest's words.
+func (s *sweep) waiting(w *wording, g *found, live *drift.Live, h *handle) {
+	if len(g.conf.now) == 0 {
+		return
+	}
+	running := *g
+	running.conf = &rawConfig{values: maps.Clone(g.conf.values)}
+	for key, value := range g.conf.now {
+		running.conf.values[key] = value
+		if value == "" {
+			delete(running.conf.values, key)
+		}
+	}
+	was := make(map[desired.Path]string)
+	for _, leaf := range desired.Leaves(g.kind, w.spec(&running)) {
+		was[leaf.Path] = desired.Text(leaf.Value)
+	}
+	said := make(map[string]bool)
+	for _, leaf := range desired.Leaves(g.kind, live.Spec) {
+		before, there := was[leaf.Path]
+		after := desired.Text(leaf.Value)
+		option := optionOf(g.kind, leaf.Path)
+		if _, waits := g.conf.now[option]; !waits || there && before == after {
+			continue
+		}
+		said[option] = true
+		if w.want != nil && w.want.Has(leaf.Path) {
+			h.pending = append(h.pending, leaf.Path)
+		}
+		s.note(live.ID, leaf.Path, fmt.Sprintf("%s %s → %s waits for a reboot", leaf.Path, shown(before), shown(after)))
+	}
+	for _, key := range g.conf.pending() {
+		if !said[key] {
+			s.note(live.ID, "", fmt.Sprintf("%s %s → %s waits for a reboot", key, shown(g.conf.now[key]), shown(g.conf.values[key])))
+		}
+	}
+}
+
+func shown(text string) string {
+	if text == "" {
+		return "unset"
+	}
+	return text
+}
+
+// remarks tells what is worth knowing about a guest and asks for nothing.
+func (s *sweep) remarks(live *drift.Live) {
+	h, ok := live.Handle.(*handle)
+	if !ok || !live.Archived || h.over || s.fleet.Resource(live.ID) != nil {
+		return
+	}
+	text := "archived until " + h.until.UTC().Format(time.DateTime) + " UTC; bring the manifest back to restore it"
+	if h.clock != "" {
+		text = "archived; " + h.clock
+	}
+	s.note(live.ID, "", text)
+}

@@ -1,0 +1,143 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// volume is a file on a storage as its list shows it.
+type volume struct {
+	Volid  string
+	Size   scalar
+	Format string
+}
+
+// images tells which wanted images are where they are wanted.
+func (s *sweep) images(ctx context.Context) {
+	wanted := s.wanted(desired.KindImage)
+	if len(wanted) == 0 {
+		return
+	}
+	lists := s.readContents(ctx, wanted)
+	for _, r := range wanted {
+		image, ok := r.Spec.(*desired.ImageAt)
+		if !ok {
+			continue
+		}
+		present := true
+		for _, node := range s.imageNodes(r, image) {
+			list := lists[contentKey{node, image.Store, image.Content}]
+			if list.err != nil {
+				s.unknown(r.ID, fmt.Sprintf("storage %s on %s can't be read: %v", image.Store, node, list.err), s.helpStore(image.Store, list.err))
+				break
+			}
+			if !slices.ContainsFunc(list.volumes, func(v volume) bool { return v.Volid == volid(image) }) {
+				present = false
+			}
+		}
+		if s.dark[r.ID] {
+			continue
+		}
+		live := *image
+		live.Present = present
+		s.out.Lives = append(s.out.Lives, drift.Live{ID: r.ID, Site: s.site.Name, Spec: &live})
+	}
+}
+
+// volid is an image's name on its storage.
+func volid(image *desired.ImageAt) string {
+	return image.Store + ":" + image.Content + "/" + image.File
+}
+
+type contentKey struct{ node, store, content string }
+
+type contentList struct {
+	volumes []volume
+	err     error
+}
+
+// readContents lists each storage once for all images on it.
+func (s *sweep) readContents(ctx context.Context, wanted []*desired.Resource) map[contentKey]contentList {
+	lists := make(map[contentKey]contentList)
+	for _, r := range wanted {
+		if image, ok := r.Spec.(*desired.ImageAt); ok {
+			for _, node := range s.imageNodes(r, image) {
+				lists[contentKey{node, image.Store, image.Content}] = contentList{}
+			}
+		}
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	keys := make([]contentKey, 0, len(lists))
+	for key := range lists {
+		keys = append(keys, key)
+	}
+	for _, key := range keys {
+		wg.Go(func() {
+			volumes, err := s.content(ctx, key.node, key.store, key.content)
+			mu.Lock()
+			defer mu.Unlock()
+			lists[key] = contentList{volumes, err}
+		})
+	}
+	wg.Wait()
+	return lists
+}
+
+func (c *cluster) content(ctx context.Context, node, store, content string) ([]volume, error) {
+	var volumes []volume
+	err := c.get(ctx, fmt.Sprintf("/nodes/%s/storage/%s/content?content=%s", node, store, content), &volumes)
+	return volumes, err
+}
+
+// imageNodes are the nodes on which an image must lie: one for a shared storage,
+// else those of the guests that are made from it.
+func (s *sweep) imageNodes(r *desired.Resource, image *desired.ImageAt) []string {
+	nodes := usingNodes(s.fleet, r, image)
+	if shared, ok := s.inv.storeOn("", image.Store); ok && shared.shared && len(nodes) > 0 {
+		for _, node := range nodes {
+			if slices.Contains(s.inv.online, node) {
+				return []string{node}
+			}
+		}
+	}
+	return nodes
+}
+
+// usingNodes are the nodes of the guests that are made from an image.
+func usingNodes(fleet *desired.Fleet, r *desired.Resource, image *desired.ImageAt) []string {
+	var nodes []string
+	for _, other := range fleet.Resources {
+		g := fleet.Guest(other.ID)
+		if g == nil || other.Site != r.Site {
+			continue
+		}
+		for _, d := range g.Disks {
+			if d.Image == image.Name && g.Node != "" {
+				nodes = append(nodes, g.Node)
+			}
+		}
+	}
+	if site := fleet.Sites[r.Site]; len(nodes) == 0 && site != nil && site.Node != "" {
+		nodes = append(nodes, site.Node)
+	}
+	slices.Sort(nodes)
+	return slices.Compact(nodes)
+}
+
+// helpStore says what to grant to read a storage.
+func (s *sweep) helpStore(store string, err error) string {
+	if status(err) == 403 {
+		return grant("/storage/"+store, s.tokenName(), "PVEDatastoreUser")
+	}
+	if strings.Contains(err.Error(), "does not exist") {
+		return "name a storage of the cluster in the site's images"
+	}
+	return ""
+}

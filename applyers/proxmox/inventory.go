@@ -1,0 +1,181 @@
+package proxmox
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"sync"
+
+	"berth/desired"
+)
+
+// row is a guest as lists show it.
+type row struct {
+	kind     string
+	node     string
+	vmid     int
+	name     string
+	running  bool
+	template bool
+	lock     string
+	tags     []string
+}
+
+// what names a guest for people: `vm 101 "web" on pve1`.
+func (r *row) what() string {
+	text := r.kind + " " + itoa(r.vmid)
+	if r.name != "" {
+		text += ` "` + r.name + `"`
+	}
+	return text + " on " + r.node
+}
+
+// store is a storage as one node has it.
+type store struct {
+	node, name, plugin string
+	shared, up         bool
+}
+
+// inventory is what a cluster says of itself as a whole.
+type inventory struct {
+	rows map[int]*row
+	// online are the nodes that answer, offline those that do not.
+	online, offline []string
+	quorate         bool
+	stores          []store
+	// unsure are the nodes whose lists could not be read, with the reason.
+	unsure map[string]error
+}
+
+type resourceRow struct {
+	Type, Node, Name, Status, Tags, Storage, Plugintype, Lock string
+	Vmid, Template, Shared                                    scalar
+}
+
+// readResources reads guests and storages of the whole cluster. The status in it
+// is up to ten seconds old (FACTS 4).
+func (c *cluster) readResources(ctx context.Context) ([]resourceRow, error) {
+	var rows []resourceRow
+	err := c.get(ctx, "/cluster/resources", &rows)
+	return rows, err
+}
+
+func (r resourceRow) guest() *row {
+	kind := desired.KindVM
+	switch r.Type {
+	case "qemu":
+	case "lxc":
+		kind = desired.KindContainer
+	default:
+		return nil
+	}
+	return &row{
+		kind: kind, node: r.Node, vmid: r.Vmid.int(), name: r.Name, running: r.Status == "running",
+		template: r.Template.yes(), lock: r.Lock, tags: parseTags(r.Tags),
+	}
+}
+
+type statusRow struct {
+	Type, Name      string
+	Online, Quorate scalar
+}
+
+// readNodes tells which nodes answer, and whether the cluster can be written to.
+// A token that may not see that is told of nodes only.
+func (c *cluster) readNodes(ctx context.Context, inv *inventory) error {
+	var rows []statusRow
+	err := c.get(ctx, "/cluster/status", &rows)
+	inv.quorate = true
+	if status(err) == 403 {
+		var nodes []struct{ Node, Status string }
+		if err := c.get(ctx, "/nodes", &nodes); err != nil {
+			return err
+		}
+		for _, n := range nodes {
+			inv.node(n.Node, n.Status == "online")
+		}
+		return nil
+	}
+	for _, r := range rows {
+		switch r.Type {
+		case "node":
+			inv.node(r.Name, r.Online.yes())
+		case "cluster":
+			inv.quorate = r.Quorate.yes()
+		}
+	}
+	return err
+}
+
+func (inv *inventory) node(name string, online bool) {
+	if online {
+		inv.online = append(inv.online, name)
+		slices.Sort(inv.online)
+		return
+	}
+	inv.offline = append(inv.offline, name)
+	slices.Sort(inv.offline)
+}
+
+// readLists replaces the cluster's stale view of guests by each node's own.
+func (c *cluster) readLists(ctx context.Context, inv *inventory) {
+	inv.unsure = make(map[string]error)
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, node := range inv.online {
+		for _, family := range []string{"qemu", "lxc"} {
+			wg.Go(func() {
+				var rows []resourceRow
+				err := c.get(ctx, "/nodes/"+node+"/"+family, &rows)
+				mu.Lock()
+				defer mu.Unlock()
+				if err != nil {
+					inv.unsure[node] = err
+					return
+				}
+				for _, r := range rows {
+					r.Type, r.Node = family, node
+					if g := r.guest(); g.vmid > 0 {
+						inv.rows[g.vmid] = g
+					}
+				}
+			})
+		}
+	}
+	wg.Wait()
+}
+
+// unreachable says why a node's guests can't be read; "" if they can.
+func (inv *inventory) unreachable(node string) string {
+	if slices.Contains(inv.offline, node) {
+		return "node " + node + " is offline"
+	}
+	if err := inv.unsure[node]; err != nil {
+		return "node " + node + " does not answer: " + err.Error()
+	}
+	return ""
+}
+
+// storeOn finds a storage as a node has it.
+func (inv *inventory) storeOn(node, name string) (store, bool) {
+	i := slices.IndexFunc(inv.stores, func(s store) bool { return s.name == name && (s.node == node || node == "") })
+	if i < 0 {
+		return store{}, false
+	}
+	return inv.stores[i], true
+}
+
+func (inv *inventory) fill(rows []resourceRow) {
+	inv.rows = make(map[int]*row)
+	for _, r := range rows {
+		if g := r.guest(); g != nil {
+			inv.rows[g.vmid] = g
+		}
+		if r.Type == "storage" {
+			inv.stores = append(inv.stores, store{
+				node: r.Node, name: r.Storage, plugin: r.Plugintype, shared: r.Shared.yes(), up: r.Status == "available",
+			})
+		}
+	}
+	slices.SortFunc(inv.stores, func(a, b store) int { return strings.Compare(a.node+"/"+a.name, b.node+"/"+b.name) })
+}

@@ -1,0 +1,224 @@
+package proxmox
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"berth/applyers"
+	"berth/desired"
+	"berth/drift"
+)
+
+// Observe reads all sites at once. A site that can't be read makes only itself
+// unknown.
+func (a *Applyer) Observe(ctx context.Context, fleet *desired.Fleet, only applyers.Scope) (drift.Observed, error) {
+	names := slices.Sorted(maps.Keys(fleet.Sites))
+	parts := make([]drift.Observed, len(names))
+	var wg sync.WaitGroup
+	for i, name := range names {
+		if !a.concerns(fleet, name, only) {
+			continue
+		}
+		wg.Go(func() { parts[i] = a.observeSite(ctx, fleet, fleet.Sites[name], only) })
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return drift.Observed{}, ctx.Err()
+	}
+	all := drift.Observed{Counts: make(map[string]drift.Count)}
+	for _, part := range parts {
+		all.Lives = append(all.Lives, part.Lives...)
+		all.Blind = append(all.Blind, part.Blind...)
+		all.Foreign = append(all.Foreign, part.Foreign...)
+		all.Notes = append(all.Notes, part.Notes...)
+		maps.Copy(all.Counts, part.Counts)
+	}
+	oneProofEach(&all)
+	a.remember(all.Lives)
+	slices.SortStableFunc(all.Lives, func(x, y drift.Live) int { return strings.Compare(string(x.ID), string(y.ID)) })
+	slices.SortStableFunc(all.Blind, func(x, y drift.Blind) int {
+		return cmp.Or(strings.Compare(x.Site, y.Site), strings.Compare(string(x.ID), string(y.ID)))
+	})
+	slices.SortStableFunc(all.Foreign, func(x, y drift.Foreign) int {
+		return cmp.Or(strings.Compare(x.Site, y.Site), strings.Compare(x.What, y.What), strings.Compare(string(x.ID), string(y.ID)))
+	})
+	return all, nil
+}
+
+// concerns tells whether a site has to be read for a scope.
+func (a *Applyer) concerns(fleet *desired.Fleet, site string, only applyers.Scope) bool {
+	if only.IDs == nil {
+		return true
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.ContainsFunc(only.IDs, func(id desired.ID) bool {
+		r := fleet.Resource(id)
+		return r != nil && r.Site == site || a.seen[id].site == site
+	})
+}
+
+func (a *Applyer) remember(lives []drift.Live) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, live := range lives {
+		if h, ok := live.Handle.(*handle); ok {
+			a.seen[live.ID] = place{site: h.site, vmid: h.vmid}
+		}
+	}
+}
+
+// oneProofEach takes out what bears the proof of one resource twice, on two
+// sites: neither is touched.
+func oneProofEach(all *drift.Observed) {
+	bearers := make(map[desired.ID][]drift.Live)
+	for _, live := range all.Lives {
+		bearers[live.ID] = append(bearers[live.ID], live)
+	}
+	for id, lives := range bearers {
+		if len(lives) < 2 {
+			continue
+		}
+		all.Lives = slices.DeleteFunc(all.Lives, func(l drift.Live) bool { return l.ID == id })
+		for _, live := range lives {
+			what := fmt.Sprintf("%s on site %s", id, live.Site)
+			if h, ok := live.Handle.(*handle); ok {
+				what = fmt.Sprintf("%s %d on site %s", h.kind, h.vmid, live.Site)
+			}
+			all.Foreign = append(all.Foreign, twice(id, live.Site, what))
+		}
+	}
+}
+
+// sweep is one look at one site.
+type sweep struct {
+	*cluster
+	applyer *Applyer
+	fleet   *desired.Fleet
+	only    applyers.Scope
+	inv     inventory
+	grants  grants
+	log     changelog
+	out     drift.Observed
+	// dark are resources that are reported as unknown already.
+	dark map[desired.ID]bool
+}
+
+func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *desired.Site, only applyers.Scope) drift.Observed {
+	blind := func(reason, remedy string) drift.Observed {
+		return drift.Observed{Blind: []drift.Blind{{Site: site.Name, Reason: reason, Remedy: remedy}}}
+	}
+	c, err := a.begin(ctx, site)
+	if err != nil {
+		return blind(err.Error(), "")
+	}
+	s := &sweep{cluster: c, applyer: a, fleet: fleet, only: only, dark: make(map[desired.ID]bool)}
+	// The first request goes alone: each that is refused costs three seconds.
+	var version struct{ Version string }
+	if err := s.get(ctx, "/version", &version); err != nil {
+		return blind(s.whyBlind(err))
+	}
+	if err := s.readCluster(ctx); err != nil {
+		return blind(s.whyBlind(err))
+	}
+	if !s.inv.quorate {
+		return blind("the cluster has no quorum", "see pvecm status on a node that runs")
+	}
+	s.readLists(ctx, &s.inv)
+	s.guests(ctx)
+	s.images(ctx)
+	s.readOnly(version.Version)
+	return s.out
+}
+
+// whyBlind says why a site can't be read, and what to do.
+func (s *sweep) whyBlind(err error) (reason, remedy string) {
+	switch status(err) {
+	case 401:
+		return "401, the token has expired or is wrong", "make one with pveum user token add, and put it where the site's token points"
+	case 403:
+		return err.Error(), s.helpWith(err)
+	}
+	return err.Error(), ""
+}
+
+// readCluster reads what is said of the cluster as a whole.
+func (s *sweep) readCluster(ctx context.Context) error {
+	var rows []resourceRow
+	var errs [3]error
+	var wg sync.WaitGroup
+	wg.Go(func() { s.grants, errs[0] = s.readGrants(ctx) })
+	wg.Go(func() { rows, errs[1] = s.readResources(ctx) })
+	wg.Go(func() { errs[2] = s.readNodes(ctx, &s.inv) })
+	wg.Go(func() {
+		var err error
+		if s.log, err = s.readChangelog(ctx); err != nil {
+			s.applyer.opts.Log.DebugContext(ctx, "the cluster log can't be read", "site", s.site.Name, "err", err)
+		}
+	})
+	wg.Wait()
+	s.inv.fill(rows)
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// looks tells whether a resource is in the scope of this look.
+func (s *sweep) looks(id desired.ID) bool {
+	return s.only.IDs == nil || slices.Contains(s.only.IDs, id)
+}
+
+// wanted lists the resources of some kinds that the manifests put on this site.
+func (s *sweep) wanted(kinds ...string) []*desired.Resource {
+	var all []*desired.Resource
+	for _, r := range s.fleet.Resources {
+		if r.Site == s.site.Name && slices.Contains(kinds, r.ID.Kind()) && s.looks(r.ID) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// unknown reports one resource as unread.
+func (s *sweep) unknown(id desired.ID, reason, remedy string) {
+	if s.dark[id] {
+		return
+	}
+	s.dark[id] = true
+	s.out.Blind = append(s.out.Blind, drift.Blind{ID: id, Site: s.site.Name, Reason: reason, Remedy: remedy})
+}
+
+func (s *sweep) foreign(id desired.ID, what, reason, remedy string) {
+	s.out.Foreign = append(s.out.Foreign, drift.Foreign{ID: id, Site: s.site.Name, What: what, Reason: reason, Remedy: remedy})
+}
+
+func (s *sweep) note(id desired.ID, path desired.Path, text string) {
+	s.out.Notes = append(s.out.Notes, drift.Note{ID: id, Path: path, Text: text})
+}
+
+// readOnly holds every step on a Proxmox whose major version is unknown: it is
+// read and never written.
+func (s *sweep) readOnly(version string) {
+	major, _, _ := strings.Cut(version, ".")
+	if major == "8" || major == "9" {
+		return
+	}
+	ids := make(map[desired.ID]bool)
+	for _, r := range s.wanted(desired.KindVM, desired.KindContainer, desired.KindImage) {
+		ids[r.ID] = true
+	}
+	for _, live := range s.out.Lives {
+		ids[live.ID] = true
+	}
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		s.foreign(id, "site "+s.site.Name, "it runs Proxmox VE "+version+", which this version of Berth reads and never writes", "upgrade Berth")
+	}
+}

@@ -1,0 +1,206 @@
+package proxmox
+
+import (
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"berth/desired"
+)
+
+// sets tells whether the manifest sets a path.
+func (j *job) sets(path desired.Path) bool {
+	_, set := j.Want.Set[path]
+	return set
+}
+
+// setsWithin tells whether the manifest sets a path or anything below it.
+func (j *job) setsWithin(path desired.Path) bool {
+	for p := range j.Want.Set {
+		if p.Within(path) {
+			return true
+		}
+	}
+	return false
+}
+
+// tags are the wanted tags and Berth's own, in order. Unmanaged tags stay.
+func (j *job) tags(have []string, archived bool) []string {
+	tags := []string{fleetTag(j.Fleet.Spec.Name)}
+	if archived {
+		tags = append(tags, archivedTag)
+	}
+	managed := j.Want != nil && (have == nil || j.sets("tags") && !j.Want.Ignores("tags"))
+	if managed {
+		tags = append(tags, j.guest().Tags...)
+	}
+	for _, tag := range have {
+		if tag != archivedTag && (ownTag(tag) || !managed) {
+			tags = append(tags, tag)
+		}
+	}
+	for i := range tags {
+		tags[i] = strings.ToLower(tags[i])
+	}
+	slices.Sort(tags)
+	return slices.Compact(tags)
+}
+
+// startupOptions are the options that a phase stands for.
+func (j *job) startupOptions() params {
+	g := j.guest()
+	if !j.sets("startup") && g.Startup == "" {
+		return nil
+	}
+	switch g.Startup {
+	case "never", "":
+		return params{"onboot": "0"}
+	case "yes":
+		return params{"onboot": "1", "startup": ""}
+	}
+	return params{"onboot": "1", "startup": phaseProps(j.site.Phases[g.Startup]).String()}
+}
+
+// option is what the manifest asks for in one option of Proxmox. Parts that the
+// manifest does not set are carried over from what is. "" takes the option away.
+func (j *job) option(path desired.Path, g *found) (option, value string) {
+	option = optionOf(j.kind, path)
+	guest := j.guest()
+	switch option {
+	case "description":
+		return option, joinDescription(guest.Description, g.stamp)
+	case "name", "hostname":
+		return option, guest.Hostname
+	case "tags":
+		return option, strings.Join(j.tags(g.tags, !g.stamp.Archived.IsZero()), ";")
+	case "protection":
+		return option, bit(guest.Protection)
+	case "nameserver":
+		return option, strings.Join(guest.DNS, " ")
+	case "searchdomain":
+		return option, strings.Join(guest.Search, " ")
+	}
+	switch spec := j.Want.Spec.(type) {
+	case *desired.VM:
+		return option, j.vmOption(option, spec, g)
+	case *desired.Container:
+		return option, ctOption(option, spec)
+	}
+	return option, ""
+}
+
+// cpuOption is what both kinds of guest say of processors.
+func cpuOption(option string, cpu desired.CPU) (value string, ok bool) {
+	switch option {
+	case "cores":
+		return positive(cpu.Cores), true
+	case "cpuunits":
+		return positive(cpu.Units), true
+	case "cpulimit":
+		return formatNumber(cpu.Limit), true
+	}
+	return "", false
+}
+
+func positive(n int) string {
+	if n <= 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+func ctOption(option string, ct *desired.Container) string {
+	if value, ok := cpuOption(option, ct.CPU); ok {
+		return value
+	}
+	switch option {
+	case "memory":
+		return mebibytes(ct.Memory)
+	case "swap":
+		return mebibytes(ct.Swap)
+	case "features":
+		features := slices.Sorted(slices.Values(ct.Features))
+		for i, f := range features {
+			if !strings.Contains(f, "=") {
+				features[i] = f + "=1"
+			}
+		}
+		return strings.Join(features, ",")
+	}
+	return ""
+}
+
+func (j *job) vmOption(option string, vm *desired.VM, g *found) string {
+	if value, ok := cpuOption(option, vm.CPU); ok {
+		return value
+	}
+	switch option {
+	case "sockets":
+		return positive(vm.CPU.Sockets)
+	case "numa":
+		return bit(vm.CPU.NUMA)
+	case "cpu":
+		p := parseProps("cputype", g.conf.values["cpu"])
+		p.set("cputype", vm.CPU.Type)
+		return p.String()
+	case "memory":
+		return mebibytes(vm.Memory.Size)
+	case "balloon":
+		return j.balloon(vm)
+	case "agent":
+		return j.agent(vm, g)
+	case "tablet":
+		return bit(vm.Tablet)
+	case "boot":
+		return "order=" + strings.Join(vm.Boot, ";")
+	}
+	return map[string]string{
+		"bios": vm.BIOS, "machine": vm.Machine, "scsihw": vm.SCSIHW, "ostype": vm.OSType, "vga": vm.VGA,
+		"serial0": vm.Serial0, "keyboard": vm.Keyboard, "hotplug": vm.Hotplug,
+	}[option]
+}
+
+// balloon is what ballooning may go down to; 0 takes the device away.
+func (j *job) balloon(vm *desired.VM) string {
+	switch {
+	case j.sets("memory.balloon") && !vm.Memory.Balloon:
+		return "0"
+	case j.sets("memory.min"):
+		return mebibytes(vm.Memory.Min)
+	}
+	return ""
+}
+
+func (j *job) agent(vm *desired.VM, g *found) string {
+	p := parseProps("enabled", g.conf.values["agent"])
+	for word, part := range map[string][2]string{
+		"enabled": {"enabled", bit(vm.Agent.Enabled)}, "fstrim": {"fstrim_cloned_disks", bit(vm.Agent.FSTrim)}, "type": {"type", vm.Agent.Type},
+	} {
+		if j.sets(desired.Path("agent." + word)) {
+			p.set(part[0], part[1])
+		}
+	}
+	if p.value("enabled") == "" {
+		p.set("enabled", bit(vm.Agent.Enabled))
+	}
+	slices.SortStableFunc(p.parts, func(a, b prop) int { return strings.Compare(a.key, b.key) })
+	return p.String()
+}
+
+// compact takes away what is equal to what is, and parts what is set from what
+// is taken away.
+func compact(set params, have map[string]string) (write params, remove []string) {
+	write = make(params)
+	for _, option := range slices.Sorted(maps.Keys(set)) {
+		value, is := set[option], have[option]
+		switch {
+		case value == is:
+		case value == "":
+			remove = append(remove, option)
+		default:
+			write[option] = value
+		}
+	}
+	return write, remove
+}

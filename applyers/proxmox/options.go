@@ -1,0 +1,55 @@
+package proxmox
+
+import (
+	"berth/desired"
+)
+
+// optionOf is the option of Proxmox in which a value of the manifest stands; ""
+// for none.
+func optionOf(kind string, path desired.Path) string {
+	keys := path.Keys()
+	if len(keys) == 0 {
+		return ""
+	}
+	vm := kind == desired.KindVM
+	switch keys[0] {
+	case "hostname":
+		if vm {
+			return "name"
+		}
+		return "hostname"
+	case "disks", "networks":
+		if len(keys) > 1 {
+			return keys[1]
+		}
+		return ""
+	case "dns":
+		return "nameserver"
+	case "search":
+		return "searchdomain"
+	case "cpu":
+		if len(keys) < 2 {
+			return ""
+		}
+		switch keys[1] {
+		case "cores", "sockets", "numa":
+			return keys[1]
+		case "type":
+			return "cpu"
+		case "units":
+			return "cpuunits"
+		case "limit":
+			return "cpulimit"
+		}
+		return ""
+	case "memory":
+		if len(keys) > 1 && keys[1] != "size" {
+			return "balloon"
+		}
+		return "memory"
+	case "description", "startup", "tags", "protection", "swap", "features", "unprivileged",
+		"bios", "machine", "scsihw", "ostype", "vga", "serial0", "tablet", "keyboard", "hotplug", "boot", "agent":
+		return keys[0]
+	}
+	return ""
+}

@@ -1,0 +1,168 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// proves tells whether a guest's stamp names this fleet, this site and the very
+// guest that it stands on; otherwise it says why not, and what to do.
+func (s *sweep) proves(g *found) (ours bool, reason, remedy string) {
+	fleet := s.fleet.Spec
+	tagged := slices.Contains(g.tags, strings.ToLower(fleetTag(fleet.Name)))
+	switch {
+	case slices.ContainsFunc(s.site.Foreign, func(r desired.IDRange) bool { return r.Contains(g.vmid) }):
+		return false, "the site lists this VMID as foreign", ""
+	case g.stamped && g.stamp.Version > stampVersion:
+		return false, "its stamp is of a newer Berth", "upgrade this one"
+	case g.stamped && (g.stamp.Fleet != fleet.Name || g.stamp.UID != fleet.UID):
+		return false, "it belongs to fleet " + g.stamp.Fleet + " (uid " + g.stamp.UID + ")", ""
+	case g.stamped && g.stamp.Site != s.site.Name:
+		return false, "its stamp names site " + g.stamp.Site, "if it was moved here, write the stamp's site anew"
+	case g.stamped && g.stamp.VMID != g.vmid:
+		return false, fmt.Sprintf("its stamp names VMID %d: it is a copy of %s made by hand", g.stamp.VMID, g.stamp.ID),
+			fmt.Sprintf("take the last line of its description and the tag %s off", fleetTag(fleet.Name))
+	case g.stamped && g.stamp.ID.Kind() != g.kind:
+		return false, "its stamp names " + string(g.stamp.ID) + ", which it is not", ""
+	case g.stamped && g.template:
+		return false, "it was made into a template", "make a copy of it, and give the copy another VMID"
+	case g.stamped:
+		return true, "", ""
+	case tagged:
+		return false, "it bears our tag and no stamp: ownership lost", ""
+	}
+	return false, "it is not ours", ""
+}
+
+// sort parts the guests that are ours, by resource, and reports the others.
+func (s *sweep) sort(ctx context.Context, read []*found, wanted []*desired.Resource) map[desired.ID][]*found {
+	mine := make(map[desired.ID][]*found)
+	var others []*found
+	for _, g := range read {
+		if ours, _, _ := s.proves(g); ours {
+			mine[g.stamp.ID] = append(mine[g.stamp.ID], g)
+		} else {
+			others = append(others, g)
+		}
+	}
+	for _, id := range sortedIDs(mine) {
+		if list := mine[id]; len(list) > 1 {
+			for _, g := range list {
+				s.out.Foreign = append(s.out.Foreign, twice(id, s.site.Name, g.what()))
+			}
+		}
+		s.displaced(id, mine[id], wanted, mine)
+	}
+	for _, g := range others {
+		s.other(ctx, g, wanted, mine)
+	}
+	return mine
+}
+
+// twice is what is said of each guest that bears a proof which another bears too.
+func twice(id desired.ID, site, what string) drift.Foreign {
+	return drift.Foreign{
+		ID: id, Site: site, What: what, Reason: "another guest proves to be " + string(id) + " just as well; neither is touched",
+		Remedy: "take the last line of the description off the one that is not",
+	}
+}
+
+// displaced reports a guest of ours that has the VMID which another one wants.
+func (s *sweep) displaced(id desired.ID, list []*found, wanted []*desired.Resource, mine map[desired.ID][]*found) {
+	for _, g := range list {
+		for _, r := range wanted {
+			if r.ID != id && s.fleet.Guest(r.ID).VMID == g.vmid && len(mine[r.ID]) == 0 {
+				s.foreign(r.ID, g.what(), fmt.Sprintf("it is %s of this fleet and keeps its VMID until it is deleted", id),
+					fmt.Sprintf("give %s another id, or wait until %s is gone", r.ID, id))
+			}
+		}
+	}
+}
+
+// other reports a guest that is not ours, if it is in the way or bears our signs.
+func (s *sweep) other(ctx context.Context, g *found, wanted []*desired.Resource, mine map[desired.ID][]*found) {
+	_, reason, remedy := s.proves(g)
+	at := slices.IndexFunc(wanted, func(r *desired.Resource) bool { return s.fleet.Guest(r.ID).VMID == g.vmid })
+	if at >= 0 && len(mine[wanted[at].ID]) == 0 {
+		s.inTheWay(ctx, g, wanted[at], reason, remedy)
+		return
+	}
+	at = slices.IndexFunc(wanted, func(r *desired.Resource) bool { return g.name != "" && s.fleet.Guest(r.ID).Hostname == g.name })
+	var id desired.ID
+	if at >= 0 && !g.stamped {
+		reason = fmt.Sprintf("it is not ours and has the name that %s wants", wanted[at].ID)
+		if len(mine[wanted[at].ID]) == 0 {
+			// Nothing is made beside it: two guests of one name may have one
+			// address and one purpose.
+			id = wanted[at].ID
+			remedy = fmt.Sprintf("give %s another hostname, or rename or remove that guest", id)
+		}
+	}
+	if at < 0 && !g.stamped && remedy == "" {
+		remedy = "take the tag " + fleetTag(s.fleet.Spec.Name) + " off it"
+	}
+	s.foreign(id, g.what(), reason, remedy)
+}
+
+// inTheWay reports what stands on a wanted VMID.
+func (s *sweep) inTheWay(ctx context.Context, g *found, want *desired.Resource, reason, remedy string) {
+	tagged := slices.Contains(g.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name)))
+	switch {
+	case !g.stamped && (g.lock == "create" || g.lock == "clone"):
+		s.stub(ctx, g, want)
+		return
+	case !g.stamped && tagged:
+		line := stamp{Fleet: s.fleet.Spec.Name, UID: s.fleet.Spec.UID, ID: want.ID, Site: s.site.Name, VMID: g.vmid}
+		remedy = fmt.Sprintf("`agent adopt` is not built yet: if it is %s, put this as the last line of its description: %s", want.ID, line)
+	case remedy == "":
+		remedy = fmt.Sprintf("give %s another id, or remove that guest", want.ID)
+	}
+	s.foreign(want.ID, g.what(), reason, remedy)
+}
+
+// stub tells a guest that is being made from what a broken creation left behind.
+func (s *sweep) stub(ctx context.Context, g *found, want *desired.Resource) {
+	upid, err := s.activeTask(ctx, g.node, g.vmid)
+	switch {
+	case err != nil:
+		s.unknown(want.ID, fmt.Sprintf("%s is a stub of a creation, and whether that still runs can't be read: %v", g.what(), err), s.helpWith(err))
+	case upid != "":
+		s.unknown(want.ID, g.what()+" is being created", "")
+	default:
+		tool := "qm"
+		if g.kind == desired.KindContainer {
+			tool = "pct"
+		}
+		s.foreign(want.ID, g.what(), "it is what a broken creation left behind (lock: "+g.lock+"), and a token can't clear that",
+			fmt.Sprintf("as root on %s: %s unlock %d && %s destroy %d", g.node, tool, g.vmid, tool, g.vmid))
+	}
+}
+
+// activeTask finds a task that works on a guest; "" if none does.
+func (c *cluster) activeTask(ctx context.Context, node string, vmid int) (upid string, err error) {
+	var tasks []struct{ Upid, Status string }
+	if err := c.get(ctx, fmt.Sprintf("/nodes/%s/tasks?source=active&vmid=%d", node, vmid), &tasks); err != nil {
+		return "", err
+	}
+	for _, t := range tasks {
+		// Ended tasks stay in this list for a while.
+		if t.Status == "" || strings.EqualFold(t.Status, "running") {
+			return t.Upid, nil
+		}
+	}
+	return "", nil
+}
+
+func sortedIDs[V any](m map[desired.ID]V) []desired.ID {
+	ids := make([]desired.ID, 0, len(m))
+	for id := range m {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	return ids
+}

@@ -1,0 +1,138 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"berth/applyers"
+	"berth/desired"
+)
+
+// powerState is what a guest does right now.
+type powerState struct {
+	Status string
+	HA     struct{ Managed scalar }
+}
+
+func (j *job) power(ctx context.Context) (powerState, error) {
+	var s powerState
+	err := j.get(ctx, j.path()+"/status/current", &s)
+	return s, err
+}
+
+// runs tells whether the guest runs, and refuses where HA is in charge.
+func (j *job) runs(ctx context.Context) (bool, error) {
+	s, err := j.power(ctx)
+	if err != nil {
+		return false, err
+	}
+	if s.HA.Managed.yes() {
+		return false, &applyers.HeldError{Reason: "it is managed by HA, which Berth can't steer yet: set its state there"}
+	}
+	return s.Status == "running", nil
+}
+
+// start starts the guest and makes sure that it runs: a task that ends well says
+// nothing about QEMU a moment later (FACTS 2).
+func (j *job) start(ctx context.Context) error {
+	running, err := j.runs(ctx)
+	if err != nil || running {
+		return err
+	}
+	err = j.patient(ctx, func() error {
+		return j.do(ctx, j.p, j.limit(anyTask), "POST", j.path()+"/status/start", params{})
+	})
+	if err != nil && !says(err, "already running") {
+		return fmt.Errorf("start %s %d: %w", j.kind, j.vmid, err)
+	}
+	if running, err = j.runs(ctx); err != nil {
+		return err
+	}
+	if !running {
+		return fmt.Errorf("start %s %d: it stopped again at once: see the task's log", j.kind, j.vmid)
+	}
+	return nil
+}
+
+func (j *job) startStep(ctx context.Context) error {
+	if _, err := j.mine(ctx); err != nil {
+		return err
+	}
+	return j.start(ctx)
+}
+
+func (j *job) stopStep(ctx context.Context) error {
+	if _, err := j.mine(ctx); err != nil {
+		return err
+	}
+	return j.stop(ctx)
+}
+
+// stop shuts the guest down; one that does not react is left running, unless the
+// manifest says force.
+func (j *job) stop(ctx context.Context) error {
+	running, err := j.runs(ctx)
+	if err != nil || !running {
+		return err
+	}
+	limit := j.limit(shutdown)
+	options := params{"timeout": strconv.Itoa(int(limit / time.Second))}
+	force := false
+	if g := j.guest(); g != nil {
+		force = g.Lifecycle.Stop == "force"
+	}
+	if force {
+		options["forceStop"] = "1"
+	}
+	err = j.patient(ctx, func() error {
+		return j.do(ctx, j.p, limit+j.limit(anyTask), "POST", j.path()+"/status/shutdown", options)
+	})
+	if errors.Is(err, applyers.ErrLeft) {
+		return err
+	}
+	// A guest that stopped meanwhile is a failure to Proxmox and none to us.
+	still, look := j.runs(ctx)
+	switch {
+	case look != nil:
+		return errors.Join(err, look)
+	case !still:
+		return nil
+	case err != nil && says(err, "timeout", "timed out"):
+		return &applyers.HeldError{Reason: fmt.Sprintf("it did not shut down in %s; left running (lifecycle.stop: graceful)", desired.Duration(limit))}
+	case err != nil:
+		return fmt.Errorf("shut %s %d down: %w", j.kind, j.vmid, err)
+	}
+	return fmt.Errorf("shut %s %d down: it still runs", j.kind, j.vmid)
+}
+
+// reboot lets pending changes take effect. One that has none any more was
+// rebooted already.
+func (j *job) reboot(ctx context.Context) error {
+	g, err := j.mine(ctx)
+	if err != nil {
+		return err
+	}
+	running, err := j.runs(ctx)
+	switch {
+	case err != nil:
+		return err
+	case !running:
+		return j.start(ctx)
+	case len(g.conf.now) == 0:
+		return nil
+	}
+	limit := j.limit(shutdown)
+	err = j.patient(ctx, func() error {
+		return j.do(ctx, j.p, limit+j.limit(anyTask), "POST", j.path()+"/status/reboot", params{"timeout": strconv.Itoa(int(limit / time.Second))})
+	})
+	if err != nil && says(err, "timeout", "timed out") {
+		return &applyers.HeldError{Reason: fmt.Sprintf("it did not shut down in %s; left running, the changes wait", desired.Duration(limit))}
+	}
+	if err != nil {
+		return fmt.Errorf("reboot %s %d: %w", j.kind, j.vmid, err)
+	}
+	return nil
+}

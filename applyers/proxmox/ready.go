@@ -1,0 +1,143 @@
+package proxmox
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"berth/applyers"
+	"berth/desired"
+)
+
+// probeTimeout is how long one try of a port may take.
+const probeTimeout = 5 * time.Second
+
+// ready waits until the guest runs, is known and answers.
+func (j *job) ready(ctx context.Context) error {
+	limit := cmp.Or(time.Duration(j.guest().Ready.Timeout), j.limit(readiness))
+	end := j.now().Add(limit)
+	pause := backoff.NewExponentialBackOff()
+	pause.InitialInterval, pause.MaxInterval, pause.RandomizationFactor = 500*time.Millisecond, 5*time.Second, 0
+	for {
+		missing, err := j.lacks(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return applyers.ErrLeft
+		case err == nil && missing == "":
+			return nil
+		case err != nil && !errors.Is(err, errNotYet):
+			return err
+		case j.now().After(end):
+			return fmt.Errorf("not ready after %s: %s", desired.Duration(limit), missing)
+		}
+		if sleep(ctx, pause.NextBackOff()) != nil {
+			return applyers.ErrLeft
+		}
+	}
+}
+
+// errNotYet is an answer that may be another one in a moment.
+var errNotYet = errors.New("not yet")
+
+// lacks tells what is still missing; "" if the guest is ready.
+func (j *job) lacks(ctx context.Context) (string, error) {
+	g, err := j.mine(ctx)
+	if err != nil {
+		return "", err
+	}
+	running, err := j.power(ctx)
+	switch {
+	case err != nil:
+		return "its state can't be read: " + err.Error(), errNotYet
+	case running.Status != "running":
+		return "it does not run", errNotYet
+	}
+	addr := j.address(ctx, g)
+	port := j.readyPort()
+	needs := j.guest().Ready
+	switch {
+	case addr == "" && (port != 0 || len(j.guest().Networks) > 0 && !j.addressless()):
+		return "its address is not known: give it a static address or a reservation, or enable its guest agent", errNotYet
+	case addr != "":
+		j.p.Made(j.ID, desired.FactAddress, addr)
+	}
+	if needs.Agent && j.kind == desired.KindVM {
+		if err := j.write(ctx, "POST", j.path()+"/agent/ping", params{}, nil); err != nil {
+			if errors.Is(err, applyers.ErrLeft) {
+				return "", err
+			}
+			return "its guest agent does not answer", errNotYet
+		}
+	}
+	if port != 0 {
+		if err := j.probe(ctx, addr, port); err != nil {
+			return fmt.Sprintf("port %d of %s does not answer: %v", port, addr, err), errNotYet
+		}
+	}
+	return "", nil
+}
+
+// addressless tells whether no interface is meant to have an address.
+func (j *job) addressless() bool {
+	for _, nic := range j.guest().Networks {
+		if nic.Address != "none" {
+			return false
+		}
+	}
+	return true
+}
+
+// address is where the guest is reached, as far as it can be told.
+func (j *job) address(ctx context.Context, g *found) string {
+	if addr := configured(g); addr != "" {
+		return addr
+	}
+	if addr, known := j.Fleet.Address(j.ID); known {
+		return addr
+	}
+	return j.asked(ctx, g)
+}
+
+// readyPort is the port that must answer: the one that the manifest names; SSH
+// where a playbook wants the guest; else that of a route to it, whose service
+// stands without a playbook. 0 is none.
+func (j *job) readyPort() int {
+	guest := j.guest()
+	if guest.Ready.Port != 0 {
+		return guest.Ready.Port
+	}
+	route := 0
+	for _, r := range j.Fleet.Resources {
+		switch spec := r.Spec.(type) {
+		case *desired.Playbook:
+			if slices.Contains(spec.Targets, j.ID) {
+				return cmp.Or(guest.SSH.Port, j.Fleet.Spec.SSH.Port, 22)
+			}
+		case *desired.Edge:
+			for _, name := range slices.Sorted(maps.Keys(spec.TLS.Routes)) {
+				if id, port, ok := spec.TLS.Routes[name].Guest(); ok && id == j.ID && route == 0 {
+					route = whole(port, 0)
+				}
+			}
+		}
+	}
+	return route
+}
+
+func (j *job) probe(ctx context.Context, addr string, port int) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	conn, err := j.applyer.opts.Dial(ctx, "tcp", net.JoinHostPort(addr, strconv.Itoa(port)))
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}

@@ -1,0 +1,148 @@
+package proxmox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"berth/applyers"
+)
+
+// remove destroys the guest and its volumes, after it has looked once more at
+// everything that speaks against it.
+func (j *job) remove(ctx context.Context) error {
+	g, err := j.mine(ctx)
+	if gone := new(applyers.HeldError); errors.As(err, &gone) {
+		// A delete that was carried out before is a success now.
+		if _, again := j.look(ctx); errors.Is(again, errGone) {
+			return nil
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if flag(g.conf.values["protection"], false) {
+		return &applyers.HeldError{Reason: "it is protected: take the protection off on Proxmox first (Options, Protection: No)"}
+	}
+	if err := j.stop(ctx); err != nil {
+		return err
+	}
+	if err := j.loseNothing(ctx, g); err != nil {
+		return err
+	}
+	// The last look: what was read before the shutdown may be minutes old.
+	if g, err = j.mine(ctx); err != nil {
+		return err
+	}
+	if reason := foreignVolume(g); reason != "" {
+		return &applyers.HeldError{Reason: reason}
+	}
+	err = j.patient(ctx, func() error {
+		return j.do(ctx, j.p, j.limit(anyTask), http.MethodDelete, j.path(), params{"purge": "1"})
+	})
+	if unanswered(err) && !errors.Is(err, applyers.ErrLeft) {
+		if _, look := j.look(ctx); errors.Is(look, errGone) {
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("delete %s %d: %w", j.kind, j.vmid, err)
+	}
+	return nil
+}
+
+// foreignVolume names a volume of another guest that is attached; "" if there is
+// none.
+func foreignVolume(g *found) string {
+	for _, at := range volumesOf(g.kind, g.conf.values) {
+		if owner := ownerOf(at.volid); owner != 0 && owner != g.vmid {
+			return fmt.Sprintf("%s is %s, which belongs to guest %d: detach it first", at.slot, at.volid, owner)
+		}
+	}
+	return ""
+}
+
+// loseNothing refuses where another guest uses a volume of this one: Proxmox
+// would destroy it even under a running guest (FACTS 6).
+func (j *job) loseNothing(ctx context.Context, g *found) error {
+	if reason := foreignVolume(g); reason != "" {
+		return &applyers.HeldError{Reason: reason}
+	}
+	rows, err := j.readResources(ctx)
+	if err != nil {
+		return err
+	}
+	reasons := make([]string, len(rows))
+	var wg sync.WaitGroup
+	for i, r := range rows {
+		other := r.guest()
+		if other == nil || other.vmid == g.vmid {
+			continue
+		}
+		wg.Go(func() {
+			conf, err := j.readConfig(ctx, other.kind, other.node, other.vmid)
+			if err != nil {
+				if !absent(err) {
+					reasons[i] = fmt.Sprintf("%s can't be read, and may use a volume of this guest: %v", other.what(), err)
+				}
+				return
+			}
+			for _, values := range []map[string]string{conf.values, conf.now} {
+				for _, at := range volumesOf(other.kind, values) {
+					if ownerOf(at.volid) == g.vmid {
+						reasons[i] = fmt.Sprintf("%s uses %s as %s: detach it there first", other.what(), at.volid, at.slot)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	reasons = slices.DeleteFunc(reasons, func(r string) bool { return r == "" })
+	if len(reasons) > 0 {
+		return &applyers.HeldError{Reason: strings.Join(reasons, "; ")}
+	}
+	return nil
+}
+
+// attached is a volume in a slot.
+type attached struct{ slot, volid string }
+
+// volumesOf lists the volumes that a configuration names, unused ones too.
+func volumesOf(kind string, values map[string]string) []attached {
+	var all []attached
+	for key, value := range values {
+		unused := strings.HasPrefix(key, "unused")
+		if !unused && !diskSlot(kind, key, value) && !strings.HasPrefix(key, "ide") && !strings.HasPrefix(key, "sata") && !strings.HasPrefix(key, "scsi") {
+			continue
+		}
+		if volid := parseProps(volumeKey(kind), value).value(volumeKey(kind)); strings.Contains(volid, ":") {
+			all = append(all, attached{key, volid})
+		}
+	}
+	slices.SortFunc(all, func(a, b attached) int { return strings.Compare(a.slot, b.slot) })
+	return all
+}
+
+// ownerOf is the VMID in a volume's name, which is what makes Proxmox destroy
+// it together with that guest: "local:101/vm-101-disk-0.raw", "lvm:vm-101-disk-0";
+// 0 for ISOs and images.
+func ownerOf(volid string) int {
+	_, name, _ := strings.Cut(volid, ":")
+	name = name[strings.LastIndexByte(name, '/')+1:]
+	for _, prefix := range []string{"vm-", "base-", "subvol-"} {
+		rest, ok := strings.CutPrefix(name, prefix)
+		if !ok {
+			continue
+		}
+		number, _, _ := strings.Cut(rest, "-")
+		if n, err := strconv.Atoi(number); err == nil {
+			return n
+		}
+	}
+	return 0
+}

@@ -1,0 +1,129 @@
+package proxmox
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"berth/applyers/proxmox/seed"
+	"berth/desired"
+)
+
+// seedDrive builds the seed, uploads it, and adds the drive that imports it: the
+// seed is then a disk of the guest's own, goes where it goes and dies with it
+// (FACTS 6).
+func (j *job) seedDrive(ctx context.Context, vm *desired.VM, options params, instance string) error {
+	image, err := j.buildSeed(vm, options, instance)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(image)
+	store := j.seedStore()
+	if store == "" {
+		return errors.New("the site names no storage for seeds: set seeds, or images")
+	}
+	name := fmt.Sprintf("%s%s.raw", j.seedPrefix(), hex.EncodeToString(sum[:6]))
+	// What an attempt that was killed left behind.
+	if err := j.removeSeeds(ctx, name); err != nil {
+		return fmt.Errorf("remove old seeds: %w", err)
+	}
+	upid, err := j.upload(ctx, j.node, store, "import", name, image, hex.EncodeToString(sum[:]))
+	if err != nil {
+		return fmt.Errorf("upload the seed: %w", err)
+	}
+	if err := j.begun(ctx, j.p, j.limit(anyTask), upid); err != nil {
+		return fmt.Errorf("upload the seed: %w", err)
+	}
+	slot := seedSlot(vm)
+	if options[slot] != "" {
+		return fmt.Errorf("slot %s is the seed's and the manifest's disk's: set cloudInit.slot", slot)
+	}
+	p := props{first: "file"}
+	p.set("file", j.besideBoot(vm)+":0")
+	p.set("import-from", store+":import/"+name)
+	options[slot] = p.String()
+	return nil
+}
+
+func seedSlot(vm *desired.VM) string {
+	if vm.CloudInit != nil && vm.CloudInit.Slot != "" {
+		return vm.CloudInit.Slot
+	}
+	return "scsi30"
+}
+
+func (j *job) seedPrefix() string { return "berth-" + itoa(j.vmid) + "-" }
+
+// seedStore is where seeds are uploaded.
+func (j *job) seedStore() string {
+	if j.site.Seeds != "" {
+		return storeOf(j.site, j.site.Seeds)
+	}
+	return storeOf(j.site, j.site.Images)
+}
+
+// besideBoot is the storage of the disk that the guest boots from.
+func (j *job) besideBoot(vm *desired.VM) string {
+	for _, slot := range bootOrder(vm) {
+		if d, ok := vm.Disks[slot]; ok {
+			return storeOf(j.site, d.Storage)
+		}
+	}
+	return j.seedStore()
+}
+
+// buildSeed writes the image that cloud-init reads. Its interfaces are found by
+// their MACs, which are made before the guest is.
+func (j *job) buildSeed(vm *desired.VM, options params, instance string) ([]byte, error) {
+	in := seed.Input{
+		InstanceID: instance, Hostname: vm.Hostname, CloudInit: vm.CloudInit, DNS: vm.DNS, Search: vm.Search,
+	}
+	for _, slot := range slices.Sorted(maps.Keys(vm.Networks)) {
+		nic := vm.Networks[slot]
+		_, mac := nicModel(parseProps("", options[slot]))
+		address := nic.Address
+		if address == "" {
+			address = "dhcp"
+		}
+		in.NICs = append(in.NICs, seed.NIC{MAC: mac, Name: nic.Name, Address: address, Gateway: nic.Gateway})
+	}
+	s, err := seed.Build(in)
+	if err != nil {
+		return nil, err
+	}
+	image, err := s.ISO()
+	if err != nil {
+		return nil, fmt.Errorf("write the seed's image: %w", err)
+	}
+	return image, nil
+}
+
+// removeSeeds removes what was uploaded for this guest, save the file of one
+// name.
+func (j *job) removeSeeds(ctx context.Context, save string) error {
+	store := j.seedStore()
+	vm, ok := j.Want.Spec.(*desired.VM)
+	if !ok || vm.CloudInit == nil || store == "" {
+		return nil
+	}
+	volumes, err := j.content(ctx, j.node, store, "import")
+	if err != nil {
+		return err
+	}
+	for _, v := range volumes {
+		name := v.Volid[strings.LastIndexByte(v.Volid, '/')+1:]
+		if name == save || !strings.HasPrefix(name, j.seedPrefix()) {
+			continue
+		}
+		// One that is not there any more is a success (FACTS 7).
+		if err := j.do(ctx, j.p, j.limit(anyTask), "DELETE", "/nodes/"+j.node+"/storage/"+store+"/content/"+v.Volid, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package proxmox
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"berth/desired"
+)
+
+// vm fills in what only virtual machines have. Where an option is not written,
+// Proxmox's default stands (FACTS 3: none is ever filled in).
+func (w *wording) vm(guest desired.Guest, g *found) *desired.VM {
+	v := g.conf.values
+	ask := &desired.VM{}
+	if w.want != nil {
+		if spec, ok := w.want.Spec.(*desired.VM); ok {
+			ask = spec
+		}
+	}
+	guest.Hostname = v["name"]
+	agent := parseProps("enabled", v["agent"])
+	limit, err := strconv.ParseFloat(v["cpulimit"], 64)
+	if err != nil {
+		limit = 0
+	}
+	vm := &desired.VM{
+		Guest: guest,
+		CPU: desired.CPU{
+			Cores: whole(v["cores"], 1), Sockets: whole(v["sockets"], 1),
+			Type: parseProps("cputype", v["cpu"]).or("cputype", "kvm64"), Units: whole(v["cpuunits"], 100),
+			Limit: limit, NUMA: flag(v["numa"], false),
+		},
+		Memory: vmMemory(v),
+		Agent: desired.Agent{
+			Enabled: flag(agent.value("enabled"), false), FSTrim: flag(agent.value("fstrim_cloned_disks"), false),
+			Type: agent.or("type", "virtio"),
+		},
+		BIOS: cmp.Or(v["bios"], "seabios"), SCSIHW: cmp.Or(v["scsihw"], "lsi"), OSType: cmp.Or(v["ostype"], "other"),
+		Serial0: v["serial0"], Tablet: flag(v["tablet"], true), Keyboard: v["keyboard"],
+		Seed: g.stamp.Seed,
+	}
+	vm.VGA = sameProps("type", cmp.Or(v["vga"], "std"), ask.VGA)
+	vm.Machine = sameProps("type", cmp.Or(v["machine"], "pc"), ask.Machine)
+	vm.Hotplug = sameHotplug(v["hotplug"], ask.Hotplug)
+	if order, ok := strings.CutPrefix(strings.TrimSpace(v["boot"]), "order="); ok && order != "" {
+		vm.Boot = strings.Split(order, ";")
+	}
+	return vm
+}
+
+// vmMemory reads size and ballooning. Without a word on ballooning the device is
+// there and gives nothing back.
+func vmMemory(v map[string]string) desired.Memory {
+	size := desired.Size(whole(parseProps("current", v["memory"]).value("current"), 512)) * desired.MiB
+	m := desired.Memory{Size: size, Min: size, Balloon: true}
+	if v["balloon"] != "" {
+		m.Min = desired.Size(whole(v["balloon"], 0)) * desired.MiB
+		m.Balloon = m.Min > 0
+	}
+	return m
+}
+
+// sameProps is ask where both property strings say the same.
+func sameProps(first, have, ask string) string {
+	if parseProps(first, have).equal(parseProps(first, ask)) {
+		return ask
+	}
+	return have
+}
+
+// sameHotplug compares sets; "1" stands for the default.
+func sameHotplug(have, ask string) string {
+	const usual = "network,disk,usb"
+	if have == "" || have == "1" {
+		have = usual
+	}
+	set := func(text string) []string {
+		if text == "1" {
+			text = usual
+		}
+		return slices.Sorted(slices.Values(strings.Split(text, ",")))
+	}
+	if slices.Equal(set(have), set(ask)) {
+		return ask
+	}
+	return have
+}
