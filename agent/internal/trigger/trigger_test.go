@@ -1,0 +1,165 @@
+package trigger_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"berth/agent/internal/trigger"
+	"berth/agent/internal/turn"
+	"berth/drift/report"
+)
+
+// world counts turns and lets a test move the tip.
+type world struct {
+	mu     sync.Mutex
+	tip    string
+	turns  []turn.Request
+	retry  time.Time
+	tipErr error
+	slow   time.Duration
+	busy   int
+}
+
+func (w *world) turn(ctx context.Context, req turn.Request) (*report.Report, error) {
+	w.mu.Lock()
+	w.turns = append(w.turns, req)
+	w.busy++
+	if w.busy > 1 {
+		panic("two turns at once")
+	}
+	tip, slow := w.tip, w.slow
+	w.mu.Unlock()
+	if slow > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(slow):
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.busy--
+	if tip == "" {
+		return nil, errors.New("nothing there")
+	}
+	return &report.Report{Mode: req.Mode, Commit: report.Commit{Hash: tip}}, nil
+}
+
+func (w *world) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.turns)
+}
+
+func (w *world) set(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
+func start(t *testing.T, w *world, nudge <-chan struct{}) (*trigger.Loop, func()) {
+	t.Helper()
+	loop := trigger.New(trigger.Loop{
+		Turn: w.turn,
+		Tip: func(context.Context) (string, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.tip, w.tipErr
+		},
+		Retry: func() time.Time {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			return w.retry
+		},
+		Poll: 10 * time.Second, Sweep: 10 * time.Minute, Nudge: nudge, Log: slog.New(slog.DiscardHandler),
+	})
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); loop.Run(ctx) }()
+	return loop, func() { stop(); <-ended }
+}
+
+func wantTurns(t *testing.T, w *world, what string, want int) {
+	t.Helper()
+	if got := w.count(); got != want {
+		t.Errorf("%s: %d turns, want %d", what, got, want)
+	}
+}
+
+func TestTurnsAtStartAtCommitAndAtSweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{tip: "a"}
+		_, stop := start(t, w, nil)
+		defer stop()
+		synctest.Wait()
+		wantTurns(t, w, "at start", 1)
+		time.Sleep(5 * time.Minute)
+		wantTurns(t, w, "while Git stands still", 1)
+		w.set(func() { w.tip = "b" })
+		time.Sleep(12 * time.Second)
+		wantTurns(t, w, "after a commit", 2)
+		time.Sleep(9 * time.Minute)
+		wantTurns(t, w, "before the next sweep", 2)
+		time.Sleep(time.Minute)
+		wantTurns(t, w, "after the sweep", 3)
+		w.set(func() { w.tip, w.tipErr = "c", errors.New("unreachable") })
+		time.Sleep(5 * time.Minute)
+		wantTurns(t, w, "while the repository is unreachable", 3)
+	})
+}
+
+func TestRetryAndNudge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nudge := make(chan struct{})
+		w := &world{tip: "a"}
+		_, stop := start(t, w, nudge)
+		defer stop()
+		synctest.Wait()
+		nudge <- struct{}{}
+		synctest.Wait()
+		wantTurns(t, w, "after a signal", 2)
+		w.set(func() { w.retry = time.Now().Add(20 * time.Second) })
+		nudge <- struct{}{} // The loop looks at Retry after each turn.
+		time.Sleep(19 * time.Second)
+		wantTurns(t, w, "before the retry", 3)
+		time.Sleep(1050 * time.Millisecond)
+		wantTurns(t, w, "after the retry", 4)
+	})
+}
+
+func TestAskWaitsForItsOwnTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{tip: "a", slow: time.Second}
+		loop, stop := start(t, w, nil)
+		defer stop()
+		synctest.Wait()
+		rep, err := loop.Ask(t.Context(), turn.Request{Mode: report.Drift})
+		if err != nil || rep.Mode != report.Drift {
+			t.Fatalf("asked: %+v, %v", rep, err)
+		}
+		wantTurns(t, w, "the first, and the one asked for", 2)
+		impatient, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		if _, err := loop.Ask(impatient, turn.Request{Mode: report.Run}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("impatient: %v", err)
+		}
+	})
+}
+
+func TestTurnThatFailsDoesNotEndTheLoop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{}
+		_, stop := start(t, w, nil)
+		defer stop()
+		time.Sleep(time.Minute)
+		w.set(func() { w.tip = "a" })
+		time.Sleep(12 * time.Second)
+		if w.count() < 2 {
+			t.Errorf("%d turns after the repository came back", w.count())
+		}
+	})
+}
