@@ -84,8 +84,13 @@ func Amount(limit int) Guard {
 		if len(ids) <= limit {
 			return
 		}
+		// The reason stands at each of them: it names a few only.
+		named := strings.Join(ids[:min(len(ids), 5)], ", ")
+		if more := len(ids) - 5; more > 0 {
+			named += fmt.Sprintf(" and %d more", more)
+		}
 		reason := fmt.Sprintf("%d guests would go in one turn (%s), the limit is %d: remove fewer in one commit, or raise guards.deletes of the Fleet",
-			len(ids), strings.Join(ids, ", "), limit)
+			len(ids), named, limit)
 		for i := range p.Changes {
 			if c := &p.Changes[i]; c.Step.Destructive() {
 				c.hold(reason)

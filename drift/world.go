@@ -1,7 +1,9 @@
 package drift
 
 import (
+	"maps"
 	"net/netip"
+	"slices"
 
 	"berth/desired"
 )
@@ -25,7 +27,8 @@ func NewWorld(fleet *desired.Fleet, lives []Live) *World {
 			w.addrs[a] = r.ID
 		}
 	}
-	for id, live := range w.lives {
+	for _, id := range slices.Sorted(maps.Keys(w.lives)) {
+		live := w.lives[id]
 		if a := live.Facts[desired.FactAddress]; a != "" {
 			w.addrs[a] = id
 		}
