@@ -1,0 +1,196 @@
+package drift_test
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+func TestOwnership(t *testing.T) {
+	e := edge("a.example.com", "vm/web:443", "b.example.com", "10.1.1.2:443")
+	p := plan(t, drift.Input{
+		Fleet: fleet(e, guest("db", ""), guest("web", "")),
+		Observed: drift.Observed{Foreign: []drift.Foreign{
+			{ID: "vm/web", Site: "home", What: `ct 118 "pihole" on pve1`, Reason: "it has no stamp", Remedy: "give web another id"},
+			{What: "vm 9", Reason: "a clone"},
+		}},
+		Guards: []drift.Guard{drift.Ownership()},
+	})
+	if diff := cmp.Diff([]string{"vm/db create", "vm/db ready", "!vm/web create", "!vm/web ready", "edge/main route"}, keys(p)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := change(t, p, "vm/web", drift.Create).Held; got != `ct 118 "pihole" on pve1: it has no stamp; give web another id` {
+		t.Errorf("held: %q", got)
+	}
+	route := change(t, p, "edge/main", drift.Route)
+	if route.Fields[0].Held != "waits for vm/web ready, which is held" || route.Fields[1].Held != "" {
+		t.Errorf("the routes: %+v", route.Fields)
+	}
+}
+
+func TestProtection(t *testing.T) {
+	safe, archived := up("safe", ""), up("old", "")
+	safe.Protected, archived.Protected, archived.Archived = true, true, true
+	p := plan(t, drift.Input{
+		Fleet:    fleet(),
+		Observed: drift.Observed{Lives: []drift.Live{safe, archived, up("web", "")}},
+		Guards:   []drift.Guard{drift.Protection()},
+	})
+	// What stays must not be stopped either.
+	want := []string{"!vm/old delete", "!vm/safe stop", "!vm/safe archive", "vm/web stop", "vm/web archive"}
+	if diff := cmp.Diff(want, keys(p)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := change(t, p, "vm/safe", drift.Archive).Held; !strings.Contains(got, "protected") || !strings.Contains(got, "Protection: No") {
+		t.Errorf("held: %q", got)
+	}
+}
+
+// A protected guest that Git says should be stopped is stopped: that takes
+// nothing away.
+func TestProtectionLetsStop(t *testing.T) {
+	live := up("safe", "")
+	live.Protected = true
+	steps := map[string]drift.Steps{desired.KindVM: func(_ *drift.World, w *desired.Resource, _ *drift.Live, _ []drift.Field) []drift.Change {
+		return []drift.Change{{Key: drift.Key{ID: w.ID, Step: drift.Stop}}}
+	}}
+	p := plan(t, drift.Input{Fleet: fleet(guest("safe", "")), Steps: steps, Observed: drift.Observed{Lives: []drift.Live{live}}, Guards: []drift.Guard{drift.Protection()}})
+	if diff := cmp.Diff([]string{"vm/safe stop"}, keys(p)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The names of a guest that stays are not taken away.
+func TestNamesStayWithAGuestThatStays(t *testing.T) {
+	live := up("web", "10.1.1.5")
+	live.Protected = true
+	p := plan(t, drift.Input{
+		Fleet:    fleet(edge()),
+		Observed: drift.Observed{Lives: []drift.Live{live, {ID: "edge/main", Spec: edgeSpec("a.example.com", "10.1.1.5:443")}}},
+		Guards:   []drift.Guard{drift.Protection()},
+	})
+	if diff := cmp.Diff([]string{"!edge/main drain", "!vm/web stop", "!vm/web archive"}, keys(p)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if got := change(t, p, "edge/main", drift.Drain).Held; !strings.Contains(got, "vm/web") || !strings.Contains(got, "names stay") {
+		t.Errorf("held: %q", got)
+	}
+}
+
+func TestUnknownHoldsWhatItCouldBearOn(t *testing.T) {
+	away := up("away", "")
+	away.Site = "paris"
+	for name, row := range map[string]struct {
+		blind drift.Blind
+		want  []string
+		word  string
+	}{
+		// What is on a site that can't be read is not planned for at all.
+		"a site":        {drift.Blind{Site: "paris", Reason: "401"}, []string{"vm/web stop", "vm/web archive"}, ""},
+		"all edges":     {drift.Blind{Kind: desired.KindEdge, Reason: "no right"}, []string{"!vm/away stop", "!vm/away archive", "!vm/web stop", "!vm/web archive"}, "an edge could not be read"},
+		"one edge":      {drift.Blind{ID: "edge/main", Reason: "no right"}, []string{"!vm/away stop", "!vm/away archive", "!vm/web stop", "!vm/web archive"}, "edge/main could not be read"},
+		"another guest": {drift.Blind{ID: "vm/x", Site: "home", Reason: "403"}, []string{"vm/away stop", "vm/away archive", "vm/web stop", "vm/web archive"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := plan(t, drift.Input{
+				Fleet:    fleet(),
+				Observed: drift.Observed{Lives: []drift.Live{away, up("web", "")}, Blind: []drift.Blind{row.blind}},
+				Guards:   []drift.Guard{drift.Unknown()},
+			})
+			if diff := cmp.Diff(row.want, keys(p)); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+			for _, c := range p.Changes {
+				if !strings.Contains(c.Held, row.word) {
+					t.Errorf("%s is held: %q", c.Key, c.Held)
+				}
+			}
+		})
+	}
+}
+
+func TestAmount(t *testing.T) {
+	var lives []drift.Live
+	for i := range 4 {
+		lives = append(lives, up(fmt.Sprintf("old-%d", i), ""))
+	}
+	run := func(limit int, more ...drift.Live) *drift.Plan {
+		return plan(t, drift.Input{Fleet: fleet(guest("new", "")), Observed: drift.Observed{Lives: append(slices.Clone(lives), more...)}, Guards: []drift.Guard{drift.Protection(), drift.Amount(limit)}})
+	}
+	if p := run(4); strings.Contains(fmt.Sprint(keys(p)), "!") {
+		t.Errorf("within the limit: %v", keys(p))
+	}
+	p := run(3)
+	for _, c := range p.Changes {
+		if up := c.ID == "vm/new"; up != (c.Held == "") {
+			t.Errorf("beyond the limit, %s is held: %q", c.Key, c.Held)
+		}
+	}
+	want := "4 guests would go in one turn (vm/old-0, vm/old-1, vm/old-2, vm/old-3), the limit is 3: remove fewer in one commit, or raise guards.deletes of the Fleet"
+	if got := change(t, p, "vm/old-2", drift.Archive).Held; got != want {
+		t.Errorf("held: %q", got)
+	}
+	// What another guard holds is not counted.
+	safe := up("safe", "")
+	safe.Protected = true
+	p = run(4, safe)
+	if diff := cmp.Diff("", change(t, p, "vm/old-0", drift.Archive).Held); diff != "" {
+		t.Error(diff)
+	}
+	if got := change(t, p, "vm/safe", drift.Archive).Held; !strings.Contains(got, "protected") {
+		t.Errorf("the first reason does not stand: %q", got)
+	}
+}
+
+// A thousand guests that would go do not each list a thousand names.
+func TestAmountOfMany(t *testing.T) {
+	var lives []drift.Live
+	for i := range 1000 {
+		lives = append(lives, up(fmt.Sprintf("old-%d", i), ""))
+	}
+	p := plan(t, drift.Input{Fleet: fleet(), Observed: drift.Observed{Lives: lives}, Guards: []drift.Guard{drift.Amount(3)}})
+	if got := change(t, p, "vm/old-7", drift.Archive).Held; len(got) > 300 || !strings.HasPrefix(got, "1000 guests would go") {
+		t.Errorf("%d characters: %.200s", len(got), got)
+	}
+}
+
+// A hold spreads along the waits, by name, and stops nothing else.
+func TestHoldsSpreadByName(t *testing.T) {
+	web := guest("web", "")
+	web.Needs = []desired.ID{"vm/db"}
+	e := edge("a.example.com", "vm/web:443", "b.example.com", "vm/other:443")
+	p := plan(t, drift.Input{
+		Fleet: fleet(e, play("base", "vm/other", "vm/web"), guest("db", ""), guest("other", ""), web),
+		Guards: []drift.Guard{func(_ *drift.World, p *drift.Plan) {
+			p.Change(drift.Key{ID: "vm/db", Step: drift.Create}).Held = "no"
+		}},
+	})
+	held := make(map[string]string)
+	for _, c := range p.Changes {
+		if c.Held != "" {
+			held[c.Key.String()] = c.Held
+		}
+		for _, f := range c.Fields {
+			if f.Held != "" && c.Held == "" {
+				held[c.Key.String()+" "+string(f.Path)] = f.Held
+			}
+		}
+	}
+	want := map[string]string{
+		"vm/db create":            "no",
+		"vm/db ready":             "waits for vm/db create, which is held",
+		"vm/web create":           "waits for vm/db ready, which is held",
+		"vm/web ready":            "waits for vm/web create, which is held",
+		"play/base run hosts.web": "waits for vm/web ready, which is held",
+		"edge/main route tls.routes[a.example.com]": "waits for vm/web ready, which is held",
+	}
+	if diff := cmp.Diff(want, held); diff != "" {
+		t.Errorf("held (-want +got):\n%s", diff)
+	}
+}
