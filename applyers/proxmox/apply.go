@@ -72,6 +72,19 @@ func (a *Applyer) job(ctx context.Context, aj applyers.Job, p applyers.Progress)
 	return j, nil
 }
 
+// onlyNode is the cluster's node where it has just one, which manifests then need
+// not name.
+func (j *job) onlyNode(ctx context.Context) (string, error) {
+	var inv inventory
+	if err := j.readNodes(ctx, &inv); err != nil {
+		return "", err
+	}
+	if len(inv.online) != 1 || len(inv.offline) > 0 {
+		return "", &applyers.HeldError{Reason: fmt.Sprintf("site %s has several nodes: write node at the guest, or at the site", j.site.Name)}
+	}
+	return inv.online[0], nil
+}
+
 func (j *job) step(ctx context.Context) error {
 	switch j.Step {
 	case drift.Fetch:

@@ -75,6 +75,11 @@ func (j *job) awaitStub(ctx context.Context, g *found) error {
 // allocate sends the one request that makes the guest. sent is set where it may
 // have been carried out although no answer tells.
 func (j *job) allocate(ctx context.Context) (sent, err error) {
+	if j.node == "" {
+		if j.node, err = j.onlyNode(ctx); err != nil {
+			return nil, err
+		}
+	}
 	options, err := j.newOptions(ctx)
 	if err != nil {
 		return nil, err

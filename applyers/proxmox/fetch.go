@@ -38,10 +38,11 @@ func (j *job) fetch(ctx context.Context) error {
 // fetchNodes are the nodes to download on: one where the storage is shared.
 func (j *job) fetchNodes(ctx context.Context, image *desired.ImageAt) ([]string, error) {
 	nodes := usingNodes(j.Fleet, j.Want, image)
-	if len(nodes) < 2 {
-		if len(nodes) == 0 {
-			return nil, errors.New("no guest uses it, and the site names no node")
-		}
+	if len(nodes) == 0 {
+		node, err := j.onlyNode(ctx)
+		return []string{node}, err
+	}
+	if len(nodes) == 1 {
 		return nodes, nil
 	}
 	rows, err := j.readResources(ctx)

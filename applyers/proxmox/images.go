@@ -100,6 +100,9 @@ func (c *cluster) content(ctx context.Context, node, store, content string) ([]v
 // else those of the guests that are made from it.
 func (s *sweep) imageNodes(r *desired.Resource, image *desired.ImageAt) []string {
 	nodes := usingNodes(s.fleet, r, image)
+	if len(nodes) == 0 && len(s.inv.online)+len(s.inv.offline) == 1 {
+		nodes = s.inv.online
+	}
 	if shared, ok := s.inv.storeOn("", image.Store); ok && shared.shared && len(nodes) > 0 {
 		for _, node := range nodes {
 			if slices.Contains(s.inv.online, node) {
