@@ -23,7 +23,11 @@ import (
 type local struct{ source Source }
 
 func (l *local) open() (session, error) {
-	dir, err := gitDir(l.source.dir())
+	named, err := l.source.dir()
+	if err != nil {
+		return nil, err
+	}
+	dir, err := gitDir(named)
 	if err != nil {
 		return nil, &FetchError{
 			Source: l.source.id(), Kind: ErrNotFound, Detail: err.Error(),

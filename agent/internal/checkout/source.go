@@ -96,7 +96,16 @@ func (s Source) id() ID { return ID{URL: s.URL, Branch: s.Branch, Path: s.Path} 
 // local reports whether a settled source is a directory on this machine.
 func (s Source) local() bool { return strings.HasPrefix(s.URL, "file://") }
 
-func (s Source) dir() string { return strings.TrimPrefix(s.URL, "file://") }
+// dir is the directory of a local source.
+func (s Source) dir() (string, error) {
+	u, err := url.Parse(s.URL)
+	if err != nil {
+		return "", fmt.Errorf("parse repository URL: %w", err)
+	}
+	return u.Path, nil
+}
+
+func fileURL(dir string) string { return (&url.URL{Scheme: "file", Path: dir}).String() }
 
 // exposesToken reports whether the token would travel readable by others.
 func (s Source) exposesToken() bool {
@@ -114,8 +123,7 @@ func canonicalURL(raw string) (string, error) {
 	if raw == "" {
 		return "", errors.New("repository URL: missing")
 	}
-	scheme, _, hasScheme := strings.Cut(raw, "://")
-	if !hasScheme {
+	if !strings.Contains(raw, "://") {
 		// git@host:path is how ssh remotes are commonly written.
 		if before, _, scp := strings.Cut(raw, ":"); scp && !strings.Contains(before, "/") {
 			return "", errSSH
@@ -124,7 +132,7 @@ func canonicalURL(raw string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("repository URL: %w", err)
 		}
-		return "file://" + abs, nil
+		return fileURL(abs), nil
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -135,12 +143,12 @@ func canonicalURL(raw string) (string, error) {
 		if u.Host != "" || !path.IsAbs(u.Path) {
 			return "", errors.New("repository URL: a file URL has three slashes and a full path: file:///srv/git/fleet.git")
 		}
-		return "file://" + path.Clean(u.Path), nil
+		return fileURL(path.Clean(u.Path)), nil
 	case "http", "https":
 	case "ssh", "git+ssh", "ssh+git":
 		return "", errSSH
 	default:
-		return "", fmt.Errorf("repository URL: scheme %q is not supported; use https://, http:// or a directory", scheme)
+		return "", errors.New("repository URL: its scheme is not supported; use https://, http:// or a directory")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", errors.New("repository URL: it holds a user name, password or query; remove it and put the token into a token file")

@@ -1,0 +1,34 @@
+package checkout
+
+import (
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// FuzzURL holds that a canonical URL stays as it is, carries no credential, and
+// that no error repeats one.
+func FuzzURL(f *testing.F) {
+	for _, seed := range []string{
+		"https://git.example.com/fleet.git", "HTTP://Git.Example.com:3000/a%20b/", "/srv/git/fleet", "file:///srv/../x", "git@host:x/y",
+		"https://u:hunter2@host/x", "https://hunter2@host:port/x", "https://host/x?token=hunter2#y", "ssh://git@host/x", "", "://", "file://host/x", "http://[::1]:80/x",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		first, err := canonicalURL(raw)
+		if err != nil {
+			if strings.Contains(raw, "hunter2") && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%q: the error holds the credential: %v", raw, err)
+			}
+			return
+		}
+		second, err := canonicalURL(first)
+		if err != nil || second != first {
+			t.Errorf("%q became %q and then %q (%v)", raw, first, second, err)
+		}
+		if u, err := url.Parse(first); err == nil && u.Scheme != "file" && (u.User != nil || u.RawQuery != "") {
+			t.Errorf("%q became %q, which holds a credential", raw, first)
+		}
+	})
+}
