@@ -31,7 +31,7 @@ func guest(name, address string) *desired.Resource {
 	return want(desired.MakeID(desired.KindVM, name), spec, "state")
 }
 
-// edge wants routes, given as name, target, name, target, …
+// edge wants routes, given as name, target, name, target and so on.
 func edge(routes ...string) *desired.Resource {
 	spec := edgeSpec(routes...)
 	r := want("edge/main", spec)
@@ -155,7 +155,7 @@ func plan(t *testing.T, in drift.Input) *drift.Plan {
 func keys(p *drift.Plan) []string {
 	var all []string
 	for _, c := range p.Changes {
-		text := c.Key.String()
+		text := c.String()
 		if c.Held != "" {
 			text = "!" + text
 		}

@@ -174,11 +174,11 @@ func TestHoldsSpreadByName(t *testing.T) {
 	held := make(map[string]string)
 	for _, c := range p.Changes {
 		if c.Held != "" {
-			held[c.Key.String()] = c.Held
+			held[c.String()] = c.Held
 		}
 		for _, f := range c.Fields {
 			if f.Held != "" && c.Held == "" {
-				held[c.Key.String()+" "+string(f.Path)] = f.Held
+				held[c.String()+" "+string(f.Path)] = f.Held
 			}
 		}
 	}

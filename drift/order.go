@@ -113,7 +113,7 @@ func (p *Plan) sort() {
 		if len(later) == len(rest) {
 			circle := make([]string, len(rest))
 			for i, c := range rest {
-				circle[i] = c.Key.String()
+				circle[i] = c.String()
 			}
 			for i := range rest {
 				rest[i].Held = "waits for itself: " + strings.Join(circle, " → ") + "; take one of these needs out"
