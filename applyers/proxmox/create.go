@@ -217,9 +217,12 @@ func (j *job) newVM(ctx context.Context, vm *desired.VM, options params, s *stam
 	if vm.CloudInit == nil {
 		return nil
 	}
-	s.Seed, s.Making = vm.Seed, true
+	s.Seed, s.Making = shortDigest(vm.Seed), true
 	return j.seedDrive(ctx, vm, options, s.Instance)
 }
+
+// shortDigest is as much of a digest as a stamp, which people read, holds.
+func shortDigest(digest string) string { return digest[:min(len(digest), 16)] }
 
 // bootOrder is what the manifest asks for, else the disks that are made from an
 // image, else all drives and then the interfaces.

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"berth/applyers"
 	"berth/applyers/proxmox/pvesim"
@@ -179,14 +178,20 @@ func (b *bench) plan() *drift.Plan {
 func (b *bench) planned() (*drift.Plan, *drift.World) {
 	b.t.Helper()
 	seen := b.observe()
-	p, err := drift.Make(drift.Input{
-		Fleet: b.fleet, Observed: seen, Steps: applyers.StepsByKind(applyers.ByKind(b.a)),
-		Guards: []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(3)},
-	})
+	p, err := drift.Make(b.input(seen))
 	if err != nil {
 		b.t.Fatalf("plan: %v", err)
 	}
 	return p, drift.NewWorld(b.fleet, seen.Lives)
+}
+
+func scopeAll() applyers.Scope { return applyers.Scope{} }
+
+func (b *bench) input(seen drift.Observed) drift.Input {
+	return drift.Input{
+		Fleet: b.fleet, Observed: seen, Steps: applyers.StepsByKind(applyers.ByKind(b.a)),
+		Guards: []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(3)},
+	}
 }
 
 // events is everything that a turn told.
@@ -203,6 +208,11 @@ func (b *bench) turn() []drift.Outcome {
 func (b *bench) turnIn(ctx context.Context, told *events) []drift.Outcome {
 	b.t.Helper()
 	p, w := b.planned()
+	return b.execute(ctx, p, w, told)
+}
+
+func (b *bench) execute(ctx context.Context, p *drift.Plan, w *drift.World, told *events) []drift.Outcome {
+	b.t.Helper()
 	out, err := applyers.Execute(ctx, applyers.Execution{
 		Plan: p, World: w, Appliers: applyers.ByKind(b.a),
 		Events: func(e applyers.Event) error {
@@ -329,8 +339,5 @@ func held(err error) string {
 }
 
 func key(id desired.ID, step drift.Step) drift.Key { return drift.Key{ID: id, Step: step} }
-
-// within is a bubble in which time is the simulator's.
-var _ = time.Second
 
 func sortedKeysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

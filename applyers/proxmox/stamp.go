@@ -31,7 +31,7 @@ type stamp struct {
 	Instance string
 	// Images are the images that disks were made from, by slot.
 	Images map[string]string
-	// Seed is the digest of what cloud-init was asked for.
+	// Seed begins the digest of what cloud-init was asked for.
 	Seed string
 	// Making is set while the creation has not come to its end.
 	Making bool

@@ -41,6 +41,9 @@ func (w *wording) vm(guest desired.Guest, g *found) *desired.VM {
 		Serial0: v["serial0"], Tablet: flag(v["tablet"], true), Keyboard: v["keyboard"],
 		Seed: g.stamp.Seed,
 	}
+	if vm.Seed != "" && strings.HasPrefix(ask.Seed, vm.Seed) {
+		vm.Seed = ask.Seed
+	}
 	vm.VGA = sameProps("type", cmp.Or(v["vga"], "std"), ask.VGA)
 	vm.Machine = sameProps("type", cmp.Or(v["machine"], "pc"), ask.Machine)
 	vm.Hotplug = sameHotplug(v["hotplug"], ask.Hotplug)
