@@ -108,7 +108,7 @@ func (a *Applyer) run(ctx context.Context, job applyers.Job, play *desired.Playb
 	if err != nil {
 		return fmt.Errorf("%s is not on the agent's host: install Ansible there (Debian: apt-get install ansible-core)", a.Bin)
 	}
-	sweep(a.Dir, a.Log)
+	sweep(ctx, a.Dir, a.Log)
 	dir, err := newRunDir(a.Dir)
 	if err != nil {
 		return err
@@ -130,12 +130,12 @@ func (a *Applyer) run(ctx context.Context, job applyers.Job, play *desired.Playb
 	}
 	proc.bin = bin
 	tidy := func(s string) string { return clean(strings.ReplaceAll(s, dir.in("src"), play.Dir), 600) }
-	seen := &watch{say: p.Say, tidy: tidy, tallies: make(map[string]tally), trouble: make(map[string]event)}
+	seen := &watch{say: limited(p.Say), tidy: tidy, tallies: make(map[string]tally), trouble: make(map[string]event)}
 	output := &ring{}
 	proc.event, proc.output = seen.line, output.line
 	err = proc.wait(ctx)
 	if seen.junk > 0 {
-		a.Log.Warn("ansible's events have lines that are none", slog.String("play", string(job.ID)), slog.Int("lines", seen.junk))
+		a.Log.WarnContext(ctx, "ansible's events have lines that are none", slog.String("play", string(job.ID)), slog.Int("lines", seen.junk))
 	}
 	switch {
 	case !seen.stats && ctx.Err() != nil:
@@ -146,7 +146,23 @@ func (a *Applyer) run(ctx context.Context, job applyers.Job, play *desired.Playb
 	for _, h := range todo {
 		h.err = a.verdict(seen, play, h)
 	}
+	blame(seen, todo)
 	return nil
+}
+
+// blame lays the failure of a host that the playbook itself has added, and that
+// can't be asked for again alone, on those for which it ran.
+func blame(seen *watch, todo []*host) {
+	for _, name := range seen.failed() {
+		if slices.ContainsFunc(todo, func(h *host) bool { return h.name == name }) {
+			continue
+		}
+		for _, h := range todo {
+			if h.err == nil {
+				h.err = fmt.Errorf("on %s, a host of the playbook's own making: %w", name, seen.failure(name))
+			}
+		}
+	}
 }
 
 var errTimeout = errors.New("out of time")
@@ -165,11 +181,11 @@ func stopped(ctx context.Context, play *desired.Playbook, err error) error {
 
 // failure says how the program ended.
 func failure(err error) string {
-	var exit *exec.ExitError
+	exit, ended := errors.AsType[*exec.ExitError](err)
 	switch {
 	case err == nil:
 		return "ansible-playbook ended without telling what it did"
-	case !errors.As(err, &exit):
+	case !ended:
 		return err.Error()
 	case exit.ExitCode() < 0:
 		return "ansible-playbook was killed (" + exit.String() + ")"
@@ -181,14 +197,11 @@ func failure(err error) string {
 // verdict says why a host has not come to a good end; nil if it has.
 func (a *Applyer) verdict(seen *watch, play *desired.Playbook, h *host) error {
 	sums, there := seen.tallies[h.name]
-	what := seen.trouble[h.name]
 	switch {
 	case sums.Unreachable > 0:
-		return fmt.Errorf("can't be reached: %s", a.explain(what.Msg, h))
-	case sums.Failures > 0 && what.Task == "":
-		return fmt.Errorf("%s failed", count(sums.Failures, "task"))
+		return fmt.Errorf("can't be reached: %s", a.explain(seen.trouble[h.name].Msg, h))
 	case sums.Failures > 0:
-		return fmt.Errorf("task %q (%s): %s", what.Task, what.Path, what.Msg)
+		return seen.failure(h.name)
 	case !seen.ended:
 		return fmt.Errorf("the playbook was broken off, since others had failed: %s", strings.Join(seen.failed(), " "))
 	case !there:

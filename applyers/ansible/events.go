@@ -2,6 +2,7 @@ package ansible
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -18,7 +19,7 @@ type event struct {
 	Task    string `json:"task"`
 	Path    string `json:"path"`
 	Msg     string `json:"msg"`
-	Ignored flag   `json:"ignored"`
+	Ignored truth  `json:"ignored"`
 	tally
 }
 
@@ -32,11 +33,11 @@ type tally struct {
 	Rescued     int `json:"rescued"`
 }
 
-// flag is true or a number of tasks: Ansible calls both "ignored".
-type flag bool
+// truth is true or a number of tasks: Ansible calls both "ignored".
+type truth bool
 
 // UnmarshalJSON takes 0, null and false for no.
-func (f *flag) UnmarshalJSON(text []byte) error {
+func (f *truth) UnmarshalJSON(text []byte) error {
 	switch string(text) {
 	case "false", "0", "null":
 		*f = false
@@ -52,7 +53,7 @@ func parseEvent(line []byte) (event, error) {
 		return event{}, fmt.Errorf("read an event: %w", err)
 	}
 	if e.Event == "" {
-		return event{}, fmt.Errorf("read an event: it names none")
+		return event{}, errors.New("read an event: it names none")
 	}
 	return e, nil
 }
@@ -89,7 +90,7 @@ func (w *watch) line(text []byte) {
 	case "task":
 		w.say("task " + w.tidy(e.Name))
 	case "failed", "unreachable":
-		e.Msg, e.Task, e.Path = w.tidy(e.Msg), w.tidy(e.Task), w.tidy(e.Path)
+		e.Host, e.Msg, e.Task, e.Path = w.tidy(e.Host), w.tidy(e.Msg), w.tidy(e.Task), w.tidy(e.Path)
 		word := e.Event
 		if e.Ignored {
 			word += ", which the playbook ignores"
@@ -107,6 +108,23 @@ func (w *watch) line(text []byte) {
 	}
 }
 
+// maxSaid bounds what a run may add to the journal, in lines.
+const maxSaid = 2000
+
+// limited passes on as many lines as a report can bear.
+func limited(say func(string)) func(string) {
+	said := 0
+	return func(line string) {
+		said++
+		switch {
+		case said < maxSaid:
+			say(line)
+		case said == maxSaid:
+			say("and more, which is left out")
+		}
+	}
+}
+
 // failed lists the hosts with failures that nothing made good.
 func (w *watch) failed() []string {
 	var hosts []string
@@ -116,6 +134,19 @@ func (w *watch) failed() []string {
 		}
 	}
 	return hosts
+}
+
+// failure is what went wrong last on a host of failed.
+func (w *watch) failure(host string) error {
+	sums, what := w.tallies[host], w.trouble[host]
+	switch {
+	case sums.Unreachable > 0:
+		return fmt.Errorf("can't be reached: %s", what.Msg)
+	case what.Task == "":
+		return fmt.Errorf("%s failed", count(sums.Failures, "task"))
+	default:
+		return fmt.Errorf("task %q (%s): %s", what.Task, what.Path, what.Msg)
+	}
 }
 
 // ring keeps the last lines of the program's output.

@@ -127,9 +127,9 @@ func (b *bench) play(name, text string, targets ...string) *desired.Playbook {
 	return p
 }
 
-func (b *bench) plan() (*drift.Plan, *drift.World) {
+func (b *bench) plan(ctx context.Context) (*drift.Plan, *drift.World) {
 	b.t.Helper()
-	seen, err := b.Observe(b.t.Context(), b.fleet, applyers.Scope{})
+	seen, err := b.Observe(ctx, b.fleet, applyers.Scope{})
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -146,7 +146,7 @@ func (b *bench) plan() (*drift.Plan, *drift.World) {
 // turn plans and applies.
 func (b *bench) turn(ctx context.Context) []drift.Outcome {
 	b.t.Helper()
-	plan, world := b.plan()
+	plan, world := b.plan(ctx)
 	outcomes, err := applyers.Execute(ctx, applyers.Execution{
 		Plan: plan, World: world, Appliers: applyers.ByKind(b.Applyer),
 	})
@@ -178,7 +178,7 @@ func (b *bench) nothingLeft() {
 func fake(t *testing.T, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ansible-playbook")
-	text := "#!/bin/sh\ntell() { echo \"$1\" >> \"$BERTH_EVENTS\"; }\n" +
+	text := "#!/bin/sh\ntell() { printf '%s\\n' \"$1\" >> \"$BERTH_EVENTS\"; }\n" +
 		"ended() { tell '{\"event\":\"play\",\"name\":\"" + lastPlay + "\"}'; }\n" + script + "\n"
 	if err := os.WriteFile(path, []byte(text), 0o700); err != nil {
 		t.Fatal(err)

@@ -64,7 +64,7 @@ func startServer(t *testing.T, sshd, authorized string, port int) *server {
 		}
 	}
 	_ = os.MkdirAll("/run/sshd", 0o755) // Debian's sshd separates its privileges there.
-	s.cmd = exec.Command(sshd, "-D", "-e", "-f", filepath.Join(s.dir, "config"))
+	s.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), sshd, "-D", "-e", "-f", filepath.Join(s.dir, "config"))
 	log, err := os.Create(filepath.Join(s.dir, "log"))
 	if err != nil {
 		t.Fatal(err)
@@ -75,7 +75,7 @@ func startServer(t *testing.T, sshd, authorized string, port int) *server {
 	}
 	t.Cleanup(s.stop)
 	for deadline := time.Now().Add(10 * time.Second); ; {
-		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err == nil {
 			_ = conn.Close()
 			return s
@@ -98,7 +98,7 @@ func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	var ports []int
 	for range n {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
+		l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +126,7 @@ func realBench(t *testing.T, n int) (*bench, []*server) {
 		b.guest(fmt.Sprintf("web-%d", i+1), func(g *desired.Guest) {
 			g.SSH.Port = port
 			g.Groups = desired.Words{"web"}
-			g.Vars = map[string]any{"ansible_remote_tmp": servers[i].dir, "place": servers[i].dir}
+			g.Vars = map[string]any{"ansible_remote_tmp": servers[i].dir, "place": servers[i].dir, "odd": "= <a&b> \"yes\" \u2028🚢"}
 		})
 	}
 	return b, servers
@@ -139,7 +139,7 @@ func TestRealRun(t *testing.T) {
   gather_facts: false
   tasks:
     - name: Greet
-      copy: {content: "{{ greeting }} {{ berth_name }} {{ from_group }}\n", dest: "{{ place }}/greeting"}
+      copy: {content: "{{ greeting }} {{ berth_name }} {{ from_group }} {{ odd }}\n", dest: "{{ place }}/greeting"}
     - name: Fail on one
       command: "sh -c 'echo the disk is full >&2; exit 3'"
       when: inventory_hostname == 'web-2' and broken | bool
@@ -176,7 +176,7 @@ func TestRealRun(t *testing.T) {
 		t.Errorf("remembered (-want +got):\n%s", diff)
 	}
 	text, err := os.ReadFile(filepath.Join(servers[0].dir, "greeting"))
-	if err != nil || string(text) != "hello web-1 yes-it-is\n" {
+	if err != nil || string(text) != "hello web-1 yes-it-is = <a&b> \"yes\" \u2028🚢\n" {
 		t.Errorf("web-1 has %q, %v", text, err)
 	}
 	if _, err := os.Stat(filepath.Join(servers[1].dir, "done")); err == nil {
@@ -194,6 +194,9 @@ func TestRealRun(t *testing.T) {
 		}
 	}
 	b.nothingLeft()
+	if left := mentioning(t, b.Dir); left != "" {
+		t.Errorf("still running: %s", left)
+	}
 
 	// The second turn runs for the host that failed, and then none is due.
 	p.Vars["broken"] = false
@@ -206,7 +209,7 @@ func TestRealRun(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(servers[0].dir, "done")); err == nil {
 		t.Error("it ran on web-1 again")
 	}
-	if plan, _ := b.plan(); len(plan.Changes) != 0 {
+	if plan, _ := b.plan(t.Context()); len(plan.Changes) != 0 {
 		t.Errorf("after that, planned is %+v", plan.Changes)
 	}
 }

@@ -39,8 +39,7 @@ func (k *keyring) file(ctx context.Context, ref desired.SecretRef) (string, erro
 		return "", fmt.Errorf("read the SSH key, secret %s: %w", ref.Secret, err)
 	}
 	if _, err := ssh.ParseRawPrivateKey(text); err != nil {
-		var locked *ssh.PassphraseMissingError
-		if errors.As(err, &locked) {
+		if _, locked := errors.AsType[*ssh.PassphraseMissingError](err); locked {
 			return "", fmt.Errorf("read the SSH key, secret %s: it has a passphrase, and unlocking is not built yet: give the agent a key without one", ref.Secret)
 		}
 		// The parser's own error could quote the key.

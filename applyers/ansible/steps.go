@@ -43,7 +43,7 @@ func (a *Applyer) Steps(w *drift.World, want *desired.Resource, _ *drift.Live, f
 	}
 	c := drift.Change{
 		Key: drift.Key{ID: want.ID, Step: drift.Run}, Fields: due, Lanes: []string{lane},
-		Reason: fmt.Sprintf("due on %s", count(len(due), "host")),
+		Reason: "due on " + count(len(due), "host"),
 	}
 	for _, need := range want.Needs {
 		if !slices.Contains(play.Targets, need) && !slices.Contains(c.Needs, need) {
