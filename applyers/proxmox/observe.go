@@ -102,7 +102,6 @@ type sweep struct {
 	fleet   *desired.Fleet
 	only    applyers.Scope
 	inv     inventory
-	grants  grants
 	log     changelog
 	out     drift.Observed
 	// dark are resources that are reported as unknown already.
@@ -150,11 +149,10 @@ func (s *sweep) whyBlind(err error) (reason, remedy string) {
 // readCluster reads what is said of the cluster as a whole.
 func (s *sweep) readCluster(ctx context.Context) error {
 	var rows []resourceRow
-	var errs [3]error
+	var errs [2]error
 	var wg sync.WaitGroup
-	wg.Go(func() { s.grants, errs[0] = s.readGrants(ctx) })
-	wg.Go(func() { rows, errs[1] = s.readResources(ctx) })
-	wg.Go(func() { errs[2] = s.readNodes(ctx, &s.inv) })
+	wg.Go(func() { rows, errs[0] = s.readResources(ctx) })
+	wg.Go(func() { errs[1] = s.readNodes(ctx, &s.inv) })
 	wg.Go(func() {
 		var err error
 		if s.log, err = s.readChangelog(ctx); err != nil {

@@ -1,40 +1,9 @@
 package proxmox
 
 import (
-	"context"
 	"fmt"
 	"strings"
 )
-
-// grants are the token's rights: by path, by privilege, and whether each holds
-// further down.
-type grants map[string]map[string]scalar
-
-func (c *cluster) readGrants(ctx context.Context) (grants, error) {
-	var g grants
-	err := c.get(ctx, "/access/permissions", &g)
-	return g, err
-}
-
-// may tells whether the token has a privilege at a path: by what is said of the
-// path itself, else by what the nearest path above it hands down. Proxmox lists
-// every path that any entry names, so that nothing lies between.
-func (g grants) may(path, privilege string) bool {
-	if own, listed := g[path]; listed {
-		_, has := own[privilege]
-		return has
-	}
-	for at := path; at != "/"; {
-		at = at[:strings.LastIndexByte(at, '/')]
-		if at == "" {
-			at = "/"
-		}
-		if above, listed := g[at]; listed {
-			return above[privilege].yes()
-		}
-	}
-	return false
-}
 
 // grant is the command that gives a token a role at a path.
 func grant(path, token, role string) string {
