@@ -99,9 +99,9 @@ type NIC struct {
 	// Address is "dhcp" (unless set), "none" or an address with its prefix
 	// length, which the loader takes from the network or from Hostnum.
 	Address string `yaml:"address" instead:"hostnum" drift:"vm=create,ct=online"`
-	Hostnum int    `yaml:"hostnum" instead:"address"`
+	Hostnum int    `yaml:"hostnum" instead:"address" drift:"-"`
 	// Reservation is what the DHCP server will give.
-	Reservation string `yaml:"reservation"`
+	Reservation string `yaml:"reservation" drift:"-"`
 	// Gateway is the network's on the first NIC unless set; "none".
 	Gateway string `yaml:"gateway" drift:"vm=create,ct=online"`
 	// MAC is made once and remembered unless set.

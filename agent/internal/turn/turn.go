@@ -31,9 +31,8 @@ type Repository interface {
 }
 
 // Appliers makes the appliers for one turn: files is the tree of the commit
-// that is enforced. Counted tells how many requests they have made so far, by
-// method.
-type Appliers func(files fs.FS) (all []applyers.Applyer, counted func() map[string]int)
+// that is enforced. Counted tells how many requests they have made, by method.
+type Appliers func(files fs.FS) (all []applyers.Applyer, counted func() map[string]int, err error)
 
 // Turner makes turns, one at a time.
 type Turner struct {
@@ -91,7 +90,10 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 		t.backoff = backoff{}
 		t.tried = src.commit.Hash
 	}
-	all, counted := t.Appliers(src.files)
+	all, counted, err := t.Appliers(src.files)
+	if err != nil {
+		return nil, err
+	}
 	kinds := applyers.ByKind(all...)
 	if req.Mode == report.Run {
 		if err := t.resume(ctx, kinds, src.fleet); err != nil {

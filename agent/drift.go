@@ -1,0 +1,107 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"berth/agent/internal/config"
+	"berth/agent/internal/turn"
+	"berth/agent/internal/web"
+	"berth/drift/report"
+)
+
+// view is how a command shows a report.
+type view struct {
+	format  string
+	verbose bool
+}
+
+func (v *view) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVarP(&v.format, "output", "o", "text", "text, json or markdown")
+	cmd.Flags().BoolVarP(&v.verbose, "verbose", "v", false, "leave nothing out")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json", "markdown"}, cobra.ShellCompDirectiveNoFileComp))
+}
+
+func (v *view) check() error {
+	switch v.format {
+	case "text", "json", "markdown":
+		return nil
+	}
+	return usageError{fmt.Errorf("--output %q: text, json or markdown", v.format)}
+}
+
+func (v *view) show(s streams, rep *report.Report) error {
+	switch v.format {
+	case "json":
+		return report.JSON(s.Out, rep)
+	case "markdown":
+		return report.Markdown(s.Out, rep)
+	}
+	return report.Text(s.Out, rep, report.TextOptions{Color: s.Color, Now: time.Now(), Verbose: v.verbose})
+}
+
+// conclude turns a report into an exit code.
+func conclude(rep *report.Report) error {
+	switch {
+	case rep.Error != "" || rep.Summary.Failed > 0:
+		return exit(exitError)
+	case rep.Differs():
+		return exit(exitDiffers)
+	}
+	return nil
+}
+
+func newDrift(s streams) *cobra.Command {
+	var v view
+	cmd := &cobra.Command{
+		Use:   "drift",
+		Short: "Report what differs between Git and what runs; touch nothing",
+		Long: `Report what differs between the newest commit and what runs, and what a turn
+would do about it. Nothing is touched. Where an agent is running, it is asked.
+
+Exits 0 where nothing differs, 2 where something does, is held or is unknown.`,
+		Example: "  agent drift\n  agent drift --output json | jq .summary",
+		Args:    usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := v.check(); err != nil {
+				return err
+			}
+			settings, err := loadSettings(cmd, s)
+			if err != nil {
+				return err
+			}
+			rep, err := driftReport(cmd.Context(), s, settings)
+			if err != nil {
+				return err
+			}
+			if err := v.show(s, rep); err != nil {
+				return err
+			}
+			return conclude(rep)
+		},
+	}
+	v.flags(cmd)
+	return cmd
+}
+
+// driftReport asks the running agent, or makes a turn of its own that touches
+// nothing.
+func driftReport(ctx context.Context, s streams, settings *config.Settings) (*report.Report, error) {
+	rep, err := web.NewClient(settings.Socket).Drift(ctx)
+	if !errors.Is(err, web.ErrNoAgent) {
+		return rep, err
+	}
+	if err := settings.Check(); err != nil {
+		return nil, err
+	}
+	w, err := newWiring(s, settings, quiet(s, settings))
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	return w.turner.Run(ctx, turn.Request{Mode: report.Drift})
+}

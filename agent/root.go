@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// The exit codes of every command.
+const (
+	exitSame    = 0  // nothing to do, or done
+	exitError   = 1  // something went wrong
+	exitDiffers = 2  // differences, or something is held
+	exitUsage   = 64 // the command line is wrong
+)
+
+// streams are what a command reads, writes and knows of its surroundings.
+type streams struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Env      func(string) string
+	// Color tells that Out is a terminal that shows colours.
+	Color bool
+}
+
+// terminal tells whether a file is one that shows colours.
+func terminal(f *os.File) bool {
+	return term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// exit is an error that only carries a code: what there was to say is said.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// usageError is a mistake in the command line.
+type usageError struct{ err error }
+
+func (e usageError) Error() string { return e.err.Error() }
+func (e usageError) Unwrap() error { return e.err }
+
+// run is the whole program but the exit.
+func run(ctx context.Context, s streams, args []string) int {
+	root := newRoot(s)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	var code exit
+	var usage usageError
+	switch {
+	case err == nil:
+		return exitSame
+	case errors.As(err, &code):
+		return int(code)
+	case errors.As(err, &usage):
+		fmt.Fprintf(s.Err, "agent: %v\nTry: agent --help\n", err)
+		return exitUsage
+	default:
+		fmt.Fprintf(s.Err, "agent: %v\n", err)
+		return exitError
+	}
+}
+
+func newRoot(s streams) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "agent",
+		Short: "GitOps for Proxmox: a Git repository is what runs",
+		Long: `Berth keeps a Proxmox fleet as a Git repository says: guests, their
+configuration by Ansible, and the names that an nginx edge routes to them.
+
+Exit codes of every command:
+  0   nothing to do, or done
+  1   an error
+  2   differences, or something is held
+  64  the command line is wrong`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return cmd.Help()
+			}
+			text := fmt.Sprintf("there is no command %q", args[0])
+			cmd.SuggestionsMinimumDistance = 2
+			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+				text += "; did you mean " + strings.Join(near, " or ") + "?"
+			}
+			return usageError{errors.New(text)}
+		},
+	}
+	root.SetIn(s.In)
+	root.SetOut(s.Out)
+	root.SetErr(s.Err)
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.PersistentFlags().StringP("config", "c", "", "the agent's settings (default "+defaultConfig+", or BERTH_CONFIG)")
+	root.AddCommand(
+		newRun(s), newDrift(s), newSync(s), newValidate(s), newSim(s), newDemo(s), newVersion(s),
+	)
+	return root
+}
+
+// noArgs and the like turn cobra's complaints into usage errors.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if err := check(cmd, args); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"berth/agent/internal/config"
+	"berth/agent/internal/turn"
+	"berth/agent/internal/web"
+	"berth/drift/report"
+)
+
+type syncOptions struct {
+	view
+	plan         string
+	acceptSource bool
+	once         bool
+}
+
+func newSync(s streams) *cobra.Command {
+	var o syncOptions
+	cmd := &cobra.Command{
+		Use:   "sync",
+		Short: "Make one turn now: bring what runs to what Git says",
+		Long: `Make one turn at once, by the running agent, and report what it did. With
+--once no agent need be running: the turn is made by this command itself.
+
+With --plan, the plan of that digest (agent drift prints it) is applied, or
+nothing.`,
+		Example: "  agent sync\n  agent sync --plan 3f2a91c04d1e77aa\n  agent sync --once --config /etc/berth/agent.yaml",
+		Args:    usage(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
+			settings, err := loadSettings(cmd, s)
+			if err != nil {
+				return err
+			}
+			rep, err := syncReport(cmd.Context(), s, settings, o)
+			if err != nil && rep == nil {
+				return err
+			}
+			if showErr := o.show(s, rep); showErr != nil {
+				return showErr
+			}
+			if err != nil {
+				return err
+			}
+			return conclude(rep)
+		},
+	}
+	o.flags(cmd)
+	cmd.Flags().StringVar(&o.plan, "plan", "", "apply the plan of this digest, or nothing")
+	cmd.Flags().BoolVar(&o.acceptSource, "accept-source", false, "take commits of another repository, branch or path than before")
+	cmd.Flags().BoolVar(&o.once, "once", false, "make the turn in this command; no agent need be running")
+	return cmd
+}
+
+func syncReport(ctx context.Context, s streams, settings *config.Settings, o syncOptions) (*report.Report, error) {
+	if !o.once {
+		rep, err := web.NewClient(settings.Socket).Sync(ctx, web.SyncRequest{Plan: o.plan, AcceptSource: o.acceptSource})
+		if errors.Is(err, web.ErrNoAgent) {
+			return nil, errors.New("no agent is running behind " + settings.Socket + ": start one with `agent run`, or let this command do it: agent sync --once")
+		}
+		return rep, err
+	}
+	if err := settings.Check(); err != nil {
+		return nil, err
+	}
+	w, err := newWiring(s, settings, quiet(s, settings))
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	return w.turner.Run(ctx, turn.Request{Mode: report.Run, Plan: o.plan, AcceptSource: o.acceptSource, Afresh: true})
+}

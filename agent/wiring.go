@@ -1,0 +1,89 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"berth/agent/internal/checkout"
+	"berth/agent/internal/config"
+	"berth/agent/internal/journal"
+	"berth/agent/internal/turn"
+	"berth/applyers"
+	"berth/applyers/ansible"
+	"berth/applyers/nginx"
+	"berth/applyers/proxmox"
+	"berth/desired"
+)
+
+// wiring is an agent put together: everything that a turn needs.
+type wiring struct {
+	settings   *config.Settings
+	log        *slog.Logger
+	env        func(string) string
+	repository *checkout.Repo
+	journal    *journal.Journal
+	turner     *turn.Turner
+	// dial reaches guests, to see whether they answer; nil is the network.
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+}
+
+// newWiring opens what the agent keeps in its state directory. One agent at a
+// time can have it.
+func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring, error) {
+	if err := os.MkdirAll(settings.State, 0o700); err != nil {
+		return nil, fmt.Errorf("open the state directory: %w", err)
+	}
+	w := &wiring{settings: settings, log: log, env: s.Env}
+	var err error
+	if w.journal, err = journal.Open(journal.Options{Dir: filepath.Join(settings.State, "journal"), Log: log}); err != nil {
+		return nil, err
+	}
+	from := settings.Repository
+	w.repository, err = checkout.Open(filepath.Join(settings.State, "clone"), checkout.Source{
+		URL: from.URL, Branch: from.Branch, Path: from.Path, TokenFile: from.Token, CAFile: from.CA, AllowRewrite: from.AllowRewrite,
+	}, log)
+	if err != nil {
+		return nil, errors.Join(err, w.journal.Close())
+	}
+	w.turner = &turn.Turner{Repository: w.repository, Journal: w.journal, Appliers: w.appliers, Log: log, Now: time.Now}
+	return w, nil
+}
+
+func (w *wiring) close() error {
+	w.repository.Close()
+	return w.journal.Close()
+}
+
+// appliers makes the appliers for one turn.
+func (w *wiring) appliers(files fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
+	guests := proxmox.New(proxmox.Options{
+		Token: func(_ context.Context, site *desired.Site) (string, error) {
+			token, err := w.secret(site.Token)
+			return string(token), err
+		},
+		Log: w.log, Dial: w.dial,
+	})
+	playbooks, err := ansible.New(ansible.Options{
+		Memory: w.journal, State: filepath.Join(w.settings.State, "ansible"), Log: w.log,
+		Files: func(context.Context) (fs.FS, error) { return files, nil },
+		Key:   func(_ context.Context, ref desired.SecretRef) ([]byte, error) { return w.secret(ref) },
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return []applyers.Applyer{guests, nginx.New(nginx.Options{Log: w.log}), playbooks}, guests.TakeRequests, nil
+}
+
+func (w *wiring) secret(ref desired.SecretRef) ([]byte, error) {
+	if ref.Key != "" {
+		return nil, fmt.Errorf("secret %q: a key within a secret is not built yet: keep each in a file of its own", ref.Secret)
+	}
+	return w.settings.Secret(ref.Secret, w.env)
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"berth/agent/internal/gitserve"
+	"berth/applyers/proxmox/pvesim"
+)
+
+// testWorld is what a script's agent works on: a simulated cluster and a
+// repository, both served by the test.
+type testWorld struct {
+	dir     string
+	sim     *simulator
+	git     *gitserve.Server
+	gitURL  string
+	written int
+	held    map[string]string // files of the last push
+}
+
+type worldKey struct{}
+
+func newTestWorld(env *testscript.Env) error {
+	env.Values[worldKey{}] = &testWorld{dir: env.WorkDir, held: make(map[string]string)}
+	return nil
+}
+
+// testWorldCommands are the verbs of the scripts:
+//
+//	cluster            start a simulated cluster; its token goes to the file token,
+//	                   $ENDPOINT and $FINGERPRINT to the environment
+//	push DIR MESSAGE   make the repository hold what DIR holds, variables expanded;
+//	                   the first push starts it and writes agent.yaml
+//	edit USER VMID KEY=VALUE   change a guest behind the agent's back
+//	guest VMID KEY=VALUE…      check a guest's configuration; "gone" alone: it is not there
+//	writes N           check how many writes the cluster has seen since the last look
+func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
+	type verb func(w *testWorld, ts *testscript.TestScript, args []string) error
+	wrap := func(f verb) func(*testscript.TestScript, bool, []string) {
+		return func(ts *testscript.TestScript, neg bool, args []string) {
+			if neg {
+				ts.Fatalf("this verb can't be negated")
+			}
+			ts.Check(f(ts.Value(worldKey{}).(*testWorld), ts, args))
+		}
+	}
+	return map[string]func(*testscript.TestScript, bool, []string){
+		"cluster": wrap((*testWorld).cluster),
+		"push":    wrap((*testWorld).push),
+		"edit":    wrap((*testWorld).edit),
+		"guest":   wrap((*testWorld).guest),
+		"writes":  wrap((*testWorld).writes),
+	}
+}
+
+func (w *testWorld) cluster(ts *testscript.TestScript, _ []string) error {
+	var err error
+	ctx, cancel := context.WithCancel(context.Background())
+	ts.Defer(cancel)
+	if w.sim, err = startSimulator(ctx, "127.0.0.1:0", pvesim.Options{Now: time.Now}); err != nil {
+		return err
+	}
+	ts.Defer(func() { _ = w.sim.close() })
+	ts.Setenv("ENDPOINT", w.sim.endpoint)
+	ts.Setenv("FINGERPRINT", w.sim.fingerprint)
+	return os.WriteFile(filepath.Join(w.dir, "token"), []byte(w.sim.token), 0o600)
+}
+
+func (w *testWorld) push(ts *testscript.TestScript, args []string) error {
+	if w.git == nil {
+		if err := w.serveGit(ts); err != nil {
+			return err
+		}
+	}
+	files := make(map[string]*string)
+	now := make(map[string]string)
+	root := os.DirFS(ts.MkAbs(args[0]))
+	err := fs.WalkDir(root, ".", func(path string, e fs.DirEntry, err error) error {
+		if err != nil || e.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(root, path)
+		content := os.Expand(string(text), ts.Getenv)
+		files[path], now[path] = &content, content
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for path := range w.held {
+		if files[path] == nil {
+			files[path] = nil
+		}
+	}
+	w.held = now
+	_, err = w.git.Commit(files, strings.Join(args[1:], " "))
+	return err
+}
+
+func (w *testWorld) serveGit(ts *testscript.TestScript) error {
+	var err error
+	if w.git, err = gitserve.New(filepath.Join(w.dir, "fleet.git")); err != nil {
+		return err
+	}
+	listener, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: w.git, ReadHeaderTimeout: time.Second}
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = server.Serve(listener) }()
+	ts.Defer(func() { _ = server.Close(); <-ended })
+	w.gitURL = "http://" + listener.Addr().String() + "/fleet.git"
+	ts.Setenv("REPOSITORY", w.gitURL)
+	text := "repository: {url: " + w.gitURL + "}\nstate: state\nsocket: agent.sock\nsecrets: {pve: token}\n"
+	return os.WriteFile(filepath.Join(w.dir, "agent.yaml"), []byte(text), 0o600)
+}
+
+func (w *testWorld) edit(_ *testscript.TestScript, args []string) error {
+	vmid, err := strconv.Atoi(args[1])
+	if err != nil {
+		return err
+	}
+	set := make(map[string]string)
+	for _, arg := range args[2:] {
+		key, value, _ := strings.Cut(arg, "=")
+		set[key] = value
+	}
+	w.sim.cluster.Edit(args[0], vmid, set)
+	return nil
+}
+
+func (w *testWorld) guest(_ *testscript.TestScript, args []string) error {
+	vmid, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	g, there := w.sim.cluster.Guest(vmid)
+	if len(args) == 2 && args[1] == "gone" {
+		if there {
+			return fmt.Errorf("guest %d is there", vmid)
+		}
+		return nil
+	}
+	if !there {
+		return fmt.Errorf("guest %d is not there", vmid)
+	}
+	for _, arg := range args[1:] {
+		key, want, _ := strings.Cut(arg, "=")
+		got := g.Config[key]
+		if key == "running" {
+			got = strconv.FormatBool(g.Running)
+		}
+		if got != want {
+			return fmt.Errorf("guest %d: %s is %q, want %q", vmid, key, got, want)
+		}
+	}
+	return nil
+}
+
+func (w *testWorld) writes(_ *testscript.TestScript, args []string) error {
+	want, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	var writes []string
+	for _, r := range w.sim.cluster.Requests()[w.written:] {
+		if r.Write() {
+			writes = append(writes, r.Method+" "+r.Path)
+		}
+	}
+	w.written = len(w.sim.cluster.Requests())
+	if len(writes) != want {
+		return fmt.Errorf("%d writes, want %d: %s", len(writes), want, strings.Join(writes, ", "))
+	}
+	return nil
+}
