@@ -62,6 +62,9 @@ func (d *decoder) complain(a at, src Source, c complaint, format string, args ..
 
 // structure decodes a map into a struct.
 func (d *decoder) structure(a at, t *tree, s *shape, v reflect.Value) {
+	if t.holed && d.bad != nil {
+		d.bad[a.path] = true
+	}
 	if t.form != mapForm {
 		d.unfit(a, t.src, "%s stands where a map is wanted: write %s", t.form.called(), exampleOf(s))
 		return
@@ -74,6 +77,8 @@ func (d *decoder) structure(a at, t *tree, s *shape, v reflect.Value) {
 		}
 		below := a.sub(e.key)
 		switch {
+		case e.value.form == brokenForm:
+			d.broken(below)
 		case e.value.form == nullForm:
 			if e.value.empty {
 				d.wrong(below, e.src, "nothing is written here: write a value, or null to take out what lower layers gave")
@@ -86,6 +91,13 @@ func (d *decoder) structure(a at, t *tree, s *shape, v reflect.Value) {
 		default:
 			d.field(below, e.value, f, v.FieldByIndex(f.index))
 		}
+	}
+}
+
+// broken remembers what could not be read, which has been reported.
+func (d *decoder) broken(a at) {
+	if d.bad != nil {
+		d.bad[a.path] = true
 	}
 }
 
@@ -222,6 +234,10 @@ func (d *decoder) table(a at, t *tree, s *shape, v reflect.Value) {
 	}
 	for _, e := range t.entries {
 		below := a.sub(e.key)
+		if e.value.form == brokenForm {
+			d.broken(below)
+			continue
+		}
 		if e.value.form == nullForm {
 			if e.value.empty && s.elem.is != isAny {
 				d.wrong(below, e.src, "nothing is written here: write a value, or null to take out what lower layers gave")
@@ -241,7 +257,11 @@ func (d *decoder) table(a at, t *tree, s *shape, v reflect.Value) {
 func (d *decoder) list(a at, t *tree, s *shape, f *field, v reflect.Value) {
 	if t.form != listForm {
 		if t.form == scalarForm {
-			d.unfit(a, t.src, "one value stands where a list is wanted: write [%s]", t.text)
+			example := t.text
+			if len(example) > 40 || strings.ContainsAny(example, "\n\"[]{},") {
+				example = "…"
+			}
+			d.unfit(a, t.src, "one value stands where a list is wanted: write [%s]", example)
 			return
 		}
 		d.unfit(a, t.src, "%s stands where a list is wanted: write %s: […]", t.form.called(), last(a.shown))
@@ -252,6 +272,10 @@ func (d *decoder) list(a at, t *tree, s *shape, f *field, v reflect.Value) {
 	out := reflect.MakeSlice(v.Type(), 0, len(t.items))
 	for _, item := range t.items {
 		if _, ok := item.removal(); ok && s.words() && (f == nil || !f.replace) {
+			continue
+		}
+		if item.form == brokenForm {
+			d.broken(a)
 			continue
 		}
 		if item.form == nullForm {
@@ -294,6 +318,9 @@ func (d *decoder) any(a at, t *tree) (value any, ok bool) {
 	switch t.form {
 	case nullForm:
 		return nil, true
+	case brokenForm:
+		d.broken(a)
+		return nil, false
 	case listForm:
 		list := make([]any, 0, len(t.items))
 		for _, item := range t.items {

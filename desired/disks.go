@@ -10,7 +10,9 @@ import (
 func (l *loader) checkDisks(g *guest) {
 	for _, key := range sortedKeys(g.Disks) {
 		if complaint := badSlot(g, key); complaint != "" {
-			l.wrong(g.item, g.key("disks", key), "disks.%s", complaint)
+			if g.Disks[key].SecureBoot == nil {
+				l.wrong(g.item, g.key("disks", key), "disks.%s", complaint)
+			}
 			delete(g.Disks, key)
 			for path := range g.set {
 				if path.Within(Path("disks").Sub(key)) {
@@ -142,7 +144,7 @@ func (l *loader) settleStorage(g *guest, key, bus string, d *Disk) {
 	}
 	flow := func(word string, set func()) {
 		src, given := class.Set[Path(word)]
-		if !given || g.has(at.Sub(word)) || !driveHas(g, bus, word) || g.own.find("disks", key, word) != nil {
+		if !given || g.has(at.Sub(word)) || !driveHas(g, bus, word) || g.takenOut("disks", key, word) {
 			return
 		}
 		set()
@@ -193,6 +195,10 @@ func (l *loader) checkBoot(g *guest) {
 	slots := append(sortedKeys(g.Disks), sortedKeys(g.Networks)...)
 	for _, node := range g.items("boot") {
 		if node.form != scalarForm || slices.Contains(slots, node.text) || g.bad[Path("disks").Sub(node.text)] {
+			continue
+		}
+		if len(slots) == 0 {
+			l.wrong(g.item, node.src, "boot: the guest has no %s: give it disks or networks, or take boot out", node.text)
 			continue
 		}
 		l.wrong(g.item, node.src, "boot: the guest has no %s: write %s", node.text, oneOf(slots))

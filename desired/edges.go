@@ -66,6 +66,8 @@ func (l *loader) checkEdge(e *edge) {
 	switch {
 	case e.TLS.Default.Text != "":
 		l.checkTarget(e, "tls.default", e.at("tls", "default"), e.TLS.Default)
+	case e.own.get("tls") == nil && (e.TCP != nil || e.UDP != nil):
+		// An edge for ports alone, which can't be done yet.
 	case !e.bad["tls.default"] && !e.bad["tls"]:
 		l.wrong(e.item, e.key("tls"), "tls.default is missing: write where all other names go, kind/name:port or reject")
 	}
@@ -74,7 +76,9 @@ func (l *loader) checkEdge(e *edge) {
 		if complaint := badRoute(name); complaint != "" {
 			l.wrong(e.item, e.key("tls", "routes", name), "tls.routes: %s", complaint)
 		}
-		l.checkTarget(e, field, e.at("tls", "routes", name), e.TLS.Routes[name])
+		if !e.bad[Path(field)] {
+			l.checkTarget(e, field, e.at("tls", "routes", name), e.TLS.Routes[name])
+		}
 	}
 }
 

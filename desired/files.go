@@ -125,13 +125,25 @@ func (l *loader) beside(src Source, rel string) (name string, info fs.FileInfo, 
 		}
 		info, err = fs.Lstat(l.fsys, name[:at])
 		if err != nil {
-			return "", nil, fmt.Errorf("there is no file %s: add it, or correct the path (it is relative to this manifest's directory)", name)
+			return "", nil, l.noFile(src, name, rel)
 		}
 		if info.Mode()&fs.ModeSymlink != 0 {
 			return "", nil, fmt.Errorf("%s is a symbolic link: name the file itself", name[:at])
 		}
 	}
 	return name, info, nil
+}
+
+// noFile says that a file is missing, and where it is if the path was meant
+// from the root.
+func (l *loader) noFile(src Source, name, rel string) error {
+	if rel = path.Clean(rel); rel != name && fs.ValidPath(rel) {
+		if _, err := fs.Stat(l.fsys, rel); err == nil {
+			up := strings.Repeat("../", strings.Count(path.Clean(src.File), "/"))
+			return fmt.Errorf("there is no file %s, but %s: write %s, paths go from this manifest's directory", name, rel, up+rel)
+		}
+	}
+	return fmt.Errorf("there is no file %s: add it, or correct the path (it goes from this manifest's directory)", name)
 }
 
 // readBeside reads a file that a manifest names.

@@ -99,7 +99,7 @@ type FleetSpec struct {
 	Guards      Guards         `yaml:"guards"`
 	SSH         SSH            `yaml:"ssh"`
 	Windows     []Later        `yaml:"windows" later:"maintenance windows are not built yet: leave them out, reboots then wait for you"`
-	Defaults    map[string]any `yaml:"defaults"` // raw layers, by kind; read by the loader
+	Defaults    map[string]any `yaml:"defaults"` // the lowest layer, by kind; the loader merges it and leaves this nil
 	RenamedFrom *Later         `yaml:"renamedFrom" later:"renaming a fleet is not built yet: keep the name"`
 }
 

@@ -40,13 +40,12 @@ func (l *loader) fleetDocument() {
 		}
 		return
 	}
-	if defaults := doc.tree.get("defaults"); defaults != nil && defaults.form == mapForm {
-		defaults.label(layerDefaults)
-	}
+	defaults := doc.tree.get("defaults")
+	doc.tree = doc.tree.without("defaults")
 	it := l.open(doc, spec)
 	l.fleetDoc = it
 	l.checkFleet(it, spec)
-	l.readDefaults(doc.tree.get("defaults"))
+	l.readDefaults(defaults)
 }
 
 func (l *loader) checkFleet(it *item, spec *FleetSpec) {
@@ -76,9 +75,14 @@ func (l *loader) checkFleet(it *item, spec *FleetSpec) {
 
 // readDefaults keeps the lowest layer of each kind, and checks it by itself.
 func (l *loader) readDefaults(defaults *tree) {
-	if defaults == nil || defaults.form != mapForm {
+	switch {
+	case defaults == nil || defaults.form == nullForm || defaults.form == brokenForm:
+		return
+	case defaults.form != mapForm:
+		l.report(defaults.src, l.fleetDoc.id, "defaults: "+defaults.form.called()+" stands where a map is wanted: write {VM: {…}}")
 		return
 	}
+	defaults.label(layerDefaults)
 	var allowed []string
 	for _, k := range kinds() {
 		if k.spec != nil && k.word != "Fleet" && k.word != "Profile" {
@@ -110,7 +114,7 @@ func (l *loader) readDefaults(defaults *tree) {
 		if src, ok := e.value.keyAt("hostname"); ok {
 			l.report(src, l.fleetDoc.id, "defaults."+e.key+".hostname: a host name is each guest's own: take it out")
 		}
-		l.check(l.fleetDoc.id, e.key, layer, l.shapes.of(k.spec))
+		l.check(l.fleetDoc.id, e.key, Path("defaults").Sub(e.key), layer, l.shapes.of(k.spec))
 		l.defaults[e.key] = layer
 	}
 }
@@ -120,8 +124,22 @@ func (l *loader) checkSSH(it *item, ssh SSH) {
 	if it.has("ssh.port") && !it.bad["ssh.port"] && (ssh.Port < 1 || ssh.Port > 65535) {
 		l.wrong(it, it.at("ssh", "port"), "ssh.port: %d is no port: write 1 to 65535", ssh.Port)
 	}
-	if _, set := it.set["ssh.key.key"]; set && ssh.Key.Secret == "" {
-		l.wrong(it, it.at("ssh", "key"), "ssh.key: secret is missing: write {secret: NAME}")
+	l.checkSecret(it, ssh.Key, "ssh", "key")
+}
+
+// checkSecret checks a pointer to a secret. It never prints what stands there:
+// it may be the secret itself.
+func (l *loader) checkSecret(it *item, ref SecretRef, keys ...string) {
+	at := Path("")
+	for _, key := range keys {
+		at = at.Sub(key)
+	}
+	switch {
+	case it.bad[at] || it.bad[at.Sub("secret")] || !it.has(at.Sub("secret")) && !it.has(at.Sub("key")):
+	case ref.Secret == "":
+		l.wrong(it, it.at(keys...), "%s: secret is missing: write {secret: NAME}", at)
+	case !regexpDotted.MatchString(ref.Secret):
+		l.wrong(it, it.at(append(keys, "secret")...), "%s.secret: a name is wanted, of a-z, 0-9 and . _ - inside; if this is the secret itself, take it out of Git and make a new one", at)
 	}
 }
 

@@ -148,10 +148,10 @@ func (l *loader) checkStartup(g *guest) {
 
 // checkLifecycle fills in the defaults and refuses what is not built.
 func (l *loader) checkLifecycle(g *guest) {
-	switch {
-	case g.Lifecycle.Reboot == "window":
+	if g.Lifecycle.Reboot == "window" {
 		l.wrong(g.item, g.at("lifecycle", "reboot"), "lifecycle.reboot: maintenance windows are not built yet: write never or now")
-	case g.Lifecycle.Remove == "release":
+	}
+	if g.Lifecycle.Remove == "release" {
 		l.wrong(g.item, g.at("lifecycle", "remove"), "lifecycle.remove: releasing is not built yet: write archive or destroy")
 	}
 	for _, d := range []struct {

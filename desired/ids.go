@@ -45,6 +45,7 @@ func (l *loader) checkPlans(s *site) {
 			p.bad = true
 		case ranged && s.has(at.Sub("plus")):
 			l.wrong(s.item, p.src, "%s: plus goes with base, not with range: take it out", at)
+			p.bad = true
 		case ranged:
 			p.span = spec.Range
 		case based && spec.Plus == "":

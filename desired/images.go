@@ -168,7 +168,7 @@ func (l *loader) fileExt(i *imageUse, src Source, file, takes string) {
 		l.wrong(i.item, src, "file: %q: %s: write such a name", file, takes)
 		return
 	}
-	l.wrong(i.item, src, "url: it does not tell the format, and %s: add file: with such a name", takes)
+	l.wrong(i.item, src, "url: %s: use another image, or add file: with such a name", takes)
 }
 
 // imageExt is the extension that tells an image's format.

@@ -94,13 +94,26 @@ func (l *loader) report(src Source, id ID, text string) {
 		id = l.fleetDoc.id
 	}
 	src.Layer = ""
-	p := Problem{Source: src, Text: text}
+	p := Problem{Source: src, Text: withoutKey(text)}
 	if l.seen[p] {
 		return
 	}
 	l.seen[p] = true
 	p.ID = id
 	l.problems = append(l.problems, p)
+}
+
+// withoutKey keeps a private key that stands where it should not out of what is
+// printed.
+func withoutKey(text string) string {
+	if !strings.Contains(text, "PRIVATE KEY") {
+		return text
+	}
+	field, _, _ := strings.Cut(text, ": ")
+	if strings.Contains(field, "PRIVATE KEY") {
+		field = "keys"
+	}
+	return field + ": this is a private key: take it out of Git and make a new one"
 }
 
 // note adds a remark that is no mistake.
@@ -125,10 +138,11 @@ func (l *loader) sorted(p []Problem) []Problem {
 	return p
 }
 
-// check reports what is wrong with one layer by itself.
-func (l *loader) check(id ID, called string, t *tree, s *shape) {
+// check reports what is wrong with one layer by itself; within is where it
+// stands in its document.
+func (l *loader) check(id ID, called string, within Path, t *tree, s *shape) {
 	d := decoder{called: called, report: func(src Source, text string, _ complaint) { l.report(src, id, text) }}
-	d.structure(at{}, t, s, reflect.New(s.typ).Elem())
+	d.structure(at{"", within}, t, s, reflect.New(s.typ).Elem())
 }
 
 // open checks a document, merges it with the layers below it and decodes the
@@ -136,7 +150,7 @@ func (l *loader) check(id ID, called string, t *tree, s *shape) {
 func (l *loader) open(doc *document, spec any, below ...*tree) *item {
 	s := l.shapes.of(reflect.TypeOf(spec))
 	it := &item{document: doc, own: doc.tree.without("kind"), set: map[Path]Source{}, bad: map[Path]bool{}}
-	l.check(doc.id, doc.kind.word, it.own, s)
+	l.check(doc.id, doc.kind.word, "", it.own, s)
 	m := merger{report: func(src Source, text string) { l.report(src, doc.id, text) }}
 	it.merged = m.layers(s, append(below, it.own)...)
 	d := decoder{set: it.set, bad: it.bad, called: doc.kind.word}
@@ -173,6 +187,13 @@ func (it *item) items(keys ...string) []*tree {
 func (it *item) has(path Path) bool {
 	_, set := it.set[path]
 	return set || it.bad[path]
+}
+
+// takenOut tells whether the document itself says null, so that nothing shall
+// follow from elsewhere.
+func (it *item) takenOut(keys ...string) bool {
+	t := it.own.find(keys...)
+	return t != nil && t.form == nullForm
 }
 
 // wrong reports a mistake of the item.

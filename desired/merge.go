@@ -52,8 +52,9 @@ func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
 	if high.form != mapForm {
 		return high
 	}
-	out := &tree{form: mapForm, src: high.src}
+	out := &tree{form: mapForm, src: high.src, holed: high.holed}
 	if low != nil && low.form == mapForm {
+		out.holed = out.holed || low.holed
 		out.entries = slices.Grow(slices.Clone(low.entries), len(high.entries))
 	}
 	for _, e := range high.entries {

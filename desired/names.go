@@ -21,6 +21,7 @@ var (
 func (l *loader) identify(t *tree) {
 	doc := &document{tree: t, src: t.src}
 	if t.form != mapForm {
+		l.lostAny = true
 		l.report(t.src, "", "this document is "+t.form.called()+", not a map with kind and name: write kind: and name:, or put an empty "+ignoreFile+" into its directory if the file is not Berth's")
 		return
 	}
@@ -29,6 +30,9 @@ func (l *loader) identify(t *tree) {
 	case kindNode == nil:
 		l.lostAny = true
 		l.report(t.src, "", "this document has no kind: add one, or put an empty "+ignoreFile+" into its directory if the file is not Berth's")
+		return
+	case kindNode.form == brokenForm:
+		l.lostAny = true
 		return
 	case kindNode.form != scalarForm:
 		l.lostAny = true
@@ -86,6 +90,10 @@ func (l *loader) identifyName(doc *document) bool {
 	if node == nil || node.form == nullForm {
 		l.lostAny = true
 		l.report(doc.src, ID(doc.kind.short), "name is missing: add one")
+		return false
+	}
+	if node.form == brokenForm {
+		l.lostAny = true
 		return false
 	}
 	if node.form != scalarForm {

@@ -155,7 +155,7 @@ func (l *loader) reserveHosts() {
 		}
 		for _, siteName := range sortedKeys(l.sites) {
 			for _, n := range l.sites[siteName].networks {
-				if n.Subnet.IsValid() && n.Subnet.Contains(addr) {
+				if _, has := n.taken[addr]; !has && n.Subnet.IsValid() && n.Subnet.Contains(addr) {
 					n.taken[addr] = taken{l.hosts[name].id, l.hosts[name].at("address")}
 				}
 			}

@@ -71,7 +71,7 @@ func (l *loader) checkNIC(g *guest, key string, nic *NIC, first bool) {
 	}
 	layer := KindSite + "/" + g.site.name
 	flow := func(word string, set func()) {
-		if src, given := n.Set[Path(word)]; given && !g.has(at.Sub(word)) {
+		if src, given := n.Set[Path(word)]; given && !g.has(at.Sub(word)) && !g.takenOut("networks", key, word) {
 			set()
 			src.Layer = layer
 			g.set[at.Sub(word)] = src
@@ -81,7 +81,7 @@ func (l *loader) checkNIC(g *guest, key string, nic *NIC, first bool) {
 	flow("mtu", func() { nic.MTU = n.MTU })
 	flow("firewall", func() { nic.Firewall = n.Firewall })
 	l.settleAddress(g, key, nic, n)
-	if nic.Gateway == "" && first && isStatic(nic.Address) && n.Gateway.IsValid() && !g.bad[at.Sub("gateway")] {
+	if nic.Gateway == "" && first && isStatic(nic.Address) && n.Gateway.IsValid() && !g.bad[at.Sub("gateway")] && !g.takenOut("networks", key, "gateway") {
 		nic.Gateway = n.Gateway.String()
 		g.set[at.Sub("gateway")] = n.Set["gateway"]
 	} else if nic.Gateway != "" && nic.Gateway != "none" {
@@ -300,7 +300,7 @@ func (l *loader) settleResolver(g *guest) {
 		to   *List
 		from List
 	}{{"dns", &g.DNS, n.DNS}, {"search", &g.Search, n.Search}} {
-		if src, given := n.Set[f.word]; given && !g.has(f.word) && g.own.get(string(f.word)) == nil {
+		if src, given := n.Set[f.word]; given && !g.has(f.word) && !g.takenOut(string(f.word)) {
 			*f.to = append(List(nil), f.from...)
 			g.set[f.word] = src
 		}

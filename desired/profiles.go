@@ -62,7 +62,7 @@ func (l *loader) checkProfile(p *profile) {
 			p.tree = p.tree.without(e.key)
 		}
 	}
-	l.check(p.id, "Profile", own, l.shapes.of(reflect.TypeFor[profileSpec]()))
+	l.check(p.id, "Profile", "", own, l.shapes.of(reflect.TypeFor[profileSpec]()))
 	d := decoder{}
 	d.structure(at{}, own, l.shapes.of(reflect.TypeFor[profileSpec]()), reflect.ValueOf(&p.spec).Elem())
 

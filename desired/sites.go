@@ -77,9 +77,10 @@ func (l *loader) checkSite(s *site) {
 			l.wrong(s.item, node.src, "endpoints: %s", complaint)
 		}
 	}
-	if s.Token.Secret == "" && !s.has("token") && !s.has("token.secret") {
+	if s.Token.Secret == "" && !s.has("token") && !s.has("token.secret") && !s.has("token.key") {
 		l.wrong(s.item, s.src, "token is missing: write {secret: NAME}, and put user@realm!id=uuid where the agent's own settings find it")
 	}
+	l.checkSecret(s.item, s.Token, "token")
 	l.checkTLS(s)
 	if s.Site.Node != "" && !regexpStore.MatchString(s.Site.Node) {
 		l.wrong(s.item, s.at("node"), "node: %q is no node's name", s.Site.Node)

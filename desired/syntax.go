@@ -6,6 +6,10 @@ import (
 	"strings"
 )
 
+// maxSearched is how many lines of a document are looked through for the one
+// that the reader stumbles over.
+const maxSearched = 400
+
 // syntax reports why a chunk is no YAML. The reader's own words are given only
 // where no mistake that people often make explains them.
 func (p *parser) syntax(c chunk, err error) {
@@ -19,13 +23,50 @@ func (p *parser) syntax(c chunk, err error) {
 		}
 	}
 	lines := strings.Split(c.text, "\n")
+	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
+		name, _, _ = strings.Cut(name, "'")
+		p.anchor(lines, name)
+		return
+	}
 	line = min(max(line, 1), len(lines))
+	if len(lines) <= maxSearched {
+		line = stumbles(lines)
+	}
 	if at, col, remedy := commonMistake(lines, line); remedy != "" {
 		p.complain(at+p.line, col, remedy)
 		return
 	}
 	col := 1 + len(lines[line-1]) - len(strings.TrimLeft(lines[line-1], " "))
 	p.complain(line+p.line, col, text+": look at this line and the one above it")
+}
+
+// stumbles finds the line at which lines stop being YAML: without it and all
+// that follows they are. The reader itself often names a line far above.
+func stumbles(lines []string) int {
+	at := len(lines)
+	for at > 1 {
+		if _, err := (chunk{text: strings.Join(lines[:at-1], "\n")}).nodes(); err == nil {
+			break
+		}
+		at--
+	}
+	return at
+}
+
+// anchor reports an alias of which there is no anchor, for which the reader
+// names no line.
+func (p *parser) anchor(lines []string, name string) {
+	for i, text := range lines {
+		if col := strings.Index(text, "*"+name); col >= 0 {
+			if at, col, remedy := commonMistake(lines[:i+1], i+1); remedy != "" && at == i+1 {
+				p.complain(at+p.line, col, remedy)
+				return
+			}
+			p.complain(i+1+p.line, col+1, "*"+name+" stands for nothing, there is no &"+name+" in this document: write it out, or put it in quotes")
+			return
+		}
+	}
+	p.complain(1, 1, "*"+name+" stands for nothing: write it out")
 }
 
 // commonMistake looks around the line that the reader stopped at.

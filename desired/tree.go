@@ -1,7 +1,5 @@
 package desired
 
-import "strings"
-
 // A tree is a YAML document as the loader keeps it: scalars are texts, and every
 // node knows its place. What a text means is decided by the type of the field
 // that it is for, never by YAML.
@@ -11,7 +9,9 @@ type tree struct {
 	// plain tells that a scalar stands without quotes.
 	plain bool
 	// empty marks a null that is written as nothing at all.
-	empty   bool
+	empty bool
+	// holed marks a map of which something could not be read.
+	holed   bool
 	items   []*tree
 	entries []entry
 	src     Source
@@ -30,6 +30,8 @@ const (
 	listForm
 	mapForm
 	nullForm
+	// brokenForm is what could not be read; the reason has been reported.
+	brokenForm
 )
 
 // called is how messages speak of a node.
@@ -144,8 +146,8 @@ func (t *tree) same(other *tree) bool {
 
 // removal reads an item "-x" of a list of words.
 func (t *tree) removal() (word string, ok bool) {
-	if t.form != scalarForm || len(t.text) < 2 {
+	if t.form != scalarForm || len(t.text) < 2 || t.text[0] != '-' || t.text[1] == '-' {
 		return "", false
 	}
-	return strings.CutPrefix(t.text, "-")
+	return t.text[1:], true
 }

@@ -91,10 +91,8 @@ func ParseRate(text string) (Rate, error) {
 	word, ok := strings.CutSuffix(text, "/s")
 	size, err := ParseSize(word)
 	switch {
-	case err != nil && !ok:
-		return 0, fmt.Errorf("%q is no rate: write it as in 100MiB/s", text)
 	case err != nil:
-		return 0, fmt.Errorf("%w, and /s after it", err)
+		return 0, fmt.Errorf("%q is no rate: write it as in 100MiB/s", text)
 	case !ok:
 		return 0, fmt.Errorf("%q is no rate: write %s/s", text, text)
 	}

@@ -67,8 +67,13 @@ func (p *parser) parse(data []byte, lost func(kind, name string)) []*tree {
 		for _, node := range nodes {
 			p.aliased = 0
 			t := p.node(node, 0)
-			if t == nil || t.form == nullForm {
+			switch t.form {
+			case nullForm:
 				continue
+			case brokenForm:
+				lost(c.says())
+				continue
+			default:
 			}
 			trees = append(trees, t)
 		}
@@ -151,24 +156,25 @@ func (c chunk) nodes() (nodes []*yaml.Node, err error) {
 	}
 }
 
-// node turns a node into a tree; nil if nothing of it can be used.
+// node turns a node into a tree. What is wrong is reported, and broken in the
+// tree.
 func (p *parser) node(n *yaml.Node, depth int) *tree {
 	line, col := n.Line+p.line, n.Column
 	if depth > maxDepth {
 		p.complain(line, col, fmt.Sprintf("nested more than %d deep: make it flatter", maxDepth))
-		return nil
+		return p.lost(n)
 	}
 	if len(p.inside) > 0 {
 		if p.aliased++; p.aliased > maxAliased {
 			if p.aliased == maxAliased+1 {
 				p.complain(p.inside[0].Line+p.line, p.inside[0].Column, fmt.Sprintf("aliases stand for more than %d values in this document: write a Profile instead", maxAliased))
 			}
-			return nil
+			return p.lost(n)
 		}
 	}
 	if n.Style&yaml.TaggedStyle != 0 || n.Kind == yaml.ScalarNode && strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
 		p.complain(line, col, fmt.Sprintf("%s is a YAML tag, which manifests do not have: leave it out, or put the text in quotes", tagText(n)))
-		return nil
+		return p.lost(n)
 	}
 	t := &tree{src: Source{File: p.file, Line: line, Col: col}}
 	switch n.Kind {
@@ -180,9 +186,7 @@ func (p *parser) node(n *yaml.Node, depth int) *tree {
 	case yaml.SequenceNode:
 		t.form = listForm
 		for _, item := range n.Content {
-			if sub := p.node(item, depth+1); sub != nil {
-				t.items = append(t.items, sub)
-			}
+			t.items = append(t.items, p.node(item, depth+1))
 		}
 	default:
 		t.text, t.plain = n.Value, n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle|yaml.LiteralStyle|yaml.FoldedStyle) == 0
@@ -193,11 +197,16 @@ func (p *parser) node(n *yaml.Node, depth int) *tree {
 	return t
 }
 
+// lost stands for a node that can't be used.
+func (p *parser) lost(n *yaml.Node) *tree {
+	return &tree{form: brokenForm, src: Source{File: p.file, Line: n.Line + p.line, Col: n.Column}}
+}
+
 func (p *parser) alias(n *yaml.Node, depth int) *tree {
 	for _, outer := range p.inside {
 		if outer.Alias == n.Alias {
 			p.complain(n.Line+p.line, n.Column, fmt.Sprintf("*%s stands within itself: write it out", n.Value))
-			return nil
+			return p.lost(n)
 		}
 	}
 	p.inside = append(p.inside, n)
@@ -216,12 +225,15 @@ func (p *parser) mapping(t *tree, n *yaml.Node, depth int) {
 		switch {
 		case key.Kind != yaml.ScalarNode:
 			p.complain(line, col, "a key is one word: put it in quotes if it begins with { or [")
+			t.holed = true
 			continue
 		case key.Tag == "!!merge":
 			p.complain(line, col, "<< is not read in manifests: put what is shared into a Profile")
+			t.holed = true
 			continue
 		case key.Style&yaml.TaggedStyle != 0:
 			p.complain(line, col, fmt.Sprintf("%s is a YAML tag, which manifests do not have: leave it out, or put the text in quotes", tagText(key)))
+			t.holed = true
 			continue
 		}
 		if before, twice := first[key.Value]; twice {
@@ -229,9 +241,8 @@ func (p *parser) mapping(t *tree, n *yaml.Node, depth int) {
 			continue
 		}
 		first[key.Value] = line
-		if value := p.node(n.Content[i+1], depth+1); value != nil {
-			t.entries = append(t.entries, entry{key: key.Value, src: Source{File: p.file, Line: line, Col: col}, value: value})
-		}
+		value := p.node(n.Content[i+1], depth+1)
+		t.entries = append(t.entries, entry{key: key.Value, src: Source{File: p.file, Line: line, Col: col}, value: value})
 	}
 }
 
