@@ -1,0 +1,357 @@
+package nginx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"berth/applyers"
+	"berth/desired"
+	"berth/drift"
+)
+
+// bench is a fleet with one edge, on a directory of its own.
+type bench struct {
+	t       *testing.T
+	dir     string
+	fleet   *desired.Fleet
+	spec    *desired.Edge
+	lives   []drift.Live
+	applyer *Applyer
+	fake    *fakeNginx
+}
+
+// newBench makes an edge that listens on a free port and rejects what no route
+// names. Nothing is managed yet.
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{t: t, dir: t.TempDir()}
+	b.fake = newFake(t)
+	b.spec = &desired.Edge{
+		Name: "main", At: "local",
+		Nginx: desired.Nginx{
+			Stream: b.path("berth/stream.conf"), Config: b.path("nginx.conf"),
+			Test: desired.List{"nginx", "-t"}, Reload: desired.List{"nginx", "-s", "reload"},
+		},
+		TLS: desired.EdgeTLS{
+			Listen: desired.List{b.fake.address()}, Default: desired.Target{Text: reject},
+			Routes: map[string]desired.Target{},
+		},
+	}
+	b.fleet = &desired.Fleet{Spec: desired.FleetSpec{Name: "pegasus", UID: "5b1f0c2e"}}
+	b.write("nginx.conf", "events {}\nstream {\n    include berth/*.conf;\n}\n")
+	b.applyer = New(Options{Run: b.fake.run, Takeover: 300 * time.Millisecond})
+	b.fake.managed = b.spec.Nginx.Stream
+	return b
+}
+
+func (b *bench) path(name string) string { return filepath.Join(b.dir, name) }
+
+func (b *bench) write(name, text string) {
+	b.t.Helper()
+	if err := os.MkdirAll(filepath.Dir(b.path(name)), 0o755); err != nil {
+		b.t.Fatal(err)
+	}
+	if err := os.WriteFile(b.path(name), []byte(text), 0o644); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// managed is the managed file; "" if there is none.
+func (b *bench) managed() string {
+	b.t.Helper()
+	text, err := os.ReadFile(b.spec.Nginx.Stream)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		b.t.Fatal(err)
+	}
+	return string(text)
+}
+
+// edit replaces a text of the managed file, by hand.
+func (b *bench) edit(old, with string) {
+	b.t.Helper()
+	text := b.managed()
+	if !strings.Contains(text, old) {
+		b.t.Fatalf("no %q in:\n%s", old, text)
+	}
+	b.write("berth/stream.conf", strings.ReplaceAll(text, old, with))
+}
+
+// route sets the edge's routes: name, target, name, target.
+func (b *bench) route(pairs ...string) {
+	b.spec.TLS.Routes = make(map[string]desired.Target)
+	for i := 0; i < len(pairs); i += 2 {
+		b.spec.TLS.Routes[pairs[i]] = desired.Target{Text: pairs[i+1]}
+	}
+}
+
+// guest adds a virtual machine: with an address if it is written, and live if
+// it stands.
+func (b *bench) guest(name, address string, stands bool) {
+	vm := &desired.VM{Guest: desired.Guest{Name: name, Networks: map[string]desired.NIC{"net0": {Address: address}}}}
+	id := desired.MakeID(desired.KindVM, name)
+	b.fleet.Resources = append(b.fleet.Resources, &desired.Resource{ID: id, Spec: vm})
+	if stands {
+		b.lives = append(b.lives, drift.Live{ID: id, Spec: vm})
+	}
+}
+
+func (b *bench) observe() drift.Observed {
+	b.t.Helper()
+	resources := slices.DeleteFunc(slices.Clone(b.fleet.Resources), func(r *desired.Resource) bool { return r.ID == "edge/main" })
+	set := make(map[desired.Path]desired.Source)
+	for _, leaf := range desired.Leaves(desired.KindEdge, b.spec) {
+		set[leaf.Path] = desired.Source{File: "edge.yaml", Line: 1}
+	}
+	b.fleet.Resources = append(resources, &desired.Resource{ID: "edge/main", Spec: b.spec, Set: set})
+	observed, err := b.applyer.Observe(b.t.Context(), b.fleet, applyers.Scope{})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	observed.Lives = append(observed.Lives, b.lives...)
+	return observed
+}
+
+// plan makes a plan with guests that are created if they do not stand, and
+// deleted if nobody wants them.
+func (b *bench) plan() *drift.Plan {
+	b.t.Helper()
+	plan, err := drift.Make(drift.Input{
+		Fleet: b.fleet, Observed: b.observe(), Guards: []drift.Guard{drift.Ownership(), drift.Unknown()},
+		Steps: applyers.StepsByKind(b.appliers()),
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return plan
+}
+
+func (b *bench) appliers() map[string]applyers.Applyer {
+	return applyers.ByKind(b.applyer, guests{bench: b})
+}
+
+// turn makes a plan and carries it out.
+func (b *bench) turn() (*drift.Plan, []drift.Outcome) {
+	b.t.Helper()
+	plan := b.plan()
+	outcomes, err := applyers.Execute(b.t.Context(), applyers.Execution{
+		Plan: plan, World: drift.NewWorld(b.fleet, b.observe().Lives), Appliers: b.appliers(),
+	})
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return plan, outcomes
+}
+
+// settle expects a turn to do all it planned, and the next to plan nothing.
+func (b *bench) settle() {
+	b.t.Helper()
+	_, outcomes := b.turn()
+	for _, o := range outcomes {
+		if o.Status != drift.Done {
+			b.t.Errorf("%s: %s: %s", o.Key, o.Status, o.Reason)
+		}
+	}
+	if again := b.plan(); len(again.Changes) > 0 || len(again.Blind)+len(again.Foreign)+len(again.Notes) > 0 {
+		b.t.Errorf("a second turn still has:\n%s", text(again))
+	}
+}
+
+// text writes a plan as the tests compare it.
+func text(p *drift.Plan) string {
+	var lines []string
+	for _, c := range p.Changes {
+		line := c.Key.String()
+		if len(c.Wait) > 0 {
+			line += fmt.Sprintf(" after %v", c.Wait)
+		}
+		if c.Held != "" {
+			line += " held: " + c.Held
+		}
+		lines = append(lines, line)
+		for _, f := range c.Fields {
+			line := fmt.Sprintf("    %s %s → %s", f.Path, f.Before.Text, f.After.Text)
+			if f.After.From != "" {
+				line += " known after " + f.After.From
+			}
+			if len(f.Wait) > 0 {
+				line += fmt.Sprintf(" after %v", f.Wait)
+			}
+			if f.Held != "" {
+				line += " held: " + f.Held
+			}
+			lines = append(lines, line)
+		}
+	}
+	for _, x := range p.Blind {
+		lines = append(lines, fmt.Sprintf("blind %s: %s; %s", x.ID, x.Reason, x.Remedy))
+	}
+	for _, x := range p.Foreign {
+		lines = append(lines, fmt.Sprintf("foreign %s: %s: %s; %s", x.ID, x.What, x.Reason, x.Remedy))
+	}
+	for _, x := range p.Notes {
+		lines = append(lines, "note "+x.Text)
+	}
+	return strings.Join(append(lines, ""), "\n")
+}
+
+// expect compares texts in which the bench's own paths are replaced.
+func (b *bench) expect(got, want string) {
+	b.t.Helper()
+	got = strings.NewReplacer(b.dir, "DIR", b.fake.address(), "LISTEN").Replace(got)
+	want = strings.TrimLeft(want, "\n")
+	if got != want {
+		b.t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// guests stands for the applyer of guests.
+type guests struct{ *bench }
+
+func (guests) Kinds() []string { return []string{desired.KindVM, desired.KindPlaybook} }
+
+func (guests) Observe(context.Context, *desired.Fleet, applyers.Scope) (drift.Observed, error) {
+	return drift.Observed{}, nil
+}
+
+func (guests) Steps(_ *drift.World, want *desired.Resource, have *drift.Live, _ []drift.Field) []drift.Change {
+	switch {
+	case want == nil:
+		return []drift.Change{{Key: drift.Key{ID: have.ID, Step: drift.Delete}}}
+	case want.ID.Kind() == desired.KindPlaybook:
+		return []drift.Change{{Key: drift.Key{ID: want.ID, Step: drift.Run}, Needs: want.Needs}}
+	case have == nil:
+		return []drift.Change{{Key: drift.Key{ID: want.ID, Step: drift.Create}}}
+	}
+	return nil
+}
+
+// Apply fails for guests that are named so.
+func (g guests) Apply(_ context.Context, job applyers.Job, p applyers.Progress) error {
+	if job.ID == "vm/broken" {
+		return errors.New("no space left")
+	}
+	p.Made(job.ID, desired.FactAddress, "10.1.1.99")
+	if job.Step == drift.Create {
+		g.lives = append(g.lives, drift.Live{ID: job.ID, Spec: job.Want.Spec, Facts: map[string]string{desired.FactAddress: "10.1.1.99"}})
+	}
+	return nil
+}
+
+// fakeNginx stands for nginx: what its workers run changes with a reload.
+type fakeNginx struct {
+	t        *testing.T
+	listener net.Listener
+	managed  string
+
+	mu       sync.Mutex
+	calls    []string
+	tested   string // what the last test was of
+	to       string // where the probe leads
+	refuse   error  // the test's answer
+	jam      error  // the reload's answer, once
+	deaf     bool   // a reload changes nothing
+	onReload func()
+}
+
+func newFake(t *testing.T) *fakeNginx {
+	t.Helper()
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeNginx{t: t, listener: listener}
+	var serving sync.WaitGroup
+	serving.Go(func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			f.mu.Lock()
+			to := f.to
+			f.mu.Unlock()
+			if to != "" {
+				if next, err := new(net.Dialer).DialContext(context.WithoutCancel(t.Context()), "tcp", to); err == nil {
+					_ = next.Close()
+				}
+			}
+			_ = conn.Close()
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		serving.Wait()
+	})
+	return f
+}
+
+func (f *fakeNginx) address() string { return f.listener.Addr().String() }
+
+func (f *fakeNginx) run(ctx context.Context, argv []string) ([]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, strings.Join(argv[:2], " "))
+	if argv[1] == "-t" {
+		main, err := os.ReadFile(argv[3])
+		if err != nil {
+			return nil, err
+		}
+		f.tested = ""
+		for _, word := range strings.Split(string(main), `"`) {
+			if strings.HasPrefix(word, "/") {
+				part, err := os.ReadFile(word)
+				if err != nil {
+					return nil, err
+				}
+				f.tested += string(part)
+			}
+		}
+		if f.refuse != nil {
+			return fmt.Appendf(nil, "[emerg] something in %s\n", argv[3]), f.refuse
+		}
+		return nil, nil
+	}
+	if f.onReload != nil {
+		f.onReload()
+	}
+	if err := f.jam; err != nil {
+		f.jam = nil
+		return []byte("Job for nginx.service failed.\n"), err
+	}
+	if f.deaf {
+		return nil, nil
+	}
+	content, err := os.ReadFile(f.managed)
+	if err != nil {
+		f.to = ""
+		return nil, nil //nolint:nilerr // No file, no probe.
+	}
+	f.to = ""
+	for line := range strings.Lines(string(content)) {
+		if words := strings.Fields(line); len(words) == 2 && strings.HasSuffix(words[0], "."+probeDomain) && words[0] != "."+probeDomain {
+			f.to = strings.TrimSuffix(words[1], ";")
+		}
+	}
+	return nil, nil
+}
+
+// took gives the calls since it was asked last.
+func (f *fakeNginx) took() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	calls := strings.Join(f.calls, ", ")
+	f.calls = nil
+	return calls
+}
