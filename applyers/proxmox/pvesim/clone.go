@@ -42,7 +42,7 @@ func (q *call) template(kind string) (any, error) {
 		}
 		return nil, fail("you can't convert a CT to template if the CT is running")
 	}
-	upid := q.spawn(job{kind: g.prefix() + "template", id: itoa(g.vmid), holds: []*guest{g}, run: func(*task) error {
+	upid := q.spawn(job{kind: g.prefix() + "template", id: itoa(g.vmid), holds: []*guest{g}, silent: kind == KindCT, run: func(*task) error {
 		if err := q.alive(g); err != nil {
 			return err
 		}
@@ -153,18 +153,39 @@ func (q *call) clone(kind string) (any, error) {
 	if kind == KindVM {
 		g.conf["lock"], g.conf["description"] = "clone", " qmclone temporary file"
 	}
+	g.born = q.now()
 	q.guests[newid] = g
 	if q.args["pool"] != "" {
 		q.pools[q.args["pool"]].vms[newid] = true
 	}
 	conf = maps.Clone(conf)
-	return q.spawn(job{kind: g.prefix() + "clone", id: itoa(vmid), holds: []*guest{src, g}, cleanup: func() { q.forget(g) }, run: func(t *task) error {
+	return q.spawn(job{kind: g.prefix() + "clone", id: itoa(vmid), holds: []*guest{src, g}, cleanup: func() { q.forget(g) }, abort: q.copyCommand(src, conf, newid), run: func(t *task) error {
 		if err := q.fillClone(t, src, g, conf, full); err != nil {
 			q.forget(g)
 			return fail("clone failed: %s", strings.TrimSuffix(err.Error(), "\n"))
 		}
 		return nil
 	}}), nil
+}
+
+// copyCommand names the command that a stopped clone was at.
+func (q *call) copyCommand(src *guest, conf map[string]string, newid int) func() string {
+	return func() string {
+		for _, k := range driveKeys() {
+			v := q.volume(src.node, q.slotVolume(src, k, conf[k]))
+			if v == nil || src.kind == KindCT || parseDrive(k, conf[k]).cdrom() {
+				continue
+			}
+			s, format := q.cloneTarget(v, true)
+			rate := ""
+			if bw := q.args["bwlimit"]; bw != "" {
+				rate = "-r " + bw + "K "
+			}
+			to := s.path(q.freeName(s, src.node, newid, format))
+			return fmt.Sprintf("clone failed: copy failed: command '/usr/bin/qemu-img convert -p -n %s-f %s -O %s %s zeroinit:%s'", rate, v.format, format, q.storages[v.storage].path(v.name), to)
+		}
+		return "clone failed: command"
+	}
 }
 
 func (q *call) checkLinked(src *guest, conf map[string]string) error {
@@ -335,7 +356,7 @@ func (q *call) cloneVolume(t *task, g *guest, old *volume, k string, full bool) 
 		if err != nil {
 			return nil, err
 		}
-		t.logFS(v.size)
+		t.logFS(q.uuid(), v.size)
 		v.sum = old.sum
 		return v, nil
 	}

@@ -15,13 +15,14 @@ func (q *call) cloudInitPending() (any, error) {
 	}
 	added := splitList(g.cloudinit["added"])
 	var keys []string
-	for k := range g.conf {
-		if base, _ := splitIndex(k); isCloudInit(k) || base == "net" && slices.Contains(added, k) || k == "name" && g.cloudinit[k] != "" {
+	for _, k := range cloudInit {
+		// The keys with an index, and the name, are told of only when they are new.
+		if g.conf[k] != "" || g.cloudinit[k] != "" {
 			keys = append(keys, k)
 		}
 	}
-	for k := range g.cloudinit {
-		if k != "added" && !slices.Contains(keys, k) {
+	for _, k := range added {
+		if !slices.Contains(keys, k) {
 			keys = append(keys, k)
 		}
 	}

@@ -35,6 +35,11 @@ type Options struct {
 	// Deaf makes guests ignore shutdown requests and the removal of network
 	// devices, as guests without an operating system do.
 	Deaf bool
+	// Bare makes the nodes lack what the node of the recordings lacked: KVM and
+	// Proxmox's own QEMU build (a running disk can be neither grown, moved nor
+	// cloned, and a running VM has no snapshots), the EFI images, AppArmor (a
+	// running container takes no mount point), and the second version of cgroups.
+	Bare bool
 	// MaxCPUs is how many virtual processors a node can give to a VM; zero means 64.
 	MaxCPUs int
 	// Memory is the memory of a node in bytes; zero means 32 GiB.

@@ -71,6 +71,9 @@ func (q *call) resources() (any, error) {
 		for _, n := range q.nodes {
 			row := q.nodeRow(n)
 			row["cgroup-mode"] = 2
+			if q.opts.Bare {
+				row["cgroup-mode"] = 1
+			}
 			rows = append(rows, row)
 		}
 	}
@@ -118,6 +121,20 @@ func (q *call) resourceRow(g *guest, tags bool) map[string]any {
 	running := g.running
 	if q.opts.Lag > 0 {
 		running = g.seenRunning(q.now().Add(-q.opts.Lag))
+	}
+	if q.opts.Lag > 0 && q.now().Sub(g.born) < q.opts.Lag {
+		// pvestatd has not seen the guest yet.
+		row := map[string]any{"id": g.api() + "/" + itoa(g.vmid), "vmid": g.vmid, "type": g.api(), "node": g.node, "status": "unknown"}
+		if l := g.conf["lock"]; l != "" {
+			row["lock"] = l
+		}
+		if n := g.conf["name"] + g.conf["hostname"]; n != "" {
+			row["name"] = n
+		}
+		if t, ok := g.conf["tags"]; ok {
+			row["tags"] = t
+		}
+		return row
 	}
 	row := map[string]any{
 		"id": g.api() + "/" + itoa(g.vmid), "vmid": g.vmid, "type": g.api(), "node": g.node, "name": g.name(),

@@ -28,6 +28,7 @@ type guest struct {
 	paused   bool
 	pid      int
 	started  time.Time
+	born     time.Time
 	changed  []powerChange
 	holder   *task // the task that has the file lock
 	agent    *agentState

@@ -9,12 +9,15 @@ import (
 	"crypto/sha512"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
+	"fmt"
 	"hash"
 	"io"
 	"math/rand/v2"
 	"net/url"
 	"path"
 	"strings"
+	"syscall"
 )
 
 // imageSize is the virtual size of the disk images that are made up.
@@ -86,6 +89,19 @@ func (q *call) get(rawURL string) ([]byte, error) {
 	return io.ReadAll(r)
 }
 
+// refusal words an error as the two programs do that fetch URLs.
+func refusal(err error, from, refused string) string {
+	u, perr := url.Parse(from)
+	if perr != nil || !errors.Is(err, syscall.ECONNREFUSED) {
+		return err.Error()
+	}
+	port := u.Port()
+	if port == "" {
+		port = map[string]string{"http": "80", "https": "443"}[u.Scheme]
+	}
+	return fmt.Sprintf(refused, u.Hostname()+":"+port)
+}
+
 func (q *call) downloadURL() (any, error) {
 	content, name, from := q.args["content"], q.args["filename"], q.args["url"]
 	s, err := q.storageOn(q.node, q.args["storage"])
@@ -111,7 +127,7 @@ func (q *call) downloadURL() (any, error) {
 		t.logf("--%s--  %s", q.now().UTC().Format("2006-01-02 15:04:05"), from)
 		data, err := q.get(from)
 		if err != nil {
-			return fail("download failed: %s", err.Error())
+			return fail("download failed: %s", refusal(err, from, "Connecting to %s... failed: Connection refused."))
 		}
 		if q.fault != nil && q.fault.Full {
 			return fail("download failed: No space left on device")
@@ -134,7 +150,7 @@ func (q *call) downloadURL() (any, error) {
 func (q *call) queryURL() (any, error) {
 	data, err := q.get(q.args["url"])
 	if err != nil {
-		return nil, fail("invalid server response: '500 %s'", err.Error())
+		return nil, fail("invalid server response: '500 %s'", refusal(err, q.args["url"], "Can't connect to %s (Connection refused)"))
 	}
 	return map[string]any{"filename": fileName(q.args["url"]), "size": len(data), "mimetype": "application/octet-stream"}, nil
 }

@@ -181,6 +181,9 @@ func (q *call) createDrive(t *task, g *guest, key, value string) (string, *volum
 		bytes := int64(*gb*gib) / 1024 * 1024
 		switch key {
 		case "efidisk0":
+			if q.opts.Bare {
+				return "", nil, fail("EFI base image '/usr/share/pve-edk2-firmware//OVMF_CODE_4M.fd' not found")
+			}
 			bytes = 528 << 10
 			if d["efitype"] != "4m" {
 				bytes = 128 << 10
@@ -254,6 +257,11 @@ func (q *call) importVolume(t *task, g *guest, s *storage, format, from string) 
 func (q *call) copyVolume(t *task, src *volume, drive string, vmid int, s *storage, format, content string) (*volume, error) {
 	if t != nil {
 		t.logf("create full clone of drive %s(%s)", drive, src.id())
+	}
+	if o := q.guests[src.owner]; o != nil && t != nil {
+		if err := q.busy(t, o, src); err != nil {
+			return nil, err
+		}
 	}
 	v, err := q.allocate(t, s, vmid, "", format, src.size, content)
 	if err != nil {
@@ -331,6 +339,16 @@ func (q *call) destroyOwn(g *guest, volid string) error {
 		return fail("unable to delete '%s' - volume is still in use (snapshot?)", volid)
 	}
 	return q.freeVolume(v)
+}
+
+// busy is what qemu-img says of a disk that another process writes to.
+func (q *call) busy(t *task, g *guest, v *volume) error {
+	if !q.opts.Bare || !g.running {
+		return nil
+	}
+	path := q.storages[v.storage].path(v.name)
+	t.logf("command '/usr/bin/qemu-img info '--output=json' %s -f %s' failed: exit code 1", path, v.format)
+	return fail("qemu-img: Could not open '%s': Failed to get shared \"write\" lock\nIs another process using the image [%s]?", path, path)
 }
 
 // freeVolume removes a volume that no linked clone stands on.

@@ -232,8 +232,9 @@ func (c *Cluster) AddVolume(v Volume) {
 	}
 	vol := &volume{
 		storage: name, name: rest, owner: cmp.Or(v.Owner, owner), size: v.Size, format: cmp.Or(v.Format, format),
-		content: cmp.Or(v.Content, content), ctime: c.now(), data: slices.Clone(v.Data), sum: v.SHA256,
+		content: cmp.Or(v.Content, content), ctime: c.now(), data: slices.Clone(v.Data), sum: v.SHA256, used: v.Used,
 	}
+	vol.frozen = strings.Contains(rest[strings.LastIndex(rest, "/")+1:], "base-")
 	if v.Data != nil {
 		vol.setData(v.Data)
 	}

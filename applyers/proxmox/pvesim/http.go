@@ -269,7 +269,7 @@ func (q *call) readJSON(body []byte) error {
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.UseNumber()
 	if err := d.Decode(&m); err != nil {
-		return &apiError{status: 500, message: "malformed JSON string: " + err.Error() + "\n", plain: true}
+		return &apiError{status: 500, message: jsonText(body) + " at /usr/share/perl5/PVE/APIServer/AnyEvent.pm line 917.\n", plain: true}
 	}
 	for k, v := range m {
 		switch v := v.(type) {
@@ -293,6 +293,15 @@ func (q *call) readJSON(body []byte) error {
 		}
 	}
 	return nil
+}
+
+// jsonText is what the server's parser says of the two commonest mistakes.
+func jsonText(body []byte) string {
+	text := string(body)
+	if rest, ok := strings.CutPrefix(text, "{"); ok {
+		return fmt.Sprintf("'\"' expected, at character offset 1 (before \"%s\")", rest)
+	}
+	return fmt.Sprintf("malformed JSON string, neither tag, array, object, number, string or atom, at character offset 0 (before \"%s\")", text)
 }
 
 func (q *call) record() {
@@ -329,7 +338,7 @@ func (q *call) render(format string, data any, err error) *answer {
 	body := map[string]any{"data": data}
 	if l, ok := data.(list); ok {
 		body = map[string]any{"data": l.Data}
-		if l.extra == nil {
+		if l.Total > 0 {
 			body["total"] = l.Total
 		}
 		maps.Copy(body, l.extra)

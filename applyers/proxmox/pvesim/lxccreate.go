@@ -3,6 +3,7 @@ package pvesim
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -113,7 +114,7 @@ func (q *call) createCT() (any, error) {
 		return nil, err
 	}
 	g := newGuest(vmid, KindCT, q.node)
-	g.conf["lock"] = "create"
+	g.conf["lock"], g.born = "create", q.now()
 	q.guests[vmid] = g
 	q.join(vmid)
 	tmpl, start := q.args["ostemplate"], q.args["start"] == "1"
@@ -223,17 +224,39 @@ func (q *call) createMount(t *task, g *guest, key, value string) (string, *volum
 	if err != nil {
 		return "", nil, err
 	}
-	t.logFS(v.size)
+	t.logFS(q.uuid(), v.size)
 	p["volume"], p["size"] = v.id(), formatSize(v.size)
 	return printMount(key, p), v, nil
 }
 
-// logFS tells of a new file system, whose UUID is not ours to know.
-func (t *task) logFS(size int64) {
+// superblocks are where ext4 keeps its copies: in the first group, and in those
+// whose number is a power of 3, 5 or 7.
+func superblocks(total int64) []string {
+	groups := []int64{1}
+	for _, base := range []int64{3, 5, 7} {
+		for n := base; n*32768 < total; n *= base {
+			groups = append(groups, n)
+		}
+	}
+	slices.Sort(groups)
+	var out []string
+	for _, g := range groups {
+		if g*32768 < total {
+			out = append(out, strconv.FormatInt(g*32768, 10))
+		}
+	}
+	return out
+}
+
+// logFS tells of a new file system.
+func (t *task) logFS(uuid string, size int64) {
 	if t == nil {
 		return
 	}
 	t.logf("Creating filesystem with %d 4k blocks and %d inodes", size/4096, size/16384)
+	t.logf("Filesystem UUID: %s", uuid)
+	t.logf("Superblock backups stored on blocks: ")
+	t.logf("\t%s", strings.Join(superblocks(size/4096), ", "))
 }
 
 // normalizeCT gives network devices an address and a type.

@@ -108,6 +108,13 @@ func (q *call) hotplugCT(g *guest) error {
 			errs[k] = fmt.Sprintf("unable to hotplug %s: %s\n", k, f.Hotplug[k])
 			continue
 		}
+		if base, _ := splitIndex(k); base == "mp" && q.opts.Bare {
+			if _, mounted := g.conf[k]; !mounted {
+				delete(g.pending, k)
+				errs[k] = fmt.Sprintf("unable to hotplug %s: failed to change apparmor profile: Invalid argument\n", k)
+				continue
+			}
+		}
 		if err := q.setCT(g, k); err != nil {
 			errs[k] = fmt.Sprintf("unable to hotplug %s: %s", k, err.Error())
 		}

@@ -57,16 +57,9 @@ func (q *call) moveDisk() (any, error) {
 	if remove && g.inSnapshot(d["file"]) {
 		return nil, fail("you can't move a disk with snapshots and delete the source")
 	}
-	if g.running && q.opts.Deaf {
-		format = "" // told below: without KVM a running disk can't be mirrored
-	}
 	return q.spawn(job{kind: "qmmove", id: itoa(g.vmid), holds: []*guest{g}, run: func(t *task) error {
 		if err := q.alive(g); err != nil {
 			return err
-		}
-		if format == "" {
-			t.logf("create full clone of drive %s (%s)", key, old.id())
-			return fail("storage migration failed: mirroring has been cancelled")
 		}
 		v, err := q.copyVolume(t, old, key+" ", g.vmid, s, format, "images")
 		if err != nil {
@@ -174,7 +167,7 @@ func (q *call) moveVolume() (any, error) {
 		if err != nil {
 			return err
 		}
-		t.logFS(v.size)
+		t.logFS(q.uuid(), v.size)
 		v.sum = old.sum
 		p["volume"], p["size"] = v.id(), formatSize(v.size)
 		g.conf[key] = printMount(key, p)

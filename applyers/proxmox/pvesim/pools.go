@@ -70,7 +70,9 @@ func (q *call) poolGet() (any, error) {
 	if q.pools[q.args["poolid"]] == nil {
 		return nil, fail("pool '%s' does not exist", q.args["poolid"])
 	}
-	return q.poolRow(q.args["poolid"]), nil
+	row := q.poolRow(q.args["poolid"])
+	row["poolid"] = q.args["poolid"]
+	return row, nil
 }
 
 func (q *call) poolCreate() (any, error) {

@@ -184,7 +184,7 @@ func (q *call) powerDown(t *task, g *guest, force bool) error {
 		return nil
 	}
 	if q.opts.Deaf && g.kind == KindVM {
-		if agent, _ := qemuProps()["agent"].parseProps("agent", g.conf["agent"]); agent["enabled"] == "1" {
+		if g.agentEnabled() {
 			t.logf(shutdownTimeout, g.vmid)
 		}
 		if !force {
@@ -253,7 +253,7 @@ func (q *call) current(kind string) (any, error) {
 	if g.paused {
 		row["qmpstatus"] = "paused"
 	}
-	if agent, _ := qemuProps()["agent"].parseProps("agent", g.conf["agent"]); agent["enabled"] == "1" {
+	if g.agentEnabled() {
 		row["agent"] = 1
 	}
 	if v, ok := g.conf["vga"]; ok {

@@ -69,7 +69,7 @@ func (q *call) createVM() (any, error) {
 		return nil, fail("unable to create VM %d - %s %d already exists on node '%s'", vmid, g.noun(), vmid, g.node)
 	}
 	g := newGuest(vmid, KindVM, q.node)
-	g.conf["lock"] = "create"
+	g.conf["lock"], g.born = "create", q.now()
 	q.guests[vmid] = g
 	q.join(vmid)
 	start := q.args["start"] == "1"

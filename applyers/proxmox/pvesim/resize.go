@@ -45,6 +45,9 @@ func (q *call) resizeVM() (any, error) {
 		if v == nil {
 			return fail("volume '%s' does not exist", d["file"])
 		}
+		if err := q.busy(t, g, v); err != nil {
+			return err
+		}
 		want, ok := target(size, v.size)
 		switch {
 		case !ok:
@@ -59,6 +62,9 @@ func (q *call) resizeVM() (any, error) {
 			return fail("command '/usr/bin/qemu-img resize -f %s %s %d' failed: exit code 1", v.format, path, want)
 		case q.fault != nil && q.fault.Full:
 			return fail("qemu-img: Failed to grow the image: No space left on device")
+		}
+		if v.format == "qcow2" && v.base == "" {
+			v.used = v.usage() + 4096 // growing makes no tables ahead of need
 		}
 		v.size = want
 		t.logf("Image resized.")

@@ -292,5 +292,3 @@ func accessRoutes() []*endpoint {
 		ep("DELETE "+tok, userAdmin, "", (*call).tokenDelete),
 	}
 }
-
-func objectRoutes() []*endpoint { return nil }

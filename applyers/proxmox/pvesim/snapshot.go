@@ -109,6 +109,9 @@ func (q *call) takeSnapshot(kind string) (any, error) {
 		if !q.hasFeature(g, "snapshot") {
 			return fail("snapshot feature is not available")
 		}
+		if err := q.liveSnapshot(t, g, name, vmstate); err != nil {
+			return err
+		}
 		conf := maps.Clone(g.conf)
 		delete(conf, "parent")
 		for k := range conf {
@@ -128,6 +131,29 @@ func (q *call) takeSnapshot(kind string) (any, error) {
 		g.conf["parent"] = name
 		return nil
 	}}), nil
+}
+
+// liveSnapshot is where a snapshot of a running VM fails without Proxmox's own QEMU.
+func (q *call) liveSnapshot(t *task, g *guest, name string, vmstate bool) error {
+	if !q.opts.Bare || !g.running || g.kind == KindCT {
+		return nil
+	}
+	const missing = "VM %d qmp command 'savevm-%s' failed - The command savevm-%s has not been found"
+	if vmstate {
+		// Twice the memory and half a GiB, without the memory of the page tables.
+		state := g.memory()*2 + 500<<20
+		q.logFormat(t, q.storages["local"].path(itoa(g.vmid)+"/vm-"+itoa(g.vmid)+"-state-"+name+".raw"), "raw", state)
+	} else if g.agentEnabled() {
+		t.logf(shutdownTimeout, g.vmid)
+	}
+	t.logf(missing, g.vmid, "end", "end")
+	t.logf("snapshot create failed: starting cleanup")
+	return fail(missing+"\n", g.vmid, "start", "start")
+}
+
+func (g *guest) agentEnabled() bool {
+	agent, _ := qemuProps()["agent"].parseProps("agent", g.conf["agent"])
+	return agent["enabled"] == "1"
 }
 
 func (q *call) snapshotConfig(kind string) (any, error) {

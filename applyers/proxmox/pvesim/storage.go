@@ -12,7 +12,6 @@ import (
 type storage struct {
 	Storage
 	volumes map[string]*volume // by name, and by node and name on a local storage
-	used    int64              // other than by volumes
 	options map[string]string
 	off     bool
 }
@@ -29,6 +28,8 @@ type volume struct {
 	file                int64 // length of the file, when it is not the virtual size
 	sum                 string
 	frozen              bool // a template's, not to be written
+	used                int64
+	counted             bool // in Storage.Used
 }
 
 func (c *Cluster) addStorage(s Storage) *storage {
@@ -67,15 +68,20 @@ func (s *storage) key(node, name string) string {
 }
 
 func (s *storage) usage() int64 {
-	n := s.used
+	n := s.Used
 	for _, v := range s.volumes {
-		n += v.usage()
+		if !v.counted {
+			n += v.usage()
+		}
 	}
 	return n
 }
 
 // usage is what a volume takes: files are sparse, their metadata is not.
 func (v *volume) usage() int64 {
+	if v.used > 0 {
+		return v.used
+	}
 	if v.data != nil {
 		return blocks(int64(len(v.data)))
 	}
@@ -270,7 +276,7 @@ func (c *Cluster) Volumes() []Volume {
 	var out []Volume
 	for _, s := range c.storages {
 		for _, v := range s.volumes {
-			out = append(out, Volume{ID: v.id(), Storage: v.storage, Node: v.node, Owner: v.owner, Size: v.size, Format: v.format, Content: v.content, Data: slices.Clone(v.data), SHA256: v.sum})
+			out = append(out, Volume{ID: v.id(), Storage: v.storage, Node: v.node, Owner: v.owner, Size: v.size, Format: v.format, Content: v.content, Used: v.usage(), Data: slices.Clone(v.data), SHA256: v.sum})
 		}
 	}
 	slices.SortFunc(out, func(a, b Volume) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Node, b.Node)) })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -119,7 +120,7 @@ func (q *call) storageStatusRow(s *storage) map[string]any {
 	used := s.usage()
 	return map[string]any{
 		"type": s.Type, "content": s.contentText(), "active": active, "enabled": enabled, "shared": shared,
-		"total": s.Size, "used": used, "avail": max(s.Size-used, 0),
+		"total": s.Size, "used": used, "avail": max(s.Size-used-s.Reserved, 0),
 	}
 }
 
@@ -141,10 +142,19 @@ func (q *call) nodeStorages() (any, error) {
 		}
 		row := q.storageStatusRow(s)
 		row["storage"] = n
-		row["used_fraction"] = float64(s.usage()) / float64(max(s.Size, 1))
+		row["used_fraction"] = perlFloat(float64(s.usage()) / float64(max(s.Size, 1)))
 		rows = append(rows, row)
 	}
 	return rows, nil
+}
+
+// perlFloat cuts a number to the digits that Perl writes.
+func perlFloat(f float64) float64 {
+	out, err := strconv.ParseFloat(strconv.FormatFloat(f, 'g', 15, 64), 64)
+	if err != nil {
+		return f
+	}
+	return out
 }
 
 func (q *call) storageStatus() (any, error) {
@@ -169,8 +179,8 @@ func (q *call) contentList() (any, error) {
 		if c := q.args["content"]; c != "" && c != v.content {
 			continue
 		}
-		// Files without an owner are listed whatever VMID is asked for.
-		if id := q.args["vmid"]; id != "" && v.owner != 0 && v.owner != atoi(id) {
+		// Asked for a guest's volumes, images to import are listed all the same.
+		if id := q.args["vmid"]; id != "" && v.owner != atoi(id) && v.content != "import" && v.content != "snippets" {
 			continue
 		}
 		row := map[string]any{"volid": v.id(), "content": v.content, "format": v.format, "size": v.length(), "ctime": v.ctime.Unix()}

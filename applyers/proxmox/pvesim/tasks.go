@@ -20,7 +20,11 @@ type task struct {
 
 	work    func(t *task) error
 	cleanup func()
+	abort   func() string
 	holds   []*guest
+	// until is the request that first sees the task's work, for a task of which
+	// the client is not told.
+	until int
 }
 
 func (t *task) logf(format string, args ...any) {
@@ -33,7 +37,13 @@ type job struct {
 	run      func(t *task) error
 	cleanup  func()
 	holds    []*guest // whose file locks the task has while it runs
+	silent   bool     // the client is not told of the task
+	abort    func() string
 }
+
+// silentRequests is for how many more requests the work of a task goes unseen, of
+// which the client is not told: a read right after the answer shows no change.
+const silentRequests = 2
 
 // spawn starts a task and returns its UPID. Without a task time it has ended
 // before the answer goes out.
@@ -55,7 +65,12 @@ func (q *call) spawn(j job) string {
 	}
 	q.tasks = append(q.tasks, t)
 	q.event(q.node, q.auth.full(), "pvedaemon", "starting task "+t.upid)
-	if t.end.After(now) {
+	if j.silent {
+		// It goes on for a moment after the answer (FACTS 2).
+		t.until = len(q.requests) + silentRequests
+	}
+	t.abort = j.abort
+	if t.end.After(now) || j.silent {
 		for _, g := range t.holds {
 			g.holder = t
 		}
@@ -71,7 +86,7 @@ func (c *Cluster) advance() {
 		now := c.now()
 		var next *task
 		for _, t := range c.tasks {
-			if !t.done && !t.end.After(now) && (next == nil || t.end.Before(next.end)) {
+			if !t.done && !t.end.After(now) && len(c.requests) > t.until && (next == nil || t.end.Before(next.end)) {
 				next = t
 			}
 		}
@@ -119,8 +134,8 @@ func (c *Cluster) abort(t *task) {
 		t.cleanup()
 	}
 	t.exit = "interrupted by signal"
-	if t.kind == "qmclone" || t.kind == "qmcreate" {
-		t.exit = "unable to finish " + t.kind + ": interrupted by signal"
+	if t.abort != nil {
+		t.exit = t.abort() + " failed: interrupted by signal"
 	}
 	t.logf("TASK ERROR: %s", t.exit)
 	c.event(t.node, t.auth.full(), "pvedaemon", "end task "+t.upid+" "+t.exit)
@@ -215,6 +230,20 @@ func (q *call) seesTask(t *task) bool {
 	return t.auth.user == q.auth.user || q.may("/nodes/"+t.node, "Sys.Audit")
 }
 
+// tasksBy lists what runs, the oldest first, or what has ended, the newest first.
+func (q *call) tasksBy(done bool) []*task {
+	var out []*task
+	for _, t := range q.tasks {
+		if t.done == done {
+			out = append(out, t)
+		}
+	}
+	if done {
+		slices.Reverse(out)
+	}
+	return out
+}
+
 func (q *call) nodeTasks() (any, error) {
 	var rows []any
 	src := q.args["source"]
@@ -225,8 +254,8 @@ func (q *call) nodeTasks() (any, error) {
 		if src == "archive" && !done || src == "active" && done {
 			continue
 		}
-		for _, t := range slices.Backward(q.tasks) {
-			if t.node != q.node || t.done != done || !q.seesTask(t) || !q.filterTask(t) {
+		for _, t := range q.tasksBy(done) {
+			if t.node != q.node || !q.seesTask(t) || !q.filterTask(t) {
 				continue
 			}
 			row := map[string]any{
@@ -281,8 +310,8 @@ func (q *call) filterTask(t *task) bool {
 func (q *call) clusterTasks() (any, error) {
 	rows := []any{}
 	for _, done := range []bool{false, true} {
-		for _, t := range slices.Backward(q.tasks) {
-			if t.done != done || t.auth.user != q.auth.user && !q.may("/", "Sys.Audit") || len(rows) >= 25 {
+		for _, t := range q.tasksBy(done) {
+			if t.auth.user != q.auth.user && !q.may("/", "Sys.Audit") || len(rows) >= 25 {
 				continue
 			}
 			row := map[string]any{

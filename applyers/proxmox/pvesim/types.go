@@ -24,6 +24,8 @@ type Storage struct {
 	Nodes []string
 	// Size is the capacity in bytes; zero means 256 GiB.
 	Size int64
+	// Used is what everything but volumes takes, Reserved what nobody may use.
+	Used, Reserved int64
 	// Path is the directory of a file based storage; empty means
 	// /var/lib/<name>, and /var/lib/vz for the storage named local.
 	Path string
@@ -59,7 +61,9 @@ type Volume struct {
 	Size    int64  // virtual size in bytes
 	Format  string
 	Content string // images, rootdir, iso, vztmpl, import, backup, snippets
-	Data    []byte // of uploaded and downloaded files, else nil
+	// Used is what the volume takes; AddVolume calculates it when it is zero.
+	Used int64
+	Data []byte // of uploaded and downloaded files, else nil
 	// SHA256 is the sum of the file that the volume was made from, followed
 	// through imports and clones; empty for a blank disk.
 	SHA256 string
