@@ -159,7 +159,8 @@ func (j *job) line(g *found, keys []string, begun string) (string, error) {
 // takeBack reverts what a refused hotplug left pending: it would take effect at
 // the next stop, together with everything else of that write (FACTS 5).
 func (j *job) takeBack(ctx context.Context, write params, remove []string, cause error) error {
-	if !says(cause, "hotplug problem") || j.kind != desired.KindVM {
+	var failed *taskError
+	if !errors.As(cause, &failed) || j.kind != desired.KindVM {
 		return cause
 	}
 	g, err := j.mine(ctx)
@@ -177,8 +178,9 @@ func (j *job) takeBack(ctx context.Context, write params, remove []string, cause
 	}
 	slices.Sort(revert)
 	err = j.write(ctx, "PUT", j.path()+"/config", params{"revert": strings.Join(revert, ","), "digest": g.conf.digest}, nil)
+	names := strings.Join(revert, ", ")
 	if err != nil {
-		return errors.Join(cause, fmt.Errorf("take %s back: %w", strings.Join(revert, ","), err))
+		return errors.Join(cause, fmt.Errorf("take %s back: %w", names, err))
 	}
-	return cause
+	return fmt.Errorf("%w (taken back, since it would have taken effect at the next stop: %s)", cause, names)
 }

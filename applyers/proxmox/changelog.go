@@ -32,6 +32,15 @@ func (c *cluster) readChangelog(ctx context.Context) (changelog, error) {
 	return log, nil
 }
 
+// who set an option of a VM last; "" if that is not known. A phase stands in two
+// options.
+func (l changelog) who(vmid int, option string) string {
+	if option == "startup" && l[vmid][option] == "" {
+		option = "onboot"
+	}
+	return l[vmid][option]
+}
+
 // parseUpdate reads "update VM 8101: -memory 384 -delete tags,cores": the VM and
 // the options that were set or taken away.
 func parseUpdate(msg string) (vmid int, options []string) {

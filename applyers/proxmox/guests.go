@@ -220,7 +220,7 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	}
 	s.waiting(w, g, live, h)
 	for _, leaf := range desired.Leaves(g.kind, live.Spec) {
-		if who := s.log[g.vmid][optionOf(g.kind, leaf.Path)]; who != "" {
+		if who := s.log.who(g.vmid, optionOf(g.kind, leaf.Path)); who != "" {
 			live.By[leaf.Path] = who
 		}
 	}

@@ -341,3 +341,12 @@ func held(err error) string {
 func key(id desired.ID, step drift.Step) drift.Key { return drift.Key{ID: id, Step: step} }
 
 func sortedKeysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// told is what became of a turn, a step a line.
+func told(out []drift.Outcome) string {
+	var sb strings.Builder
+	for _, o := range out {
+		fmt.Fprintf(&sb, "%s: %s: %s\n", o.Key, o.Status, o.Reason)
+	}
+	return strings.TrimSpace(sb.String())
+}

@@ -140,12 +140,8 @@ func TestSameProofTwiceIsTouchedOnNeither(t *testing.T) {
 func TestStubOfARunningTaskIsWorkInProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(slowTasks()), webYAML)
-		other := b.sim.Transport()
-		_ = other
-		// Somebody is making this very guest.
-		c := newBench(t, webYAML)
-		_ = c
 		b.apply()
+		// Somebody is making this very guest.
 		b.sim.Remove(4001)
 		go func() {
 			_ = b.a.clusters["home"].write(t.Context(), "POST", "/nodes/pve1/qemu", params{"vmid": "4001", "memory": "64"}, nil)

@@ -79,11 +79,34 @@ func (c *cluster) follow(ctx context.Context, upid string, limit time.Duration) 
 			case strings.HasPrefix(task.Exitstatus, "WARNINGS"):
 				return task.Exitstatus, nil
 			}
-			return "", &taskError{upid: upid, exit: task.Exitstatus}
+			return "", &taskError{upid: upid, exit: c.fullExit(ctx, node, upid, task.Exitstatus)}
 		case c.now().After(end):
 			return "", errors.Join(fmt.Errorf("task %s still runs after %s; it goes on, and the next turn looks again", upid, limit), err)
 		}
 	}
+}
+
+// fullExit completes an end of which the status holds but the first line.
+func (c *cluster) fullExit(ctx context.Context, node, upid, exit string) string {
+	if !strings.HasPrefix(exit, "Parameter verification failed") {
+		return exit
+	}
+	var lines []struct{ T string }
+	if err := c.get(ctx, "/nodes/"+node+"/tasks/"+url.PathEscape(upid)+"/log?limit=500", &lines); err != nil {
+		return exit
+	}
+	for i, line := range lines {
+		if !strings.HasPrefix(line.T, "TASK ERROR: ") {
+			continue
+		}
+		for _, more := range lines[i+1:] {
+			if text := strings.TrimSpace(more.T); text != "" {
+				exit += "; " + text
+			}
+		}
+		break
+	}
+	return exit
 }
 
 // sleep waits unless ctx ends first.
