@@ -156,10 +156,14 @@ func (e *Entry) write(value any, durable bool) error {
 	return nil
 }
 
-// Settle notes that everything unfinished of a turn has been picked up and seen
-// to its end.
+// Settle notes that everything unfinished of a turn, all its steps that
+// [Journal.Unfinished] lists, has been picked up and seen to its end. Settling
+// what is settled changes nothing.
 func (j *Journal) Settle(id string) error {
 	path := filepath.Join(j.dir, id+openSuffix)
+	if _, err := os.Lstat(filepath.Join(j.dir, id+sealedSuffix)); err == nil {
+		return nil
+	}
 	whole, err := wholeLines(path)
 	if err != nil {
 		return fmt.Errorf("settle turn %s: %w", id, err)

@@ -173,6 +173,9 @@ func TestEveryPrefixOfATurnIsUnderstood(t *testing.T) {
 			if err := cut.Settle(e.ID); err != nil {
 				t.Fatalf("settle after %d bytes: %v", n, err)
 			}
+			if err := cut.Settle(e.ID); err != nil {
+				t.Fatalf("settle again after %d bytes: %v", n, err)
+			}
 			if left := unfinished(t, cut); left != nil {
 				t.Fatalf("after %d bytes and settling, still unfinished: %v", n, left)
 			}
