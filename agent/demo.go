@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,19 +65,29 @@ func demo(ctx context.Context, s streams, dir string, once bool) (err error) {
 	fmt.Fprintf(s.Out, `
 The loop is running. Try, in another terminal:
 
-  git clone %s fleet && cd fleet
-  sed -i 's/2GiB/3GiB/' guests/lab-coder.yaml        # change a guest
-  git rm guests/lab-certbot.yaml                     # archive another
-  agent drift --config %s                            # as it is now
+  %[1]s drift --config %[2]s
+
+  git clone %[3]s fleet && cd fleet
+  sed -i 's/2GiB/3GiB/' guests/lab-coder.yaml   # change a guest
+  git rm guests/lab-certbot.yaml                # archive another
   git commit -am "Give coder more memory" && git push
 
-  curl --insecure -X PUT -d memory=4096 -H 'Authorization: PVEAPIToken=%s' \
-    %s/api2/json/nodes/proxmox-1/qemu/5001021/config  # behind its back
+  # and behind the agent's back; it is put right at the next sweep, every 30 s
+  curl --insecure -X PUT -d tags=by-hand -H 'Authorization: PVEAPIToken=%[4]s' \
+    %[5]s/api2/json/nodes/proxmox-1/qemu/5001021/config
 
 Ctrl-C ends it, and everything in it is gone.
 
-`, d.gitURL, d.settings.File, d.sim.token, d.sim.endpoint)
+`, program(), d.settings.File, d.gitURL, d.sim.token, d.sim.endpoint)
 	return serve(ctx, d.wiring, d.pushed)
+}
+
+// program is how this command was most likely called.
+func program() string {
+	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
+		return "go run ./agent"
+	}
+	return "agent"
 }
 
 // script plays one round of everything.

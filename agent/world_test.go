@@ -39,7 +39,8 @@ func newTestWorld(env *testscript.Env) error {
 // testWorldCommands are the verbs of the scripts:
 //
 //	cluster            start a simulated cluster; its token goes to the file token,
-//	                   $ENDPOINT and $FINGERPRINT to the environment
+//	                   $ENDPOINT, $FINGERPRINT and $DEBIAN, the checksum of the image
+//	                   that it downloads, to the environment
 //	push DIR MESSAGE   make the repository hold what DIR holds, variables expanded;
 //	                   the first push starts it and writes agent.yaml
 //	edit USER VMID KEY=VALUE   change a guest behind the agent's back
@@ -74,6 +75,7 @@ func (w *testWorld) cluster(ts *testscript.TestScript, _ []string) error {
 	ts.Defer(func() { _ = w.sim.close() })
 	ts.Setenv("ENDPOINT", w.sim.endpoint)
 	ts.Setenv("FINGERPRINT", w.sim.fingerprint)
+	ts.Setenv("DEBIAN", pvesim.Sum("https://example.com/debian-12.tar.zst", "sha256"))
 	return os.WriteFile(filepath.Join(w.dir, "token"), []byte(w.sim.token), 0o600)
 }
 
