@@ -169,7 +169,7 @@ func (b *bench) settle() {
 func text(p *drift.Plan) string {
 	var lines []string
 	for _, c := range p.Changes {
-		line := c.Key.String()
+		line := c.String()
 		if len(c.Wait) > 0 {
 			line += fmt.Sprintf(" after %v", c.Wait)
 		}
@@ -280,9 +280,7 @@ func newFake(t *testing.T) *fakeNginx {
 			to := f.to
 			f.mu.Unlock()
 			if to != "" {
-				if next, err := new(net.Dialer).DialContext(context.WithoutCancel(t.Context()), "tcp", to); err == nil {
-					_ = next.Close()
-				}
+				pass(context.WithoutCancel(t.Context()), conn, to)
 			}
 			_ = conn.Close()
 		}
@@ -292,6 +290,22 @@ func newFake(t *testing.T) *fakeNginx {
 		serving.Wait()
 	})
 	return f
+}
+
+// pass passes the first words of a connection on.
+func pass(ctx context.Context, conn net.Conn, to string) {
+	next, err := new(net.Dialer).DialContext(ctx, "tcp", to)
+	if err != nil {
+		return
+	}
+	defer func() { _ = next.Close() }()
+	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+	words := make([]byte, 16<<10)
+	if n, err := conn.Read(words); err == nil {
+		_, _ = next.Write(words[:n])
+		// Until the other end has heard enough.
+		_, _ = next.Read(words)
+	}
 }
 
 func (f *fakeNginx) address() string { return f.listener.Addr().String() }
@@ -309,7 +323,7 @@ func (f *fakeNginx) run(ctx context.Context, argv []string) ([]byte, error) {
 			return nil, err
 		}
 		f.tested = ""
-		for _, word := range strings.Split(string(main), `"`) {
+		for word := range strings.SplitSeq(string(main), `"`) {
 			if strings.HasPrefix(word, "/") {
 				part, err := os.ReadFile(word)
 				if err != nil {

@@ -53,7 +53,11 @@ func (w *witness) wait(ctx context.Context, addresses []string) error {
 			if err != nil {
 				return
 			}
+			ours := w.hears(conn)
 			_ = conn.Close()
+			if !ours {
+				continue
+			}
 			select {
 			case arrived <- struct{}{}:
 			case <-done:
@@ -75,6 +79,24 @@ func (w *witness) wait(ctx context.Context, addresses []string) error {
 		}
 	}
 	return nil
+}
+
+// hears tells whether what arrives is a ClientHello for the random name, which
+// stands there in clear: anything on this host may connect to a port.
+func (w *witness) hears(conn net.Conn) bool {
+	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+	var all []byte
+	for part := make([]byte, 4096); len(all) < outputMax; {
+		n, err := conn.Read(part)
+		all = append(all, part[:n]...)
+		if bytes.Contains(all, []byte(w.probe.name)) {
+			return true
+		}
+		if err != nil {
+			return false
+		}
+	}
+	return false
 }
 
 // hello sends a ClientHello for a name. Nobody answers it with a certificate, so
