@@ -56,7 +56,8 @@ type Request struct {
 	Mode report.Mode
 	// Plan, if set, is the digest of the only plan to apply.
 	Plan string
-	// AcceptSource takes commits from another source than the last accepted one.
+	// AcceptSource takes commits from another source than the last accepted one,
+	// and holds destructive steps for this turn.
 	AcceptSource bool
 	// Afresh forgets the waits of resources that have failed.
 	Afresh bool
@@ -107,7 +108,7 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 	input := drift.Input{
 		Commit: src.commit.Hash, Fleet: src.fleet, Previous: t.previous(ctx, src), Observed: observed,
 		Steps:  applyers.StepsByKind(kinds),
-		Guards: t.guards(src),
+		Guards: t.guards(src, req),
 	}
 	rep.Plan, err = drift.Make(input)
 	if err != nil {
@@ -267,11 +268,24 @@ func (t *Turner) applied() (hash string, ok bool) {
 }
 
 // guards are what every plan passes.
-func (t *Turner) guards(src *source) []drift.Guard {
-	return []drift.Guard{
+func (t *Turner) guards(src *source, req Request) []drift.Guard {
+	guards := []drift.Guard{
 		drift.Ownership(), drift.Protection(), drift.Unknown(),
 		drift.Amount(src.fleet.Spec.Guards.Deletes),
-		t.backoff.guard(t.Now()),
+	}
+	if req.AcceptSource {
+		guards = append(guards, newSource)
+	}
+	return append(guards, t.backoff.guard(t.Now()))
+}
+
+// newSource holds destructive steps in the turn that takes another repository,
+// branch or path: what is missing there may only be missing by mistake.
+func newSource(_ *drift.World, p *drift.Plan) {
+	for i := range p.Changes {
+		if c := &p.Changes[i]; c.Step.Destructive() && c.Held == "" {
+			c.Held = "the manifests come from another source than before: look at `agent drift`, the next turn does it"
+		}
 	}
 }
 

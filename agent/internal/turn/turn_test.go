@@ -415,6 +415,22 @@ func TestTooManyGoneAtOnce(t *testing.T) {
 	}
 }
 
+func TestNewSourceTakesNothingAwayAtFirst(t *testing.T) {
+	r, c := &repository{}, newCluster()
+	r.push("aaaa", base+guest("web", "101", "512MiB"))
+	turner := newTurner(t, r, c)
+	run(t, turner, report.Run)
+	c.take()
+	r.push("bbbb", base)
+	rep, err := turner.Run(t.Context(), turn.Request{Mode: report.Run, AcceptSource: true})
+	if err != nil || rep.Summary.Held != 1 {
+		t.Fatalf("%+v, %v", rep.Summary, err)
+	}
+	wantMade(t, c)
+	run(t, turner, report.Run)
+	wantMade(t, c, "ct/web stop", "ct/web archive")
+}
+
 func TestOriginIsTold(t *testing.T) {
 	r, c := &repository{}, newCluster()
 	r.push("aaaa", base+guest("web", "101", "512MiB"))
