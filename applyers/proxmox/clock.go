@@ -3,6 +3,8 @@ package proxmox
 import (
 	"fmt"
 	"time"
+
+	"berth/desired"
 )
 
 // clocksApart is how far our clock and Proxmox's may differ while something is
@@ -20,7 +22,7 @@ func (s *sweep) archiveEnd(since time.Time) (until time.Time, over bool, clock s
 	case !known:
 		return until, now.After(until), "Proxmox's clock can't be read, and without it nothing is deleted by date"
 	case ahead.Abs() >= clocksApart:
-		clock = fmt.Sprintf("our clock and Proxmox's are %s apart, and so nothing is deleted by date: set them right", ahead.Abs().Round(time.Second))
+		clock = fmt.Sprintf("our clock and Proxmox's are %s apart, and so nothing is deleted by date: set them right", desired.Duration(ahead.Abs().Round(time.Minute)))
 	}
 	if ahead < 0 {
 		now = now.Add(ahead)

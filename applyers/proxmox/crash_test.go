@@ -78,25 +78,7 @@ func TestKilledAtEveryRequestConverges(t *testing.T) {
 
 func killedAt(t *testing.T, n int, after bool) {
 	b := benchOn(t, pvesim.New(slowTasks()), webYAML, cacheYAML)
-	ctx, cancel := context.WithCancel(t.Context())
-	b.over = &killer{below: b.sim.Transport(), kill: cancel, after: after, left: n}
-	told := &events{}
-	if seen, err := b.a.Observe(ctx, b.fleet, scopeAll()); err == nil {
-		p, err := drift.Make(b.input(seen))
-		if err != nil {
-			t.Fatal(err)
-		}
-		b.execute(ctx, p, drift.NewWorld(b.fleet, seen.Lives), told)
-	}
-	cancel()
-	// Started again, it picks up the tasks that the journal names.
-	b.over = nil
-	b.restart()
-	for _, task := range told.tasks {
-		if err := b.a.Resume(t.Context(), b.fleet, task); err != nil {
-			t.Fatalf("resume %s: %v", task, err)
-		}
-	}
+	b.killAt(n, after)
 	b.converge()
 	if got := len(b.sim.Guests()); got != 2 {
 		t.Errorf("there are %d guests", got)
@@ -135,4 +117,29 @@ func (b *bench) converge() {
 		time.Sleep(time.Minute)
 	}
 	b.t.Errorf("it does not converge:\n%s\n%+v", show(b.plan()), b.plan().Blind)
+}
+
+// killAt makes a turn in which the agent is killed at its n-th request, starts it
+// again, and lets it pick up the tasks that the journal names.
+func (b *bench) killAt(n int, after bool) {
+	b.t.Helper()
+	ctx, cancel := context.WithCancel(b.t.Context())
+	b.over = &killer{below: b.sim.Transport(), kill: cancel, after: after, left: n}
+	told := &events{}
+	if seen, err := b.a.Observe(ctx, b.fleet, scopeAll()); err == nil {
+		p, err := drift.Make(b.input(seen))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		b.execute(ctx, p, drift.NewWorld(b.fleet, seen.Lives), told)
+	}
+	cancel()
+	// Started again, it picks up the tasks that the journal names.
+	b.over = nil
+	b.restart()
+	for _, task := range told.tasks {
+		if err := b.a.Resume(b.t.Context(), b.fleet, task); err != nil {
+			b.t.Fatalf("resume %s: %v", task, err)
+		}
+	}
 }

@@ -103,11 +103,14 @@ func (s *sweep) imageNodes(r *desired.Resource, image *desired.ImageAt) []string
 	if len(nodes) == 0 && len(s.inv.online)+len(s.inv.offline) == 1 {
 		nodes = s.inv.online
 	}
-	if shared, ok := s.inv.storeOn("", image.Store); ok && shared.shared && len(nodes) > 0 {
-		for _, node := range nodes {
-			if slices.Contains(s.inv.online, node) {
-				return []string{node}
-			}
+	shared, ok := s.inv.storeOn("", image.Store)
+	if !ok || !shared.shared {
+		return nodes
+	}
+	// Any node that answers can tell what lies on a shared storage.
+	for _, node := range slices.Concat(nodes, s.inv.online) {
+		if s.inv.unreachable(node) == "" {
+			return []string{node}
 		}
 	}
 	return nodes
@@ -137,7 +140,7 @@ func usingNodes(fleet *desired.Fleet, r *desired.Resource, image *desired.ImageA
 // helpStore says what to grant to read a storage.
 func (s *sweep) helpStore(store string, err error) string {
 	if status(err) == 403 {
-		return grant("/storage/"+store, s.tokenName(), "PVEDatastoreUser")
+		return grant("/storage/"+store, s.tokenName(), "Datastore.AllocateSpace")
 	}
 	if strings.Contains(err.Error(), "does not exist") {
 		return "name a storage of the cluster in the site's images"

@@ -5,30 +5,36 @@ import (
 	"strings"
 )
 
-// grant is the command that gives a token a role at a path.
-func grant(path, token, role string) string {
-	return fmt.Sprintf("pveum acl modify %s --tokens '%s' --roles %s", path, token, role)
+// grant is the command that gives a token a privilege at a path, by the smallest
+// of Proxmox's own roles that holds it, or by one made for it.
+func grant(path, token, privilege string) string {
+	role := roleFor(privilege)
+	command := ""
+	if role == "" {
+		role = "Berth-" + privilege
+		command = fmt.Sprintf("pveum role add %s --privs %s && ", role, privilege)
+	}
+	return command + fmt.Sprintf("pveum acl modify %s --tokens '%s' --roles %s", path, token, role)
 }
 
-// roleFor is the smallest of Proxmox's own roles that holds a privilege.
+// roleFor is the smallest of Proxmox's own roles that holds a privilege; "" if
+// none but the administrator's does.
 func roleFor(privilege string) string {
 	switch {
-	case strings.HasPrefix(privilege, "Datastore.Audit"):
+	case strings.HasSuffix(privilege, ".Audit"):
 		return "PVEAuditor"
-	case strings.HasPrefix(privilege, "Datastore.AllocateSpace"):
+	case privilege == "Datastore.AllocateSpace":
 		return "PVEDatastoreUser"
 	case strings.HasPrefix(privilege, "Datastore."):
 		return "PVEDatastoreAdmin"
-	case strings.HasSuffix(privilege, ".Audit"):
-		return "PVEAuditor"
 	case strings.HasPrefix(privilege, "VM."):
 		return "PVEVMAdmin"
 	case strings.HasPrefix(privilege, "SDN."):
 		return "PVESDNUser"
-	case strings.HasPrefix(privilege, "Sys."):
+	case privilege == "Sys.Syslog", privilege == "Sys.Console":
 		return "PVESysAdmin"
 	}
-	return "Administrator"
+	return ""
 }
 
 // helpWith says what to grant where an error is a missing right; "" otherwise.
@@ -38,7 +44,7 @@ func (c *cluster) helpWith(err error) string {
 		return ""
 	}
 	first, _, _ := strings.Cut(privilege, "|")
-	return grant(path, c.tokenName(), roleFor(first))
+	return grant(path, c.tokenName(), first)
 }
 
 // tokenName is "user@realm!id", without the secret.
