@@ -75,5 +75,5 @@ func syncReport(ctx context.Context, s streams, settings *config.Settings, o syn
 		return nil, err
 	}
 	defer w.close()
-	return w.turner.Run(ctx, turn.Request{Mode: report.Run, Plan: o.plan, AcceptSource: o.acceptSource, Afresh: true})
+	return w.turner.Run(ctx, turn.Request{Mode: report.Run, Plan: o.plan, AcceptSource: o.acceptSource, Afresh: o.plan == ""})
 }

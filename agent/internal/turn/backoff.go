@@ -63,7 +63,7 @@ func (b *backoff) guard(now time.Time) drift.Guard {
 			}
 			tried[c.ID] = true
 			if now.Before(w.until) {
-				c.Held = fmt.Sprintf("tried again in %s, or at once by `agent sync`: %s", w.until.Sub(now).Round(time.Second), w.reason)
+				c.Held = fmt.Sprintf("tried again at %s, or at once by `agent sync`: %s", w.until.UTC().Format("15:04:05 UTC"), w.reason)
 			}
 		}
 		maps.DeleteFunc(b.waits, func(id desired.ID, _ wait) bool { return !tried[id] })

@@ -59,7 +59,8 @@ type Request struct {
 	// AcceptSource takes commits from another source than the last accepted one,
 	// and holds destructive steps for this turn.
 	AcceptSource bool
-	// Afresh forgets the waits of resources that have failed.
+	// Afresh forgets the waits of resources that have failed. A plan that was
+	// looked at holds them: asking for it does not.
 	Afresh bool
 }
 

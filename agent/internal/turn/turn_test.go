@@ -354,7 +354,7 @@ func TestFailureBacksOff(t *testing.T) {
 		wantTried("first", 1)
 		rep := run(t, turner, report.Run)
 		wantTried("at once", 0)
-		if held := rep.Plan.Change(drift.Key{ID: "ct/web", Step: drift.Create}).Held; held != "tried again in 10s, or at once by `agent sync`: storage is full" {
+		if held := rep.Plan.Change(drift.Key{ID: "ct/web", Step: drift.Create}).Held; held != "tried again at 00:00:10 UTC, or at once by `agent sync`: storage is full" {
 			t.Errorf("held: %q", held)
 		}
 		time.Sleep(11 * time.Second)

@@ -79,7 +79,7 @@ func Handler(ask Ask, log *slog.Logger) http.Handler {
 			http.Error(w, "the request is no sync: "+err.Error(), http.StatusBadRequest)
 			return
 		}
-		serve(w, r, turn.Request{Mode: report.Run, Plan: body.Plan, AcceptSource: body.AcceptSource, Afresh: true})
+		serve(w, r, turn.Request{Mode: report.Run, Plan: body.Plan, AcceptSource: body.AcceptSource, Afresh: body.Plan == ""})
 	})
 	return mux
 }

@@ -56,7 +56,7 @@ func TestAskOverTheSocket(t *testing.T) {
 	if _, err := client.Sync(t.Context(), web.SyncRequest{Plan: "d1", AcceptSource: true}); err != nil {
 		t.Fatal(err)
 	}
-	if want := (turn.Request{Mode: report.Run, Plan: "d1", AcceptSource: true, Afresh: true}); asked != want {
+	if want := (turn.Request{Mode: report.Run, Plan: "d1", AcceptSource: true}); asked != want {
 		t.Errorf("asked %+v, want %+v", asked, want)
 	}
 	var changed *turn.PlanChangedError
