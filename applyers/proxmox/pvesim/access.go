@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -16,7 +17,6 @@ type user struct {
 	password string
 	tokens   map[string]*token
 	tickets  map[string]string // ticket to its CSRF token
-	comment  string
 	disabled bool
 }
 
@@ -35,9 +35,7 @@ type access struct {
 func newAccess() *access {
 	a := &access{users: map[string]*user{}, groups: map[string][]string{}, roles: map[string][]string{}}
 	a.user("root@pam")
-	for role, privs := range builtinRoles() {
-		a.roles[role] = privs
-	}
+	maps.Copy(a.roles, builtinRoles())
 	return a
 }
 

@@ -87,7 +87,7 @@ func (q *call) aclUpdate() (any, error) {
 			}
 		}
 	}
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) roleList() (any, error) {
@@ -107,7 +107,7 @@ func (q *call) roleCreate() (any, error) {
 		return nil, fail("create role failed: role '%s' already exists", q.args["roleid"])
 	}
 	q.access.roles[q.args["roleid"]] = append([]string{}, splitList(q.args["privs"])...)
-	return nil, nil
+	return null{}, nil
 }
 
 // roleDelete leaves the entries that name the role; they are ignored (FACTS 8).
@@ -117,7 +117,7 @@ func (q *call) roleDelete() (any, error) {
 	}
 	delete(q.access.roles, q.args["roleid"])
 	q.access.acl = slices.DeleteFunc(q.access.acl, func(e aclEntry) bool { return e.role == q.args["roleid"] })
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) seesUser(name string) bool {
@@ -142,7 +142,7 @@ func (q *call) userCreate() (any, error) {
 		return nil, fail("create user failed: user '%s' already exists", name)
 	}
 	q.access.user(name).password = q.args["password"]
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) userGet() (any, error) {
@@ -182,17 +182,17 @@ func (q *call) userUpdate() (any, error) {
 		}
 	}
 	u.disabled = q.args["enable"] == "0"
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) groupCreate() (any, error) {
 	q.access.groups[q.args["groupid"]] = []string{}
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) groupDelete() (any, error) {
 	delete(q.access.groups, q.args["groupid"])
-	return nil, nil
+	return null{}, nil
 }
 
 func (t *token) show(withID bool) map[string]any {
@@ -289,7 +289,7 @@ func (q *call) tokenDelete() (any, error) {
 		return nil, err
 	}
 	delete(u.tokens, q.args["tokenid"])
-	return nil, nil
+	return null{}, nil
 }
 
 // ticket is the login by password.

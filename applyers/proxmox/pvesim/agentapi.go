@@ -92,7 +92,7 @@ func agentInterfaces(ifaces []Interface) any {
 func (q *call) containerInterfaces() (any, error) {
 	g := q.guests[atoi(q.args["vmid"])]
 	if g == nil || g.kind != KindCT || !g.running {
-		return nil, nil
+		return null{}, nil
 	}
 	ifaces := []Interface{}
 	if g.agent != nil {

@@ -76,7 +76,7 @@ func (q *call) authenticate() error {
 		q.auth = auth{user: name, token: id}
 		return nil
 	}
-	for _, cookie := range strings.Split(q.header.Get("Cookie"), ";") {
+	for cookie := range strings.SplitSeq(q.header.Get("Cookie"), ";") {
 		v, ok := strings.CutPrefix(strings.TrimSpace(cookie), "PVEAuthCookie=")
 		if !ok {
 			continue

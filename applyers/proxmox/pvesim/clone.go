@@ -71,7 +71,7 @@ func (q *call) template(kind string) (any, error) {
 	}})
 	if kind == KindCT {
 		// The task is not told of (FACTS 2).
-		return nil, nil
+		return null{}, nil
 	}
 	return upid, nil
 }

@@ -60,7 +60,7 @@ func (q *call) cloudInitRenew() (any, error) {
 		return nil, err
 	}
 	g.cloudinit = map[string]string{}
-	return nil, nil
+	return null{}, nil
 }
 
 // cloudInitDump shows what the drive would hold.
@@ -81,11 +81,10 @@ func (q *call) cloudInitDump() (any, error) {
 func (g *guest) userData() string {
 	var b strings.Builder
 	b.WriteString("#cloud-config\n")
-	name, domain, dotted := strings.Cut(g.name(), ".")
+	name, _, dotted := strings.Cut(g.name(), ".")
 	fqdn := g.name()
-	if !dotted && g.conf["searchdomain"] != "" {
-		domain = g.conf["searchdomain"]
-		fqdn = name + "." + strings.Fields(domain)[0]
+	if d := strings.Fields(g.conf["searchdomain"]); !dotted && len(d) > 0 {
+		fqdn = name + "." + d[0]
 	}
 	fmt.Fprintf(&b, "hostname: %s\nmanage_etc_hosts: true\nfqdn: %s\n", name, fqdn)
 	if u := g.conf["ciuser"]; u != "" {

@@ -53,12 +53,11 @@ type Cluster struct {
 	mu    sync.Mutex
 	after []func() // run once mu is released, see unlock
 
-	opts    Options
-	rng     *rand.Rand
-	nodes   []string
-	born    time.Time
-	pid     int
-	release string
+	opts  Options
+	rng   *rand.Rand
+	nodes []string
+	born  time.Time
+	pid   int
 
 	guests   map[int]*guest
 	storages map[string]*storage
@@ -71,10 +70,9 @@ type Cluster struct {
 	ifaces   map[string][]iface
 	objects  objects
 
-	onPower   []func(Guest, bool)
-	download  func(ctx context.Context, url string) (io.ReadCloser, error)
-	options   map[string]string // datacenter options
-	storesRev int
+	onPower  []func(Guest, bool)
+	download func(ctx context.Context, url string) (io.ReadCloser, error)
+	options  map[string]string // datacenter options
 }
 
 // New makes a cluster.
@@ -195,7 +193,7 @@ func (c *Cluster) nextPID() int {
 func (c *Cluster) uuid() string {
 	var b [16]byte
 	for i := range b {
-		b[i] = byte(c.rng.UintN(256))
+		b[i] = byte(c.rng.UintN(256)) //nolint:gosec // below 256
 	}
 	b[6] = b[6]&0x0f | 0x40
 	b[8] = b[8]&0x3f | 0x80

@@ -210,7 +210,7 @@ func (q *call) datacenter() (any, error) {
 		out[k] = v
 		if k == "tag-style" {
 			p := map[string]any{}
-			for _, kv := range strings.Split(v, ",") {
+			for kv := range strings.SplitSeq(v, ",") {
 				if a, b, ok := strings.Cut(kv, "="); ok {
 					p[a] = b
 					if isInteger(b) {
@@ -238,5 +238,5 @@ func (q *call) setDatacenter() (any, error) {
 		}
 		q.options[k] = v
 	}
-	return nil, nil
+	return null{}, nil
 }

@@ -32,7 +32,6 @@ type guest struct {
 	changed  []powerChange
 	holder   *task // the task that has the file lock
 	agent    *agentState
-	hooked   bool
 	haState  string
 	haExists bool
 }
@@ -103,9 +102,9 @@ func (g *guest) setRunning(now time.Time, running bool) {
 
 // seenRunning is the status that pvestatd told at a time.
 func (g *guest) seenRunning(at time.Time) bool {
-	for i := len(g.changed) - 1; i >= 0; i-- {
-		if !g.changed[i].at.After(at) {
-			return g.changed[i].running
+	for _, ch := range slices.Backward(g.changed) {
+		if !ch.at.After(at) {
+			return ch.running
 		}
 	}
 	if len(g.changed) > 0 {

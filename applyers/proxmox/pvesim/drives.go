@@ -56,8 +56,8 @@ func (q *call) checkStorage(vmid int, key string, d drive) error {
 		return nil
 	}
 	name, size, alloc := d.allocates()
-	if strings.HasSuffix(d["file"], ":cloudinit") {
-		name, alloc = strings.TrimSuffix(d["file"], ":cloudinit"), true
+	if st, ok := strings.CutSuffix(d["file"], ":cloudinit"); ok {
+		name, alloc = st, true
 	}
 	if alloc {
 		if err := q.check("/storage/"+name, "Datastore.AllocateSpace"); err != nil {

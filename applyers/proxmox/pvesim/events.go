@@ -12,18 +12,18 @@ const eventsKept = 2000
 
 // event is a line of the cluster log.
 type event struct {
-	uid                  int
-	at                   time.Time
-	node, user, tag, msg string
-	pid                  int
+	uid             int
+	at              time.Time
+	node, user, msg string
+	pid             int
 }
 
-func (c *Cluster) event(node, user, tag, msg string) {
+func (c *Cluster) event(node, user, msg string) {
 	uid := 1
 	if n := len(c.events); n > 0 {
 		uid = c.events[n-1].uid + 1
 	}
-	c.events = append(c.events, event{uid: uid, at: c.now(), node: node, user: user, tag: tag, msg: msg, pid: c.pid})
+	c.events = append(c.events, event{uid: uid, at: c.now(), node: node, user: user, msg: msg, pid: c.pid})
 	if len(c.events) > eventsKept {
 		c.events = slices.Delete(c.events, 0, len(c.events)-eventsKept)
 	}
@@ -48,7 +48,7 @@ func (q *call) clusterLog() (any, error) {
 		uid := strconv.Itoa(e.uid)
 		rows = append(rows, map[string]any{
 			"uid": uid, "id": uid + ":" + e.node, "time": e.at.Unix(), "node": e.node, "user": e.user,
-			"tag": e.tag, "msg": e.msg, "pid": e.pid, "pri": 6,
+			"tag": "pvedaemon", "msg": e.msg, "pid": e.pid, "pri": 6,
 		})
 	}
 	return rows, nil

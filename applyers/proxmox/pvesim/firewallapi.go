@@ -54,7 +54,7 @@ func (q *call) setWallOptions() (any, error) {
 		delete(w.Options, k)
 	}
 	maps.Copy(w.Options, q.fields())
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) ruleList() (any, error) {
@@ -79,7 +79,7 @@ func (q *call) ruleCreate() (any, error) {
 		r["enable"] = 0
 	}
 	w.Rules = slices.Insert(w.Rules, 0, r)
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) ruleAt(w *firewall) (int, error) {
@@ -106,10 +106,10 @@ func (q *call) ruleUpdate() (any, error) {
 			to--
 		}
 		w.Rules = slices.Insert(slices.Delete(w.Rules, pos, pos+1), to, r)
-		return nil, nil
+		return null{}, nil
 	}
 	maps.Copy(w.Rules[pos], q.fields("moveto"))
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) ruleDelete() (any, error) {
@@ -119,18 +119,18 @@ func (q *call) ruleDelete() (any, error) {
 		return nil, err
 	}
 	w.Rules = slices.Delete(w.Rules, pos, pos+1)
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) setCreate() (any, error) {
 	q.wall().Sets[q.args["name"]] = []object{}
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) setAdd() (any, error) {
 	w := q.wall()
 	w.Sets[q.args["name"]] = append(w.Sets[q.args["name"]], q.fields())
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) setDelete() (any, error) {
@@ -139,7 +139,7 @@ func (q *call) setDelete() (any, error) {
 		return nil, fail("IPSet '%s' is not empty", q.args["name"])
 	}
 	delete(w.Sets, q.args["name"])
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) aliasList() (any, error) {
@@ -149,12 +149,12 @@ func (q *call) aliasList() (any, error) {
 
 func (q *call) aliasCreate() (any, error) {
 	q.wall().Aliases[q.args["name"]] = q.fields()
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) aliasDelete() (any, error) {
 	delete(q.wall().Aliases, q.args["name"])
-	return nil, nil
+	return null{}, nil
 }
 
 const ruleTable = "type str enum=in|out|forward|group\naction str\nmacro str\nproto str\ndport str\nsport str\nsource str\ndest str\niface str\nlog str\ncomment str\nenable int min=0\npos int min=0\nicmp-type str\ndigest str len=40\nmoveto int min=0\ndelete str"

@@ -128,7 +128,7 @@ func checkFormat(format, v string) string {
 	case "cpu":
 		return checkCPU(v)
 	case "startup":
-		for _, p := range strings.Split(v, ",") {
+		for p := range strings.SplitSeq(v, ",") {
 			if !matches("startup", strings.TrimSpace(p)) {
 				return "unable to parse startup options"
 			}

@@ -87,7 +87,7 @@ func (c *Cluster) seedSlot(g *guest, k, v string) string {
 	}
 	if s.volumes[s.key(g.node, rest)] == nil {
 		vol := &volume{storage: name, name: rest, owner: owner, size: bytes, format: format, content: content, ctime: c.now()}
-		if parent, _, linked := cutBase(rest); linked {
+		if parent, linked := cutBase(rest); linked {
 			vol.base = parent
 		}
 		vol.frozen = strings.Contains(rest[strings.LastIndex(rest, "/")+1:], "base-")
@@ -103,18 +103,16 @@ func (c *Cluster) seedSlot(g *guest, k, v string) string {
 	return v
 }
 
-// cutBase takes the name of a linked clone apart.
-func cutBase(name string) (base, clone string, linked bool) {
+// cutBase finds the base in the name of a linked clone.
+func cutBase(name string) (base string, linked bool) {
 	parts := strings.Split(name, "/")
-	switch len(parts) {
-	case 4:
-		return parts[0] + "/" + parts[1], parts[2] + "/" + parts[3], true
-	case 2:
-		if strings.HasPrefix(parts[0], "base-") {
-			return parts[0], parts[1], true
-		}
+	switch {
+	case len(parts) == 4:
+		return parts[0] + "/" + parts[1], true
+	case len(parts) == 2 && strings.HasPrefix(parts[0], "base-"):
+		return parts[0], true
 	}
-	return "", name, false
+	return "", false
 }
 
 func cloneMap(m map[string]string) map[string]string {
@@ -181,7 +179,7 @@ func (c *Cluster) Edit(as string, vmid int, set map[string]string) {
 		g.conf[k] = c.seedSlot(g, k, set[k])
 	}
 	if g.kind == KindVM {
-		c.event(g.node, as, "pvedaemon", fmt.Sprintf("update VM %d: %s", vmid, strings.Join(words, " ")))
+		c.event(g.node, as, fmt.Sprintf("update VM %d: %s", vmid, strings.Join(words, " ")))
 	}
 }
 
@@ -238,7 +236,7 @@ func (c *Cluster) AddVolume(v Volume) {
 	if v.Data != nil {
 		vol.setData(v.Data)
 	}
-	if parent, _, linked := cutBase(rest); linked {
+	if parent, linked := cutBase(rest); linked {
 		vol.base = parent
 	}
 	c.addVolume(cmp.Or(v.Node, c.nodes[0]), vol)

@@ -49,6 +49,12 @@ type call struct {
 	ep     *endpoint
 }
 
+// null is the answer of calls that have nothing to say.
+type null struct{}
+
+// MarshalJSON implements json.Marshaler.
+func (null) MarshalJSON() ([]byte, error) { return []byte("null"), nil }
+
 // list is an answer with a total beside the data.
 type list struct {
 	Data  any
@@ -68,7 +74,7 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if hj, ok := w.(http.Hijacker); ok {
 			conn, _, err := hj.Hijack()
 			if err == nil {
-				defer conn.Close() //nolint:errcheck // nothing is left to be told
+				defer conn.Close()
 				if a.drop {
 					return
 				}

@@ -90,9 +90,7 @@ func (q *call) createCT() (any, error) {
 	if err := q.checkCTOptions(vmid, conf, nil, unprivileged == "1", true); err != nil {
 		return nil, err
 	}
-	if err := q.normalizeCT(conf); err != nil {
-		return nil, err
-	}
+	q.normalizeCT(conf)
 	if _, ok := conf["rootfs"]; !ok {
 		st := q.args["storage"]
 		if st == "" {
@@ -101,7 +99,7 @@ func (q *call) createCT() (any, error) {
 		conf["rootfs"] = st + ":4"
 	}
 	for _, k := range mounts(conf) {
-		if err := q.checkMountAccess(vmid, k, parseMount(k, conf[k]), true); err != nil {
+		if err := q.checkMountAccess(vmid, parseMount(k, conf[k])); err != nil {
 			return nil, err
 		}
 	}
@@ -260,7 +258,7 @@ func (t *task) logFS(uuid string, size int64) {
 }
 
 // normalizeCT gives network devices an address and a type.
-func (q *call) normalizeCT(conf map[string]string) error {
+func (q *call) normalizeCT(conf map[string]string) {
 	for k, v := range conf {
 		base, n := splitIndex(k)
 		switch {
@@ -275,11 +273,10 @@ func (q *call) normalizeCT(conf map[string]string) error {
 			conf[k] = printMount(k, parseMount(k, v))
 		}
 	}
-	return nil
 }
 
 // checkMountAccess is who may use what a mount point names.
-func (q *call) checkMountAccess(vmid int, key string, p drive, create bool) error {
+func (q *call) checkMountAccess(vmid int, p drive) error {
 	vol := p["volume"]
 	if strings.HasPrefix(vol, "/") {
 		if q.auth.root() {

@@ -32,11 +32,9 @@ func (q *call) updateCT() (any, error) {
 	if err := q.checkCTOptions(vmid, ch.set, nil, unprivileged, false); err != nil {
 		return nil, err
 	}
-	if err := q.normalizeCT(ch.set); err != nil {
-		return nil, err
-	}
+	q.normalizeCT(ch.set)
 	for _, k := range mounts(ch.set) {
-		if err := q.checkMountAccess(vmid, k, parseMount(k, ch.set[k]), false); err != nil {
+		if err := q.checkMountAccess(vmid, parseMount(k, ch.set[k])); err != nil {
 			return nil, err
 		}
 	}
@@ -55,7 +53,7 @@ func (q *call) applyCT(g *guest, ch *change) error {
 		delete(g.pendingDelete, k)
 	}
 	for _, k := range ch.remove {
-		if k == "rootfs" || k == "unprivileged" || k == "arch" || k == "memory" && false {
+		if k == "rootfs" || k == "unprivileged" || k == "arch" {
 			return fail("unable to delete required option '%s'", k)
 		}
 		if g.conf["protection"] == "1" && (isMount(k) || strings.HasPrefix(k, "unused")) {

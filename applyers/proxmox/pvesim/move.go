@@ -198,7 +198,7 @@ func (q *call) unlink() (any, error) {
 	if err := g.checkLock(); err != nil {
 		return nil, err
 	}
-	q.event(q.node, q.auth.full(), "pvedaemon", fmt.Sprintf("update VM %d: %s", g.vmid, ch.words))
+	q.event(q.node, q.auth.full(), fmt.Sprintf("update VM %d: %s", g.vmid, ch.words))
 	return nil, q.applyVM(nil, g, ch)
 }
 

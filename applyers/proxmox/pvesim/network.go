@@ -79,7 +79,7 @@ func (q *call) networkCreate() (any, error) {
 		f["autostart"] = 1
 	}
 	q.ifaces[q.node] = append(q.ifaces[q.node], f)
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) networkDelete() (any, error) {
@@ -89,12 +89,12 @@ func (q *call) networkDelete() (any, error) {
 	if len(q.ifaces[q.node]) == before {
 		return nil, badParam("iface", "interface does not exist")
 	}
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) networkRevert() (any, error) {
 	q.ifaces[q.node] = slices.DeleteFunc(slices.Clone(q.ifaces[q.node]), func(f iface) bool { return f["staged"] != nil })
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) networkApply() (any, error) {

@@ -104,7 +104,7 @@ func (q *call) haCreate() (any, error) {
 	if g := q.haGuest(); g != nil {
 		g.haExists = true
 	}
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) haUpdate() (any, error) {
@@ -115,7 +115,7 @@ func (q *call) haUpdate() (any, error) {
 	maps.Copy(o, q.fields())
 	g := q.haGuest()
 	if g == nil {
-		return nil, nil
+		return null{}, nil
 	}
 	switch {
 	case o["state"] == "started" && !g.running:
@@ -123,7 +123,7 @@ func (q *call) haUpdate() (any, error) {
 	case o["state"] == "stopped":
 		return nil, q.off(g)
 	}
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) haDelete() (any, error) {
@@ -134,7 +134,7 @@ func (q *call) haDelete() (any, error) {
 	if g := q.haGuest(); g != nil {
 		g.haExists = false
 	}
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) haStatus() (any, error) {
@@ -171,7 +171,7 @@ func (q *call) backupView(o object) object {
 	o = maps.Clone(o)
 	if p, ok := o["prune-backups"].(string); ok {
 		keep := object{}
-		for _, kv := range strings.Split(p, ",") {
+		for kv := range strings.SplitSeq(p, ",") {
 			if k, v, ok := strings.Cut(kv, "="); ok {
 				keep[k] = v
 			}
@@ -210,7 +210,7 @@ func (q *call) backupCreate() (any, error) {
 	o := q.fields()
 	o["id"], o["type"] = id, "vzdump"
 	q.objects.backup[id] = o
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) backupUpdate() (any, error) {
@@ -219,7 +219,7 @@ func (q *call) backupUpdate() (any, error) {
 		return nil, fail("no such vzdump job")
 	}
 	maps.Copy(o, q.fields())
-	return nil, nil
+	return null{}, nil
 }
 
 // backupDelete answers the absence of a job in the server's own odd way (FACTS 8).
@@ -229,7 +229,7 @@ func (q *call) backupDelete() (any, error) {
 		return nil, fail("400 Parameter verification failed.\nid: No such job '%s'", id)
 	}
 	delete(q.objects.backup, id)
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) dirList() (any, error) {
@@ -242,12 +242,12 @@ func (q *call) dirCreate() (any, error) {
 		return nil, fail("create dir mapping failed: dir ID '%s' already defined", id)
 	}
 	q.objects.dirs[id] = object{"id": id, "type": "dir", "map": []string{q.args["map"]}}
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) dirDelete() (any, error) {
 	delete(q.objects.dirs, q.args["id"])
-	return nil, nil
+	return null{}, nil
 }
 
 func empty(*call) (any, error) { return []any{}, nil }

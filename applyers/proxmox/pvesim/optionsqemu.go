@@ -151,7 +151,7 @@ var qemuOptions = sync.OnceValue(func() *schema { return parseSchema(qemuTable, 
 
 var qemuProps = sync.OnceValue(func() map[string]*schema {
 	var models strings.Builder
-	for _, m := range strings.Split(netModels, "|") {
+	for m := range strings.SplitSeq(netModels, "|") {
 		models.WriteString(m + " alias alias=macaddr\n")
 	}
 	tables := map[string]string{

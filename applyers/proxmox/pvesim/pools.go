@@ -84,7 +84,7 @@ func (q *call) poolCreate() (any, error) {
 		return nil, fail("create pool failed: parent '%s' of pool '%s' does not exist", name[:i], name)
 	}
 	q.pools[name] = newPool(q.args["comment"])
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) poolUpdate() (any, error) {
@@ -134,7 +134,7 @@ func (q *call) poolUpdate() (any, error) {
 			p.storages[s] = true
 		}
 	}
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) poolDelete() (any, error) {
@@ -152,5 +152,5 @@ func (q *call) poolDelete() (any, error) {
 		return nil, fail("delete pool failed: pool '%s' is not empty (contains storage '%s')", name, s)
 	}
 	delete(q.pools, name)
-	return nil, nil
+	return null{}, nil
 }

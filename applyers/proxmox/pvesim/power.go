@@ -17,10 +17,7 @@ func (q *call) start(kind string) (any, error) {
 	if err := q.rootOnlySkiplock(); err != nil {
 		return nil, err
 	}
-	g, err := q.findForTask(kind)
-	if err != nil {
-		return nil, err
-	}
+	g := q.findForTask(kind)
 	if g.haExists {
 		return q.haCommand(g, "start", "started"), nil
 	}
@@ -28,13 +25,12 @@ func (q *call) start(kind string) (any, error) {
 }
 
 // findForTask finds a guest for a call whose task alone tells that it does not exist.
-func (q *call) findForTask(kind string) (*guest, error) {
+func (q *call) findForTask(kind string) *guest {
 	g, err := q.find(kind)
-	if err == nil {
-		return g, nil
+	if err != nil {
+		return newGuest(atoi(q.args["vmid"]), kind, q.node)
 	}
-	ghost := newGuest(atoi(q.args["vmid"]), kind, q.node)
-	return ghost, nil
+	return g
 }
 
 // alive tells whether a guest still exists when its task comes to work.
@@ -130,10 +126,7 @@ func (q *call) stop(kind string) (any, error) {
 	if err := q.rootOnlySkiplock(); err != nil {
 		return nil, err
 	}
-	g, err := q.findForTask(kind)
-	if err != nil {
-		return nil, err
-	}
+	g := q.findForTask(kind)
 	if kind == KindCT && !g.running {
 		return nil, fail("CT %d not running", g.vmid)
 	}
@@ -157,10 +150,7 @@ func (q *call) shutdown(kind string) (any, error) {
 	if err := q.rootOnlySkiplock(); err != nil {
 		return nil, err
 	}
-	g, err := q.findForTask(kind)
-	if err != nil {
-		return nil, err
-	}
+	g := q.findForTask(kind)
 	if kind == KindCT && !g.running {
 		return nil, fail("CT %d not running", g.vmid)
 	}
@@ -196,10 +186,7 @@ func (q *call) powerDown(t *task, g *guest, force bool) error {
 }
 
 func (q *call) reboot(kind string) (any, error) {
-	g, err := q.findForTask(kind)
-	if err != nil {
-		return nil, err
-	}
+	g := q.findForTask(kind)
 	if q.guests[g.vmid] == g && !g.running {
 		return nil, fail("%s %d not running", g.noun(), g.vmid)
 	}

@@ -118,7 +118,7 @@ func (q *call) updateVM(async bool) (any, error) {
 	if err := checkBalloon(g, ch.set); err != nil {
 		return nil, err
 	}
-	q.event(q.node, q.auth.full(), "pvedaemon", fmt.Sprintf("update VM %d: %s", vmid, ch.words))
+	q.event(q.node, q.auth.full(), fmt.Sprintf("update VM %d: %s", vmid, ch.words))
 	if !async {
 		return nil, q.applyVM(nil, g, ch)
 	}
@@ -153,7 +153,7 @@ func (q *call) backgroundDelay(upid string, vmid int) (any, error) {
 	case !t.done:
 		return upid, nil
 	case t.exit == "OK":
-		return nil, nil
+		return null{}, nil
 	}
 	return nil, fail("failed to update VM %d: %s", vmid, t.exit)
 }

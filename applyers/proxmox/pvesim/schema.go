@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -160,10 +161,10 @@ func (sp spec) check(name, v string) string {
 	if sp.kind == "int" || sp.kind == "num" {
 		n, _ := strconv.ParseFloat(v, 64)
 		if sp.min != nil && n < *sp.min {
-			return fmt.Sprintf("value must have a minimum value of %s", trimFloat(*sp.min))
+			return "value must have a minimum value of " + trimFloat(*sp.min)
 		}
 		if sp.max != nil && n > *sp.max {
-			return fmt.Sprintf("value must have a maximum value of %s", trimFloat(*sp.max))
+			return "value must have a maximum value of " + trimFloat(*sp.max)
 		}
 	}
 	return ""
@@ -191,9 +192,7 @@ func (q *call) collect(vars map[string]string) error {
 			q.args[k] = s
 		}
 	}
-	for k, v := range vars {
-		q.args[k] = v
-	}
+	maps.Copy(q.args, vars)
 	return nil
 }
 

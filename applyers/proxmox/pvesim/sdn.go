@@ -43,7 +43,7 @@ func (q *call) zoneCreate() (any, error) {
 		return nil, fail("create sdn zone object failed: sdn zone object ID '%s' already defined", id)
 	}
 	q.objects.zones[id] = q.fields()
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) zoneDelete() (any, error) {
@@ -54,7 +54,7 @@ func (q *call) zoneDelete() (any, error) {
 		}
 	}
 	delete(q.objects.zones, id)
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) vnetCreate() (any, error) {
@@ -64,22 +64,22 @@ func (q *call) vnetCreate() (any, error) {
 	}
 	q.objects.vnets[id] = q.fields()
 	q.objects.vnets[id]["type"] = "vnet"
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) vnetDelete() (any, error) {
 	delete(q.objects.vnets, q.args["vnet"])
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) subnetCreate() (any, error) {
 	o := q.fields()
 	o["vnet"] = q.args["vnet"]
 	q.objects.subnet[q.args["subnet"]] = o
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) subnetDelete() (any, error) {
 	delete(q.objects.subnet, q.args["subnet"])
-	return nil, nil
+	return null{}, nil
 }

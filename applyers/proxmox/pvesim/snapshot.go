@@ -1,7 +1,6 @@
 package pvesim
 
 import (
-	"cmp"
 	"maps"
 	"slices"
 )
@@ -91,10 +90,7 @@ func (q *call) takeSnapshot(kind string) (any, error) {
 	if name == "current" || name == "pending" {
 		return nil, fail("unable to use snapshot name '%s' (reserved name)", name)
 	}
-	g, err := q.findForTask(kind)
-	if err != nil {
-		return nil, err
-	}
+	g := q.findForTask(kind)
 	description, vmstate := q.args["description"], q.args["vmstate"] == "1" && g.running
 	return q.spawn(job{kind: g.prefix() + "snapshot", id: itoa(g.vmid), holds: []*guest{g}, run: func(t *task) error {
 		if err := q.alive(g); err != nil {
@@ -194,14 +190,11 @@ func (q *call) describeSnapshot(kind string) (any, error) {
 	if d, ok := q.args["description"]; ok {
 		s.description = d
 	}
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) rollback(kind string) (any, error) {
-	g, err := q.findForTask(kind)
-	if err != nil {
-		return nil, err
-	}
+	g := q.findForTask(kind)
 	name, start := q.args["snapname"], q.args["start"] == "1"
 	return q.spawn(job{kind: g.prefix() + "rollback", id: itoa(g.vmid), holds: []*guest{g}, run: func(t *task) error {
 		if err := q.alive(g); err != nil {
@@ -252,10 +245,7 @@ func (q *call) rollback(kind string) (any, error) {
 }
 
 func (q *call) deleteSnapshot(kind string) (any, error) {
-	g, err := q.findForTask(kind)
-	if err != nil {
-		return nil, err
-	}
+	g := q.findForTask(kind)
 	name := q.args["snapname"]
 	return q.spawn(job{kind: g.prefix() + "delsnapshot", id: itoa(g.vmid), holds: []*guest{g}, run: func(*task) error {
 		if err := q.alive(g); err != nil {
@@ -277,7 +267,7 @@ func (q *call) deleteSnapshot(kind string) (any, error) {
 		if g.conf["parent"] == name {
 			delete(g.conf, "parent")
 			if s.parent != "" {
-				g.conf["parent"] = cmp.Or(s.parent)
+				g.conf["parent"] = s.parent
 			}
 		}
 		return nil

@@ -106,7 +106,7 @@ func (q *call) storageDelete() (any, error) {
 		return nil, fail("delete storage failed: storage '%s' does not exist", name)
 	}
 	delete(q.storages, name)
-	return nil, nil
+	return null{}, nil
 }
 
 func (q *call) storageStatusRow(s *storage) map[string]any {
@@ -291,8 +291,8 @@ func (q *call) contentDelete() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch {
-	case content == "images":
+	switch content {
+	case "images":
 		if !q.may("/storage/"+s.Name, "Datastore.Allocate") {
 			if err := q.check("/storage/"+s.Name, "Datastore.AllocateSpace"); err != nil {
 				return nil, err

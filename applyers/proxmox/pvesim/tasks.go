@@ -57,14 +57,19 @@ func (q *call) spawn(j job) string {
 	}
 	if f := q.fault; f != nil && f.TaskError != "" {
 		text := f.TaskError
-		t.work = func(*task) error { return fail("%s", text) }
+		t.work = func(*task) error {
+			if j.cleanup != nil {
+				j.cleanup()
+			}
+			return fail("%s", text)
+		}
 	}
 	t.upid = fmt.Sprintf("UPID:%s:%08X:%08X:%08X:%s:%s:%s:", q.node, pid, t.pstart, now.Unix(), j.kind, j.id, q.auth.full())
 	if q.opts.TaskTime != nil {
 		t.end = now.Add(q.opts.TaskTime(j.kind))
 	}
 	q.tasks = append(q.tasks, t)
-	q.event(q.node, q.auth.full(), "pvedaemon", "starting task "+t.upid)
+	q.event(q.node, q.auth.full(), "starting task "+t.upid)
 	if j.silent {
 		// It goes on for a moment after the answer (FACTS 2).
 		t.until = len(q.requests) + silentRequests
@@ -117,7 +122,7 @@ func (c *Cluster) finishTask(t *task) {
 		t.exit = "OK"
 		t.logf("TASK OK")
 	}
-	c.event(t.node, t.auth.full(), "pvedaemon", "end task "+t.upid+" "+t.exit)
+	c.event(t.node, t.auth.full(), "end task "+t.upid+" "+t.exit)
 }
 
 func (c *Cluster) abort(t *task) {
@@ -138,7 +143,7 @@ func (c *Cluster) abort(t *task) {
 		t.exit = t.abort() + " failed: interrupted by signal"
 	}
 	t.logf("TASK ERROR: %s", t.exit)
-	c.event(t.node, t.auth.full(), "pvedaemon", "end task "+t.upid+" "+t.exit)
+	c.event(t.node, t.auth.full(), "end task "+t.upid+" "+t.exit)
 }
 
 // Tasks returns all tasks, the oldest first.
@@ -222,7 +227,7 @@ func (q *call) taskStop() (any, error) {
 		}
 	}
 	q.abort(t)
-	return nil, nil
+	return null{}, nil
 }
 
 // mine reports whether the author may see a task.

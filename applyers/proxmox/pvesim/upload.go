@@ -11,10 +11,7 @@ import (
 	"strings"
 )
 
-// uploadable are the contents that can be uploaded or downloaded: snippets can't (FACTS 7).
-var uploadable = []string{"iso", "vztmpl", "import"}
-
-// order is the only order of fields that the HTTP layer understands.
+// uploadOrder is the only order of fields that the HTTP layer understands (FACTS 7).
 var uploadOrder = []string{"content", "checksum-algorithm", "checksum", "filename"}
 
 // upload reads the parts of an upload in the order that they must have, and
@@ -36,6 +33,9 @@ func (q *call) upload() (any, error) {
 		return nil, err
 	}
 	content := fields["content"]
+	for k, v := range fields {
+		q.requests[q.seq].Form.Set(k, v)
+	}
 	if !s.holds(content) {
 		return nil, fail("storage '%s' does not support '%s' content", s.Name, content)
 	}
