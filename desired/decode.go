@@ -198,6 +198,7 @@ func (d *decoder) scalar(a at, t *tree, f *field, v reflect.Value) {
 	}
 	if f != nil && f.enum != nil && !slices.Contains(f.enum, t.text) {
 		d.choice(a, t, f.enum)
+		v.SetZero()
 		return
 	}
 	d.mark(a, t)

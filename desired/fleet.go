@@ -1,6 +1,10 @@
 package desired
 
-import "time"
+import (
+	"slices"
+	"strings"
+	"time"
+)
 
 // Version is the newest version of the manifest language that this package
 // reads; a manifest of a newer one is refused.
@@ -72,12 +76,13 @@ func (f *Fleet) Resource(id ID) *Resource {
 	if r := f.index[id]; r != nil {
 		return r
 	}
-	for _, r := range f.Resources {
-		if r.ID == id {
-			return r
-		}
+	at, found := slices.BinarySearchFunc(f.Resources, id, func(r *Resource, id ID) int {
+		return strings.Compare(string(r.ID), string(id))
+	})
+	if !found {
+		return nil
 	}
-	return nil
+	return f.Resources[at]
 }
 
 // FleetSpec is the document of kind Fleet: one a repository, with the fleet's

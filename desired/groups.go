@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -120,11 +121,11 @@ func (c *crowd) match(pattern string) (names, unknown, strange []string) {
 		}
 	}
 	for _, found := range both {
-		for name := range chosen {
-			if !slices.Contains(found, name) {
-				delete(chosen, name)
-			}
+		kept := map[string]bool{}
+		for _, name := range found {
+			kept[name] = chosen[name]
 		}
+		maps.DeleteFunc(chosen, func(name string, _ bool) bool { return !kept[name] })
 	}
 	for _, found := range not {
 		for _, name := range found {

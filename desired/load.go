@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Load reads the manifests below fsys into a Fleet. The error is a [Problems]
@@ -94,12 +95,12 @@ func (l *loader) report(src Source, id ID, text string) {
 		id = l.fleetDoc.id
 	}
 	src.Layer = ""
-	p := Problem{Source: src, Text: withoutKey(text)}
+	p := Problem{Source: src, Text: oneLine(withoutKey(text))}
 	if l.seen[p] {
 		return
 	}
 	l.seen[p] = true
-	p.ID = id
+	p.ID = ID(oneLine(string(id)))
 	l.problems = append(l.problems, p)
 }
 
@@ -116,10 +117,21 @@ func withoutKey(text string) string {
 	return field + ": this is a private key: take it out of Git and make a new one"
 }
 
+// oneLine keeps what was written by hand from breaking the line, or the
+// terminal, that it is printed on.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
 // note adds a remark that is no mistake.
 func (l *loader) note(src Source, id ID, format string, args ...any) {
 	src.Layer = ""
-	l.fleet.Notes = append(l.fleet.Notes, Problem{Source: src, ID: id, Text: fmt.Sprintf(format, args...)})
+	l.fleet.Notes = append(l.fleet.Notes, Problem{Source: src, ID: id, Text: oneLine(fmt.Sprintf(format, args...))})
 }
 
 func (l *loader) sorted(p []Problem) []Problem {

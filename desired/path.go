@@ -4,13 +4,13 @@ import "strings"
 
 // Path is where a value stands within a resource, in the manifest's own words:
 // "memory.size", "disks.scsi0.size", "tls.routes[.lab.example.com]". A key that
-// is not a plain word is written in brackets.
+// is not a plain word is written in brackets, with "]" doubled.
 type Path string
 
 // Sub is the path of key below p.
 func (p Path) Sub(key string) Path {
 	if strings.ContainsAny(key, ".[]/ *:") || key == "" {
-		return p + Path("["+key+"]")
+		return p + Path("["+strings.ReplaceAll(key, "]", "]]")+"]")
 	}
 	if p == "" {
 		return Path(key)
@@ -29,21 +29,34 @@ func (p Path) Keys() []string {
 	var keys []string
 	s := string(p)
 	for s != "" {
+		var key string
 		if s[0] == '[' {
-			end := strings.IndexByte(s, ']')
-			if end < 0 {
-				return append(keys, s[1:])
-			}
-			keys = append(keys, s[1:end])
-			s = strings.TrimPrefix(s[end+1:], ".")
-			continue
+			key, s = bracketed(s[1:])
+		} else if end := strings.IndexAny(s, ".["); end < 0 {
+			key, s = s, ""
+		} else {
+			key, s = s[:end], s[end:]
 		}
-		end := strings.IndexAny(s, ".[")
-		if end < 0 {
-			return append(keys, s)
-		}
-		keys = append(keys, s[:end])
-		s = strings.TrimPrefix(s[end:], ".")
+		keys = append(keys, key)
+		s = strings.TrimPrefix(s, ".")
 	}
 	return keys
+}
+
+// bracketed reads a key up to its closing bracket.
+func bracketed(s string) (key, rest string) {
+	var b strings.Builder
+	for {
+		end := strings.IndexByte(s, ']')
+		if end < 0 {
+			return b.String() + s, ""
+		}
+		b.WriteString(s[:end])
+		if rest, doubled := strings.CutPrefix(s[end:], "]]"); doubled {
+			b.WriteByte(']')
+			s = rest
+			continue
+		}
+		return b.String(), s[end+1:]
+	}
 }

@@ -23,6 +23,12 @@ func (p *parser) syntax(c chunk, err error) {
 		}
 	}
 	lines := strings.Split(c.text, "\n")
+	for i, text := range lines {
+		if strings.HasPrefix(text, "%") {
+			p.complain(i+1+p.line, 1, "YAML directives are not read in manifests: leave the line out")
+			return
+		}
+	}
 	if name, ok := strings.CutPrefix(text, "unknown anchor '"); ok {
 		name, _, _ = strings.Cut(name, "'")
 		p.anchor(lines, name)

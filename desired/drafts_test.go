@@ -1,0 +1,145 @@
+package desired
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"testing/fstest"
+)
+
+// drafts finds the fleets that the language was tried on; the test is skipped
+// where they are not.
+func drafts(t *testing.T, name string) fstest.MapFS {
+	t.Helper()
+	dir := filepath.Join("..", "..", "shared", "fleets", "drafts", name)
+	if _, err := os.Stat(dir); err != nil {
+		t.Skipf("the draft fleets are not here: %v", err)
+	}
+	out := fstest.MapFS{}
+	err := fs.WalkDir(os.DirFS(dir), ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		out[name] = &fstest.MapFile{Data: data}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+// TestPegasus holds that the owner's fleet has no mistake but what is not built
+// yet. The draft leaves Ansible's files out and names those of guests from the
+// root; both are put right here.
+func TestPegasus(t *testing.T) {
+	fleet := drafts(t, "pegasus")
+	for _, name := range []string{"ansible/playbook.yml", "ansible/update-certificates.yml"} {
+		fleet[name] = &fstest.MapFile{Data: []byte("- hosts: all\n")}
+	}
+	fleet["ansible/.berthignore"] = &fstest.MapFile{}
+	fleet["files/lab-ansible.crt"] = &fstest.MapFile{Data: []byte("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")}
+	for name, f := range fleet {
+		if strings.HasPrefix(name, "guests/") {
+			f.Data = regexp.MustCompile(`([ \[])files/`).ReplaceAll(f.Data, []byte("${1}../files/"))
+		}
+	}
+	_, err := Load(fleet)
+	var found Problems
+	if !errors.As(err, &found) {
+		t.Fatalf("got %v", err)
+	}
+	for _, p := range found {
+		if !strings.Contains(p.Text, "not built yet") {
+			t.Errorf("%s", p)
+		}
+	}
+	// Data VMs 3, edge 5, fleet 4, volumes of guests 3, playbooks 10.
+	if len(found) != 25 {
+		t.Errorf("%d mistakes:\n%v", len(found), found)
+	}
+}
+
+// TestPegasusWithoutTheRest takes what is not built yet out of the fleet and
+// holds that all else is read as it is meant.
+func TestPegasusWithoutTheRest(t *testing.T) {
+	fleet := drafts(t, "pegasus")
+	drop := func(name, pattern string) {
+		t.Helper()
+		before := fleet[name].Data
+		fleet[name].Data = regexp.MustCompile(pattern).ReplaceAll(before, nil)
+		if string(before) == string(fleet[name].Data) {
+			t.Errorf("%s: nothing is %s", name, pattern)
+		}
+	}
+	delete(fleet, "data/disks.yaml")
+	delete(fleet, "edge.yaml")
+	delete(fleet, "playbooks.yaml")
+	drop("fleet.yaml", `(?s)windows:.*?\n(?:  .*?\n)`)
+	drop("fleet.yaml", `, percent: 20`)
+	drop("fleet.yaml", `(?s)kind: Secret.*?---\n`)
+	for _, name := range []string{"lab-ansible", "lab-certbot", "prod-ansible"} {
+		drop("guests/"+name+".yaml", `  scsi1: .*\n`)
+	}
+	for _, name := range []string{"lab-ansible", "prod-ansible"} {
+		drop("guests/"+name+".yaml", `disks:\n`)
+	}
+	drop("guests/lab-certbot.yaml", `  caCerts: .*\n`)
+	drop("guests/lab-ansible.yaml", `  files:\n(    .*\n){2}`)
+
+	got, err := Load(fleet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[ID]int{
+		"vm/prod-ansible": 4000001, "vm/prod-proxy-passthrough": 4000004, "vm/lab-ansible": 5001022,
+		"vm/lab-certbot": 5000001, "vm/lab-coder": 5001021, "vm/lab-proxy": 5000000,
+	}
+	for id, vmid := range want {
+		if g := got.Guest(id); g == nil || g.VMID != vmid {
+			t.Errorf("%s: %+v", id, g)
+		}
+	}
+	ansible := got.Resource("vm/lab-ansible").Spec.(*VM)
+	if s := ansible.Tags.String(); s != "devsecops lab manual_start" {
+		t.Errorf("tags %s", s)
+	}
+	var users []string
+	for _, u := range ansible.CloudInit.Users {
+		users = append(users, u.Name)
+	}
+	if strings.Join(users, " ") != "ops" {
+		t.Errorf("users %v", users)
+	}
+	if s := ansible.CloudInit.Packages.String(); s != "ansible git python3-pip qemu-guest-agent" {
+		t.Errorf("packages %s", s)
+	}
+	if addr, known := got.Address("vm/lab-ansible"); addr != "10.111.1.22" || !known {
+		t.Errorf("address %s", addr)
+	}
+	image := got.Resource("image/ubuntu-22.04-20240126@home").Spec.(*ImageAt)
+	if image.Store != "local-hdd" || image.Content != "import" || image.File != "ubuntu-22.04-server-cloudimg-amd64-20240126.qcow2" {
+		t.Errorf("image %+v", image)
+	}
+}
+
+// TestOtherDrafts holds that the loader ends on every draft, with a place for
+// every mistake.
+func TestOtherDrafts(t *testing.T) {
+	for _, name := range []string{"app-stack", "libvirt", "multisite"} {
+		var found Problems
+		if _, err := Load(drafts(t, name)); !errors.As(err, &found) {
+			t.Errorf("%s: %v", name, err)
+		}
+		for _, p := range found {
+			if p.Source.File == "" || p.ID == "" {
+				t.Errorf("%s: %s", name, p)
+			}
+		}
+	}
+}

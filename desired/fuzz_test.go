@@ -1,0 +1,197 @@
+package desired
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"golang.org/x/tools/txtar"
+)
+
+// FuzzLoad holds that no manifest makes the loader panic, that every mistake
+// has a place and a text of one line, that mistakes come sorted and once, and
+// that the same manifests give the same answer.
+func FuzzLoad(f *testing.F) {
+	archives, err := filepath.Glob("testdata/load/*.txtar")
+	if err != nil {
+		f.Fatal(err)
+	}
+	for _, name := range archives {
+		archive, err := txtar.ParseFile(name)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			if isManifest(file.Name) {
+				f.Add(string(file.Data))
+			}
+		}
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if len(text) > 1<<16 {
+			return
+		}
+		fsys := fstest.MapFS{
+			"base.yaml":       &fstest.MapFile{Data: []byte(base)},
+			"a.yaml":          &fstest.MapFile{Data: []byte(text)},
+			"x":               &fstest.MapFile{Data: []byte("x")},
+			"p/.berthignore":  &fstest.MapFile{},
+			"p/play.yml":      &fstest.MapFile{Data: []byte("- hosts: all")},
+			"files/a/b/c.txt": &fstest.MapFile{Data: []byte("x")},
+		}
+		fleet, err := Load(fsys)
+		first := outcome(fleet, err)
+		if second := outcome(Load(fsys)); first != second {
+			t.Fatalf("two answers:\n%s\n%s", first, second)
+		}
+		if err == nil {
+			checkFleet(t, fleet)
+			return
+		}
+		var found Problems
+		if !errors.As(err, &found) {
+			t.Fatalf("no Problems: %v", err)
+		}
+		for i, p := range found {
+			if p.Text == "" || strings.ContainsAny(p.String(), "\n\r\x1b") {
+				t.Errorf("text %q", p.Text)
+			}
+			if p.Source.File != "" && (p.Source.Line < 1 || p.Source.Col < 1) {
+				t.Errorf("no place: %s", p)
+			}
+			if slices.Contains(found[:i], p) {
+				t.Errorf("twice: %s", p)
+			}
+		}
+	})
+}
+
+// checkFleet holds what every fleet that loads holds to.
+func checkFleet(t *testing.T, f *Fleet) {
+	t.Helper()
+	for i, r := range f.Resources {
+		if i > 0 && f.Resources[i-1].ID >= r.ID {
+			t.Errorf("%s after %s", r.ID, f.Resources[i-1].ID)
+		}
+		if f.Resource(r.ID) != r {
+			t.Errorf("%s is not found", r.ID)
+		}
+		for _, need := range r.Needs {
+			if f.Resource(need) == nil {
+				t.Errorf("%s needs %s, which is no resource", r.ID, need)
+			}
+		}
+		for p, src := range r.Set {
+			if src.File == "" || src.Line < 1 {
+				t.Errorf("%s %s has no source", r.ID, p)
+			}
+		}
+		if g := f.Guest(r.ID); g != nil && (g.VMID < minVMID || g.VMID > maxVMID || g.Site == "" || g.State == "") {
+			t.Errorf("%s: vmid %d, site %q, state %q", r.ID, g.VMID, g.Site, g.State)
+		}
+	}
+}
+
+func FuzzParseSize(f *testing.F) {
+	for _, s := range []string{"512MiB", "32G", "1.5GiB", "", "0KiB", "-1GiB", "9223372036854775807TiB", "1e3MiB", "1..2GiB"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		size, err := ParseSize(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseSize(size.String())
+		if err != nil || again != size || size < 0 {
+			t.Errorf("%q is %d, which reads as %q", text, size, size.String())
+		}
+	})
+}
+
+func FuzzParseDuration(f *testing.F) {
+	for _, s := range []string{"0", "90s", "1h30m", "7d", "2w", "1w1d1h1m1s", "", "1", "s", "30m1h", "99999999999d"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := ParseDuration(text)
+		if err != nil {
+			return
+		}
+		again, err := ParseDuration(d.String())
+		if err != nil || again != d || d < 0 {
+			t.Errorf("%q is %d, which reads as %q", text, d, d.String())
+		}
+	})
+}
+
+func FuzzParseRate(f *testing.F) {
+	f.Add("100MiB/s")
+	f.Add("1/s")
+	f.Fuzz(func(t *testing.T, text string) {
+		rate, err := ParseRate(text)
+		if err != nil {
+			return
+		}
+		if again, err := ParseRate(rate.String()); err != nil || again != rate {
+			t.Errorf("%q is %d, which reads as %q", text, rate, rate.String())
+		}
+	})
+}
+
+// FuzzPath holds that a path's keys are those it was made of.
+func FuzzPath(f *testing.F) {
+	f.Add("tls", "routes", ".lab.example.net")
+	f.Add("cloudInit", "files", "/etc/x")
+	f.Add("a", "", "b c")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		keys := []string{a, b, c}
+		var p Path
+		for _, key := range keys {
+			p = p.Sub(key)
+		}
+		if got := p.Keys(); !slices.Equal(got, keys) {
+			t.Errorf("%q: keys %q of %q", p, got, keys)
+		}
+		if !p.Within(Path("").Sub(a)) {
+			t.Errorf("%q is not within its first key", p)
+		}
+	})
+}
+
+// FuzzPattern holds that patterns never break the matcher.
+func FuzzPattern(f *testing.F) {
+	for _, s := range []string{"all", "a:!b", "a:&b,c", "!", ":", "&&a", "a[0]", "~x"} {
+		f.Add(s)
+	}
+	c := &crowd{hosts: map[string]ID{"a": "vm/a", "b": "ct/b"}, groups: map[string][]string{"g": {"a", "b"}}, all: []string{"a", "b"}}
+	f.Fuzz(func(t *testing.T, pattern string) {
+		names, _, _ := c.match(pattern)
+		if !slices.IsSorted(names) {
+			t.Errorf("%q: %v", pattern, names)
+		}
+	})
+}
+
+// FuzzBeside holds that no path leads out of the manifests.
+func FuzzBeside(f *testing.F) {
+	dir := f.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "outside"), []byte("secret"), 0o600); err != nil {
+		f.Fatal(err)
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "in", "sub"), 0o755); err != nil {
+		f.Fatal(err)
+	}
+	for _, s := range []string{"../outside", "../../outside", "./../../outside", "sub/../../../outside", "/outside", `..\outside`, ""} {
+		f.Add(s)
+	}
+	l := &loader{fsys: os.DirFS(filepath.Join(dir, "in"))}
+	f.Fuzz(func(t *testing.T, rel string) {
+		if text, err := l.readBeside(Source{File: "sub/a.yaml"}, rel); err == nil && text == "secret" {
+			t.Errorf("%q leads out", rel)
+		}
+	})
+}
