@@ -145,7 +145,7 @@ ended; tell '{"event":"stats"}'`))
 	b.files["other/secret"] = &fstest.MapFile{Data: []byte("not beside the playbook")}
 	o := b.one(t.Context())
 	if o.Status != drift.Done {
-		t.Fatalf("%+v", o)
+		t.Fatal(show(o))
 	}
 	if want := "ansible/sub/link is no plain file and is left out: put a copy in its place"; o.Lines[0] != want {
 		t.Errorf("it says %q, want %q", o.Lines[0], want)
@@ -320,7 +320,7 @@ func TestStop(t *testing.T) {
 			}()
 			o := b.one(ctx)
 			if o.Status != drift.Left || o.Reason != applyers.ErrLeft.Error() || b.memory.hosts() != nil {
-				t.Errorf("stopped: %+v, remembered %q", o, b.memory.hosts())
+				t.Errorf("stopped: %s, remembered %q", show(o), b.memory.hosts())
 			}
 			if took := o.Ended.Sub(o.Started); took > 2*time.Second {
 				t.Errorf("it took %s", took)
@@ -376,7 +376,7 @@ func TestKilledAgent(t *testing.T) {
 	b.guest("web-1", nil)
 	p := b.play("base", "[]", "web-1")
 	if o := b.one(t.Context()); o.Status != drift.Done {
-		t.Fatalf("beside another run: %+v", o)
+		t.Fatalf("beside another run: %s", show(o))
 	}
 	if left, _ := filepath.Glob(filepath.Join(runs, "*", "inventory.json")); len(left) != 1 {
 		t.Fatalf("the other agent's runs are now %q", left)
@@ -396,7 +396,7 @@ func TestKilledAgent(t *testing.T) {
 	})
 	p.Due["web-1"] = desired.Run{Digest: "new", Guest: "vm/web-1"}
 	if o := b.one(t.Context()); o.Status != drift.Done {
-		t.Fatalf("after the kill: %+v", o)
+		t.Fatalf("after the kill: %s", show(o))
 	}
 	b.nothingLeft()
 	until(t, "its children are dead too", func() bool { return mentioning(t, runs) == "" })

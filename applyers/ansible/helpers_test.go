@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -205,4 +206,9 @@ func newKey(t *testing.T, passphrase string) (private []byte, public string) {
 		t.Fatal(err)
 	}
 	return pem.EncodeToMemory(block), string(ssh.MarshalAuthorizedKey(line))
+}
+
+// show writes an outcome out; %+v stops at its key.
+func show(o drift.Outcome) string {
+	return fmt.Sprintf("%s %s: %q, results %q, lines:\n%s", o.Key, o.Status, o.Reason, o.Results, strings.Join(o.Lines, "\n"))
 }

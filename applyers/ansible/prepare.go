@@ -53,7 +53,7 @@ func (a *Applyer) prepare(ctx context.Context, job applyers.Job, play *desired.P
 		{"inventory.json", inventory},
 		{"vars.json", vars},
 		{"limit", []byte(limit.String())},
-		{"ansible.cfg", []byte("# Used where the playbook has none beside it.\n")},
+		{"ansible.cfg", []byte(settings)},
 		{start, text},
 	} {
 		if err := dir.write(f.name, f.text); err != nil {
@@ -69,6 +69,11 @@ func (a *Applyer) prepare(ctx context.Context, job applyers.Job, play *desired.P
 	}
 	return &process{args: append(args, dir.in(start)), env: environment(os.Environ(), dir), dir: dir.in("src"), run: dir}, nil
 }
+
+// settings are those of a playbook that has no ansible.cfg beside it. Pipelining
+// stays off: with it Ansible sometimes tells of a broken pipe where ssh had said
+// what is wrong (ansible-core 2.14, measured).
+const settings = "[defaults]\ninterpreter_python = auto_silent\n"
 
 // wrapper is a playbook of ours that runs theirs, from the same directory so
 // that all that lies beside it is found, and then tells that it came to its end:

@@ -57,8 +57,7 @@ func (p *process) wait(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, p.bin, p.args...)
 	cmd.Dir, cmd.Env = p.dir, p.env
 	cmd.Stdout, cmd.Stderr = in, in
-	// A killed agent takes the program along. Linux ties that to the thread.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = session()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }

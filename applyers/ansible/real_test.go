@@ -160,7 +160,7 @@ func TestRealRun(t *testing.T) {
 	o := b.one(t.Context())
 	t.Logf("the first run took %s", time.Since(started))
 	if o.Status != drift.Failed {
-		t.Fatalf("with one failing task: %+v", o)
+		t.Fatalf("with one failing task: %s", show(o))
 	}
 	results := map[desired.Path]string{
 		"hosts.web-1": "",
@@ -204,7 +204,7 @@ func TestRealRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	if o = b.one(t.Context()); o.Status != drift.Done || len(o.Results) != 1 {
-		t.Fatalf("made good: %+v", o)
+		t.Fatalf("made good: %s", show(o))
 	}
 	if _, err := os.Stat(filepath.Join(servers[0].dir, "done")); err == nil {
 		t.Error("it ran on web-1 again")
@@ -222,14 +222,14 @@ func TestRealHostKey(t *testing.T) {
 		return b.one(t.Context())
 	}
 	if o := again("1"); o.Status != drift.Done {
-		t.Fatalf("at first contact: %+v", o)
+		t.Fatalf("at first contact: %s", show(o))
 	}
 	learnt, err := os.ReadFile(b.knownHosts())
 	if err != nil || !strings.HasPrefix(string(learnt), "vm.web-1.") {
 		t.Fatalf("learnt is %q, %v", learnt, err)
 	}
 	if o := again("2"); o.Status != drift.Done {
-		t.Fatalf("with the same key: %+v", o)
+		t.Fatalf("with the same key: %s", show(o))
 	}
 
 	servers[0].stop()
@@ -244,7 +244,7 @@ func TestRealHostKey(t *testing.T) {
 	want := "can't be reached: its SSH host key is another than the one learnt before. If it was installed anew by hand, take the lines of " +
 		alias("vm/web-1", "instance of web-1") + " out of " + b.knownHosts() + "; if not, somebody may stand in between"
 	if o.Status != drift.Failed || o.Results["hosts.web-1"] != want {
-		t.Errorf("with another key: %+v\nwant %s", o, want)
+		t.Errorf("with another key: %s\nwant %s", show(o), want)
 	}
 	if now, _ := os.ReadFile(b.knownHosts()); string(now) != string(learnt) {
 		t.Errorf("known hosts are now %q", now)
@@ -253,13 +253,13 @@ func TestRealHostKey(t *testing.T) {
 	// Made anew, it is another host.
 	b.lives[0].Facts[desired.FactInstance] = "second instance"
 	if o := again("3"); o.Status != drift.Done {
-		t.Errorf("after a re-creation of ours: %+v", o)
+		t.Errorf("after a re-creation of ours: %s", show(o))
 	}
 
 	// A key that nobody pinned is refused where none is learnt.
 	b.fleet.Spec.SSH.KnownHosts = "strict"
 	if o := again("4"); !strings.Contains(o.Reason, "its SSH host key is not known, and knownHosts: strict learns none: add it") {
-		t.Errorf("strict: %+v", o)
+		t.Errorf("strict: %s", show(o))
 	}
 }
 
@@ -270,7 +270,7 @@ func TestRealUnreachable(t *testing.T) {
 	o := b.one(t.Context())
 	if o.Results["hosts.web-1"] != "" || !strings.HasPrefix(o.Results["hosts.web-2"], "can't be reached: ") ||
 		!strings.Contains(o.Results["hosts.web-2"], "Connection refused") {
-		t.Errorf("with one host down: %+v", o)
+		t.Errorf("with one host down: %s", show(o))
 	}
 	if diff := cmp.Diff([]string{"play/base web-1"}, b.memory.hosts()); diff != "" {
 		t.Errorf("remembered (-want +got):\n%s", diff)
@@ -316,6 +316,7 @@ func TestRealBrokenOff(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			b, _ := realBench(t, 2)
 			b.play("base", text, "web-1", "web-2")
+			b.files["ansible/ansible.cfg"] = &fstest.MapFile{Data: []byte("[ssh_connection]\npipelining = True\n")}
 			o := b.one(t.Context())
 			if want := "the playbook was broken off, since others had failed: web-2"; o.Results["hosts.web-1"] != want {
 				t.Errorf("web-1: %q, want %q\n%s", o.Results["hosts.web-1"], want, strings.Join(o.Lines, "\n"))
@@ -371,7 +372,7 @@ func TestRealStop(t *testing.T) {
 		t.Errorf("stopping took %s", took)
 	}
 	if o.Status != drift.Left || b.memory.hosts() != nil {
-		t.Errorf("stopped: %+v, remembered %q", o, b.memory.hosts())
+		t.Errorf("stopped: %s, remembered %q", show(o), b.memory.hosts())
 	}
 	b.nothingLeft()
 	if left := mentioning(t, b.Dir); left != "" {
