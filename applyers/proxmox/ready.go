@@ -77,6 +77,11 @@ func (j *job) lacks(ctx context.Context) (string, error) {
 			return "its guest agent does not answer", errNotYet
 		}
 	}
+	if needs.CloudInit {
+		if missing := j.cloudInitEnded(ctx); missing != "" {
+			return missing, errNotYet
+		}
+	}
 	if port != 0 {
 		if err := j.probe(ctx, addr, port); err != nil {
 			return fmt.Sprintf("port %d of %s does not answer: %v", port, addr, err), errNotYet

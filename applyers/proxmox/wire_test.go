@@ -1,0 +1,207 @@
+package proxmox
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/pem"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"berth/desired"
+)
+
+func clusterAt(t *testing.T, base http.RoundTripper, endpoints ...string) *cluster {
+	t.Helper()
+	w, err := newWire(base, endpoints, &counter{}, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.begin("u@pve!id=s3cr3t")
+	return newCluster(&desired.Site{Name: "home"}, w, time.Now)
+}
+
+func serve(t *testing.T, f http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	server := httptest.NewTLSServer(f)
+	t.Cleanup(server.Close)
+	return server
+}
+
+func TestTLS(t *testing.T) {
+	server := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"data":{"version":"8.4"}}`)) })
+	cert := server.Certificate()
+	sum := sha256.Sum256(cert.Raw)
+	other := sha256.Sum256([]byte("other"))
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Raw}))
+	for name, c := range map[string]struct {
+		tls  desired.TLS
+		want string
+	}{
+		"fingerprint":           {desired.TLS{Fingerprint: colons(sum[:])}, ""},
+		"fingerprint, no colon": {desired.TLS{Fingerprint: strings.ToLower(strings.ReplaceAll(colons(sum[:]), ":", ""))}, ""},
+		"other fingerprint":     {desired.TLS{Fingerprint: colons(other[:])}, "the certificate's fingerprint is " + colons(sum[:])},
+		"authority":             {desired.TLS{CAPEM: ca}, ""},
+		"system's authorities":  {desired.TLS{}, "certificate"},
+		"no fingerprint":        {desired.TLS{Fingerprint: "AB:CD"}, "is no SHA-256"},
+		"no certificate":        {desired.TLS{CAPEM: "x"}, "no certificate in PEM form"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			base, err := systemTransport(&desired.Site{Name: "home", TLS: c.tls})
+			if err == nil {
+				err = clusterAt(t, base, server.URL).get(t.Context(), "/version", nil)
+				base.(*http.Transport).CloseIdleConnections()
+			}
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+func TestTheFirstEndpointThatAnswersIsUsed(t *testing.T) {
+	var asked atomic.Int32
+	server := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		asked.Add(1)
+		if r.Header.Get("Authorization") != "PVEAPIToken=u@pve!id=s3cr3t" {
+			t.Errorf("authorization is %q", r.Header.Get("Authorization"))
+		}
+		_, _ = w.Write([]byte(`{"data":null}`))
+	})
+	dead := httptest.NewTLSServer(nil)
+	dead.Close()
+	c := clusterAt(t, server.Client().Transport, dead.URL, server.URL)
+	// A write that never left may go elsewhere, too.
+	if err := c.write(t.Context(), http.MethodPost, "/x", params{"a": "b"}, nil); err != nil {
+		t.Error(err)
+	}
+	if err := c.get(t.Context(), "/x", nil); err != nil || asked.Load() != 2 {
+		t.Errorf("%v, %d", err, asked.Load())
+	}
+	server.Close()
+	err := c.write(t.Context(), http.MethodPost, "/x", params{}, nil)
+	if err == nil || unanswered(err) || strings.Contains(err.Error(), "s3cr3t") {
+		t.Errorf("error: %v", err)
+	}
+}
+
+// roundTrip is a transport made of a function.
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+func answer(status int, reason, body string) *http.Response {
+	rec := httptest.NewRecorder()
+	rec.WriteHeader(status)
+	_, _ = rec.WriteString(body)
+	res := rec.Result()
+	res.Status = strings.TrimSpace(http.StatusText(status))
+	res.Status = itoa(status) + " " + reason
+	return res
+}
+
+func TestErrorsTellWhatProxmoxSaid(t *testing.T) {
+	for name, c := range map[string]struct {
+		res  *http.Response
+		want string
+	}{
+		"message before reason": {answer(500, "cut", `{"data":null,"message":"VM 9 is locked (backup)\n"}`), "500 VM 9 is locked (backup)"},
+		"reason alone":          {answer(401, "No ticket", ""), "401 No ticket"},
+		"parameters":            {answer(400, "P", `{"message":"Parameter verification failed.\n","errors":{"b":"two\nlines","a":"one"}}`), "400 Parameter verification failed.; a: one; b: two lines"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c2 := clusterAt(t, roundTrip(func(*http.Request) (*http.Response, error) { return c.res, nil }), "https://a")
+			err := c2.get(t.Context(), "/x", nil)
+			var api *APIError
+			if !errors.As(err, &api) || api.Error() != c.want {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestOneEndpointGetsEightRequestsAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var now, most atomic.Int32
+		c := clusterAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			n := now.Add(1)
+			for {
+				m := most.Load()
+				if n <= m || most.CompareAndSwap(m, n) {
+					break
+				}
+			}
+			time.Sleep(time.Second)
+			now.Add(-1)
+			return answer(200, "OK", `{"data":null}`), nil
+		}), "https://a")
+		var wg sync.WaitGroup
+		for range 40 {
+			wg.Go(func() { _ = c.get(t.Context(), "/x", nil) })
+		}
+		wg.Wait()
+		if most.Load() != atOnce {
+			t.Errorf("%d at once", most.Load())
+		}
+	})
+}
+
+func TestARequestThatIsNeverAnsweredEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := clusterAt(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		}), "https://a")
+		begin := time.Now()
+		err := c.write(t.Context(), http.MethodPost, "/x", params{}, nil)
+		if !unanswered(err) || time.Since(begin) != requestTimeout {
+			t.Errorf("%v after %s", err, time.Since(begin))
+		}
+	})
+}
+
+func TestCounts(t *testing.T) {
+	a := New(Options{})
+	a.count.add("GET")
+	a.count.add("GET")
+	a.count.add("PUT")
+	if got := a.TakeRequests(); got["GET"] != 2 || got["PUT"] != 1 {
+		t.Errorf("got %v", got)
+	}
+	if got := a.TakeRequests(); len(got) != 0 {
+		t.Errorf("then %v", got)
+	}
+}
+
+func TestTasksWithWarningsSucceed(t *testing.T) {
+	for exit, want := range map[string]string{"OK": "", "WARNINGS: 2": "", "no space": "no space"} {
+		synctest.Test(t, func(t *testing.T) {
+			polls := 0
+			c := clusterAt(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+				polls++
+				if polls < 5 {
+					return answer(200, "OK", `{"data":{"status":"running"}}`), nil
+				}
+				return answer(200, "OK", `{"data":{"status":"stopped","exitstatus":"`+exit+`"}}`), nil
+			}), "https://a")
+			warnings, err := c.follow(t.Context(), "UPID:pve1:1:2:3:qmstart:100:u@pve!id:", time.Minute)
+			if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) || (warnings != "") != strings.HasPrefix(exit, "W") {
+				t.Errorf("%s: %q %v", exit, warnings, err)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		c := clusterAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			return answer(200, "OK", `{"data":{"status":"running"}}`), nil
+		}), "https://a")
+		if _, err := c.follow(context.WithoutCancel(t.Context()), "UPID:pve1:1:2:3:qmstart:100:u@pve!id:", time.Minute); err == nil || !strings.Contains(err.Error(), "still runs after 1m0s") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
