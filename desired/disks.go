@@ -126,7 +126,7 @@ func (l *loader) settleStorage(g *guest, key, bus string, d *Disk) {
 	}
 	at := Path("disks").Sub(key)
 	layer := KindSite + "/" + g.site.name
-	classes := sortedKeys(g.site.Site.Storage)
+	classes := sortedKeys(g.site.Storage)
 	if d.Storage == "" && !g.bad[at.Sub("storage")] && !g.bad[at] && !g.site.bad["storage"] {
 		if len(classes) != 1 {
 			l.wrong(g.item, g.key("disks", key), "%s: storage is missing: %s", at, chooseStorage(g.site.name, classes))
@@ -137,7 +137,7 @@ func (l *loader) settleStorage(g *guest, key, bus string, d *Disk) {
 		src.Layer = layer
 		g.set[at.Sub("storage")] = src
 	}
-	class, ok := g.site.Site.Storage[d.Storage]
+	class, ok := g.site.Storage[d.Storage]
 	if !ok {
 		l.checkStore(g, key, d.Storage, classes)
 		return

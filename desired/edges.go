@@ -30,7 +30,7 @@ func (l *loader) edgeDocuments() {
 		}
 		e := &edge{Edge: &Edge{}}
 		e.item = l.open(doc, e.Edge, l.defaults["Edge"])
-		e.Edge.Name = doc.name
+		e.Name = doc.name
 		if t := e.merged.get("upstreams"); t != nil {
 			for _, up := range t.entries {
 				e.upstreams = append(e.upstreams, up.key)

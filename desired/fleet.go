@@ -63,12 +63,7 @@ func (r *Resource) Has(path Path) bool {
 
 // Ignores tells whether the manifest lets path go.
 func (r *Resource) Ignores(path Path) bool {
-	for _, p := range r.Ignore {
-		if path.Within(p) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.Ignore, path.Within)
 }
 
 // Resource finds a resource by its id; nil if there is none.

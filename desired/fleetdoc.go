@@ -96,7 +96,7 @@ func (l *loader) readDefaults(defaults *tree) {
 			l.report(e.src, l.fleetDoc.id, "defaults."+e.key+": "+k.later)
 			continue
 		case !slices.Contains(allowed, e.key):
-			text := missing("kind", e.key, nil)
+			var text string
 			if near := nearest(e.key, allowed); len(near) > 0 {
 				text = fmt.Sprintf("no kind %q; did you mean %s?", e.key, oneOf(near))
 			} else {

@@ -1,9 +1,9 @@
 package desired
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -54,16 +54,16 @@ func (l *loader) guestDocuments() {
 }
 
 func (l *loader) checkGuest(g *guest) {
-	g.Guest.Name = g.name
-	g.site = l.siteOf(g.item, g.Guest.Site)
+	g.Name = g.name
+	g.site = l.siteOf(g.item, g.Site)
 	if g.site != nil {
-		g.Guest.Site = g.site.name
-		if g.Guest.Node == "" {
-			g.Guest.Node = g.site.Site.Node
+		g.Site = g.site.name
+		if g.Node == "" {
+			g.Node = g.site.Node
 		}
 	}
-	if g.Guest.Node != "" && !regexpStore.MatchString(g.Guest.Node) && g.has("node") {
-		l.wrong(g.item, g.at("node"), "node: %q is no node's name", g.Guest.Node)
+	if g.Node != "" && !regexpStore.MatchString(g.Node) && g.has("node") {
+		l.wrong(g.item, g.at("node"), "node: %q is no node's name", g.Node)
 	}
 	l.checkNames(g)
 	if g.vm != nil {
@@ -218,7 +218,7 @@ func (l *loader) checkContainer(g *guest) {
 		g.set["unprivileged"] = g.src
 	}
 	l.checkCPU(g, ct.CPU)
-	for _, field := range []struct{ word, value string }{{"sockets", fmt.Sprint(ct.CPU.Sockets)}, {"type", ct.CPU.Type}, {"numa", ""}} {
+	for _, field := range []struct{ word, value string }{{"sockets", strconv.Itoa(ct.CPU.Sockets)}, {"type", ct.CPU.Type}, {"numa", ""}} {
 		if _, set := g.set[Path("cpu").Sub(field.word)]; set {
 			l.wrong(g.item, g.key("cpu", field.word), "cpu.%s: a container has none: take it out", field.word)
 			delete(g.set, Path("cpu").Sub(field.word))

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -267,7 +268,7 @@ func (s *site) narrowest(base int) IDRange {
 // String is "101" or "60000-60003".
 func (r IDRange) String() string {
 	if r.From == r.To {
-		return fmt.Sprint(r.From)
+		return strconv.Itoa(r.From)
 	}
 	return fmt.Sprintf("%d-%d", r.From, r.To)
 }

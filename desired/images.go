@@ -38,7 +38,7 @@ func (l *loader) imageDocuments() {
 		}
 		i := &imageUse{Image: &Image{}, sites: map[string]bool{}}
 		i.item = l.open(doc, i.Image, l.defaults["Image"])
-		i.Image.Name, i.Image.Source = doc.name, doc.src
+		i.Name, i.Source = doc.name, doc.src
 		l.images[doc.name] = i
 		l.checkImage(i)
 		written := *i.Image
@@ -78,10 +78,10 @@ func (l *loader) checkImage(i *imageUse) {
 	if i.File != "" && !regexpFile.MatchString(i.File) {
 		l.wrong(i.item, i.at("file"), "file: %q: write letters, digits and . _ + - only", i.File)
 	}
-	if i.Image.Storage != "" && !regexpStore.MatchString(i.Image.Storage) {
-		l.wrong(i.item, i.at("storage"), "storage: %q is no storage's name", i.Image.Storage)
+	if i.Storage != "" && !regexpStore.MatchString(i.Storage) {
+		l.wrong(i.item, i.at("storage"), "storage: %q is no storage's name", i.Storage)
 	}
-	if i.Image.Content == contentISO {
+	if i.Content == contentISO {
 		l.wrong(i.item, i.at("content"), "content: CD-ROM images are not built yet: leave the image out")
 	}
 }
@@ -110,10 +110,10 @@ func (l *loader) useImage(g *guest, key, name string) {
 		content, what = contentTemplate, "a container"
 	}
 	switch {
-	case i.bad["content"] || i.Image.Content == contentISO:
+	case i.bad["content"] || i.Content == contentISO:
 		return
-	case i.Image.Content != "" && i.Image.Content != content:
-		l.wrong(g.item, src, "%s: %s is made from content %s, and image %s says %s (%s): use another image", at, what, content, name, i.Image.Content, i.at("content").place())
+	case i.Content != "" && i.Content != content:
+		l.wrong(g.item, src, "%s: %s is made from content %s, and image %s says %s (%s): use another image", at, what, content, name, i.Content, i.at("content").place())
 		return
 	case i.content == "":
 		i.content, i.by, i.bySrc = content, g.id, src
@@ -125,7 +125,7 @@ func (l *loader) useImage(g *guest, key, name string) {
 	if g.site == nil || g.State == Absent {
 		return
 	}
-	if i.Image.Storage == "" && g.site.Images == "" && !g.site.bad["images"] {
+	if i.Storage == "" && g.site.Images == "" && !g.site.bad["images"] {
 		l.wrong(g.site.item, g.site.src, "images is missing: say which storage keeps images, %s needs one", g.id)
 	}
 	i.sites[g.site.name] = true
@@ -133,7 +133,7 @@ func (l *loader) useImage(g *guest, key, name string) {
 
 // settleFile gives an image the name under which a storage keeps it.
 func (l *loader) settleFile(i *imageUse) {
-	i.Image.Content = i.content
+	i.Content = i.content
 	file, src := i.File, i.at("file")
 	if file == "" {
 		src = i.at("url")
@@ -141,7 +141,7 @@ func (l *loader) settleFile(i *imageUse) {
 		if u, err := url.Parse(i.URL); err == nil {
 			base = path.Base(u.Path)
 		}
-		file = i.Image.Name + imageExt(base, i.Decompress != "")
+		file = i.Name + imageExt(base, i.Decompress != "")
 	}
 	if i.content == contentImport {
 		if i.File == "" {
@@ -200,7 +200,7 @@ func (l *loader) imageResources() {
 	for _, name := range sortedKeys(l.images) {
 		i := l.images[name]
 		for _, site := range sortedKeys(i.sites) {
-			store := i.Image.Storage
+			store := i.Storage
 			if store == "" {
 				store = l.sites[site].Images
 			}

@@ -41,6 +41,7 @@ func (m merger) merge(at Path, low, high *tree, s *shape, f *field) *tree {
 				return m.merge(at, low, inner, s, nil)
 			}
 		}
+	default:
 	}
 	return high
 }

@@ -3,6 +3,7 @@ package desired
 import (
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -80,7 +81,7 @@ func (l *loader) identifyName(doc *document) bool {
 	node := doc.tree.get("name")
 	if doc.kind.short == "approval" {
 		// An approval's identity is what it allows.
-		doc.name, doc.nameSrc = fmt.Sprint(doc.src.Line), doc.src
+		doc.name, doc.nameSrc = strconv.Itoa(doc.src.Line), doc.src
 		if allow := doc.tree.get("allow"); allow != nil {
 			doc.name = allow.text
 		}

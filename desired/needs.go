@@ -28,7 +28,7 @@ func (l *loader) needsOf(g *guest) {
 // finish makes the resources, with what each needs.
 func (l *loader) finish() {
 	for _, g := range l.guests {
-		r := l.resource(g.item, nil, g.Guest.Ignore)
+		r := l.resource(g.item, nil, g.Ignore)
 		if g.vm != nil {
 			r.Spec = g.vm
 		} else {
@@ -42,13 +42,13 @@ func (l *loader) finish() {
 				}
 			}
 		}
-		for _, need := range g.Guest.Needs {
+		for _, need := range g.Needs {
 			r.Needs = append(r.Needs, ID(need))
 		}
 	}
 	l.imageResources()
 	for _, p := range l.playbooks {
-		r := l.resource(p.item, p.Playbook, p.Playbook.Ignore)
+		r := l.resource(p.item, p.Playbook, p.Ignore)
 		r.Needs = append(r.Needs, p.Targets...)
 		for _, after := range p.After {
 			r.Needs = append(r.Needs, ID(after))
@@ -60,7 +60,7 @@ func (l *loader) finish() {
 		}
 	}
 	for _, e := range l.edges {
-		l.edgeNeeds(l.resource(e.item, e.Edge, e.Edge.Ignore), e)
+		l.edgeNeeds(l.resource(e.item, e.Edge, e.Ignore), e)
 	}
 	slices.SortFunc(l.fleet.Resources, func(a, b *Resource) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	l.fleet.index = make(map[ID]*Resource, len(l.fleet.Resources))

@@ -38,7 +38,7 @@ func (l *loader) checkNetworks(s *site) {
 	for _, name := range sortedKeys(s.Networks) {
 		spec := s.Networks[name]
 		at := Path("networks").Sub(name)
-		spec.Set = s.below(at, s.Site.Name)
+		spec.Set = s.below(at, s.Name)
 		for _, word := range []Path{"bridge", "subnet", "static", "dhcp"} {
 			delete(spec.Set, word)
 		}

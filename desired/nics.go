@@ -239,7 +239,7 @@ func (l *loader) checkHardware(g *guest, key string, nic *NIC) {
 	if complaint := badVLAN(nic.VLAN, g.has(at.Sub("vlan")) && !g.bad[at.Sub("vlan")]); complaint != "" {
 		wrong("vlan", "%s", complaint)
 	}
-	if complaint := badMTU(nic.MTU); complaint != "" && !(g.vm != nil && nic.MTU == 1) {
+	if complaint := badMTU(nic.MTU); complaint != "" && (g.vm == nil || nic.MTU != 1) {
 		wrong("mtu", "%s", complaint)
 	}
 	if nic.Queues < 0 || nic.Queues > 64 {

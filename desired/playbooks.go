@@ -28,7 +28,7 @@ func (l *loader) playbookDocuments() {
 		}
 		p := &playbook{Playbook: &Playbook{Order: defaultOrder, Timeout: minutes(30)}}
 		p.item = l.open(doc, p.Playbook, l.defaults["Playbook"])
-		p.Playbook.Name = doc.name
+		p.Name = doc.name
 		l.playbooks = append(l.playbooks, p)
 	}
 	slices.SortFunc(l.playbooks, func(a, b *playbook) int { return strings.Compare(a.name, b.name) })

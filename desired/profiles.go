@@ -131,10 +131,10 @@ func (l *loader) usedProfiles(id ID, uses *tree) []*profile {
 
 // stackProfile lists a profile with all that it uses, and refuses circles.
 func (l *loader) stackProfile(p *profile, above []*profile) []*profile {
-	switch {
-	case p.walk == 2:
+	switch p.walk {
+	case 2:
 		return p.stack
-	case p.walk == 1:
+	case 1:
 		begin := slices.Index(above, p)
 		var names []string
 		for _, q := range append(above[begin:], p) {

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"encoding/binary"
 	"encoding/pem"
 	"fmt"
 	"net/netip"
@@ -20,7 +21,6 @@ type site struct {
 	*item
 	*Site
 	networks map[string]*network
-	reserved map[string][]reservation // by network
 	ids      map[int]taken
 	plans    map[string]*plan
 	macs     map[string]taken
@@ -46,7 +46,7 @@ func (l *loader) siteDocuments() {
 			macs: map[string]taken{}, hosts: map[string]taken{},
 		}
 		s.item = l.open(doc, s.Site, l.defaults["Site"])
-		s.Site.Name, s.Site.Source = doc.name, doc.src
+		s.Name, s.Source = doc.name, doc.src
 		l.sites[doc.name] = s
 		l.fleet.Sites[doc.name] = s.Site
 		l.checkSite(s)
@@ -82,8 +82,8 @@ func (l *loader) checkSite(s *site) {
 	}
 	l.checkSecret(s.item, s.Token, "token")
 	l.checkTLS(s)
-	if s.Site.Node != "" && !regexpStore.MatchString(s.Site.Node) {
-		l.wrong(s.item, s.at("node"), "node: %q is no node's name", s.Site.Node)
+	if s.Node != "" && !regexpStore.MatchString(s.Node) {
+		l.wrong(s.item, s.at("node"), "node: %q is no node's name", s.Node)
 	}
 	for _, field := range []struct{ word, value string }{{"images", s.Images}, {"seeds", s.Seeds}} {
 		if field.value != "" && !regexpStore.MatchString(field.value) {
@@ -143,7 +143,7 @@ func badEndpoint(text string) string {
 }
 
 func (l *loader) checkTLS(s *site) {
-	tls := &s.Site.TLS
+	tls := &s.TLS
 	if tls.Fingerprint != "" && tls.CA != "" {
 		l.wrong(s.item, s.at("tls"), "tls: fingerprint and ca are two ways of one thing: keep one")
 		return
@@ -190,8 +190,8 @@ func badCertificates(text string) string {
 
 // checkStorage checks the storage classes and notes which defaults they give.
 func (l *loader) checkStorage(s *site) {
-	for _, name := range sortedKeys(s.Site.Storage) {
-		class := s.Site.Storage[name]
+	for _, name := range sortedKeys(s.Storage) {
+		class := s.Storage[name]
 		src := s.key("storage", name)
 		at := Path("storage").Sub(name)
 		switch {
@@ -200,9 +200,9 @@ func (l *loader) checkStorage(s *site) {
 		case class.Store != "" && !regexpStore.MatchString(class.Store):
 			l.wrong(s.item, s.at("storage", name, "store"), "storage.%s.store: %q is no storage's name", name, class.Store)
 		}
-		class.Set = s.below(at, s.Site.Name)
+		class.Set = s.below(at, s.Name)
 		delete(class.Set, "store")
-		s.Site.Storage[name] = class
+		s.Storage[name] = class
 	}
 }
 
@@ -271,9 +271,11 @@ func subnetHosts(p netip.Prefix) (first, last netip.Addr) {
 // number and address turn an IPv4 address into a number and back.
 func number(a netip.Addr) uint32 {
 	b := a.As4()
-	return uint32(b[0])<<24 | uint32(b[1])<<16 | uint32(b[2])<<8 | uint32(b[3])
+	return binary.BigEndian.Uint32(b[:])
 }
 
 func address(n uint32) netip.Addr {
-	return netip.AddrFrom4([4]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
+	var b [4]byte
+	binary.BigEndian.PutUint32(b[:], n)
+	return netip.AddrFrom4(b)
 }

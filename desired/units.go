@@ -56,9 +56,9 @@ func (d Duration) String() string {
 		unit time.Duration
 		name string
 	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}, {time.Second, "s"}} {
-		if n := rest / u.unit; n > 0 {
-			fmt.Fprintf(&b, "%d%s", n, u.name)
-			rest -= n * u.unit
+		if rest >= u.unit {
+			fmt.Fprintf(&b, "%d%s", rest/u.unit, u.name)
+			rest %= u.unit
 		}
 	}
 	if rest != 0 {

@@ -150,9 +150,7 @@ func (c chunk) nodes() (nodes []*yaml.Node, err error) {
 		if err != nil {
 			return nodes, err
 		}
-		for _, n := range node.Content {
-			nodes = append(nodes, n)
-		}
+		nodes = append(nodes, node.Content...)
 	}
 }
 
@@ -173,7 +171,7 @@ func (p *parser) node(n *yaml.Node, depth int) *tree {
 		}
 	}
 	if n.Style&yaml.TaggedStyle != 0 || n.Kind == yaml.ScalarNode && strings.HasPrefix(n.Tag, "!") && !strings.HasPrefix(n.Tag, "!!") {
-		p.complain(line, col, fmt.Sprintf("%s is a YAML tag, which manifests do not have: leave it out, or put the text in quotes", tagText(n)))
+		p.complain(line, col, tagText(n)+" is a YAML tag, which manifests do not have: leave it out, or put the text in quotes")
 		return p.lost(n)
 	}
 	t := &tree{src: Source{File: p.file, Line: line, Col: col}}
@@ -232,7 +230,7 @@ func (p *parser) mapping(t *tree, n *yaml.Node, depth int) {
 			t.holed = true
 			continue
 		case key.Style&yaml.TaggedStyle != 0:
-			p.complain(line, col, fmt.Sprintf("%s is a YAML tag, which manifests do not have: leave it out, or put the text in quotes", tagText(key)))
+			p.complain(line, col, tagText(key)+" is a YAML tag, which manifests do not have: leave it out, or put the text in quotes")
 			t.holed = true
 			continue
 		}
