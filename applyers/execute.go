@@ -52,8 +52,12 @@ func Execute(ctx context.Context, e Execution) ([]drift.Outcome, error) {
 	defer cancel(nil)
 	r := &running{
 		Execution: e, cancel: cancel,
+		changes:  make(map[drift.Key]*drift.Change, len(e.Plan.Changes)),
 		outcomes: make(map[drift.Key]*drift.Outcome), begun: make(map[drift.Key]bool),
 		lanes: make(map[string]int), facts: make(map[string]string),
+	}
+	for i := range r.Plan.Changes {
+		r.changes[r.Plan.Changes[i].Key] = &r.Plan.Changes[i]
 	}
 	if r.Lanes == nil {
 		r.Lanes = defaultLanes
@@ -82,7 +86,8 @@ type running struct {
 	Execution
 	cancel context.CancelCauseFunc
 
-	// outcomes, begun and lanes belong to the loop of Execute.
+	// changes, outcomes, begun and lanes belong to the loop of Execute.
+	changes  map[drift.Key]*drift.Change
 	outcomes map[drift.Key]*drift.Outcome
 	begun    map[drift.Key]bool
 	lanes    map[string]int
@@ -118,7 +123,7 @@ func (r *running) ready(ctx context.Context) []drift.Change {
 
 // waited tells whether all that c waits for has come to an end.
 func (r *running) waited(c drift.Change) bool {
-	over := func(k drift.Key) bool { return r.outcomes[k] != nil || r.Plan.Change(k) == nil }
+	over := func(k drift.Key) bool { return r.outcomes[k] != nil || r.changes[k] == nil }
 	for _, k := range c.Wait {
 		if !over(k) {
 			return false
@@ -210,7 +215,7 @@ func (r *running) enter(lanes []string) bool {
 func (r *running) finish(o *drift.Outcome) {
 	r.outcomes[o.Key] = o
 	if r.begun[o.Key] {
-		for _, lane := range r.Plan.Change(o.Key).Lanes {
+		for _, lane := range r.changes[o.Key].Lanes {
 			r.lanes[lane]--
 		}
 	}

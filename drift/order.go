@@ -30,20 +30,29 @@ func (p *Plan) order(w *World) {
 	for i := range p.Changes {
 		c := &p.Changes[i]
 		for _, need := range c.Needs {
-			c.Wait = append(c.Wait, stands(need, c.ID)...)
+			waits := stands(need, c.ID)
+			c.Wait = append(c.Wait, waits...)
+			if len(waits) == 0 && need != c.ID && c.Held == "" {
+				c.Held = p.missing(w, need)
+			}
 		}
 		for j := range c.Fields {
 			f := &c.Fields[j]
 			for _, need := range f.Needs {
-				f.Wait = append(f.Wait, stands(need, c.ID)...)
+				waits := stands(need, c.ID)
+				f.Wait = append(f.Wait, waits...)
+				if len(waits) == 0 && need != c.ID && f.Held == "" {
+					f.Held = p.missing(w, need)
+				}
 			}
 			p.holdUnknown(w, f)
 		}
 	}
+	all := p.byKey()
 	for _, c := range p.Changes {
 		for _, freed := range c.Frees {
 			if len(down[freed]) > 0 && freed != c.ID {
-				first := p.Change(down[freed][0])
+				first := all[down[freed][0]]
 				first.Wait = append(first.Wait, c.Key)
 			}
 		}
@@ -55,6 +64,31 @@ func (p *Plan) order(w *World) {
 		}
 	}
 	p.sort()
+}
+
+// missing says why what is needed will not stand, where no step of this plan
+// brings it: it is unknown, or stays away. It is "" for what is there, and for
+// what has no life of its own: playbooks, edges.
+func (p *Plan) missing(w *World, need desired.ID) string {
+	want := w.Fleet.Resource(need)
+	if want == nil || w.Live(need) != nil || !need.Guest() && need.Kind() != desired.KindImage {
+		return ""
+	}
+	for _, b := range p.Blind {
+		if b.Covers(need, want.Site) {
+			return fmt.Sprintf("needs %s, which is unknown: %s", need, b.Reason)
+		}
+	}
+	return fmt.Sprintf("needs %s, which is not there and not planned in this turn", need)
+}
+
+// byKey indexes the changes. The pointers are good until the changes move.
+func (p *Plan) byKey() map[Key]*Change {
+	all := make(map[Key]*Change, len(p.Changes))
+	for i := range p.Changes {
+		all[p.Changes[i].Key] = &p.Changes[i]
+	}
+	return all
 }
 
 // holdUnknown holds a field whose value nobody in this plan will make known.
@@ -130,6 +164,7 @@ func (p *Plan) sort() {
 // held, a field that does is held alone, and a guest that stays is not stopped,
 // nor are its names taken away.
 func (p *Plan) spread() {
+	all := p.byKey()
 	for changed := true; changed; {
 		changed = false
 		for i := range p.Changes {
@@ -137,26 +172,26 @@ func (p *Plan) spread() {
 			if c.Held != "" {
 				continue
 			}
-			if blocker := p.heldAmong(c.Wait); blocker != nil {
+			if blocker := heldAmong(all, c.Wait); blocker != nil {
 				c.Held = fmt.Sprintf("waits for %s, which is held", blocker.Key)
 				changed = true
 				continue
 			}
 			for j := range c.Fields {
 				f := &c.Fields[j]
-				if blocker := p.heldAmong(f.Wait); blocker != nil && f.Held == "" {
+				if blocker := heldAmong(all, f.Wait); blocker != nil && f.Held == "" {
 					f.Held = fmt.Sprintf("waits for %s, which is held", blocker.Key)
 					changed = true
 				}
 			}
-			if last := p.heldDown([]desired.ID{c.ID}); last != nil && c.Step == Stop {
+			if last := heldDown(all, c.ID); last != nil && c.Step == Stop {
 				// It is stopped only to be taken away.
 				c.Held = last.Held
 				changed = true
 				continue
 			}
 			if c.Step == Drain && c.Held == "" {
-				if stays := p.heldDown(c.Frees); stays != nil {
+				if stays := heldDown(all, c.Frees...); stays != nil {
 					c.Held = fmt.Sprintf("%s is held, so its names stay", stays.Key)
 					changed = true
 				}
@@ -169,20 +204,22 @@ func (p *Plan) spread() {
 	}
 }
 
-func (p *Plan) heldAmong(keys []Key) *Change {
+func heldAmong(all map[Key]*Change, keys []Key) *Change {
 	for _, k := range keys {
-		if c := p.Change(k); c != nil && c.Held != "" {
+		if c := all[k]; c != nil && c.Held != "" {
 			return c
 		}
 	}
 	return nil
 }
 
-func (p *Plan) heldDown(ids []desired.ID) *Change {
-	for i := range p.Changes {
-		c := &p.Changes[i]
-		if c.Held != "" && c.Step.Down() && slices.Contains(ids, c.ID) {
-			return c
+// heldDown finds the first step that takes one of ids out of service and is held.
+func heldDown(all map[Key]*Change, ids ...desired.ID) *Change {
+	for _, id := range ids {
+		for _, step := range []Step{Stop, Archive, Delete} {
+			if c := all[Key{ID: id, Step: step}]; c != nil && c.Held != "" {
+				return c
+			}
 		}
 	}
 	return nil
