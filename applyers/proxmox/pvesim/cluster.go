@@ -70,6 +70,8 @@ type Cluster struct {
 	ifaces   map[string][]iface
 	objects  objects
 
+	offline  map[string]bool
+	noQuorum bool
 	onPower  []func(Guest, bool)
 	download func(ctx context.Context, url string) (io.ReadCloser, error)
 	options  map[string]string // datacenter options
@@ -115,6 +117,7 @@ func New(o Options) *Cluster {
 		ifaces:   map[string][]iface{},
 		objects:  newObjects(),
 		options:  map[string]string{},
+		offline:  map[string]bool{},
 		download: defaultDownload,
 	}
 	for _, s := range o.Storages {
@@ -183,6 +186,22 @@ func (c *Cluster) Downloads(f func(ctx context.Context, url string) (io.ReadClos
 	c.lock()
 	defer c.unlock()
 	c.download = f
+}
+
+// SetOnline takes a node off the network, or puts it back. What is asked of an
+// absent node is answered by the proxy, and its guests' status is unknown.
+func (c *Cluster) SetOnline(node string, online bool) {
+	c.lock()
+	defer c.unlock()
+	c.offline[node] = !online
+}
+
+// SetQuorum takes the cluster its quorum, or gives it back. Without it the
+// configuration can be read, but not written.
+func (c *Cluster) SetQuorum(quorate bool) {
+	c.lock()
+	defer c.unlock()
+	c.noQuorum = !quorate
 }
 
 func (c *Cluster) nextPID() int {

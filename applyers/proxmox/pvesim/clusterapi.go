@@ -14,6 +14,10 @@ func (q *call) versionInfo() (any, error) {
 // nodeRow is a node in lists; its numbers are for those with Sys.Audit.
 func (q *call) nodeRow(n string) map[string]any {
 	row := map[string]any{"id": "node/" + n, "node": n, "type": "node", "status": "online", "level": ""}
+	if q.offline[n] {
+		row["status"] = "offline"
+		return row
+	}
 	if !q.may("/nodes/"+n, "Sys.Audit") {
 		return row
 	}
@@ -122,8 +126,8 @@ func (q *call) resourceRow(g *guest, tags bool) map[string]any {
 	if q.opts.Lag > 0 {
 		running = g.seenRunning(q.now().Add(-q.opts.Lag))
 	}
-	if q.opts.Lag > 0 && q.now().Sub(g.born) < q.opts.Lag {
-		// pvestatd has not seen the guest yet.
+	if q.offline[g.node] || q.opts.Lag > 0 && q.now().Sub(g.born) < q.opts.Lag {
+		// pvestatd has not seen the guest yet, or the node tells nothing.
 		row := map[string]any{"id": g.api() + "/" + itoa(g.vmid), "vmid": g.vmid, "type": g.api(), "node": g.node, "status": "unknown"}
 		if l := g.conf["lock"]; l != "" {
 			row["lock"] = l
@@ -169,7 +173,11 @@ func (q *call) resourceRow(g *guest, tags bool) map[string]any {
 func (q *call) clusterStatus() (any, error) {
 	rows := []any{}
 	if len(q.nodes) > 1 {
-		rows = append(rows, map[string]any{"id": "cluster", "type": "cluster", "name": "sim", "nodes": len(q.nodes), "quorate": 1, "version": 1})
+		quorate := 1
+		if q.noQuorum {
+			quorate = 0
+		}
+		rows = append(rows, map[string]any{"id": "cluster", "type": "cluster", "name": "sim", "nodes": len(q.nodes), "quorate": quorate, "version": 1})
 	}
 	for i, n := range q.nodes {
 		local, id := 0, i+1
@@ -179,7 +187,11 @@ func (q *call) clusterStatus() (any, error) {
 		if len(q.nodes) == 1 {
 			id = 0
 		}
-		rows = append(rows, map[string]any{"id": "node/" + n, "type": "node", "name": n, "nodeid": id, "ip": "192.0.2." + itoa(11+i), "online": 1, "local": local, "level": ""})
+		online := 1
+		if q.offline[n] {
+			online = 0
+		}
+		rows = append(rows, map[string]any{"id": "node/" + n, "type": "node", "name": n, "nodeid": id, "ip": "192.0.2." + itoa(11+i), "online": online, "local": local, "level": ""})
 	}
 	return rows, nil
 }

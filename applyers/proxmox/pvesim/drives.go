@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"cmp"
 	"strings"
 )
 
@@ -174,6 +175,7 @@ func (q *call) createDrive(t *task, g *guest, key, value string) (string, *volum
 		format = "raw"
 	}
 	var v *volume
+	var asked int64
 	if from := d["import-from"]; from != "" {
 		v, err = q.importVolume(t, g, s, format, from)
 	} else {
@@ -191,6 +193,7 @@ func (q *call) createDrive(t *task, g *guest, key, value string) (string, *volum
 		case "tpmstate0":
 			bytes, format = 4<<20, "raw"
 		}
+		asked = bytes
 		v, err = q.allocate(t, s, g.vmid, "", format, bytes, "images")
 	}
 	if err != nil {
@@ -201,7 +204,8 @@ func (q *call) createDrive(t *task, g *guest, key, value string) (string, *volum
 	}
 	delete(d, "import-from")
 	delete(d, "format")
-	d["file"], d["size"] = v.id(), formatSize(v.size)
+	// The configuration says what was asked for, even where the device is larger.
+	d["file"], d["size"] = v.id(), formatSize(cmp.Or(asked, v.size))
 	out := printDrive(key, d)
 	if t != nil {
 		t.logf("%s: successfully created disk '%s'", key, out)

@@ -182,6 +182,12 @@ func (q *call) work(patient bool) (data any, wait time.Duration, err error) {
 			n = q.nodes[0]
 		}
 		q.node = n
+		if q.offline[n] {
+			return nil, 0, &apiError{status: 595, message: "No route to host", empty: true}
+		}
+	}
+	if q.noQuorum && q.method != http.MethodGet && !strings.HasPrefix(q.path, "/access/ticket") {
+		return nil, 0, fail("cluster not ready - no quorum?")
 	}
 	if err := q.verify(vars); err != nil {
 		return nil, 0, err

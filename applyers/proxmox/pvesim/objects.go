@@ -138,7 +138,11 @@ func (q *call) haDelete() (any, error) {
 }
 
 func (q *call) haStatus() (any, error) {
-	rows := []any{object{"id": "quorum", "type": "quorum", "node": q.nodes[0], "status": "OK", "quorate": 1}}
+	status, quorate := "OK", 1
+	if q.noQuorum {
+		status, quorate = "No quorum!", 0
+	}
+	rows := []any{object{"id": "quorum", "type": "quorum", "node": q.nodes[0], "status": status, "quorate": quorate}}
 	for _, sid := range slices.Sorted(maps.Keys(q.objects.ha)) {
 		rows = append(rows, object{"id": "service:" + sid, "sid": sid, "type": "service", "state": q.objects.ha[sid]["state"], "node": q.nodes[0]})
 	}

@@ -252,9 +252,19 @@ func (q *call) allocate(t *task, s *storage, vmid int, name, format string, size
 	if !s.files() && s.Type == "lvm" && s.usage()+size > s.Size {
 		return nil, fail("lvcreate '%s' error:   Volume group \"%s\" has insufficient free space", name, s.Name)
 	}
-	v := &volume{storage: s.Name, name: name, owner: vmid, size: size, format: format, content: content, ctime: q.now()}
+	v := &volume{storage: s.Name, name: name, owner: vmid, size: s.roundUp(size), format: format, content: content, ctime: q.now()}
 	q.addVolume(q.node, v)
 	return v, nil
+}
+
+// roundUp is the size that a block device really gets: whole extents of LVM,
+// whole MiB of ZFS (by the sources, not recorded).
+func (s *storage) roundUp(size int64) int64 {
+	unit := map[string]int64{"lvm": 4 << 20, "lvmthin": 4 << 20, "zfspool": 1 << 20}[s.Type]
+	if unit == 0 {
+		return size
+	}
+	return (size + unit - 1) / unit * unit
 }
 
 func (q *call) logFormat(t *task, path, format string, size int64) {
