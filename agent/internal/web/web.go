@@ -3,6 +3,7 @@
 package web
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -159,13 +160,14 @@ func (c *Client) Drift(ctx context.Context) (*report.Report, error) {
 // [ErrNoAgent] where no agent runs, and with a [turn.PlanChangedError] where the
 // plan is another.
 func (c *Client) Sync(ctx context.Context, req SyncRequest) (*report.Report, error) {
-	r, w := io.Pipe()
-	go func() { _ = w.CloseWithError(json.NewEncoder(w).Encode(req)) }()
-	return c.ask(ctx, "/v1/sync", r)
+	body, err := json.Marshal(req)
+	if err != nil {
+		return nil, fmt.Errorf("ask the agent: %w", err)
+	}
+	return c.ask(ctx, "/v1/sync", bytes.NewReader(body))
 }
 
-func (c *Client) ask(ctx context.Context, path string, body io.ReadCloser) (*report.Report, error) {
-	defer body.Close()
+func (c *Client) ask(ctx context.Context, path string, body io.Reader) (*report.Report, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://agent"+path, body)
 	if err != nil {
 		return nil, fmt.Errorf("ask the agent: %w", err)
