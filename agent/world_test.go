@@ -45,6 +45,7 @@ func newTestWorld(env *testscript.Env) error {
 //	                   the first push starts it and writes agent.yaml
 //	edit USER VMID KEY=VALUE   change a guest behind the agent's back
 //	guest VMID KEY=VALUE…      check a guest's configuration; "gone" alone: it is not there
+//	until VMID KEY=VALUE…      wait until it is so
 //	writes N           check how many writes the cluster has seen since the last look
 func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	type verb func(w *testWorld, ts *testscript.TestScript, args []string) error
@@ -61,6 +62,7 @@ func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, ar
 		"push":    wrap((*testWorld).push),
 		"edit":    wrap((*testWorld).edit),
 		"guest":   wrap((*testWorld).guest),
+		"until":   wrap((*testWorld).until),
 		"writes":  wrap((*testWorld).writes),
 	}
 }
@@ -169,6 +171,17 @@ func (w *testWorld) guest(_ *testscript.TestScript, args []string) error {
 		}
 	}
 	return nil
+}
+
+func (w *testWorld) until(ts *testscript.TestScript, args []string) error {
+	var err error
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		if err = w.guest(ts, args); err == nil {
+			return nil
+		}
+		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // The agent is another process: there is nothing else to wait for.
+	}
+	return err
 }
 
 func (w *testWorld) writes(_ *testscript.TestScript, args []string) error {
