@@ -90,11 +90,9 @@ func New(o Options) (*Applyer, error) {
 // Kinds is play.
 func (a *Applyer) Kinds() []string { return []string{desired.KindPlaybook} }
 
-// Observe tells what has run. A Host document is never made anew, so its
-// instance never changes; it is told here since no other applyer looks after it.
+// Observe tells what has run.
 func (a *Applyer) Observe(_ context.Context, fleet *desired.Fleet, only applyers.Scope) (drift.Observed, error) {
 	var seen drift.Observed
-	hosts := make(map[desired.ID]bool)
 	for _, r := range fleet.Resources {
 		play, ok := r.Spec.(*desired.Playbook)
 		if !ok || (only.IDs != nil && !slices.Contains(only.IDs, r.ID)) {
@@ -102,10 +100,6 @@ func (a *Applyer) Observe(_ context.Context, fleet *desired.Fleet, only applyers
 		}
 		due := make(map[string]desired.Run)
 		for _, target := range play.Targets {
-			if target.Kind() == desired.KindHost && !hosts[target] {
-				hosts[target] = true
-				seen.Lives = append(seen.Lives, drift.Live{ID: target, Facts: map[string]string{desired.FactInstance: "host"}})
-			}
 			digest, _, ran := a.Memory.Ran(r.ID, target.Name())
 			if ran {
 				due[target.Name()] = desired.Run{Digest: digest, Guest: target}

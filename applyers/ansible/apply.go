@@ -33,7 +33,7 @@ type host struct {
 // the run is remembered, and the next turn runs it again.
 func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progress) error {
 	if job.Want == nil {
-		return nil
+		return fmt.Errorf("run %s: no manifest asks for it", job.ID)
 	}
 	play, ok := job.Want.Spec.(*desired.Playbook)
 	if !ok {

@@ -97,6 +97,12 @@ func newBench(t *testing.T, bin string) *bench {
 	return b
 }
 
+// want adds a resource where the loader would put it.
+func (b *bench) want(r *desired.Resource) {
+	b.fleet.Resources = append(b.fleet.Resources, r)
+	slices.SortFunc(b.fleet.Resources, func(a, b *desired.Resource) int { return strings.Compare(string(a.ID), string(b.ID)) })
+}
+
 // guest adds a virtual machine that is live.
 func (b *bench) guest(name string, set func(*desired.Guest)) {
 	g := desired.Guest{Name: name, State: desired.Running}
@@ -104,7 +110,8 @@ func (b *bench) guest(name string, set func(*desired.Guest)) {
 		set(&g)
 	}
 	id := desired.MakeID(desired.KindVM, name)
-	b.fleet.Resources = append(b.fleet.Resources, &desired.Resource{ID: id, Site: "home", Spec: &desired.VM{Guest: g}})
+	g.Site = "home"
+	b.want(&desired.Resource{ID: id, Site: "home", Spec: &desired.VM{Guest: g}})
 	b.lives = append(b.lives, drift.Live{ID: id, Site: "home", Spec: &desired.VM{}, Facts: map[string]string{
 		desired.FactAddress: "127.0.0.1", desired.FactInstance: "instance of " + name,
 	}})
@@ -124,7 +131,7 @@ func (b *bench) play(name, text string, targets ...string) *desired.Playbook {
 		p.Due[target] = desired.Run{Digest: "files of " + name, Guest: id}
 		r.Set[desired.Path("hosts").Sub(target)] = r.Source
 	}
-	b.fleet.Resources = append(b.fleet.Resources, r)
+	b.want(r)
 	return p
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"berth/desired"
 )
@@ -18,10 +17,9 @@ type Inventory struct {
 	Groups map[string][]string
 }
 
-// MakeInventory lists all guests and Hosts of a fleet with their groups: vm, ct,
-// site_x, env_x, project_x, tag_x, phase_x and those of `groups:`. A host whose
-// address fact does not know has no ansible_host. A guest's own variables beat
-// what Berth sets, save berth_….
+// MakeInventory lists all guests and Hosts of a fleet, in the groups that
+// playbooks' patterns know them by. A host whose address is not known has no
+// ansible_host. A guest's own variables beat what Berth sets, save berth_….
 func MakeInventory(fleet *desired.Fleet, fact desired.Lookup) Inventory {
 	inv := Inventory{Hosts: make(map[string]map[string]any), Groups: make(map[string][]string)}
 	for _, r := range fleet.Resources {
@@ -29,33 +27,21 @@ func MakeInventory(fleet *desired.Fleet, fact desired.Lookup) Inventory {
 		if g == nil || g.State == desired.Absent {
 			continue
 		}
-		groups := []string{r.ID.Kind()}
-		for _, word := range []struct{ group, value string }{
-			{"site", r.Site}, {"env", g.Environment}, {"project", g.Project}, {"phase", phase(g.Startup)},
-		} {
-			if word.value != "" {
-				groups = append(groups, word.group+"_"+word.value)
-			}
-		}
-		for _, tag := range g.Tags {
-			groups = append(groups, "tag_"+tag)
-		}
-		inv.add(fleet, fact, r.ID, g.SSH, append(groups, g.Groups...), g.Vars, map[string]any{
+		inv.add(fleet, fact, r.ID, g.SSH, g.Vars, map[string]any{
 			"berth_site": r.Site, "berth_project": g.Project, "berth_environment": g.Environment,
 		})
 	}
 	for _, name := range slices.Sorted(maps.Keys(fleet.Hosts)) {
 		h := fleet.Hosts[name]
-		inv.add(fleet, fact, desired.MakeID(desired.KindHost, name), h.SSH, h.Groups, h.Vars, nil)
+		inv.add(fleet, fact, desired.MakeID(desired.KindHost, name), h.SSH, h.Vars, nil)
 	}
-	for name, hosts := range inv.Groups {
+	for _, hosts := range inv.Groups {
 		slices.Sort(hosts)
-		inv.Groups[name] = slices.Compact(hosts)
 	}
 	return inv
 }
 
-func (inv Inventory) add(fleet *desired.Fleet, fact desired.Lookup, id desired.ID, ssh desired.SSH, groups []string, own, berth map[string]any) {
+func (inv Inventory) add(fleet *desired.Fleet, fact desired.Lookup, id desired.ID, ssh desired.SSH, own, berth map[string]any) {
 	vars := make(map[string]any)
 	ssh = reach(fleet, ssh)
 	if addr, known := fact(id, desired.FactAddress); known {
@@ -75,8 +61,7 @@ func (inv Inventory) add(fleet *desired.Fleet, fact desired.Lookup, id desired.I
 	}
 	vars["berth_name"], vars["berth_id"] = id.Name(), string(id)
 	inv.Hosts[id.Name()] = vars
-	for _, group := range groups {
-		group = groupName(group)
+	for _, group := range fleet.Groups(id) {
 		inv.Groups[group] = append(inv.Groups[group], id.Name())
 	}
 }
@@ -122,14 +107,3 @@ func reach(fleet *desired.Fleet, ssh desired.SSH) desired.SSH {
 	}
 	return ssh
 }
-
-// phase is a startup phase's name; "" for what is none.
-func phase(startup string) string {
-	if startup == "never" || startup == "yes" {
-		return ""
-	}
-	return startup
-}
-
-// groupName makes a name one that Ansible allows for groups.
-func groupName(name string) string { return strings.NewReplacer("-", "_", ".", "_").Replace(name) }

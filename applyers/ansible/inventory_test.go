@@ -29,9 +29,9 @@ func TestInventory(t *testing.T) {
 	b.guest("absent", func(g *desired.Guest) { g.State = desired.Absent })
 	b.guest("stopped", func(g *desired.Guest) { g.State = desired.Stopped })
 	delete(b.lives[3].Facts, desired.FactAddress)
-	b.fleet.Resources = append(b.fleet.Resources, &desired.Resource{
+	b.want(&desired.Resource{
 		ID: "ct/cache", Site: "home", Spec: &desired.Container{Guest: desired.Guest{
-			Name: "cache", State: desired.Running, Networks: map[string]desired.NIC{"net0": {Address: "10.1.1.7/24"}},
+			Name: "cache", Site: "home", State: desired.Running, Networks: map[string]desired.NIC{"net0": {Address: "10.1.1.7/24"}},
 		}},
 	})
 	b.fleet.Hosts["nas"] = &desired.Host{Name: "nas", Address: "10.1.1.9", Groups: desired.Words{"storage"}, Vars: map[string]any{"disks": 4}}

@@ -132,8 +132,8 @@ func unpack(ctx context.Context, fsys fs.FS, dir, to string, say func(string)) e
 			target = filepath.Join(to, filepath.FromSlash(name))
 		}
 		if entry.IsDir() {
-			if entry.Name() == ".git" {
-				return fs.SkipDir
+			if name != dir && strings.HasPrefix(entry.Name(), ".") {
+				return fs.SkipDir // The playbook's digest does not cover it.
 			}
 			return os.MkdirAll(target, 0o755) //nolint:gosec // Its parent is private.
 		}

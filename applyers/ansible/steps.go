@@ -46,17 +46,10 @@ func (a *Applyer) Steps(w *drift.World, want *desired.Resource, _ *drift.Live, f
 		Reason: "due on " + count(len(due), "host"),
 	}
 	for _, need := range want.Needs {
-		if !slices.Contains(play.Targets, need) && !slices.Contains(c.Needs, need) {
+		// Hosts, and what comes before by its order alone, are single fields' needs.
+		named := slices.Contains(play.After, string(need))
+		if named || need.Kind() != desired.KindPlaybook && !slices.Contains(play.Targets, need) {
 			c.Needs = append(c.Needs, need)
-		}
-	}
-	for _, after := range play.After {
-		id := desired.ID(after)
-		if id.Name() == "" {
-			id = desired.MakeID(desired.KindPlaybook, after)
-		}
-		if !slices.Contains(c.Needs, id) {
-			c.Needs = append(c.Needs, id)
 		}
 	}
 	return []drift.Change{c}

@@ -48,14 +48,6 @@ func TestDue(t *testing.T) {
 			"runs on vm/web-2 when its manifest no longer says state: stopped",
 		},
 		{
-			"a Host", func(b *bench, p *desired.Playbook) {
-				b.fleet.Hosts["nas"] = &desired.Host{Name: "nas", Address: "10.1.1.9"}
-				p.Targets = []desired.ID{"host/nas"}
-				p.Due = map[string]desired.Run{"nas": {Digest: "x", Guest: "host/nas"}}
-				b.fleet.Resource("play/base").Set["hosts.nas"] = desired.Source{File: "play.yaml"}
-			}, map[string][]string{"play/base run": {"nas"}}, "",
-		},
-		{
 			"a host no longer targeted", func(b *bench, p *desired.Playbook) {
 				b.ran(p, "web-2")
 				p.Targets = p.Targets[:1]
@@ -102,7 +94,9 @@ func TestOrder(t *testing.T) {
 	b.play("base", "[]", "a", "b").Order = 10
 	b.play("web", "[]", "b", "c")
 	b.play("last", "[]", "c").After = desired.List{"play/base"}
-	b.fleet.Resource("play/web").Needs = []desired.ID{"vm/b", "edge/main"}
+	// As the loader gives them.
+	b.fleet.Resource("play/web").Needs = []desired.ID{"edge/main", "play/base", "vm/b", "vm/c"}
+	b.fleet.Resource("play/last").Needs = []desired.ID{"play/base", "vm/c"}
 	plan, _ := b.plan(t.Context())
 	type wait struct {
 		Needs []desired.ID
