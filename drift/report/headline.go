@@ -22,21 +22,34 @@ func (v *viewer) headline(res *resource) string {
 				steps = append(steps, name)
 			}
 		}
-		if reason := neutral(c.Reason); reason != "" && !slices.Contains(reasons, reason) {
+		if reason := why(c); (!done || c.Step.Destructive()) && reason != "" && !slices.Contains(reasons, reason) {
 			reasons = append(reasons, reason)
 		}
 	}
-	if hosts := runs(res); hosts > 0 {
-		words = append(words, count(hosts, "host"))
+	doing, reason := strings.Join(steps, ", "), strings.Join(reasons, "; ")
+	switch {
+	case reason == "":
+		words = append(words, doing)
+	case doing == "" || res.steps[drift.Create] != nil || res.steps[drift.Run] != nil:
+		words = append(words, reason, doing)
+	default:
+		words = append(words, doing+": "+reason)
 	}
-	if len(steps) > 0 {
-		words = append(words, strings.Join(steps, ", "))
+	words = slices.DeleteFunc(words, func(s string) bool { return s == "" })
+	return strings.Join(words, " · ")
+}
+
+// why is a change's reason, without what stands beside it already: that the
+// resource is gone, and when a pending field takes effect.
+func why(c *drift.Change) string {
+	if c.Step == drift.Pending {
+		return ""
 	}
-	text := strings.Join(words, " · ")
-	if len(reasons) > 0 {
-		text = strings.TrimPrefix(text+": "+strings.Join(reasons, "; "), ": ")
+	reason := neutral(c.Reason)
+	if c.Source.File == "" {
+		reason = strings.TrimLeft(strings.TrimPrefix(reason, goneFromGit), ",: ")
 	}
-	return text
+	return reason
 }
 
 // plain tells whether a change is told by its step's name alone.
@@ -67,13 +80,6 @@ func stepWord(s drift.Step, done bool) string {
 		return word
 	}
 	return neutral(string(s)) + " done"
-}
-
-func runs(res *resource) int {
-	if c := res.steps[drift.Run]; c != nil {
-		return len(c.Fields)
-	}
-	return 0
 }
 
 // essentials are what people look for in something that is made: where, which

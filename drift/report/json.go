@@ -11,11 +11,10 @@ import (
 )
 
 // JSON writes the report for machines, with its version and its summary worked
-// out. What a secret field holds is left out, whoever put it there.
+// out.
 func JSON(w io.Writer, r *Report) error {
 	out := *r
 	out.Version = Version
-	out.Plan = masked(r.Plan)
 	out.Summarize()
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
@@ -23,6 +22,15 @@ func JSON(w io.Writer, r *Report) error {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
+}
+
+// MarshalJSON leaves out what secret fields hold, whoever put it there and
+// whoever writes the report.
+func (r Report) MarshalJSON() ([]byte, error) {
+	type bare Report // Without this method.
+	out := bare(r)
+	out.Plan = masked(r.Plan)
+	return json.Marshal(&out)
 }
 
 // Read reads what [JSON] wrote. A report of a newer version is refused, never

@@ -2,6 +2,7 @@ package report_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -150,6 +151,11 @@ func TestSecretsAreShownNowhere(t *testing.T) {
 	if err := errors.Join(report.Markdown(&out, r), report.JSON(&out, r)); err != nil {
 		t.Fatal(err)
 	}
+	marshalled, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out.Write(marshalled)
 	if strings.Contains(out.String(), "hunter2") {
 		t.Errorf("the secret is shown:\n%s", out.String())
 	}

@@ -215,10 +215,13 @@ func columnsOf(all []block) columns {
 	return c
 }
 
+// goneFromGit stands where others have their place in the manifests.
+const goneFromGit = "gone from Git"
+
 // sourceWords is the manifest's place, where a block has any.
 func (b *block) sourceWords() string {
 	if b.source == "" && b.class != unknown && b.class != foreign && b.class != notes {
-		return "gone from Git"
+		return goneFromGit
 	}
 	return b.source
 }

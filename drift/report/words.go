@@ -195,6 +195,9 @@ func (res *resource) effect(c *drift.Change, f *drift.Field) string {
 	case drift.Online:
 		return "now"
 	case drift.Pending:
+		if c.Reason != "" {
+			return neutral(c.Reason)
+		}
 		switch reboot, start := res.steps[drift.Reboot], res.steps[drift.Start]; {
 		case reboot != nil && reboot.Held == "":
 			return "by a reboot, now"
