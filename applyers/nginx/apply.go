@@ -35,6 +35,11 @@ func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 	if !ok {
 		return fmt.Errorf("route %s: it is a %T, no edge", job.ID, job.Want.Spec)
 	}
+	unlock, err := lock(spec.Nginx.Config)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	s, err := a.read(spec, markOf(job.Fleet, job.ID))
 	if foreign := (*foreignError)(nil); errors.As(err, &foreign) {
 		return &applyers.HeldError{Reason: spec.Nginx.Stream + ": " + foreign.reason}
@@ -125,7 +130,7 @@ func (a *Applyer) next(spec *desired.Edge, s state, job applyers.Job, p applyers
 	for _, f := range job.Fields {
 		// What is neither as it was planned nor as it shall be has been moved by
 		// somebody in between.
-		if now := live[f.Path]; now != f.Before.Text && now != f.After.Text {
+		if now := live[f.Path]; now != f.After.Text && !maybe(f.Before.Text, now) {
 			failed[f.Path] = fmt.Errorf("%s has changed since it was planned, from %q to %q: the next turn plans it again", f.Path, f.Before.Text, now)
 			continue
 		}
@@ -150,8 +155,8 @@ func (s *stream) set(f drift.Field, ipv6 bool) error {
 		if err := errors.Join(validName(name), validTarget(target.Text)); err != nil {
 			return err
 		}
-		if other, found := clash(name, maps.Keys(s.routes)); found {
-			return fmt.Errorf("%s is routed, and nginx takes %s for the same", other, name)
+		if other, found := clash(name, s.routes); found {
+			return fmt.Errorf("%s is routed: %s can't stand beside it", other, name)
 		}
 		s.routes[name] = target
 		return nil

@@ -83,19 +83,19 @@ func TestOrder(t *testing.T) {
 	b.guest("web", "10.1.1.21/24", true)
 	b.route("a.example.com", "vm/old:443", "b.example.com", "vm/old:443", "c.example.com", "vm/web:443")
 	b.settle()
-	b.fleet.Resources = b.fleet.Resources[1:]
+	b.unwant("vm/old")
 	b.lives[0].Facts = map[string]string{desired.FactAddress: "10.1.1.20"}
 	b.guest("new", "dhcp", false)
-	b.fleet.Resources = append(b.fleet.Resources, &desired.Resource{
+	b.want(&desired.Resource{
 		ID: "play/base", Needs: []desired.ID{"vm/new"},
 		Spec: &desired.Playbook{Targets: []desired.ID{"vm/new"}},
 	})
 	b.route("b.example.com", "vm/web:443", "c.example.com", "vm/web:8443", "d.example.com", "vm/new:443")
 	b.expect(text(b.plan()), `
-vm/new create
-play/base run after [vm/new create]
 edge/main drain
     tls.routes[a.example.com] 10.1.1.20:443 → 
+vm/new create
+play/base run after [vm/new create]
 edge/main route after [edge/main drain]
     tls.routes[b.example.com] 10.1.1.20:443 → 10.1.1.21:443
     tls.routes[c.example.com] 10.1.1.21:443 → 10.1.1.21:8443

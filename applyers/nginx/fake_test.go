@@ -20,7 +20,7 @@ import (
 
 // bench is a fleet with one edge, on a directory of its own.
 type bench struct {
-	t       *testing.T
+	t       testing.TB
 	dir     string
 	fleet   *desired.Fleet
 	spec    *desired.Edge
@@ -31,7 +31,7 @@ type bench struct {
 
 // newBench makes an edge that listens on a free port and rejects what no route
 // names. Nothing is managed yet.
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	b := &bench{t: t, dir: t.TempDir()}
 	b.fake = newFake(t)
@@ -98,20 +98,30 @@ func (b *bench) route(pairs ...string) {
 func (b *bench) guest(name, address string, stands bool) {
 	vm := &desired.VM{Guest: desired.Guest{Name: name, Networks: map[string]desired.NIC{"net0": {Address: address}}}}
 	id := desired.MakeID(desired.KindVM, name)
-	b.fleet.Resources = append(b.fleet.Resources, &desired.Resource{ID: id, Spec: vm})
+	b.want(&desired.Resource{ID: id, Spec: vm})
 	if stands {
 		b.lives = append(b.lives, drift.Live{ID: id, Spec: vm})
 	}
 }
 
+// want puts a resource into the fleet, in its place.
+func (b *bench) want(r *desired.Resource) {
+	b.unwant(r.ID)
+	b.fleet.Resources = append(b.fleet.Resources, r)
+	slices.SortFunc(b.fleet.Resources, func(a, b *desired.Resource) int { return strings.Compare(string(a.ID), string(b.ID)) })
+}
+
+func (b *bench) unwant(id desired.ID) {
+	b.fleet.Resources = slices.DeleteFunc(slices.Clone(b.fleet.Resources), func(r *desired.Resource) bool { return r.ID == id })
+}
+
 func (b *bench) observe() drift.Observed {
 	b.t.Helper()
-	resources := slices.DeleteFunc(slices.Clone(b.fleet.Resources), func(r *desired.Resource) bool { return r.ID == "edge/main" })
 	set := make(map[desired.Path]desired.Source)
 	for _, leaf := range desired.Leaves(desired.KindEdge, b.spec) {
 		set[leaf.Path] = desired.Source{File: "edge.yaml", Line: 1}
 	}
-	b.fleet.Resources = append(resources, &desired.Resource{ID: "edge/main", Spec: b.spec, Set: set})
+	b.want(&desired.Resource{ID: "edge/main", Spec: b.spec, Set: set})
 	observed, err := b.applyer.Observe(b.t.Context(), b.fleet, applyers.Scope{})
 	if err != nil {
 		b.t.Fatal(err)
@@ -248,13 +258,15 @@ func (g guests) Apply(_ context.Context, job applyers.Job, p applyers.Progress) 
 
 // fakeNginx stands for nginx: what its workers run changes with a reload.
 type fakeNginx struct {
-	t        *testing.T
+	t        testing.TB
 	listener net.Listener
 	managed  string
 
 	mu       sync.Mutex
 	calls    []string
+	counted  int
 	tested   string // what the last test was of
+	running  string // the managed file that the workers run
 	to       string // where the probe leads
 	refuse   error  // the test's answer
 	jam      error  // the reload's answer, once
@@ -262,7 +274,7 @@ type fakeNginx struct {
 	onReload func()
 }
 
-func newFake(t *testing.T) *fakeNginx {
+func newFake(t testing.TB) *fakeNginx {
 	t.Helper()
 	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -316,6 +328,7 @@ func (f *fakeNginx) run(ctx context.Context, argv []string) ([]byte, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.counted++
 	f.calls = append(f.calls, strings.Join(argv[:2], " "))
 	if argv[1] == "-t" {
 		main, err := os.ReadFile(argv[3])
@@ -348,6 +361,7 @@ func (f *fakeNginx) run(ctx context.Context, argv []string) ([]byte, error) {
 		return nil, nil
 	}
 	content, err := os.ReadFile(f.managed)
+	f.running = string(content)
 	if err != nil {
 		f.to = ""
 		return nil, nil //nolint:nilerr // No file, no probe.
@@ -359,6 +373,13 @@ func (f *fakeNginx) run(ctx context.Context, argv []string) ([]byte, error) {
 		}
 	}
 	return nil, nil
+}
+
+// count is how many calls there have been.
+func (f *fakeNginx) count() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.counted
 }
 
 // took gives the calls since it was asked last.

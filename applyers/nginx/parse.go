@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -46,6 +47,14 @@ func parse(file string, content []byte, m mark, confDir string, ipv6 bool) (stre
 	}
 	if err := s.entries(body, confDir, 0); err != nil {
 		return s, err
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.routes)) {
+		// Beside a name of its own, what stands for all below it is .name.
+		below, wildcard := strings.CutPrefix(name, "*")
+		if _, own := s.routes[strings.TrimPrefix(below, ".")]; wildcard && own {
+			s.routes[below] = s.routes[name]
+			delete(s.routes, name)
+		}
 	}
 	if s.def.Text == "" {
 		// nginx's own default of a map is the empty word.

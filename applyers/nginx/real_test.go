@@ -221,12 +221,13 @@ func TestRealRoutes(t *testing.T) {
 	b := newRealBench(t)
 	one, two, three := backend(t, "one"), backend(t, "two"), backend(t, "three")
 	long := strings.Repeat("a-very-long-label-indeed.", 9) + "example.com"
-	b.route("git.example.com", one, ".lab.example.com", two, "*.low.example.com", two, "closed.lab.example.com", "reject", long, one)
+	b.route("git.example.com", one, ".lab.example.com", two, "*.low.example.com", two, "closed.lab.example.com", "reject", long, one,
+		".mix.example.com", two, "mix.example.com", one)
 	b.spec.TLS.Default = desired.Target{Text: three}
 	b.settle()
 	b.goes("git.example.com", "one", "GIT.example.com", "one", "lab.example.com", "two", "a.b.lab.example.com", "two",
 		"x.low.example.com", "two", "low.example.com", "three", "xlab.example.com", "three", "a.git.example.com", "three",
-		"closed.lab.example.com", "closed", long, "one", "berth.invalid", "closed")
+		"closed.lab.example.com", "closed", long, "one", "berth.invalid", "closed", "mix.example.com", "one", "a.mix.example.com", "two")
 
 	// A connection that stands outlives the change of its route.
 	held, err := b.connect("git.example.com")

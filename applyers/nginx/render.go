@@ -80,6 +80,10 @@ func (s stream) render(ipv6 bool) ([]byte, error) {
 		if !writable(name) || !writable(target) {
 			return nil, fmt.Errorf("%q to %q can't be written as it is", name, target)
 		}
+		// nginx takes .name for name as well, and refuses to have it twice.
+		if _, own := s.routes[name[1:]]; own && name[0] == '.' {
+			name = "*" + name
+		}
 		entry(name, target)
 	}
 	b.WriteString("}\nserver {\n")

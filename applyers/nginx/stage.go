@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -93,7 +94,7 @@ func rewrite(h hop, confDir, inner, staged string) ([]byte, error) {
 	}
 	start := 0
 	for range h.line - 1 {
-		next := strings.IndexByte(string(text[start:]), '\n')
+		next := bytes.IndexByte(text[start:], '\n')
 		if next < 0 {
 			break
 		}

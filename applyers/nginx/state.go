@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"berth/desired"
 )
@@ -119,6 +120,16 @@ func unsure(file, old stream) *stream {
 	out.def = either(file.def, old.def)
 	out.listen = slices.Concat(desired.List{"perhaps"}, file.listen)
 	return &out
+}
+
+// maybe tells whether a value is what it was planned to be, or one of what it was
+// thought to be: an earlier step may have made an end of not knowing.
+func maybe(planned, now string) bool {
+	texts, unsure := strings.CutPrefix(planned, "perhaps ")
+	if !unsure || planned == now {
+		return planned == now
+	}
+	return slices.Contains(strings.Split(texts, " or "), cmp.Or(now, "nothing"))
 }
 
 // edge puts what is live in the manifest's words.

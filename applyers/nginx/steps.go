@@ -1,7 +1,7 @@
 package nginx
 
 import (
-	"maps"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -126,16 +126,10 @@ func unfit(f drift.Field, spec *desired.Edge) string {
 	if err := validName(name); err != nil {
 		return err.Error()
 	}
-	// Of two names that clash the plain one waits.
-	other, found := clash(name, maps.Keys(spec.TLS.Routes))
-	switch {
-	case !found || strings.HasPrefix(name, "."):
-		return ""
-	case strings.HasPrefix(name, "*."):
-		return other + " is routed, too, which stands for " + name + ": take one of them out"
-	default:
-		return other + " is routed, too, which stands for " + name + ": write *" + other + " for the names below it"
+	if other, found := clash(name, spec.TLS.Routes); found {
+		return fmt.Sprintf("%s is routed, too: write %s for all below it, and nothing else", other, name[1:])
 	}
+	return ""
 }
 
 // routeName is the name that a path routes.

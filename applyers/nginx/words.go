@@ -43,15 +43,15 @@ func validName(name string) error {
 	return nil
 }
 
-// clash is the name among all that nginx takes for the same as name: .x stands
-// for x and *.x.
-func clash(name string, all func(yield func(string) bool)) (other string, found bool) {
-	bare, apex := strings.CutPrefix(name, ".")
-	for other := range all {
-		if apex && (other == bare || other == "*."+bare) {
-			return other, true
-		}
-		if other == "."+name || strings.HasPrefix(name, "*.") && other == name[1:] {
+// clash is a name in routes beside which *.name can't stand: .name stands for
+// the same, and *.name with name is how the file writes .name.
+func clash(name string, routes map[string]desired.Target) (other string, found bool) {
+	below, wildcard := strings.CutPrefix(name, "*.")
+	if !wildcard {
+		return "", false
+	}
+	for _, other := range []string{"." + below, below} {
+		if _, found := routes[other]; found {
 			return other, true
 		}
 	}

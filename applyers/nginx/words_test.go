@@ -88,32 +88,28 @@ func TestListens(t *testing.T) {
 	}
 }
 
-func TestClash(t *testing.T) {
-	for _, row := range [][2]string{{".x.org", "x.org"}, {".x.org", "*.x.org"}, {"x.org", ".x.org"}, {"*.x.org", ".x.org"}} {
-		if other, found := clash(row[0], slices.Values([]string{"a.org", row[1]})); !found || other != row[1] {
-			t.Errorf("%s and %s do not clash", row[0], row[1])
-		}
-	}
-	for _, row := range [][2]string{{".x.org", "a.x.org"}, {".x.org", ".a.x.org"}, {"x.org", "*.x.org"}, {"x.org", "x.org"}, {".x.org", ".x.org"}} {
-		if other, found := clash(row[0], slices.Values([]string{row[1]})); found {
-			t.Errorf("%s and %s clash", row[0], other)
-		}
-	}
-}
-
-func TestClashIsHeld(t *testing.T) {
+// A name may go elsewhere than what is below it.
+func TestNameBesideApex(t *testing.T) {
 	b := newBench(t)
+	b.route(".x.org", "10.1.1.1:443")
+	b.settle()
+	if !strings.Contains(b.managed(), " .x.org 10.1.1.1:443;") {
+		t.Errorf("it routes\n%s", b.managed())
+	}
 	b.route(".x.org", "10.1.1.1:443", "x.org", "10.1.1.2:443", "*.x.org", "10.1.1.3:443")
 	b.expect(text(b.plan()), `
 edge/main route
-    tls.default  → reject
-    tls.listen  → LISTEN
-    tls.routes[*.x.org]  → 10.1.1.3:443 held: .x.org is routed, too, which stands for *.x.org: take one of them out
-    tls.routes[.x.org]  → 10.1.1.1:443
-    tls.routes[x.org]  → 10.1.1.2:443 held: .x.org is routed, too, which stands for x.org: write *.x.org for the names below it
+    tls.routes[*.x.org]  → 10.1.1.3:443 held: .x.org is routed, too: write .x.org for all below it, and nothing else
+    tls.routes[x.org]  → 10.1.1.2:443
 `)
-	b.turn()
-	if !strings.Contains(b.managed(), " .x.org 10.1.1.1:443;") {
+	b.route(".x.org", "10.1.1.1:443", "x.org", "10.1.1.2:443")
+	b.settle()
+	if !strings.Contains(b.managed(), " *.x.org 10.1.1.1:443;") || !strings.Contains(b.managed(), " x.org 10.1.1.2:443;") {
+		t.Errorf("it routes\n%s", b.managed())
+	}
+	b.route(".x.org", "10.1.1.1:443")
+	b.settle()
+	if !strings.Contains(b.managed(), " .x.org 10.1.1.1:443;") || strings.Contains(b.managed(), " x.org") {
 		t.Errorf("it routes\n%s", b.managed())
 	}
 }
