@@ -434,6 +434,18 @@ type told struct {
 func (p *told) Say(string)                         {}
 func (p *told) Field(path desired.Path, err error) { p.fields[path] = err }
 
+// Where the fleet chooses another connection than SSH, nothing of SSH is needed.
+func TestOtherConnection(t *testing.T) {
+	b := newBench(t, fake(t, okay+"\nended; tell '{\"event\":\"stats\"}'"))
+	b.fleet.Spec.SSH.Key = desired.SecretRef{Secret: "ssh-key"}
+	b.guest("web-1", func(g *desired.Guest) { g.Vars = map[string]any{"ansible_connection": "local"} })
+	delete(b.lives[0].Facts, desired.FactAddress)
+	b.play("base", "[]", "web-1")
+	if o := b.one(t.Context()); o.Status != drift.Done {
+		t.Error(show(o))
+	}
+}
+
 // A guest that is made in the same turn is known only then.
 func TestGuestMadeInTheSameTurn(t *testing.T) {
 	b := newBench(t, fake(t, okay+"\nended; tell '{\"event\":\"stats\"}'"))

@@ -110,11 +110,11 @@ func (a *Applyer) inventory(ctx context.Context, job applyers.Job, play *desired
 		instance, _ := job.Fact(id, desired.FactInstance)
 		h.mode, h.alias = ssh.KnownHosts, alias(id, instance)
 		file, err := keys.file(ctx, ssh.Key)
-		_, local := own["ansible_connection"]
-		if _, known := vars["ansible_host"]; err == nil && !known && !local {
+		if _, known := vars["ansible_host"]; err == nil && !known {
 			err = errors.New("its address is not known")
 		}
-		if h.err == nil {
+		// A connection of the fleet's own choice, as "local", needs neither.
+		if _, other := own["ansible_connection"]; h.err == nil && !other {
 			h.err = err
 		}
 		set := map[string]any{"ansible_ssh_args": a.sshArgs(h.mode, h.alias, file != "", len(dir.path) <= 70)}
