@@ -40,12 +40,12 @@ func (v *viewer) headline(res *resource) string {
 }
 
 // why is a change's reason, without what stands beside it already: that the
-// resource is gone, and when a pending field takes effect.
+// resource is new or gone, and when a pending field takes effect.
 func why(c *drift.Change) string {
-	if c.Step == drift.Pending {
+	reason := neutral(c.Reason)
+	if c.Step == drift.Pending || c.Step == drift.Create && reason == newInGit {
 		return ""
 	}
-	reason := neutral(c.Reason)
 	if c.Source.File == "" {
 		reason = strings.TrimLeft(strings.TrimPrefix(reason, goneFromGit), ",: ")
 	}

@@ -215,8 +215,12 @@ func columnsOf(all []block) columns {
 	return c
 }
 
-// goneFromGit stands where others have their place in the manifests.
-const goneFromGit = "gone from Git"
+// goneFromGit stands where others have their place in the manifests; that a
+// resource is newInGit is what the sign of a creation says.
+const (
+	goneFromGit = "gone from Git"
+	newInGit    = "new in Git"
+)
 
 // sourceWords is the manifest's place, where a block has any.
 func (b *block) sourceWords() string {
