@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -221,9 +222,7 @@ func (j *job) setConfig(ctx context.Context, g *found, set params, remove []stri
 		return nil
 	}
 	options := params{"digest": g.conf.digest}
-	for k, v := range set {
-		options[k] = v
-	}
+	maps.Copy(options, set)
 	if len(remove) > 0 {
 		slices.Sort(remove)
 		options["delete"] = strings.Join(remove, ",")

@@ -149,8 +149,7 @@ func (a *Applyer) Resume(ctx context.Context, fleet *desired.Fleet, task string)
 		return err
 	}
 	_, err = c.follow(ctx, upid, c.limit(longest))
-	var failed *taskError
-	if errors.As(err, &failed) {
+	if _, failed := errors.AsType[*taskError](err); failed {
 		// What is live tells what became of it.
 		return nil
 	}

@@ -39,9 +39,9 @@ func TestGoneIsArchivedKeptAndThenDeleted(t *testing.T) {
 		if len(notes) != 2 || !strings.Contains(notes[0].Text, "archived until") {
 			t.Errorf("notes: %+v", notes)
 		}
-		time.Sleep(6*24*time.Hour + 23*time.Hour)
+		<-time.After(6*24*time.Hour + 23*time.Hour)
 		b.settled()
-		time.Sleep(2 * time.Hour)
+		<-time.After(2 * time.Hour)
 		if got := show(b.plan()); got != "ct/cache delete\nvm/web-1 delete" {
 			t.Errorf("plan:\n%s", got)
 		}
@@ -65,7 +65,7 @@ func TestTheManifestComingBackRestores(t *testing.T) {
 		before := b.guest(4001)
 		b.manifests()
 		b.apply()
-		time.Sleep(24 * time.Hour)
+		<-time.After(24 * time.Hour)
 		b.manifests(edited(webYAML, "size: 1GiB", "size: 2GiB", "size: 8GiB", "size: 9GiB"), cacheYAML)
 		b.apply()
 		after := b.guest(4001)
@@ -191,7 +191,7 @@ func TestClocksApartHoldDeletionsByDate(t *testing.T) {
 		b.apply()
 		// By Proxmox's clock its time would be up at once, by ours it is not.
 		b.settled()
-		time.Sleep(8 * 24 * time.Hour)
+		<-time.After(8 * 24 * time.Hour)
 		p := b.plan()
 		if c := p.Change(key("vm/web-1", drift.Delete)); c == nil || !strings.Contains(c.Held, "are 8d apart") {
 			t.Errorf("plan:\n%s", show(p))
@@ -207,9 +207,9 @@ func TestTheLaterSafeClockDecides(t *testing.T) {
 		b.apply()
 		b.manifests()
 		b.apply()
-		time.Sleep(7*24*time.Hour + time.Minute)
+		<-time.After(7*24*time.Hour + time.Minute)
 		b.settled()
-		time.Sleep(3 * time.Minute)
+		<-time.After(3 * time.Minute)
 		if got := show(b.plan()); got != "vm/web-1 delete" {
 			t.Errorf("plan:\n%s", got)
 		}
@@ -247,25 +247,31 @@ func TestProofIsReadOnceMoreBeforeADeletion(t *testing.T) {
 }
 
 func TestAKilledArchiveAndDeleteConverge(t *testing.T) {
-	for n := 1; n < 60; n++ {
-		synctest.Test(t, func(t *testing.T) {
-			b := benchOn(t, pvesim.New(slowTasks()), webYAML, cacheYAML)
-			b.apply()
-			b.manifests()
-			b.killAt(n, n%2 == 0)
-			b.converge()
-			for _, vmid := range []int{4001, 4002} {
-				g := b.guest(vmid)
-				if g.Running || strings.Count(g.Config["description"], "archived=") != 1 {
-					t.Errorf("after a kill at %d: %v", n, g.Config)
-				}
-			}
-			time.Sleep(8 * 24 * time.Hour)
-			b.killAt(n, n%2 == 0)
-			b.converge()
-			if left := b.sim.Guests(); len(left) > 0 {
-				t.Errorf("after a kill at %d: %v", n, left)
-			}
-		})
+	for _, after := range []bool{false, true} {
+		for n, more := 1, true; more; n++ {
+			synctest.Test(t, func(t *testing.T) { more = killedWhileGoing(t, n, after) })
+		}
 	}
+}
+
+func killedWhileGoing(t *testing.T, n int, after bool) (more bool) {
+	plain := edited(webYAML, "cloudInit: {packages: [git]}", "")
+	b := benchOn(t, pvesim.New(slowTasks()), plain, cacheYAML)
+	b.apply()
+	b.manifests()
+	more = b.killAt(n, after)
+	b.converge()
+	for _, vmid := range []int{4001, 4002} {
+		g := b.guest(vmid)
+		if g.Running || strings.Count(g.Config["description"], "archived=") != 1 {
+			t.Errorf("after a kill at %d: %v", n, g.Config)
+		}
+	}
+	<-time.After(8 * 24 * time.Hour)
+	more = b.killAt(n, after) || more
+	b.converge()
+	if left := b.sim.Guests(); len(left) > 0 {
+		t.Errorf("after a kill at %d: %v", n, left)
+	}
+	return more
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -105,9 +106,7 @@ func (j *job) optionsFor(g *found, fields []drift.Field) (params, error) {
 		switch {
 		case f.Path == "state":
 		case f.Path == "startup":
-			for option, value := range j.startupOptions() {
-				set[option] = value
-			}
+			maps.Copy(set, j.startupOptions())
 		case len(keys) == 3 && (keys[0] == "disks" || keys[0] == "networks"):
 			slot := keys[1]
 			line, err := j.line(g, keys, set[slot])

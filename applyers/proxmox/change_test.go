@@ -94,8 +94,10 @@ func TestHandEditsGoBack(t *testing.T) {
 		"protection":  {map[string]string{"protection": "1"}, ""},
 		"unmanaged":   {map[string]string{"keyboard": "de"}, ""},
 		"MAC's case":  {map[string]string{"net0": "virtio=bc:24:11:3b:a2:ca,bridge=vmbr0"}, ""},
-		"said at length": {map[string]string{"memory": "current=1024", "agent": "enabled=1,type=virtio", "cpu": "cputype=host", "vga": "type=serial0",
-			"net0": "bridge=vmbr0,firewall=0,virtio=BC:24:11:3B:A2:CA", "startup": "up=30,order=100,down=60"}, ""},
+		"said at length": {map[string]string{
+			"memory": "current=1024", "agent": "enabled=1,type=virtio", "cpu": "cputype=host", "vga": "type=serial0",
+			"net0": "bridge=vmbr0,firewall=0,virtio=BC:24:11:3B:A2:CA", "startup": "up=30,order=100,down=60",
+		}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

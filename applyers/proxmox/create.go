@@ -53,8 +53,7 @@ func (j *job) awaitStub(ctx context.Context, g *found) error {
 	}
 	if upid != "" {
 		_, err := j.follow(ctx, upid, j.limit(creation))
-		var failed *taskError
-		if errors.As(err, &failed) {
+		if _, failed := errors.AsType[*taskError](err); failed {
 			return nil
 		}
 		return err

@@ -76,8 +76,7 @@ func locked(err error) bool { return says(err, "is locked (", "can't lock file")
 
 // status is the status of the answer; 0 if there was none.
 func status(err error) int {
-	var api *APIError
-	if errors.As(err, &api) {
+	if api, ok := errors.AsType[*APIError](err); ok {
 		return api.Status
 	}
 	return 0

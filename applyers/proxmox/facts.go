@@ -23,6 +23,9 @@ func (s *sweep) facts(ctx context.Context, g *found, want *desired.Resource, liv
 	if _, known := s.fleet.Address(live.ID); known && want != nil || !g.running {
 		return
 	}
+	if want != nil && addressless(s.fleet.Guest(live.ID)) {
+		return
+	}
 	if addr := s.asked(ctx, g); addr != "" {
 		live.Facts[desired.FactAddress] = addr
 	}

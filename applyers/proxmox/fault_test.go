@@ -108,7 +108,7 @@ func TestAWriteWhoseAnswerIsLost(t *testing.T) {
 					fault.Method, fault.Path, fault.AfterWork = "write", path, fault.Cut == 0
 					b.sim.Inject(fault)
 					b.turn()
-					time.Sleep(time.Minute)
+					<-time.After(time.Minute)
 					b.converge()
 					b.whole()
 				})

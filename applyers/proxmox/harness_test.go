@@ -2,12 +2,9 @@ package proxmox
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"maps"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -107,6 +104,14 @@ keys: [ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0dkrH0zH/T7yFdqIwoJqs+ws7ZWziLOVtlj
 // lets one download under that name.
 func load(t *testing.T, docs ...string) *desired.Fleet {
 	t.Helper()
+	fleet, err := parse(docs...)
+	if err != nil {
+		t.Fatalf("load the manifests:\n%v", err)
+	}
+	return fleet
+}
+
+func parse(docs ...string) (*desired.Fleet, error) {
 	text := strings.Join(docs, "\n---\n")
 	for {
 		before, rest, ok := strings.Cut(text, "SUM-")
@@ -116,11 +121,7 @@ func load(t *testing.T, docs ...string) *desired.Fleet {
 		name, after, _ := strings.Cut(rest, "\n")
 		text = before + pvesim.Sum("https://images.example.net/"+name, "sha256") + "\n" + after
 	}
-	fleet, err := desired.Load(fstest.MapFS{"fleet.yaml": {Data: []byte(text)}})
-	if err != nil {
-		t.Fatalf("load the manifests:\n%v", err)
-	}
-	return fleet
+	return desired.Load(fstest.MapFS{"fleet.yaml": {Data: []byte(text)}})
 }
 
 func newBench(t *testing.T, docs ...string) *bench {
@@ -162,7 +163,12 @@ func (b *bench) manifests(docs ...string) {
 
 func (b *bench) observe() drift.Observed {
 	b.t.Helper()
-	seen, err := b.a.Observe(b.t.Context(), b.fleet, applyers.Scope{})
+	return b.observeIn(b.t.Context())
+}
+
+func (b *bench) observeIn(ctx context.Context) drift.Observed {
+	b.t.Helper()
+	seen, err := b.a.Observe(ctx, b.fleet, applyers.Scope{})
 	if err != nil {
 		b.t.Fatalf("observe: %v", err)
 	}
@@ -171,13 +177,13 @@ func (b *bench) observe() drift.Observed {
 
 func (b *bench) plan() *drift.Plan {
 	b.t.Helper()
-	p, _ := b.planned()
+	p, _ := b.planned(b.t.Context())
 	return p
 }
 
-func (b *bench) planned() (*drift.Plan, *drift.World) {
+func (b *bench) planned(ctx context.Context) (*drift.Plan, *drift.World) {
 	b.t.Helper()
-	seen := b.observe()
+	seen := b.observeIn(ctx)
 	p, err := drift.Make(b.input(seen))
 	if err != nil {
 		b.t.Fatalf("plan: %v", err)
@@ -207,7 +213,7 @@ func (b *bench) turn() []drift.Outcome {
 
 func (b *bench) turnIn(ctx context.Context, told *events) []drift.Outcome {
 	b.t.Helper()
-	p, w := b.planned()
+	p, w := b.planned(ctx)
 	return b.execute(ctx, p, w, told)
 }
 
@@ -310,19 +316,6 @@ func (b *bench) volumesOfGuest(vmid int) []string {
 	return all
 }
 
-// step applies one step of the plan by itself.
-func (b *bench) step(key drift.Key) error {
-	b.t.Helper()
-	p, w := b.planned()
-	c := p.Change(key)
-	if c == nil {
-		b.t.Fatalf("no %s in:\n%s", key, show(p))
-	}
-	return b.a.Apply(b.t.Context(), applyers.Job{
-		Change: *c, Fleet: b.fleet, Want: b.fleet.Resource(key.ID), Have: w.Live(key.ID), Fact: w.Fact,
-	}, silent{})
-}
-
 type silent struct{}
 
 func (silent) Task(string) error               { return nil }
@@ -330,17 +323,7 @@ func (silent) Say(string)                      {}
 func (silent) Made(desired.ID, string, string) {}
 func (silent) Field(desired.Path, error)       {}
 
-func held(err error) string {
-	var h *applyers.HeldError
-	if errors.As(err, &h) {
-		return h.Reason
-	}
-	return ""
-}
-
 func key(id desired.ID, step drift.Step) drift.Key { return drift.Key{ID: id, Step: step} }
-
-func sortedKeysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
 
 // told is what became of a turn, a step a line.
 func told(out []drift.Outcome) string {

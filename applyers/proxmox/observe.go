@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -156,7 +157,7 @@ func (s *sweep) readCluster(ctx context.Context) error {
 	wg.Go(func() {
 		var err error
 		if s.log, err = s.readChangelog(ctx); err != nil {
-			s.applyer.opts.Log.DebugContext(ctx, "the cluster log can't be read", "site", s.site.Name, "err", err)
+			s.applyer.opts.Log.DebugContext(ctx, "the cluster log can't be read", slog.String("site", s.site.Name), slog.Any("err", err))
 		}
 	})
 	wg.Wait()

@@ -193,10 +193,9 @@ func (j *job) agent(vm *desired.VM, g *found) string {
 func compact(set params, have map[string]string) (write params, remove []string) {
 	write = make(params)
 	for _, option := range slices.Sorted(maps.Keys(set)) {
-		value, is := set[option], have[option]
-		switch {
-		case value == is:
-		case value == "":
+		switch value := set[option]; value {
+		case have[option]:
+		case "":
 			remove = append(remove, option)
 		default:
 			write[option] = value

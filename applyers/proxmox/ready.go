@@ -64,7 +64,7 @@ func (j *job) lacks(ctx context.Context) (string, error) {
 	port := j.readyPort()
 	needs := j.guest().Ready
 	switch {
-	case addr == "" && (port != 0 || len(j.guest().Networks) > 0 && !j.addressless()):
+	case addr == "" && (port != 0 || !addressless(j.guest())):
 		return "its address is not known: give it a static address or a reservation, or enable its guest agent", errNotYet
 	case addr != "":
 		j.p.Made(j.ID, desired.FactAddress, addr)
@@ -91,8 +91,8 @@ func (j *job) lacks(ctx context.Context) (string, error) {
 }
 
 // addressless tells whether no interface is meant to have an address.
-func (j *job) addressless() bool {
-	for _, nic := range j.guest().Networks {
+func addressless(g *desired.Guest) bool {
+	for _, nic := range g.Networks {
 		if nic.Address != "none" {
 			return false
 		}

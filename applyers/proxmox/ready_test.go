@@ -96,7 +96,7 @@ func TestReadyWaitsForThePortOfPlaybookOrRoute(t *testing.T) {
 			here, _ := net.Pipe()
 			return here, nil
 		}
-		p, w := b.planned()
+		p, w := b.planned(t.Context())
 		b.execute(t.Context(), only(p, "vm", "image"), w, &events{})
 		if len(tried) != 4 || tried[3] != "10.1.1.4:8443" {
 			t.Errorf("tried %q", tried)

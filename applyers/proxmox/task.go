@@ -99,12 +99,13 @@ func (c *cluster) fullExit(ctx context.Context, node, upid, exit string) string 
 		if !strings.HasPrefix(line.T, "TASK ERROR: ") {
 			continue
 		}
+		all := []string{exit}
 		for _, more := range lines[i+1:] {
 			if text := strings.TrimSpace(more.T); text != "" {
-				exit += "; " + text
+				all = append(all, text)
 			}
 		}
-		break
+		return strings.Join(all, "; ")
 	}
 	return exit
 }

@@ -101,23 +101,24 @@ func answer(status int, reason, body string) *http.Response {
 	rec.WriteHeader(status)
 	_, _ = rec.WriteString(body)
 	res := rec.Result()
-	res.Status = strings.TrimSpace(http.StatusText(status))
 	res.Status = itoa(status) + " " + reason
 	return res
 }
 
 func TestErrorsTellWhatProxmoxSaid(t *testing.T) {
 	for name, c := range map[string]struct {
-		res  *http.Response
-		want string
+		status             int
+		reason, body, want string
 	}{
-		"message before reason": {answer(500, "cut", `{"data":null,"message":"VM 9 is locked (backup)\n"}`), "500 VM 9 is locked (backup)"},
-		"reason alone":          {answer(401, "No ticket", ""), "401 No ticket"},
-		"parameters":            {answer(400, "P", `{"message":"Parameter verification failed.\n","errors":{"b":"two\nlines","a":"one"}}`), "400 Parameter verification failed.; a: one; b: two lines"},
+		"message before reason": {500, "cut", `{"data":null,"message":"VM 9 is locked (backup)\n"}`, "500 VM 9 is locked (backup)"},
+		"reason alone":          {401, "No ticket", "", "401 No ticket"},
+		"parameters":            {400, "P", `{"message":"Parameter verification failed.\n","errors":{"b":"two\nlines","a":"one"}}`, "400 Parameter verification failed.; a: one; b: two lines"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c2 := clusterAt(t, roundTrip(func(*http.Request) (*http.Response, error) { return c.res, nil }), "https://a")
-			err := c2.get(t.Context(), "/x", nil)
+			site := clusterAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
+				return answer(c.status, c.reason, c.body), nil
+			}), "https://a")
+			err := site.get(t.Context(), "/x", nil)
 			var api *APIError
 			if !errors.As(err, &api) || api.Error() != c.want {
 				t.Errorf("got %v", err)
@@ -137,7 +138,7 @@ func TestOneEndpointGetsEightRequestsAtOnce(t *testing.T) {
 					break
 				}
 			}
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 			now.Add(-1)
 			return answer(200, "OK", `{"data":null}`), nil
 		}), "https://a")

@@ -1,0 +1,85 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"testing"
+
+	"berth/applyers"
+	"berth/applyers/proxmox/pvesim"
+	"berth/desired"
+)
+
+// TestASweepCostsOneRequestAGuest holds the formula: five for the cluster (its
+// version, resources, status, log, and one list of images), two a node, one for
+// each guest of ours, and one for each guest that is wanted and not there.
+func TestASweepCostsOneRequestAGuest(t *testing.T) {
+	b, n := manyGuests(t, 25)
+	b.mark()
+	b.observe()
+	if got, want := len(b.sim.Requests())-b.from, 4+1+2+n; got != want {
+		t.Errorf("%d requests, want %d", got, want)
+	}
+	if got := b.a.TakeRequests(); got[http.MethodGet] != 4+1+2+n || len(got) != 1 {
+		t.Errorf("counted: %v", got)
+	}
+}
+
+// manyGuests is a fleet whose guests all stand, among as many that are not ours.
+func manyGuests(t testing.TB, n int) (*bench, int) {
+	t.Helper()
+	var docs []string
+	for i := range n {
+		docs = append(docs, edited(webYAML, "name: web-1", fmt.Sprintf("name: web-%d", i), "id: 4001", fmt.Sprintf("id: %d", 10000+i),
+			", address: 10.1.1.4", ", address: none", "cloudInit: {packages: [git]}", ""))
+	}
+	b := &bench{sim: pvesim.New(pvesim.Options{})}
+	b.token = b.sim.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
+	b.restart()
+	var err error
+	b.fleet, err = parse(append([]string{fleetYAML, siteYAML, imagesYAML}, docs...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.sim.AddVolume(pvesim.Volume{ID: "local:import/debian-12.qcow2", Size: 2 << 30})
+	for i := range n {
+		vmid := 10000 + i
+		s := stamp{Fleet: "pegasus", UID: "5b1f0c2e", ID: desired.MakeID("vm", fmt.Sprintf("web-%d", i)), Site: "home", VMID: vmid, Images: map[string]string{"scsi0": "debian-12"}}
+		b.sim.AddGuest(strange(vmid, map[string]string{
+			"name": fmt.Sprintf("web-%d", i), "tags": "berth.pegasus;prod;web", "description": joinDescription("The web server.", s),
+			"cores": "2", "cpu": "host", "memory": "1024", "balloon": "0", "agent": "1", "serial0": "socket", "vga": "serial0",
+			"startup": "order=100,up=30,down=60", "scsi0": fmt.Sprintf("local-lvm:vm-%d-disk-0,discard=on,size=8G,ssd=1", vmid),
+		}))
+		b.sim.AddGuest(strange(50000+i, nil))
+	}
+	seen, err := b.a.Observe(context.Background(), b.fleet, applyers.Scope{})
+	if err != nil || len(seen.Lives) != n+1 || len(seen.Blind) > 0 {
+		t.Fatalf("%v, %d lives, %+v", err, len(seen.Lives), seen.Blind)
+	}
+	b.a.TakeRequests()
+	if tt, ok := t.(*testing.T); ok {
+		b.t = tt
+	}
+	return b, n
+}
+
+func BenchmarkObserve(bm *testing.B) {
+	for _, n := range []int{10, 100, 1000} {
+		bm.Run(strconv.Itoa(n), func(bm *testing.B) {
+			b, _ := manyGuests(bm, n)
+			bm.ReportAllocs()
+			for bm.Loop() {
+				if _, err := b.a.Observe(bm.Context(), b.fleet, applyers.Scope{}); err != nil {
+					bm.Fatal(err)
+				}
+			}
+			total := 0
+			for _, count := range b.a.TakeRequests() {
+				total += count
+			}
+			bm.ReportMetric(float64(total)/float64(bm.N), "requests/op")
+		})
+	}
+}
