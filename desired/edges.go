@@ -257,7 +257,10 @@ func (l *loader) via(g *guest, x *Expose, src Source) *edge {
 		x.Via = l.edges[0].name
 		return l.edges[0]
 	}
-	names := l.documents(KindEdge)
+	var names []candidate
+	if x.Via == "" {
+		names = l.documents(KindEdge)
+	}
 	switch {
 	case x.Via != "":
 		for _, e := range l.edges {
@@ -266,7 +269,7 @@ func (l *loader) via(g *guest, x *Expose, src Source) *edge {
 			}
 		}
 		if !l.exists(MakeID(KindEdge, x.Via)) {
-			l.wrong(g.item, src, "expose: %s", missing("edge", x.Via, names))
+			l.wrong(g.item, src, "expose: %s", missing("edge", x.Via, l.documents(KindEdge)))
 		}
 	case l.lostAny || l.lostKind(KindEdge):
 	case len(names) == 0:

@@ -10,7 +10,7 @@ import (
 
 // What all manifests together, and a file that they name, may hold at most.
 const (
-	maxTotal  = 128 << 20
+	maxTotal  = 64 << 20
 	maxBeside = 1 << 20
 )
 
@@ -19,7 +19,7 @@ const ignoreFile = ".berthignore"
 
 // readAll reads every manifest of the tree into documents.
 func (l *loader) readAll() error {
-	total := 0
+	total, values := 0, 0
 	err := fs.WalkDir(l.fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -32,21 +32,23 @@ func (l *loader) readAll() error {
 				return fs.SkipDir
 			}
 			return l.skipIgnored(name)
-		case !isManifest(name) || strings.HasPrefix(d.Name(), "."):
+		case strings.HasPrefix(d.Name(), "."):
 			return nil
 		case d.Type()&fs.ModeSymlink != 0:
-			l.report(Source{File: name, Line: 1, Col: 1}, "", "a symbolic link: put the manifest itself here")
-			l.lostAny = true
+			l.link(name)
 			return nil
-		}
-		if total > maxTotal {
-			return fmt.Errorf("read manifests: more than %d MiB of them", maxTotal>>20)
+		case !isManifest(name):
+			return nil
 		}
 		data, err := readFile(l.fsys, name, maxFile+1)
 		if err != nil {
 			return err
 		}
 		total += len(data)
+		values += valuesIn(data)
+		if total > maxTotal || values > maxAllValues {
+			return fmt.Errorf("there are more than %d MiB, or %d values, of them", maxTotal>>20, maxAllValues)
+		}
 		l.readFile(name, data)
 		return nil
 	})
@@ -54,6 +56,17 @@ func (l *loader) readAll() error {
 		return fmt.Errorf("read manifests: %w", err)
 	}
 	return nil
+}
+
+// link refuses a symbolic link to a manifest or a directory: what is behind it
+// would be left out unseen.
+func (l *loader) link(name string) {
+	info, err := fs.Stat(l.fsys, name)
+	if !isManifest(name) && (err != nil || !info.IsDir()) {
+		return
+	}
+	l.lostAny = true
+	l.report(Source{File: name, Line: 1, Col: 1}, "", "a symbolic link, which is not followed: put what it leads to here")
 }
 
 // isManifest tells whether a file is read as a manifest.

@@ -2,7 +2,6 @@ package desired
 
 import (
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -71,13 +70,12 @@ func (f *Fleet) Resource(id ID) *Resource {
 	if r := f.index[id]; r != nil {
 		return r
 	}
-	at, found := slices.BinarySearchFunc(f.Resources, id, func(r *Resource, id ID) int {
-		return strings.Compare(string(r.ID), string(id))
-	})
-	if !found {
-		return nil
+	for _, r := range f.Resources {
+		if r.ID == id {
+			return r
+		}
 	}
-	return f.Resources[at]
+	return nil
 }
 
 // FleetSpec is the document of kind Fleet: one a repository, with the fleet's

@@ -16,9 +16,7 @@ func groupWord(word string) string {
 	}, word)
 }
 
-// Groups lists the Ansible groups of a guest, sorted: those that it names, and
-// those that follow from its kind (vm, ct), site, environment, project, tags
-// and phase ("site_home", "tag_prod"; what is no letter or digit is "_").
+// groups is [Fleet.Groups] for a guest of a short kind.
 func (g *Guest) groups(kind string) []string {
 	out := append([]string{kind}, g.Groups...)
 	add := func(prefix, word string) {

@@ -62,6 +62,7 @@ func TestHostileFiles(t *testing.T) {
 		{"deeper than the reader takes", "kind: VM\nname: a\nvars: {a: " + strings.Repeat("[", 20000) + strings.Repeat("]", 20000) + "}\n", "a.yaml:3:1: vm/a: exceeded max depth of 10000: look at this line and the one above it"},
 		{"deep maps", "kind: VM\nname: a\nvars:\n" + deepMap(200), "a.yaml:68:66: vm/a: nested more than 64 deep: make it flatter"},
 		{"five megabytes", "# " + strings.Repeat("x", 5<<20), "a.yaml:1:1: the file is larger than 4 MiB: split it"},
+		{"too many values", "kind: VM\nname: a\nvars: {a: [" + strings.Repeat("1,", 600_000) + "1]}\n", "a.yaml:1:1: the file holds more than 500000 values: split it"},
 		{"latin 1", "kind: VM\nname: a\ndescription: caf\xe9\n", "a.yaml:3:17: this is no UTF-8: save the file as UTF-8"},
 		{"utf 16", "\xff\xfek\x00i\x00", "a.yaml:1:1: this is no UTF-8: save the file as UTF-8"},
 		{"control character", "kind: VM\nname: \"a\x07\"\n", "a.yaml:2:9: the character U+0007 can't be here: take it out"},
@@ -81,6 +82,31 @@ func TestHostileFiles(t *testing.T) {
 				t.Errorf("took %v", took)
 			}
 		})
+	}
+}
+
+// TestBig holds that no part of the loader takes time that grows with the square
+// of what is written.
+func TestBig(t *testing.T) {
+	const n = 20_000
+	var routes, tags, wrong, broken strings.Builder
+	routes.WriteString("kind: Edge\nname: e\ntls:\n  default: reject\n  routes:\n")
+	tags.WriteString("kind: Profile\nname: p\ngroups:\n")
+	wrong.WriteString("kind: VM\nname: wrong\nuses: [p]\ntags:\n")
+	for i := range n {
+		fmt.Fprintf(&routes, "    n%d.example.net: \"10.1.1.1:443\"\n", i)
+		fmt.Fprintf(&tags, "- g%d\n", i)
+		fmt.Fprintf(&wrong, "- !x t%d\n", i)
+		fmt.Fprintf(&broken, "---\nkind: VM\nname: b%d\ntags: [\n", i)
+	}
+	tags.WriteString("---\n{kind: VM, name: a, uses: [p], groups: [g5, x]}\n---\n{kind: VM, name: b, uses: [p], groups: [-g5, x]}\n")
+	start := time.Now()
+	load(t, files("routes.yaml", routes.String(), "tags.yaml", tags.String()))
+	if got := problems(t, files("tags.yaml", tags.String(), "wrong.yaml", wrong.String(), "broken.yaml", broken.String())); len(got) != 2*n {
+		t.Errorf("%d mistakes", len(got))
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("took %v", took)
 	}
 }
 
@@ -152,7 +178,8 @@ hosts: all
 	want := `a.yaml:6:20: vm/a: cloudInit.files[/etc/b].from: real/link is a symbolic link: name the file itself
 a.yaml:7:20: vm/a: cloudInit.files[/etc/c].from: dir is a symbolic link: name the file itself
 a.yaml:11:7: play/p: path: read the files of Ansible: play/out is a symbolic link: put the file itself here
-link.yaml:1:1: a symbolic link: put the manifest itself here`
+dir:1:1: a symbolic link, which is not followed: put what it leads to here
+link.yaml:1:1: a symbolic link, which is not followed: put what it leads to here`
 	if got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
 	}

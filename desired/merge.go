@@ -81,11 +81,6 @@ func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
 	return out
 }
 
-// drop takes key out.
-func (t *tree) drop(key string) {
-	t.entries = slices.DeleteFunc(t.entries, func(e entry) bool { return e.key == key })
-}
-
 func (m merger) lists(at Path, low, high *tree, s *shape, f *field) *tree {
 	if high.form != listForm || f != nil && f.replace {
 		return high
@@ -106,13 +101,20 @@ func (m merger) lists(at Path, low, high *tree, s *shape, f *field) *tree {
 		}
 		out.items = left
 	}
+	seen := make(map[string]bool, len(out.items))
+	for _, item := range out.items {
+		seen[item.text] = true
+	}
 	for _, item := range high.items {
 		if _, ok := item.removal(); ok && words {
 			continue
 		}
-		if !slices.ContainsFunc(out.items, item.same) {
-			out.items = append(out.items, item)
+		// Lists of words may be long, lists of maps are not.
+		if seen[item.text] && slices.ContainsFunc(out.items, item.same) {
+			continue
 		}
+		seen[item.text] = true
+		out.items = append(out.items, item)
 	}
 	return out
 }

@@ -113,11 +113,16 @@ func (l *loader) targets(p *playbook, c *crowd) {
 			l.wrong(p.item, src, "hosts: names %s, and playbooks for a Host are not built yet: add :!%s", id, name)
 			continue
 		}
-		p.Targets = append(p.Targets, id)
+		// Ansible can't reach what does not run; it is due once it does.
+		if l.guest(id).State == Running {
+			p.Targets = append(p.Targets, id)
+		}
 	}
 	slices.Sort(p.Targets)
-	if len(names) == 0 {
+	if len(p.Targets) == 0 && len(names) == 0 {
 		l.note(src, p.id, "hosts: %q names no guest now", p.Hosts)
+	} else if len(p.Targets) == 0 {
+		l.note(src, p.id, "hosts: %q names no guest that runs now", p.Hosts)
 	}
 }
 

@@ -6,9 +6,22 @@ import (
 	"strings"
 )
 
-// maxSearched is how many lines of a document are looked through for the one
-// that the reader stumbles over.
-const maxSearched = 400
+var (
+	// regexpBraces finds a value that begins with an unquoted {word}, regexpStar
+	// an unquoted *.
+	regexpBraces = regexp.MustCompile(`(?:^|[\s,{-])([A-Za-z][A-Za-z0-9]*): +\{[^{}]*\}[^\s,}\]#]`)
+	regexpStar   = regexp.MustCompile(`(?:^[\s-]*|[{,:\[]\s*)(\*)(\.[A-Za-z0-9.-]+|[\s:,]|$)`)
+	regexpKind   = regexp.MustCompile(`(?m)(?:^|^\{ ?|, )kind: *["']?([A-Za-z0-9._-]+)`)
+	regexpNamed  = regexp.MustCompile(`(?m)(?:^|^\{ ?|, )name: *["']?([A-Za-z0-9._-]+)`)
+)
+
+// What is searched at most for the line that the reader stumbles over: lines and
+// bytes of a document, and documents of a file.
+const (
+	maxSearchedLines = 300
+	maxSearchedBytes = 16 << 10
+	maxSearched      = 20
+)
 
 // syntax reports why a chunk is no YAML. The reader's own words are given only
 // where no mistake that people often make explains them.
@@ -35,7 +48,7 @@ func (p *parser) syntax(c chunk, err error) {
 		return
 	}
 	line = min(max(line, 1), len(lines))
-	if len(lines) <= maxSearched {
+	if p.searched++; p.searched <= maxSearched && len(lines) <= maxSearchedLines && len(c.text) <= maxSearchedBytes {
 		line = stumbles(lines)
 	}
 	if at, col, remedy := commonMistake(lines, line); remedy != "" {
@@ -77,8 +90,6 @@ func (p *parser) anchor(lines []string, name string) {
 
 // commonMistake looks around the line that the reader stopped at.
 func commonMistake(lines []string, stopped int) (line, col int, remedy string) {
-	braces := regexp.MustCompile(`(?:^|[\s,{-])([A-Za-z][A-Za-z0-9]*): +\{[^{}]*\}[^\s,}\]#]`)
-	star := regexp.MustCompile(`(?:^[\s-]*|[{,:\[]\s*)(\*)(\.[A-Za-z0-9.-]+|[\s:,]|$)`)
 	for _, at := range []int{stopped, stopped - 1, stopped + 1} {
 		if at < 1 || at > len(lines) {
 			continue
@@ -87,11 +98,11 @@ func commonMistake(lines []string, stopped int) (line, col int, remedy string) {
 		if tab := strings.IndexByte(text, '\t'); tab >= 0 && strings.Trim(text[:tab], " ") == "" {
 			return at, tab + 1, "a tab: YAML is indented with blanks only"
 		}
-		if m := braces.FindStringSubmatchIndex(text); m != nil {
+		if m := regexpBraces.FindStringSubmatchIndex(text); m != nil {
 			value := m[3] + strings.IndexByte(text[m[3]:], '{')
 			return at, value + 1, text[m[2]:m[3]] + ` begins with "{", which YAML reads as a map: put it in quotes`
 		}
-		if m := star.FindStringSubmatchIndex(text); m != nil {
+		if m := regexpStar.FindStringSubmatchIndex(text); m != nil {
 			return at, m[2] + 1, starRemedy(lines, at, text[m[4]:m[5]])
 		}
 	}
@@ -115,14 +126,13 @@ func starRemedy(lines []string, at int, after string) string {
 
 // says guesses a document's kind and name from its text alone.
 func (c chunk) says() (kind, name string) {
-	word := func(key string) string {
-		m := regexp.MustCompile(`(?m)(?:^|^\{ ?|, )` + key + `: *["']?([A-Za-z0-9._-]+)`).FindStringSubmatch(c.text)
-		if m == nil {
-			return ""
-		}
-		return m[1]
+	if m := regexpKind.FindStringSubmatch(c.text); m != nil {
+		kind = m[1]
 	}
-	return word("kind"), word("name")
+	if m := regexpNamed.FindStringSubmatch(c.text); m != nil {
+		name = m[1]
+	}
+	return kind, name
 }
 
 // guessID is the id that a document of that kind and name would have.

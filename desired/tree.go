@@ -1,5 +1,7 @@
 package desired
 
+import "slices"
+
 // A tree is a YAML document as the loader keeps it: scalars are texts, and every
 // node knows its place. What a text means is decided by the type of the field
 // that it is for, never by YAML.
@@ -14,7 +16,9 @@ type tree struct {
 	holed   bool
 	items   []*tree
 	entries []entry
-	src     Source
+	// index finds entries by key where there are many; nil until asked for.
+	index map[string]int
+	src   Source
 }
 
 type entry struct {
@@ -50,15 +54,33 @@ func (f form) called() string {
 
 // get finds the value of key; nil if there is none.
 func (t *tree) get(key string) *tree {
-	if t == nil || t.form != mapForm {
-		return nil
-	}
-	for i := range t.entries {
-		if t.entries[i].key == key {
-			return t.entries[i].value
-		}
+	if i := t.position(key); i >= 0 {
+		return t.entries[i].value
 	}
 	return nil
+}
+
+// manyEntries is from how many on an index pays.
+const manyEntries = 24
+
+// position finds the entry of key; -1 if there is none.
+func (t *tree) position(key string) int {
+	if t == nil || t.form != mapForm {
+		return -1
+	}
+	if len(t.entries) < manyEntries {
+		return slices.IndexFunc(t.entries, func(e entry) bool { return e.key == key })
+	}
+	if t.index == nil {
+		t.index = make(map[string]int, len(t.entries))
+		for i := range t.entries {
+			t.index[t.entries[i].key] = i
+		}
+	}
+	if i, ok := t.index[key]; ok {
+		return i
+	}
+	return -1
 }
 
 // find walks down maps along keys; nil if the way ends.
@@ -73,12 +95,8 @@ func (t *tree) find(keys ...string) *tree {
 
 // keyAt is where key itself stands.
 func (t *tree) keyAt(key string) (Source, bool) {
-	if t != nil && t.form == mapForm {
-		for i := range t.entries {
-			if t.entries[i].key == key {
-				return t.entries[i].src, true
-			}
-		}
+	if i := t.position(key); i >= 0 {
+		return t.entries[i].src, true
 	}
 	return Source{}, false
 }
@@ -89,28 +107,34 @@ func (t *tree) without(keys ...string) *tree {
 		return t
 	}
 	out := *t
+	out.index = nil
 	out.entries = make([]entry, 0, len(t.entries))
-next:
 	for _, e := range t.entries {
-		for _, key := range keys {
-			if e.key == key {
-				continue next
-			}
+		if !slices.Contains(keys, e.key) {
+			out.entries = append(out.entries, e)
 		}
-		out.entries = append(out.entries, e)
 	}
 	return &out
 }
 
 // put sets key to value, in the place of what is there.
 func (t *tree) put(e entry) {
-	for i := range t.entries {
-		if t.entries[i].key == e.key {
-			t.entries[i] = e
-			return
-		}
+	if i := t.position(e.key); i >= 0 {
+		t.entries[i] = e
+		return
 	}
 	t.entries = append(t.entries, e)
+	if t.index != nil {
+		t.index[e.key] = len(t.entries) - 1
+	}
+}
+
+// drop takes key out.
+func (t *tree) drop(key string) {
+	if i := t.position(key); i >= 0 {
+		t.entries = slices.Delete(t.entries, i, i+1)
+		t.index = nil
+	}
 }
 
 // label writes layer into every node's source.

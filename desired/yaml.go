@@ -17,6 +17,10 @@ const (
 	maxFile    = 4 << 20
 	maxDepth   = 64
 	maxAliased = 10_000
+	// maxValues bounds the memory that a file, and maxAllValues the memory that
+	// all files together, are read into.
+	maxValues    = 500_000
+	maxAllValues = 4_000_000
 )
 
 // A document is one YAML document, with what it says about itself.
@@ -35,10 +39,15 @@ type parser struct {
 	report func(src Source, id ID, text string)
 	// chunk is the text being read, line how many lines of the file stand
 	// before it.
-	chunk   chunk
-	line    int
-	aliased int
-	inside  []*yaml.Node
+	chunk chunk
+	line  int
+	// id is the chunk's document, once somebody has asked.
+	id      ID
+	guessed bool
+	// searched counts the chunks that were searched for the line at fault.
+	searched int
+	aliased  int
+	inside   []*yaml.Node
 }
 
 // parse reads all documents of a file. A document with mistakes of syntax is
@@ -50,6 +59,11 @@ func (p *parser) parse(data []byte, lost func(kind, name string)) []*tree {
 		lost("", "")
 		return nil
 	}
+	if valuesIn(data) > maxValues {
+		p.complain(1, 1, fmt.Sprintf("the file holds more than %d values: split it", maxValues))
+		lost("", "")
+		return nil
+	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	if line, col, what := unreadable(data); what != "" {
 		p.complain(line, col, what)
@@ -58,7 +72,7 @@ func (p *parser) parse(data []byte, lost func(kind, name string)) []*tree {
 	}
 	var trees []*tree
 	for _, c := range split(string(data)) {
-		p.chunk, p.line = c, c.line
+		p.chunk, p.line, p.guessed = c, c.line, false
 		nodes, err := c.nodes()
 		if err != nil {
 			p.syntax(c, err)
@@ -82,7 +96,20 @@ func (p *parser) parse(data []byte, lost func(kind, name string)) []*tree {
 }
 
 func (p *parser) complain(line, col int, text string) {
-	p.report(Source{File: p.file, Line: line, Col: col}, guessID(p.chunk.says()), text)
+	if !p.guessed {
+		p.id, p.guessed = guessID(p.chunk.says()), true
+	}
+	p.report(Source{File: p.file, Line: line, Col: col}, p.id, text)
+}
+
+// valuesIn is how many values a text can hold at most, counted by what parts
+// them.
+func valuesIn(data []byte) int {
+	n := 1
+	for _, c := range []byte{'\n', ',', ':', '[', '{'} {
+		n += bytes.Count(data, []byte{c})
+	}
+	return n
 }
 
 // unreadable finds what no YAML may hold.
