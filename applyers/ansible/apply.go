@@ -45,7 +45,7 @@ func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 	}
 	var failed []*host
 	for _, h := range hosts {
-		if h.err == nil {
+		if h.err == nil && !a.has(job.ID, h) {
 			h.err = a.Memory.Remember(job.ID, h.name, h.digest)
 		}
 		p.Field(h.path, h.err)
@@ -92,10 +92,13 @@ func (a *Applyer) due(job applyers.Job, play *desired.Playbook) []*host {
 
 // todo are the hosts that can run and have not.
 func (a *Applyer) todo(play desired.ID, hosts []*host) []*host {
-	return slices.DeleteFunc(slices.Clone(hosts), func(h *host) bool {
-		digest, _, ran := a.Memory.Ran(play, h.name)
-		return h.err != nil || (ran && digest == h.digest)
-	})
+	return slices.DeleteFunc(slices.Clone(hosts), func(h *host) bool { return h.err != nil || a.has(play, h) })
+}
+
+// has tells whether the run that a host needs is remembered.
+func (a *Applyer) has(play desired.ID, h *host) bool {
+	digest, _, ran := a.Memory.Ran(play, h.name)
+	return ran && digest == h.digest
 }
 
 // run runs the playbook once and puts each host's error where it belongs; its

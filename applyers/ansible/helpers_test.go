@@ -62,7 +62,7 @@ func (m *memory) hosts() []string {
 // bench is an applyer with all that it needs, and a fleet.
 type bench struct {
 	*Applyer
-	t      *testing.T
+	t      testing.TB
 	memory *memory
 	files  fstest.MapFS
 	fleet  *desired.Fleet
@@ -71,7 +71,7 @@ type bench struct {
 	log    *strings.Builder
 }
 
-func newBench(t *testing.T, bin string) *bench {
+func newBench(t testing.TB, bin string) *bench {
 	t.Helper()
 	b := &bench{
 		t: t, memory: &memory{runs: make(map[string]string)}, files: make(fstest.MapFS),
@@ -183,7 +183,7 @@ func (b *bench) nothingLeft() {
 }
 
 // fake writes a shell script to be run in ansible-playbook's place.
-func fake(t *testing.T, script string) string {
+func fake(t testing.TB, script string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ansible-playbook")
 	text := "#!/bin/sh\ntell() { printf '%s\\n' \"$1\" >> \"$BERTH_EVENTS\"; }\n" +

@@ -124,13 +124,13 @@ func (e *Entry) End(report json.RawMessage) error {
 	return nil
 }
 
-// append writes one line and remembers what it says.
+// append writes one line and remembers what it says, save for people.
 func (e *Entry) append(l line, durable bool) error {
 	if e.err == nil && e.file == nil {
 		e.err = errOver
 	}
 	if e.err == nil {
-		if e.err = e.write(l, durable); e.err == nil {
+		if e.err = e.write(l, durable); e.err == nil && durable {
 			e.record.add(l)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"time"
 
 	"berth/drift"
@@ -27,6 +26,8 @@ type Record struct {
 	// make no sense.
 	Torn    bool
 	Damaged int
+
+	index map[drift.Key]int // into Steps
 }
 
 // Step is what became of one change.
@@ -86,10 +87,14 @@ func (r *Record) add(l line) {
 }
 
 func (r *Record) step(k drift.Key) *Step {
-	i := slices.IndexFunc(r.Steps, func(s Step) bool { return s.Key == k })
-	if i < 0 {
+	i, begun := r.index[k]
+	if !begun {
 		i = len(r.Steps)
 		r.Steps = append(r.Steps, Step{Key: k})
+		if r.index == nil {
+			r.index = make(map[drift.Key]int)
+		}
+		r.index[k] = i
 	}
 	return &r.Steps[i]
 }
