@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 )
 
 type token struct {
@@ -55,7 +56,8 @@ func (a *access) set(e aclEntry) {
 	a.acl = append(a.acl, e)
 }
 
-func allPrivs() []string {
+// allPrivs are the privileges of Proxmox VE 8. The slice is not to be written to.
+var allPrivs = sync.OnceValue(func() []string {
 	return strings.Fields(`Datastore.Allocate Datastore.AllocateSpace Datastore.AllocateTemplate Datastore.Audit
 		Group.Allocate Mapping.Audit Mapping.Modify Mapping.Use Permissions.Modify Pool.Allocate Pool.Audit
 		Realm.Allocate Realm.AllocateUser SDN.Allocate SDN.Audit SDN.Use
@@ -63,12 +65,12 @@ func allPrivs() []string {
 		VM.Allocate VM.Audit VM.Backup VM.Clone VM.Config.CDROM VM.Config.CPU VM.Config.Cloudinit VM.Config.Disk
 		VM.Config.HWType VM.Config.Memory VM.Config.Network VM.Config.Options VM.Console VM.Migrate VM.Monitor
 		VM.PowerMgmt VM.Snapshot VM.Snapshot.Rollback`)
-}
+})
 
 // builtinRoles are the roles that come with Proxmox VE 8.
 func builtinRoles() map[string][]string {
 	pick := func(f func(string) bool) []string {
-		return slices.DeleteFunc(allPrivs(), func(p string) bool { return !f(p) })
+		return slices.DeleteFunc(slices.Clone(allPrivs()), func(p string) bool { return !f(p) })
 	}
 	prefix := func(ps ...string) []string {
 		return pick(func(p string) bool {

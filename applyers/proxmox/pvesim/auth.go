@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // auth is who a request comes from.
@@ -129,13 +130,14 @@ func (c *Cluster) privs(a auth, path string) map[string]bool {
 	return out
 }
 
-func all() map[string]bool {
+// all is what root@pam may. The map is not to be written to.
+var all = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
 	for _, p := range allPrivs() {
 		m[p] = true
 	}
 	return m
-}
+})
 
 func (c *Cluster) userPrivs(user, path string) map[string]bool {
 	if user == "root@pam" {
@@ -189,8 +191,45 @@ func (c *Cluster) rolePrivs(path string, mine, groups func(aclEntry) bool) map[s
 
 // may reports whether the author has any of the privileges at the path.
 func (q *call) may(path string, privs ...string) bool {
-	have := q.privs(q.auth, path)
+	have := q.have(path)
 	return slices.ContainsFunc(privs, func(p string) bool { _, ok := have[p]; return ok })
+}
+
+// have is what the author may do at a path. Lists ask it of thousands of guests,
+// of which most have no rule of their own, so these share one answer.
+func (q *call) have(path string) map[string]bool {
+	key := path
+	if i := strings.LastIndexByte(path, '/'); i > 0 && strings.Count(path, "/") == 2 && !q.ruled(path) {
+		key = path[:i] + "/*"
+	}
+	if m, ok := q.known[key]; ok {
+		return m
+	}
+	m := q.privs(q.auth, path)
+	if q.known == nil {
+		q.known = map[string]map[string]bool{}
+	}
+	q.known[key] = m
+	return m
+}
+
+// ruled reports whether a path has entries of its own, or those of a pool.
+func (q *call) ruled(path string) bool {
+	if q.paths == nil {
+		q.paths = map[string]bool{}
+		for _, e := range q.access.acl {
+			q.paths[e.path] = true
+		}
+		for _, p := range q.pools {
+			for id := range p.vms {
+				q.paths["/vms/"+itoa(id)] = true
+			}
+			for s := range p.storages {
+				q.paths["/storage/"+s] = true
+			}
+		}
+	}
+	return q.paths[path]
 }
 
 func (q *call) check(path string, privs ...string) error {

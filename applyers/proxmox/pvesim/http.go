@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -47,6 +46,8 @@ type call struct {
 	seq    int
 	fault  *faultState
 	ep     *endpoint
+	known  map[string]map[string]bool // rights that were looked up, see have
+	paths  map[string]bool
 }
 
 // null is the answer of calls that have nothing to say.
@@ -158,6 +159,7 @@ func (q *call) answer(format string, isAPI bool, bodyErr error) *answer {
 func (q *call) work(patient bool) (data any, wait time.Duration, err error) {
 	q.lock()
 	defer q.unlock()
+	q.known, q.paths = nil, nil
 	if err := q.authenticate(); err != nil {
 		return nil, 0, err
 	}
@@ -200,120 +202,6 @@ func (q *call) work(patient bool) (data any, wait time.Duration, err error) {
 	}
 	data, err = ep.handle(q)
 	return data, 0, err
-}
-
-// read takes the parameters from the body.
-func (q *call) read(r *http.Request) error {
-	q.params = map[string]any{}
-	defer func() {
-		// Parameters of the query win over those of the body (FACTS 1).
-		for k, v := range q.query {
-			q.params[k] = single(v)
-		}
-	}()
-	if r.Body == nil {
-		return nil
-	}
-	limit := int64(bodyLimit)
-	kind, _, _ := strings.Cut(r.Header.Get("Content-Type"), ";")
-	kind = strings.TrimSpace(strings.ToLower(kind))
-	if kind == "multipart/form-data" {
-		limit = 16 << 30
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, limit+1))
-	_ = r.Body.Close()
-	if err != nil {
-		return &apiError{status: 400, message: "Bad Request", empty: true}
-	}
-	q.body = body
-	if len(body) == 0 {
-		return nil
-	}
-	switch {
-	case q.method == http.MethodGet || q.method == http.MethodDelete:
-		return &apiError{status: 501, message: fmt.Sprintf("Unexpected content for method '%s'", q.method), plain: true}
-	case int64(len(body)) > limit:
-		return &apiError{status: 501, message: "for data too large", plain: true}
-	case kind == "multipart/form-data":
-		return nil // storage/upload reads it itself
-	case kind == "application/json":
-		return q.readJSON(body)
-	case kind == "application/x-www-form-urlencoded" || kind == "":
-		q.readForm(string(body))
-		return nil
-	default:
-		return &apiError{status: 506, message: fmt.Sprintf("upload 'Content-Type '%s' not implemented", kind), plain: true}
-	}
-}
-
-func (q *call) readForm(body string) {
-	for _, part := range strings.FieldsFunc(body, func(r rune) bool { return r == '&' || r == ';' }) {
-		k, v, _ := strings.Cut(part, "=")
-		k, v = unescape(k), unescape(v)
-		if old, ok := q.params[k]; ok {
-			q.params[k] = append(asList(old), v)
-			continue
-		}
-		q.params[k] = v
-	}
-}
-
-// unescape decodes a form value. Invalid UTF-8 becomes U+FFFD without an error
-// (FACTS 1), and a broken escape stays as it is.
-func unescape(s string) string {
-	s = strings.ReplaceAll(s, "+", " ")
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if v, err := strconv.ParseUint(s[i+1:i+3], 16, 8); err == nil {
-				b.WriteByte(byte(v))
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(s[i])
-	}
-	return strings.ToValidUTF8(b.String(), "\uFFFD")
-}
-
-func (q *call) readJSON(body []byte) error {
-	var m map[string]any
-	d := json.NewDecoder(bytes.NewReader(body))
-	d.UseNumber()
-	if err := d.Decode(&m); err != nil {
-		return &apiError{status: 500, message: jsonText(body) + " at /usr/share/perl5/PVE/APIServer/AnyEvent.pm line 917.\n", plain: true}
-	}
-	for k, v := range m {
-		switch v := v.(type) {
-		case nil:
-			q.params[k] = nil
-		case bool:
-			q.params[k] = "0"
-			if v {
-				q.params[k] = "1"
-			}
-		case string:
-			q.params[k] = v
-		case []any:
-			items := make([]string, 0, len(v))
-			for _, e := range v {
-				items = append(items, fmt.Sprint(e))
-			}
-			q.params[k] = items
-		default:
-			q.params[k] = fmt.Sprint(v)
-		}
-	}
-	return nil
-}
-
-// jsonText is what the server's parser says of the two commonest mistakes.
-func jsonText(body []byte) string {
-	text := string(body)
-	if rest, ok := strings.CutPrefix(text, "{"); ok {
-		return fmt.Sprintf("'\"' expected, at character offset 1 (before \"%s\")", rest)
-	}
-	return fmt.Sprintf("malformed JSON string, neither tag, array, object, number, string or atom, at character offset 0 (before \"%s\")", text)
 }
 
 func (q *call) record() {
@@ -433,29 +321,4 @@ func (q *call) sleep(d time.Duration) bool {
 
 func split(path string) []string {
 	return slices.DeleteFunc(strings.Split(path, "/"), func(s string) bool { return s == "" })
-}
-
-func single(v []string) any {
-	if len(v) == 1 {
-		return strings.ToValidUTF8(v[0], "\uFFFD")
-	}
-	return v
-}
-
-func asList(v any) []string {
-	switch v := v.(type) {
-	case string:
-		return []string{v}
-	case []string:
-		return slices.Clone(v)
-	}
-	return []string{}
-}
-
-func cloneValues(v url.Values) url.Values {
-	out := url.Values{}
-	for k, s := range v {
-		out[k] = slices.Clone(s)
-	}
-	return out
 }

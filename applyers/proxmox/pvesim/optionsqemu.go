@@ -189,7 +189,15 @@ var driveKeys = sync.OnceValue(func() []string {
 	return append(keys, "efidisk0", "tpmstate0")
 })
 
-func isDrive(key string) bool { return slices.Contains(driveKeys(), key) }
+var driveSet = sync.OnceValue(func() map[string]bool {
+	m := map[string]bool{}
+	for _, k := range driveKeys() {
+		m[k] = true
+	}
+	return m
+})
+
+func isDrive(key string) bool { return driveSet()[key] }
 
 // fastPlug are the options that a running VM takes at once; those of cloud-init
 // are among them (FACTS 5).
