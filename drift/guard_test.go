@@ -83,6 +83,20 @@ func TestNamesStayWithAGuestThatStays(t *testing.T) {
 	}
 }
 
+// Names that stay keep no others from being routed.
+func TestNamesThatStayKeepNoOthersWaiting(t *testing.T) {
+	live := up("web", "10.1.1.5")
+	live.Protected = true
+	p := plan(t, drift.Input{
+		Fleet:    fleet(edge("b.example.com", "10.1.1.9:443")),
+		Observed: drift.Observed{Lives: []drift.Live{live, {ID: "edge/main", Spec: edgeSpec("a.example.com", "10.1.1.5:443")}}},
+		Guards:   []drift.Guard{drift.Protection()},
+	})
+	if diff := cmp.Diff([]string{"!edge/main drain", "edge/main route", "!vm/web stop", "!vm/web archive"}, keys(p)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 func TestUnknownHoldsWhatItCouldBearOn(t *testing.T) {
 	away := up("away", "")
 	away.Site = "paris"

@@ -110,6 +110,52 @@ func TestUnknownValuesHoldTheirFieldAlone(t *testing.T) {
 	}
 }
 
+// What needs a guest that will not stand is held, and told whose fault it is.
+func TestWhatIsNeededAndMissing(t *testing.T) {
+	web := guest("web", "")
+	web.Needs = []desired.ID{"vm/db"}
+	unseen := drift.Blind{ID: "vm/db", Site: "home", Reason: "403"}
+	for name, row := range map[string]struct {
+		observed drift.Observed
+		steps    drift.Steps
+		held     string
+	}{
+		"it is there": {drift.Observed{Lives: []drift.Live{up("db", "10.1.1.1")}}, guests, ""},
+		"it is made":  {drift.Observed{}, guests, ""},
+		"it is unknown": {
+			drift.Observed{Blind: []drift.Blind{unseen}}, guests, "needs vm/db, which is unknown: 403",
+		},
+		"nobody makes it": {
+			drift.Observed{},
+			func(w *drift.World, r *desired.Resource, have *drift.Live, fields []drift.Field) []drift.Change {
+				if r.ID == "vm/db" {
+					return nil
+				}
+				return guests(w, r, have, fields)
+			},
+			"needs vm/db, which is not there and not planned in this turn",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// The name of db is a field's need, db itself that of a change.
+			p := plan(t, drift.Input{
+				Fleet:    fleet(edge("a.example.com", "vm/db:443", "b.example.com", "10.1.1.9:443"), guest("db", "10.1.1.1"), web),
+				Observed: row.observed, Steps: map[string]drift.Steps{desired.KindVM: row.steps, desired.KindEdge: edges},
+			})
+			if got := change(t, p, "vm/web", drift.Create).Held; got != row.held {
+				t.Errorf("the change is held: %q, want %q", got, row.held)
+			}
+			route := change(t, p, "edge/main", drift.Route)
+			if got := route.Fields[0].Held; got != row.held {
+				t.Errorf("the field is held: %q, want %q", got, row.held)
+			}
+			if route.Held != "" || route.Fields[1].Held != "" {
+				t.Errorf("the other name is held: %q, %q", route.Held, route.Fields[1].Held)
+			}
+		})
+	}
+}
+
 // A change of which every field is held does not go.
 func TestAllFieldsHeldIsHeld(t *testing.T) {
 	p := plan(t, drift.Input{Fleet: fleet(edge("a.example.com", "vm/web:443"))})
