@@ -48,6 +48,8 @@ type job struct {
 	kind    string
 	node    string
 	vmid    int
+	// plugins are the kinds of the cluster's storages, where a look has told.
+	plugins map[string]string
 }
 
 func (a *Applyer) job(ctx context.Context, aj applyers.Job, p applyers.Progress) (*job, error) {
@@ -132,6 +134,12 @@ func (j *job) look(ctx context.Context) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
+	j.plugins = make(map[string]string)
+	for _, r := range rows {
+		if r.Type == "storage" {
+			j.plugins[r.Storage] = r.Plugintype
+		}
+	}
 	for _, r := range rows {
 		g := r.guest()
 		if g == nil || g.vmid != j.vmid {
@@ -211,7 +219,7 @@ func (j *job) path() string { return base(j.kind, j.node, j.vmid) }
 func (j *job) guest() *desired.Guest { return j.Fleet.Guest(j.ID) }
 
 func (j *job) lines() *lines {
-	return &lines{fleet: j.Fleet, site: j.site, want: j.Want, kind: j.kind, vmid: j.vmid}
+	return &lines{fleet: j.Fleet, site: j.site, want: j.Want, kind: j.kind, vmid: j.vmid, plugins: j.plugins}
 }
 
 // setConfig writes options and takes others away, resting on the digest that was

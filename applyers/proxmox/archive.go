@@ -57,10 +57,11 @@ func (j *job) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set["description"] = joinDescription(g.words, back.stamp)
-	if j.sets("description") {
-		set["description"] = joinDescription(j.guest().Description, back.stamp)
+	words := g.words
+	if j.setsAndHolds("description") {
+		words = j.guest().Description
 	}
+	set["description"] = joinDescription(words, j.stampOf(&back))
 	set["tags"] = strings.Join(j.tags(g.tags, false), ";")
 	maps.Copy(set, j.startupOptions())
 	write, remove := compact(set, g.conf.values)

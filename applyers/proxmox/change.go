@@ -50,7 +50,7 @@ func (j *job) open(g *found, fields []drift.Field) ([]drift.Field, error) {
 	var left []drift.Field
 	for _, f := range fields {
 		switch text := have[f.Path]; {
-		case f.Path == "tags" || f.Path == "state":
+		case f.Path == "tags" || f.Path == "state" || f.Path == removePath:
 			left = append(left, f)
 		case text == f.After.Text:
 		case text != f.Before.Text:
@@ -105,6 +105,12 @@ func (j *job) optionsFor(g *found, fields []drift.Field) (params, error) {
 		keys := f.Path.Keys()
 		switch {
 		case f.Path == "state":
+		case f.Path == removePath:
+			words := g.words
+			if j.setsAndHolds("description") {
+				words = j.guest().Description
+			}
+			set["description"] = joinDescription(words, j.stampOf(g))
 		case f.Path == "startup":
 			maps.Copy(set, j.startupOptions())
 		case len(keys) == 3 && (keys[0] == "disks" || keys[0] == "networks"):

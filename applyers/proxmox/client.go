@@ -29,7 +29,11 @@ type cluster struct {
 	api  *proxmox.Client
 	http *http.Client
 	now  func() time.Time
+	// poll is how soon a task is first asked after.
+	poll time.Duration
 }
+
+const firstPoll = 100 * time.Millisecond
 
 func newCluster(site *desired.Site, w *wire, now func() time.Time) *cluster {
 	hc := &http.Client{Transport: w, CheckRedirect: func(*http.Request, []*http.Request) error {
@@ -37,7 +41,7 @@ func newCluster(site *desired.Site, w *wire, now func() time.Time) *cluster {
 	}}
 	// The wire puts the endpoint's own address in.
 	api := proxmox.NewClient(baseURL, proxmox.WithHTTPClient(hc), proxmox.WithUserAgent("berth"))
-	return &cluster{site: site, wire: w, api: api, http: hc, now: now}
+	return &cluster{site: site, wire: w, api: api, http: hc, now: now, poll: firstPoll}
 }
 
 const baseURL = "https://proxmox.invalid/api2/json"

@@ -93,7 +93,7 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 		// Somebody was faster: a second look tells who.
 		return err, nil
 	}
-	if !errors.Is(err, applyers.ErrLeft) {
+	if vm, ok := j.Want.Spec.(*desired.VM); ok && vm.CloudInit != nil && !errors.Is(err, applyers.ErrLeft) {
 		if cleaning := j.removeSeeds(ctx, ""); cleaning != nil {
 			j.p.Say("the uploaded seed is left for the next turn to remove: " + cleaning.Error())
 		}
@@ -109,7 +109,7 @@ func (j *job) newOptions(ctx context.Context) (params, error) {
 	}
 	s := stamp{
 		Fleet: j.Fleet.Spec.Name, UID: j.Fleet.Spec.UID, ID: j.ID, Site: j.site.Name, VMID: j.vmid,
-		Instance: instance, Images: make(map[string]string),
+		Instance: instance, Images: make(map[string]string), Destroy: j.guest().Lifecycle.Remove == destroy,
 	}
 	g := j.guest()
 	for slot, d := range g.Disks {
@@ -257,7 +257,7 @@ func (j *job) complete(ctx context.Context) error {
 			return fmt.Errorf("mark %s as complete: %w", j.ID, err)
 		}
 	}
-	j.p.Made(j.ID, desired.FactInstance, g.stamp.Instance)
+	j.p.Made(j.ID, desired.FactInstance, g.stamp.instance())
 	if j.guest().State == desired.Stopped {
 		return nil
 	}

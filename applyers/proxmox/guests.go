@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -30,6 +31,8 @@ type handle struct {
 	running          bool
 	// making is set while a creation has not come to its end.
 	making bool
+	// destroy tells that the stamp asks for destruction instead of the archive.
+	destroy bool
 	// untagged tells that the fleet's tag is missing.
 	untagged bool
 	// pending are the manifest's paths that wait for a reboot.
@@ -122,7 +125,7 @@ func newFound(r row, conf *rawConfig) *found {
 	g.words, g.stamp, g.stamped = splitDescription(conf.values["description"])
 	g.tags = parseTags(conf.values["tags"])
 	g.template = flag(conf.values["template"], false)
-	g.lock = conf.values["lock"]
+	g.lock = cmp.Or(conf.values["lock"], r.lock)
 	if name := conf.values["name"] + conf.values["hostname"]; name != "" {
 		g.name = name
 	}
@@ -204,7 +207,7 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	w := &wording{fleet: s.fleet, site: s.site, want: want}
 	h := &handle{
-		kind: g.kind, site: s.site.Name, node: g.node, vmid: g.vmid, running: g.running, making: g.stamp.Making,
+		kind: g.kind, site: s.site.Name, node: g.node, vmid: g.vmid, running: g.running, making: g.stamp.Making, destroy: g.stamp.Destroy,
 		untagged: !slices.Contains(g.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name))),
 	}
 	live := &drift.Live{
@@ -212,8 +215,8 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 		Protected: flag(g.conf.values["protection"], false), Facts: make(map[string]string),
 		By: make(map[desired.Path]string), Handle: h,
 	}
-	if g.stamp.Instance != "" && !live.Archived {
-		live.Facts[desired.FactInstance] = g.stamp.Instance
+	if !live.Archived {
+		live.Facts[desired.FactInstance] = g.stamp.instance()
 	}
 	if live.Archived {
 		h.until, h.over, h.clock = s.archiveEnd(g.stamp.Archived)

@@ -17,6 +17,8 @@ type lines struct {
 	want  *desired.Resource
 	kind  string
 	vmid  int
+	// plugins are the kinds of the cluster's storages, as far as they are known.
+	plugins map[string]string
 }
 
 func (l *lines) sets(path string) bool {
@@ -70,11 +72,21 @@ func (l *lines) newDrive(slot string, d desired.Disk) (string, error) {
 	} else {
 		p.set("file", store+":"+gibibytes(d.Size))
 	}
-	p.set("format", d.Format)
+	p.set("format", cmp.Or(d.Format, l.usualFormat(store)))
 	for _, part := range driveParts() {
 		l.drivePart(&p, slot, part, d)
 	}
 	return p.String(), nil
+}
+
+// usualFormat is qcow2 where a storage keeps files, since only that can be
+// snapshot there; "" leaves it to Proxmox.
+func (l *lines) usualFormat(store string) string {
+	switch l.plugins[store] {
+	case "dir", "nfs", "cifs", "glusterfs":
+		return "qcow2"
+	}
+	return ""
 }
 
 // driveParts are the manifest's words for what stands in a drive's line.

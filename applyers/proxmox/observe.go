@@ -123,8 +123,16 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 	if err := s.get(ctx, "/version", &version); err != nil {
 		return blind(s.whyBlind(err))
 	}
-	if err := s.readCluster(ctx); err != nil {
-		return blind(s.whyBlind(err))
+	for range site.Endpoints {
+		s.inv = inventory{}
+		if err := s.readCluster(ctx); err != nil {
+			return blind(s.whyBlind(err))
+		}
+		if s.inv.quorate {
+			break
+		}
+		// This endpoint may be on the smaller side of a torn cluster.
+		s.wire.next()
 	}
 	if !s.inv.quorate {
 		return blind("the cluster has no quorum", "see pvecm status on a node that runs")

@@ -25,13 +25,23 @@ func (j *job) setsWithin(path desired.Path) bool {
 	return false
 }
 
+// setsAndHolds tells whether the manifest sets a path and does not ignore it.
+func (j *job) setsAndHolds(path desired.Path) bool { return j.sets(path) && !j.Want.Ignores(path) }
+
+// stampOf is a guest's stamp with what the manifest asks of it now.
+func (j *job) stampOf(g *found) stamp {
+	s := g.stamp
+	s.Destroy = j.guest().Lifecycle.Remove == destroy
+	return s
+}
+
 // tags are the wanted tags and Berth's own, in order. Unmanaged tags stay.
 func (j *job) tags(have []string, archived bool) []string {
 	tags := []string{fleetTag(j.Fleet.Spec.Name)}
 	if archived {
 		tags = append(tags, archivedTag)
 	}
-	managed := j.Want != nil && (have == nil || j.sets("tags") && !j.Want.Ignores("tags"))
+	managed := j.Want != nil && (have == nil || j.setsAndHolds("tags"))
 	if managed {
 		tags = append(tags, j.guest().Tags...)
 	}
@@ -69,7 +79,7 @@ func (j *job) option(path desired.Path, g *found) (option, value string) {
 	guest := j.guest()
 	switch option {
 	case "description":
-		return option, joinDescription(guest.Description, g.stamp)
+		return option, joinDescription(guest.Description, j.stampOf(g))
 	case "name", "hostname":
 		return option, guest.Hostname
 	case "tags":

@@ -35,6 +35,11 @@ func (j *job) remove(ctx context.Context) error {
 	if err := j.loseNothing(ctx, g); err != nil {
 		return err
 	}
+	if g.stamp.Making {
+		if err := j.removeSeeds(ctx, ""); err != nil {
+			return fmt.Errorf("remove the uploaded seed: %w", err)
+		}
+	}
 	// The last look: what was read before the shutdown may be minutes old.
 	if g, err = j.mine(ctx); err != nil {
 		return err

@@ -107,8 +107,7 @@ func (j *job) buildSeed(vm *desired.VM, options params, instance string) ([]byte
 // name.
 func (j *job) removeSeeds(ctx context.Context, save string) error {
 	store := j.seedStore()
-	vm, ok := j.Want.Spec.(*desired.VM)
-	if !ok || vm.CloudInit == nil || store == "" {
+	if store == "" {
 		return nil
 	}
 	volumes, err := j.content(ctx, j.node, store, "import")

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -35,6 +36,9 @@ type stamp struct {
 	Seed string
 	// Making is set while the creation has not come to its end.
 	Making bool
+	// Destroy is set where the guest is destroyed, not archived, when its manifest
+	// is gone: then only the guest can tell.
+	Destroy bool
 	// Archived is when the guest was archived; zero for one in use.
 	Archived time.Time
 	// Version is 0 for the first form, which doesn't write it.
@@ -61,6 +65,9 @@ func (s stamp) String() string {
 	if s.Making {
 		add("state", "making")
 	}
+	if s.Destroy {
+		add("remove", "destroy")
+	}
 	if !s.Archived.IsZero() {
 		add("archived", s.Archived.UTC().Format(time.RFC3339))
 	}
@@ -69,6 +76,10 @@ func (s stamp) String() string {
 	}
 	return b.String()
 }
+
+// instance is the guest's instance; a stamp that a person wrote by hand names
+// none.
+func (s stamp) instance() string { return cmp.Or(s.Instance, "adopted") }
 
 // parseStamp reads a line; ok is false for one that is no stamp.
 func parseStamp(line string) (s stamp, ok bool) {
@@ -98,6 +109,8 @@ func parseStamp(line string) (s stamp, ok bool) {
 			s.Seed = value
 		case "state":
 			s.Making = value == "making"
+		case "remove":
+			s.Destroy = value == "destroy"
 		case "image":
 			s.Images = make(map[string]string)
 			for one := range strings.SplitSeq(value, ",") {

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -67,6 +68,12 @@ func imageSteps(w *drift.World, want *desired.Resource, fields []drift.Field) []
 	}}
 }
 
+// removePath is kept in the stamp, since it counts when the manifest is gone.
+const (
+	removePath desired.Path = "lifecycle.remove"
+	destroy                 = "destroy"
+)
+
 // planner plans the steps of one guest.
 type planner struct {
 	world  *drift.World
@@ -127,6 +134,8 @@ func (p *planner) gone() []drift.Change {
 		return []drift.Change{p.change(drift.Delete, "gone from Git, and its time in the archive is over since "+p.handle.until.UTC().Format(time.DateOnly), nil)}
 	case p.have.Archived:
 		return nil
+	case p.handle.destroy:
+		return []drift.Change{p.change(drift.Delete, "gone from Git (lifecycle.remove: destroy)", nil)}
 	case keep == 0:
 		return []drift.Change{p.change(drift.Delete, "gone from Git (archiveFor: 0)", nil)}
 	}
@@ -158,6 +167,13 @@ func (p *planner) judged() []drift.Field {
 	}
 	if p.handle.untagged && !slices.ContainsFunc(fields, func(f drift.Field) bool { return f.Path == "tags" }) {
 		fields = append(fields, p.tag())
+	}
+	if remove := p.guest().Lifecycle.Remove; (remove == destroy) != p.handle.destroy {
+		before := map[bool]string{true: destroy, false: "archive"}[p.handle.destroy]
+		fields = append(fields, drift.Field{
+			Path: removePath, Before: drift.Value{Text: before}, After: drift.Value{Text: cmp.Or(remove, "archive")},
+			Effect: desired.Online, Source: p.want.Source,
+		})
 	}
 	return fields
 }

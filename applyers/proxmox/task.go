@@ -59,7 +59,7 @@ func (c *cluster) follow(ctx context.Context, upid string, limit time.Duration) 
 		return "", err
 	}
 	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval, pause.RandomizationFactor = 100*time.Millisecond, 2*time.Second, 0
+	pause.InitialInterval, pause.MaxInterval, pause.RandomizationFactor = c.poll, 2*time.Second, 0
 	end := c.now().Add(limit)
 	for {
 		if err := sleep(ctx, pause.NextBackOff()); err != nil {

@@ -67,6 +67,13 @@ func (w *wire) begin(token string) {
 	w.token, w.refused = token, nil
 }
 
+// next turns to another endpoint.
+func (w *wire) next() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.current = (w.current + 1) % len(w.endpoints)
+}
+
 // clock tells how far the server's clock is ahead of ours, as of the last answer
 // with a date.
 func (w *wire) clock() (ahead time.Duration, known bool) {
