@@ -159,13 +159,17 @@ func brokenOff(
 	arm func(w *World, n int, cancel context.CancelFunc) (by applyers.Applyer, hit func() bool),
 ) error {
 	first := fresh()
-	for stage := range first.stages() {
+	for stage, fleet := range first.stages() {
+		things, err := calm(ctx, fresh, &first, fleet)
+		if err != nil {
+			return err
+		}
 		for n := 1; n <= atMost; n++ {
 			w, err := at(ctx, fresh, stage)
 			if err != nil {
 				return err
 			}
-			hit, err := brokenOffAt(ctx, w, fresh, w.stages()[stage], n, arm)
+			hit, err := brokenOffAt(ctx, w, things, w.stages()[stage], n, arm)
 			if err != nil {
 				return fmt.Errorf("%s, broken off at %s %d: %w", stageName(stage), place, n, err)
 			}
@@ -178,7 +182,7 @@ func brokenOff(
 }
 
 func brokenOffAt(
-	ctx context.Context, w *World, fresh func() World, fleet *desired.Fleet, n int,
+	ctx context.Context, w *World, things []string, fleet *desired.Fleet, n int,
 	arm func(w *World, n int, cancel context.CancelFunc) (by applyers.Applyer, hit func() bool),
 ) (hit bool, err error) {
 	t, err := look(ctx, w, w.Applyer, fleet)
@@ -203,5 +207,5 @@ func brokenOffAt(
 	if err := reach(ctx, w, w.another(), fleet); err != nil {
 		return true, fmt.Errorf("the turn after: %w", err)
 	}
-	return true, asGood(ctx, w, fresh, fleet)
+	return true, asGoodAs(ctx, things, w, fleet)
 }

@@ -191,7 +191,7 @@ func damage(ctx context.Context, fresh func() World) error {
 	if err := reach(ctx, &w, w.Applyer, w.Fleet); err != nil {
 		return err
 	}
-	return asGood(ctx, &w, fresh, w.Fleet)
+	return asGood(ctx, fresh, &w, w.Fleet)
 }
 
 // twice makes each step a second time, right after the first.
@@ -235,7 +235,7 @@ func eachStepTwice(ctx context.Context, fresh func() World) error {
 		if err := errors.Join(append(by.problems, allDone(outcomes))...); err != nil {
 			return err
 		}
-		return asGood(ctx, w, fresh, fleet)
+		return asGood(ctx, fresh, w, fleet)
 	})
 }
 
@@ -264,6 +264,6 @@ func twoAtOnce(ctx context.Context, fresh func() World) error {
 		if err := reach(ctx, w, w.another(), fleet); err != nil {
 			return fmt.Errorf("the turn after: %w", err)
 		}
-		return asGood(ctx, w, fresh, fleet)
+		return asGood(ctx, fresh, w, fleet)
 	})
 }
