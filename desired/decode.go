@@ -110,7 +110,7 @@ func (d *decoder) unknown(a at, e entry, s *shape) {
 	if a.shown != "" {
 		where = string(a.shown)
 	}
-	if e.key == "secret" || e.key == "key" && len(words) == 0 {
+	if e.key == "secret" && a.path != "" {
 		d.secret(a, e.src)
 		return
 	}

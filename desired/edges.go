@@ -58,7 +58,12 @@ func (l *loader) checkEdge(e *edge) {
 		e.TLS.Listen = List{"443"}
 		e.set["tls.listen"] = e.src
 	}
+	listens := map[string]bool{}
 	for _, node := range e.items("tls", "listen") {
+		if listens[node.text] && node.form == scalarForm {
+			l.wrong(e.item, node.src, "tls.listen: %q stands here twice: keep one", node.text)
+		}
+		listens[node.text] = true
 		if complaint := badListen(node.text); complaint != "" && node.form == scalarForm {
 			l.wrong(e.item, node.src, "tls.listen: %s", complaint)
 		}
@@ -236,7 +241,7 @@ func (l *loader) expose(g *guest) {
 func (l *loader) exposeOn(g *guest, x *Expose, src Source, e *edge) {
 	path := Path("tls.routes").Sub(x.Name)
 	if has, twice := e.set[path]; twice {
-		l.wrong(g.item, src, "expose: %s is routed already (%s): keep one", x.Name, has.place())
+		l.wrong(g.item, src, "expose: %s is routed to %s already (%s): keep one", x.Name, e.TLS.Routes[x.Name], has.place())
 		return
 	}
 	l.checkRouted(g.item, src, "expose", g.id)

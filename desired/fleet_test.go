@@ -283,3 +283,28 @@ func TestFleetDefaults(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// TestDeferred holds that what is known only later names what it waits for.
+func TestDeferred(t *testing.T) {
+	facts := func(id ID, fact string) (string, bool) {
+		known := map[string]string{"vm/a address": "10.1.1.4", "vm/a instance": "one", "vm/b instance": "two", "host/nas address": "10.1.1.9"}
+		value, ok := known[string(id)+" "+fact]
+		return value, ok
+	}
+	for text, want := range map[string]string{
+		"vm/a:443": "10.1.1.4:443", "host/nas:22": "10.1.1.9:22", "10.1.1.1:1": "10.1.1.1:1", "reject": "reject", "vm/b:443": "vm/b address",
+	} {
+		leaf, from := Target{Text: text}.Resolve(facts)
+		if got := from + Text(leaf); got != want && got != want+text {
+			t.Errorf("%s: %s", text, got)
+		}
+	}
+	one, _ := Run{Digest: "x", Guest: "vm/a"}.Resolve(facts)
+	two, _ := Run{Digest: "x", Guest: "vm/b"}.Resolve(facts)
+	if one.(Run).Equal(two.(Run)) || len(Text(one)) != 12 {
+		t.Errorf("a guest made anew is not due: %v %v", one, two)
+	}
+	if _, from := (Run{Digest: "x", Guest: "vm/c"}).Resolve(facts); from != "vm/c instance" {
+		t.Errorf("from %s", from)
+	}
+}

@@ -33,6 +33,7 @@ func (l *loader) playbookDocuments() {
 	}
 	slices.SortFunc(l.playbooks, func(a, b *playbook) int { return strings.Compare(a.name, b.name) })
 	crowd := l.crowd()
+	l.ambiguous(crowd)
 	dirs := map[string]string{}
 	for _, p := range l.playbooks {
 		l.checkPlaybook(p)
@@ -82,6 +83,27 @@ func (l *loader) playbookFile(p *playbook) {
 		l.wrong(p.item, src, "path: %s is no file: name one", name)
 	default:
 		p.File, p.Dir = name, path.Dir(name)
+	}
+}
+
+// ambiguous notes groups that are called like a guest: Ansible may mean either.
+func (l *loader) ambiguous(c *crowd) {
+	if len(l.playbooks) == 0 {
+		return
+	}
+	all := make([]*item, 0, len(l.guests)+len(l.hosts))
+	for _, g := range l.guests {
+		all = append(all, g.item)
+	}
+	for _, name := range sortedKeys(l.hosts) {
+		all = append(all, l.hosts[name])
+	}
+	for _, it := range all {
+		for _, node := range it.items("groups") {
+			if id, ok := c.hosts[node.text]; ok && node.form == scalarForm {
+				l.note(node.src, it.id, "groups: %q is the name of %s as well: Ansible may mean either", node.text, id)
+			}
+		}
 	}
 }
 
@@ -160,9 +182,6 @@ func (l *loader) due(p *playbook, dirs map[string]string) {
 			return
 		}
 		dirs[p.Dir] = files
-		if p.Dir == "." {
-			l.note(p.at("path"), p.id, "path: the playbook lies beside the manifests, so that every edit makes it due: give it a directory of its own")
-		}
 	}
 	p.Due = make(map[string]Run, len(p.Targets))
 	for _, id := range p.Targets {

@@ -62,6 +62,9 @@ func minutes(n int) Duration { return Duration(time.Duration(n) * time.Minute) }
 // checkFleetSite checks the site that guests are on by default.
 func (l *loader) checkFleetSite() {
 	name := l.fleet.Spec.Site
+	if only := sortedKeys(l.sites); name == "" && len(only) == 1 {
+		l.fleet.Spec.Site = only[0]
+	}
 	if name == "" || l.fleetDoc == nil || l.exists(MakeID(KindSite, name)) {
 		return
 	}
@@ -237,10 +240,6 @@ func (l *loader) siteOf(it *item, name string) *site {
 		return nil
 	case l.fleet.Spec.Site != "":
 		return l.sites[l.fleet.Spec.Site]
-	case len(l.sites) == 1:
-		for _, s := range l.sites {
-			return s
-		}
 	}
 	if it.bad["site"] || l.lostAny {
 		return nil

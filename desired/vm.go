@@ -10,8 +10,8 @@ type VM struct {
 	// Proxmox's own words, one to one.
 	BIOS     string `yaml:"bios" drift:"reboot" enum:"seabios|ovmf"`
 	Machine  string `yaml:"machine" drift:"reboot"`
-	SCSIHW   string `yaml:"scsihw" drift:"reboot"`
-	OSType   string `yaml:"ostype" drift:"reboot"`
+	SCSIHW   string `yaml:"scsihw" drift:"reboot" enum:"lsi|lsi53c810|virtio-scsi-pci|virtio-scsi-single|megasas|pvscsi"`
+	OSType   string `yaml:"ostype" drift:"reboot" enum:"other|wxp|w2k|w2k3|w2k8|wvista|win7|win8|win10|win11|l24|l26|solaris"`
 	VGA      string `yaml:"vga" drift:"reboot"`
 	Serial0  string `yaml:"serial0" drift:"reboot" enum:"socket"`
 	Tablet   bool   `yaml:"tablet" drift:"reboot"`
