@@ -62,7 +62,8 @@ var _ applyers.Applyer = (*Applyer)(nil)
 // plain are paths that need no quoting among ssh's options.
 var plain = regexp.MustCompile(`^[A-Za-z0-9/._+@=,-]+$`)
 
-// New checks the options. It touches nothing.
+// New checks the options, and removes what runs of killed agents left in
+// Options.Dir.
 func New(o Options) (*Applyer, error) {
 	if o.Memory == nil || o.Files == nil || o.Key == nil || o.State == "" {
 		return nil, errors.New("make the ansible applyer: it needs a memory, files, keys and a state directory")
@@ -84,6 +85,7 @@ func New(o Options) (*Applyer, error) {
 			return nil, fmt.Errorf("make the ansible applyer: ssh can't be given the directory %q: use letters, digits and /._+@=,- alone", dir)
 		}
 	}
+	sweep(o.Dir, o.Log)
 	return &Applyer{Options: o}, nil
 }
 

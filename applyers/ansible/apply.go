@@ -111,7 +111,6 @@ func (a *Applyer) run(ctx context.Context, job applyers.Job, play *desired.Playb
 	if err != nil {
 		return fmt.Errorf("%s is not on the agent's host: install Ansible there (Debian: apt-get install ansible-core)", a.Bin)
 	}
-	sweep(ctx, a.Dir, a.Log)
 	dir, err := newRunDir(a.Dir)
 	if err != nil {
 		return err

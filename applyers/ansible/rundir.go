@@ -88,7 +88,7 @@ func (d *runDir) remove() {
 
 // sweep removes what agents that were killed left under base: their private
 // directories, and processes that still work for them.
-func sweep(ctx context.Context, base string, log *slog.Logger) {
+func sweep(base string, log *slog.Logger) {
 	dirs, _ := filepath.Glob(filepath.Join(base, runPrefix+"*"))
 	for _, dir := range dirs {
 		info, err := os.Lstat(dir)
@@ -107,7 +107,7 @@ func sweep(ctx context.Context, base string, log *slog.Logger) {
 			continue
 		}
 		if syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == nil {
-			log.WarnContext(ctx, "removing what a killed agent left of a playbook's run", slog.String("dir", dir))
+			log.Warn("removing what a killed agent left of a playbook's run", slog.String("dir", dir))
 			killMentioning(dir, true)
 			_ = os.RemoveAll(dir)
 		}
