@@ -429,6 +429,32 @@ func TestExecuteStopsWhenTheJournalFails(t *testing.T) {
 	}
 }
 
+// Steps that are under way when the journal fails are told to stop.
+func TestExecuteStopsOthersWhenTheJournalFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := &actor{steps: map[string]func(context.Context, applyers.Job, applyers.Progress) error{
+			"vm/a create": func(ctx context.Context, _ applyers.Job, _ applyers.Progress) error {
+				<-ctx.Done()
+				return fmt.Errorf("create vm 1: %w", applyers.ErrLeft)
+			},
+		}}
+		e := execution(a, step("vm/a create"), step("vm/b create"))
+		e.Events = func(ev applyers.Event) error {
+			if ev.ID == "vm/b" && ev.Outcome != nil {
+				return errors.New("disk full")
+			}
+			return nil
+		}
+		outcomes, err := applyers.Execute(t.Context(), e)
+		if err == nil || err.Error() != "write the journal: disk full" {
+			t.Errorf("got %v", err)
+		}
+		if diff := cmp.Diff([]string{"vm/a create left: the agent is stopping; the next turn goes on", "vm/b create done"}, told(outcomes)); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
+		}
+	})
+}
+
 func TestExecuteAsksBeforeItTakesAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := &actor{}
