@@ -89,6 +89,8 @@ func (l *loader) seedUsers(g *guest, c *CloudInit) {
 			l.wrong(g.item, node.src, "cloudInit.users: name is missing: write a User, or {name: …, keys: […]} for the image's own user")
 		case l.fleet.Users[u.Name] != nil:
 			l.wrong(g.item, node.src, "cloudInit.users: %s is a User of the fleet: write %s alone", u.Name, u.Name)
+		case !regexpLogin.MatchString(u.Name):
+			l.wrong(g.item, node.src, "cloudInit.users: %q is no login name", u.Name)
 		default:
 			var keys []*tree
 			if list := node.get("keys"); list != nil {

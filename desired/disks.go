@@ -2,8 +2,13 @@ package desired
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 )
+
+// regexpSerial is what a drive's serial number may be: it stands in a list of
+// Proxmox's that commas part.
+var regexpSerial = regexp.MustCompile(`^[A-Za-z0-9._-]{1,20}$`)
 
 // checkDisks checks the disks, and lets flow into them what their storage
 // classes give.
@@ -76,8 +81,8 @@ func (l *loader) checkDisk(g *guest, key string, d *Disk) {
 	if d.Size != 0 && d.Size%MiB != 0 {
 		l.wrong(g.item, g.at("disks", key, "size"), "%s.size: Proxmox takes whole MiB: write %s", at, (d.Size/MiB+1)*MiB)
 	}
-	if len(d.Serial) > 20 {
-		l.wrong(g.item, g.at("disks", key, "serial"), "%s.serial: %q is longer than 20 letters", at, d.Serial)
+	if d.Serial != "" && !regexpSerial.MatchString(d.Serial) {
+		l.wrong(g.item, g.at("disks", key, "serial"), "%s.serial: %q: write at most 20 letters, digits and . _ -", at, d.Serial)
 	}
 	l.checkDriveWords(g, key, bus)
 	if !unbuilt {

@@ -124,6 +124,9 @@ func (l *loader) checkSSH(it *item, ssh SSH) {
 	if it.has("ssh.port") && !it.bad["ssh.port"] && (ssh.Port < 1 || ssh.Port > 65535) {
 		l.wrong(it, it.at("ssh", "port"), "ssh.port: %d is no port: write 1 to 65535", ssh.Port)
 	}
+	if ssh.User != "" && !regexpLogin.MatchString(ssh.User) {
+		l.wrong(it, it.at("ssh", "user"), "ssh.user: %q is no login name", ssh.User)
+	}
 	l.checkSecret(it, ssh.Key, "ssh", "key")
 }
 

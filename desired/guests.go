@@ -78,6 +78,7 @@ func (l *loader) checkGuest(g *guest) {
 	l.checkStartup(g)
 	l.checkLifecycle(g)
 	l.checkReady(g)
+	l.checkVars(g.item)
 	l.checkIgnore(g.item, g.kind)
 	l.checkSSH(g.item, g.SSH)
 	g.SSH = g.SSH.over(l.fleet.Spec.SSH)
@@ -254,6 +255,9 @@ func (l *loader) checkCPU(g *guest, cpu CPU) {
 		if _, set := g.set[path]; set && !n.in.Contains(n.value) {
 			l.wrong(g.item, g.at("cpu", n.word), "%s: %d is not between %d and %d", path, n.value, n.in.From, n.in.To)
 		}
+	}
+	if cpu.Type != "" && !regexpStore.MatchString(cpu.Type) {
+		l.wrong(g.item, g.at("cpu", "type"), "cpu.type: %q is no CPU type: write it as in host or x86-64-v2-AES", cpu.Type)
 	}
 	if cpu.Limit < 0 || cpu.Limit > 128 {
 		l.wrong(g.item, g.at("cpu", "limit"), "cpu.limit: %g is not between 0 and 128", cpu.Limit)

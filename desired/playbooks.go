@@ -8,7 +8,10 @@ import (
 	"time"
 )
 
-var regexpLogin = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+var (
+	regexpLogin = regexp.MustCompile(`^[a-z_][a-z0-9_-]{0,31}$`)
+	regexpVar   = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
 
 // defaultOrder is a playbook's place among others unless it says.
 const defaultOrder = 50
@@ -37,6 +40,7 @@ func (l *loader) playbookDocuments() {
 	dirs := map[string]string{}
 	for _, p := range l.playbooks {
 		l.checkPlaybook(p)
+		l.checkVars(p.item)
 		l.checkIgnore(p.item, p.kind)
 		l.targets(p, crowd)
 		l.due(p, dirs)
@@ -60,6 +64,22 @@ func (l *loader) checkPlaybook(p *playbook) {
 		}
 	}
 	l.playbookFile(p)
+}
+
+// checkVars checks the names of variables.
+func (l *loader) checkVars(it *item) {
+	vars := it.merged.get("vars")
+	if vars == nil || vars.form != mapForm {
+		return
+	}
+	for _, e := range vars.entries {
+		switch {
+		case strings.HasPrefix(e.key, "berth_"):
+			l.wrong(it, e.src, "vars: %q: variables that begin with berth_ are Berth's own: choose another name", e.key)
+		case !regexpVar.MatchString(e.key):
+			l.wrong(it, e.src, "vars: %q is no variable of Ansible's: write letters, digits and _, a letter first", e.key)
+		}
+	}
 }
 
 // playbookFile finds the playbook's file.

@@ -46,8 +46,8 @@ type StorageClass struct {
 	SSD      bool   `yaml:"ssd"`
 	Discard  bool   `yaml:"discard"`
 	IOThread bool   `yaml:"iothread"`
-	Cache    string `yaml:"cache"`
-	Format   string `yaml:"format"`
+	Cache    string `yaml:"cache" enum:"none|writethrough|writeback|unsafe|directsync"`
+	Format   string `yaml:"format" enum:"raw|qcow2"`
 	// Set tells which of the defaults the manifest gives.
 	Set     map[Path]Source `yaml:"-"`
 	PerNode *Later          `yaml:"perNode" later:"a store for each node is not built yet: use a class for each node"`

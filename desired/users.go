@@ -148,6 +148,7 @@ func (l *loader) hostDocuments() {
 				l.checkGroup(it, node)
 			}
 		}
+		l.checkVars(it)
 		l.checkSSH(it, h.SSH)
 		h.SSH = h.SSH.over(l.fleet.Spec.SSH)
 		l.checkHostAddress(it, h, addresses)
