@@ -171,3 +171,36 @@ func TestBuiltinRolesNameKnownPrivileges(t *testing.T) {
 		}
 	}
 }
+
+// What a token needs beside the rights on the guest itself.
+func TestRightsOnBridgesAndStorages(t *testing.T) {
+	c, root := withVM(t, Options{})
+	c.AddVolume(Volume{ID: "local:import/x.raw", Data: make([]byte, 1024)})
+	tok := c.AddToken("berth@pve", "agent", true, ACL{Path: "/vms", Role: "PVEVMAdmin", Propagate: true}, ACL{Path: "/storage", Role: "PVEDatastoreUser", Propagate: true})
+	api := client{t: t, c: c, token: tok}
+	api.fails("POST", "/nodes/pve1/qemu", form("vmid", "101", "net0", "virtio,bridge=vmbr0"), 403, "(/sdn/zones/localnetwork/vmbr0, SDN.Use)")
+	api.fails("PUT", vm100+"/config", form("net0", "virtio,bridge=vmbr0,tag=7"), 403, "(/sdn/zones/localnetwork/vmbr0/7, SDN.Use)")
+	api.fails("POST", vm100+"/clone", form("newid", "101"), 403, "SDN.Use")
+	api.fails("DELETE", "/nodes/pve1/storage/local/content/local:import/x.raw", nil, 403, "(/storage/local, Datastore.Allocate)")
+	root.ok("PUT", "/access/acl", form("path", "/sdn/zones/localnetwork/vmbr0/7", "users", "berth@pve", "tokens", "berth@pve!agent", "roles", "PVESDNUser"))
+	api.ok("PUT", vm100+"/config", form("net0", "virtio,bridge=vmbr0,tag=7"))
+}
+
+// A root file system that asks for a volume is stored as it came, and then
+// nothing works any more.
+func TestContainerRootfsStoredLiterally(t *testing.T) {
+	c, api := withVM(t, Options{})
+	c.AddGuest(Guest{Kind: KindCT, VMID: 200, Config: map[string]string{"hostname": "ct", "rootfs": "local:200/vm-200-disk-0.raw,size=1G"}})
+	const ct = "/nodes/pve1/lxc/200"
+	api.ok("PUT", ct+"/config", form("rootfs", "local:2"))
+	if got := api.config(ct + "/config")["rootfs"]; got != "local:2" {
+		t.Errorf("rootfs = %v", got)
+	}
+	const broken = "unable to parse directory volume name '2'"
+	if exit := api.task("POST", ct+"/status/start", nil); exit != broken {
+		t.Errorf("start: %s", exit)
+	}
+	api.fails("PUT", ct+"/resize", form("disk", "rootfs", "size", "+1G"), 500, broken)
+	api.fails("POST", ct+"/clone", form("newid", "201"), 500, broken)
+	api.fails("DELETE", ct, nil, 500, broken)
+}

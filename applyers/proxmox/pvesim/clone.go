@@ -148,6 +148,9 @@ func (q *call) clone(kind string) (any, error) {
 			return nil, err
 		}
 	}
+	if err := q.checkClone(src, conf); err != nil {
+		return nil, err
+	}
 	g := newGuest(newid, kind, target)
 	g.conf["lock"] = "create"
 	if kind == KindVM {
@@ -166,6 +169,35 @@ func (q *call) clone(kind string) (any, error) {
 		}
 		return nil
 	}}), nil
+}
+
+// checkClone is what else a clone needs: space on every storage that it goes to,
+// its bridges, and mount points that can be read at all.
+func (q *call) checkClone(src *guest, conf map[string]string) error {
+	keys := driveKeys()
+	if src.kind == KindCT {
+		keys = mounts(conf)
+		if err := q.checkMounts(src); err != nil {
+			return err
+		}
+	}
+	for _, k := range keys {
+		value, ok := conf[k]
+		if !ok {
+			continue
+		}
+		st, _, isVolume := strings.Cut(q.slotVolume(src, k, value), ":")
+		if !isVolume || src.kind == KindVM && parseDrive(k, value).cdrom() && !parseDrive(k, value).cloudinit() {
+			continue
+		}
+		if s := q.args["storage"]; s != "" {
+			st = s
+		}
+		if err := q.check("/storage/"+st, "Datastore.AllocateSpace"); err != nil {
+			return err
+		}
+	}
+	return q.checkBridges(src.kind, conf)
 }
 
 // copyCommand names the command that a stopped clone was at.

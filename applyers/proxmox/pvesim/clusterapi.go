@@ -27,7 +27,7 @@ func (q *call) nodeRow(n string) map[string]any {
 			mem += g.memory()
 		}
 	}
-	row["uptime"] = int(q.now().Sub(q.born).Seconds()) + 1
+	row["uptime"] = int(max(q.now().Sub(q.born), 0).Seconds()) + 1
 	row["cpu"], row["maxcpu"] = 0.01, q.opts.MaxCPUs
 	row["mem"], row["maxmem"] = mem+1<<30, q.opts.Memory
 	row["disk"], row["maxdisk"] = int64(8)<<30, int64(256)<<30

@@ -38,6 +38,8 @@ type Fault struct {
 	// TaskError lets the task that the request starts fail with this text, after
 	// an answer of 200. The work of the task is not done.
 	TaskError string
+	// TaskWarnings lets the task do its work and end with so many warnings.
+	TaskWarnings int
 	// Full lets every allocation of the request fail as a full storage does.
 	Full bool
 	// Hotplug lets hotplug of the request's changes to these keys fail with the text.

@@ -168,3 +168,14 @@ func TestFaultThenSeesTheRequestFirst(t *testing.T) {
 	digest := api.config(vm100 + "/config")["digest"].(string)
 	api.fails("PUT", vm100+"/config", form("memory", "1024", "digest", digest), 500, "checksum mismatch (file change by other user?)")
 }
+
+func TestTaskWithWarnings(t *testing.T) {
+	c, api := withVM(t, Options{})
+	c.Inject(Fault{TaskWarnings: 2})
+	if exit := api.task("POST", vm100+"/status/start", nil); exit != "WARNINGS: 2" {
+		t.Errorf("exit = %s", exit)
+	}
+	if g, _ := c.Guest(100); !g.Running {
+		t.Error("warnings kept the task from its work")
+	}
+}

@@ -108,6 +108,9 @@ func (q *call) createCT() (any, error) {
 			return nil, err
 		}
 	}
+	if err := q.checkBridges(KindCT, conf); err != nil {
+		return nil, err
+	}
 	if err := q.exists(vmid, ""); err != nil {
 		return nil, err
 	}

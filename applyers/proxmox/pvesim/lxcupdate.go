@@ -38,6 +38,9 @@ func (q *call) updateCT() (any, error) {
 			return nil, err
 		}
 	}
+	if err := q.checkBridges(KindCT, ch.set); err != nil {
+		return nil, err
+	}
 	if err := g.checkDigest(q.args["digest"]); err != nil {
 		return nil, err
 	}

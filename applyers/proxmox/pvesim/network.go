@@ -30,6 +30,33 @@ func (c *Cluster) hasBridge(node, name string) bool {
 	})
 }
 
+// checkBridges asks for SDN.Use on every bridge that network devices name, and
+// on the VLAN when there is a tag.
+func (q *call) checkBridges(kind string, conf map[string]string) error {
+	for _, k := range slices.Sorted(maps.Keys(conf)) {
+		base, n := splitIndex(k)
+		if base != "net" || n < 0 {
+			continue
+		}
+		format := qemuProps()["net"]
+		if kind == KindCT {
+			format = lxcProps()["ctnet"]
+		}
+		p, _ := format.parseProps(k, conf[k])
+		if p["bridge"] == "" {
+			continue
+		}
+		at := "/sdn/zones/localnetwork/" + p["bridge"]
+		if p["tag"] != "" && !q.may(at, "SDN.Use") {
+			at += "/" + p["tag"]
+		}
+		if err := q.check(at, "SDN.Use"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // AddBridge gives every node a bridge.
 func (c *Cluster) AddBridge(name string) {
 	c.lock()

@@ -65,6 +65,9 @@ func (q *call) createVM() (any, error) {
 			}
 		}
 	}
+	if err := q.checkBridges(KindVM, conf); err != nil {
+		return nil, err
+	}
 	if g := q.guests[vmid]; g != nil {
 		return nil, fail("unable to create VM %d - %s %d already exists on node '%s'", vmid, g.noun(), vmid, g.node)
 	}

@@ -103,6 +103,9 @@ func (q *call) updateVM(async bool) (any, error) {
 			}
 		}
 	}
+	if err := q.checkBridges(KindVM, ch.set); err != nil {
+		return nil, err
+	}
 	g, err := q.find(KindVM)
 	if err != nil {
 		return nil, err

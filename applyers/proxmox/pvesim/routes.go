@@ -202,7 +202,7 @@ func lxcRoutes() []*endpoint {
 		forwarded(ep("GET "+ctAt+"/interfaces", vmPerm("VM.Audit"), "", (*call).containerInterfaces)),
 	}
 	out = append(out, locking(
-		epSchema("PUT "+ctAt+"/config", configPerm, update, (*call).updateCT),
+		epSchema("PUT "+ctAt+"/config", vmPerm("VM.Config.Disk", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Network", "VM.Config.Options"), update, (*call).updateCT),
 		ep("PUT "+ctAt+"/resize", vmPerm("VM.Config.Disk"), "disk str req\nsize str req fmt=size\ndigest str len=40", (*call).resizeCT),
 		ep("POST "+ctAt+"/move_volume", vmPerm("VM.Config.Disk"), "volume str req\nstorage str\ndelete bool\ndigest str len=40\nbwlimit num min=0\ntarget-vmid int fmt=vmid\ntarget-volume str\ntarget-digest str len=40", (*call).moveVolume),
 		ep("POST "+ctAt+"/template", vmPerm("VM.Allocate"), "", kind((*call).template, KindCT)),

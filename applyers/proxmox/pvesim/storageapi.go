@@ -287,24 +287,13 @@ func (q *call) contentDelete() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	content, owner, _, err := s.parseName(name)
+	_, owner, _, err := s.parseName(name)
 	if err != nil {
 		return nil, err
 	}
-	switch content {
-	case "images":
-		if !q.may("/storage/"+s.Name, "Datastore.Allocate") {
-			if err := q.check("/storage/"+s.Name, "Datastore.AllocateSpace"); err != nil {
-				return nil, err
-			}
-			if err := q.check("/vms/"+itoa(owner), "VM.Config.Disk"); err != nil {
-				return nil, err
-			}
-		}
-	default:
-		if err := q.check("/storage/"+s.Name, "Datastore.Allocate", "Datastore.AllocateTemplate"); err != nil {
-			return nil, err
-		}
+	// Whatever the volume is: to be allowed to allocate is not enough.
+	if err := q.check("/storage/"+s.Name, "Datastore.Allocate"); err != nil {
+		return nil, err
 	}
 	id := s.Name
 	if owner != 0 {

@@ -50,10 +50,14 @@ const silentRequests = 2
 func (q *call) spawn(j job) string {
 	now := q.now()
 	pid := q.nextPID()
+	// The clock may stand before the cluster's birth, when a test turns it back.
 	t := &task{
 		node: q.node, kind: j.kind, id: j.id, auth: q.auth, pid: pid,
-		pstart: int(now.Sub(q.born)/(10*time.Millisecond)) + 100000,
+		pstart: int(max(now.Sub(q.born), 0)/(10*time.Millisecond))%0x7fffffff + 100000,
 		start:  now, end: now, work: j.run, cleanup: j.cleanup, holds: j.holds,
+	}
+	if f := q.fault; f != nil {
+		t.warnings = f.TaskWarnings
 	}
 	if f := q.fault; f != nil && f.TaskError != "" {
 		text := f.TaskError
