@@ -53,7 +53,7 @@ func Execute(ctx context.Context, e Execution) ([]drift.Outcome, error) {
 	r := &running{
 		Execution: e, cancel: cancel,
 		changes:  make(map[drift.Key]*drift.Change, len(e.Plan.Changes)),
-		outcomes: make(map[drift.Key]*drift.Outcome), begun: make(map[drift.Key]bool),
+		outcomes: make(map[drift.Key]*drift.Outcome), begun: make(map[drift.Key]bool), undone: make(map[drift.FieldKey]string),
 		lanes: make(map[string]int), facts: make(map[string]string),
 	}
 	for i := range r.Plan.Changes {
@@ -86,10 +86,11 @@ type running struct {
 	Execution
 	cancel context.CancelCauseFunc
 
-	// changes, outcomes, begun and lanes belong to the loop of Execute.
+	// changes, outcomes, begun, undone and lanes belong to the loop of Execute.
 	changes  map[drift.Key]*drift.Change
 	outcomes map[drift.Key]*drift.Outcome
 	begun    map[drift.Key]bool
+	undone   map[drift.FieldKey]string // why fields of begun changes were not done
 	lanes    map[string]int
 
 	mu    sync.Mutex
@@ -129,6 +130,11 @@ func (r *running) waited(c drift.Change) bool {
 			return false
 		}
 	}
+	for _, k := range c.LetGo {
+		if !over(k.Key) {
+			return false
+		}
+	}
 	for _, f := range c.Fields {
 		for _, k := range f.Wait {
 			if !over(k) {
@@ -155,6 +161,9 @@ func (r *running) prepare(ctx context.Context, c drift.Change) (drift.Change, *d
 	if reason := r.blocked(c.Wait); reason != "" {
 		return end(drift.Skipped, reason)
 	}
+	if reason := r.bound(c.LetGo); reason != "" {
+		return end(drift.Skipped, reason)
+	}
 	if len(c.Fields) == 0 {
 		return c, nil
 	}
@@ -174,6 +183,7 @@ func (r *running) prepare(ctx context.Context, c drift.Change) (drift.Change, *d
 		}
 		if why != "" {
 			reason = why
+			r.undone[drift.FieldKey{Key: c.Key, Path: f.Path}] = why
 			continue
 		}
 		fields = append(fields, f)
@@ -198,6 +208,20 @@ func (r *running) blocked(keys []drift.Key) string {
 	return ""
 }
 
+// bound names the first of keys that has not let go: its change did not come to
+// a good end, or the field alone was left out or failed.
+func (r *running) bound(keys []drift.FieldKey) string {
+	for _, k := range keys {
+		if reason := r.blocked([]drift.Key{k.Key}); reason != "" {
+			return reason
+		}
+		if why := r.undone[k]; why != "" {
+			return fmt.Sprintf("waits for %s, which was not done: %s", k, why)
+		}
+	}
+	return ""
+}
+
 func (r *running) enter(lanes []string) bool {
 	for _, lane := range lanes {
 		word, _, _ := strings.Cut(lane, ":")
@@ -214,6 +238,18 @@ func (r *running) enter(lanes []string) bool {
 // finish records an outcome and frees its lanes.
 func (r *running) finish(o *drift.Outcome) {
 	r.outcomes[o.Key] = o
+	if o.Results != nil {
+		for _, f := range r.changes[o.Key].Fields {
+			k := drift.FieldKey{Key: o.Key, Path: f.Path}
+			reason, told := o.Results[f.Path]
+			if !told {
+				reason = "it was not tried"
+			}
+			if r.undone[k] == "" && reason != "" {
+				r.undone[k] = reason
+			}
+		}
+	}
 	if r.begun[o.Key] {
 		for _, lane := range r.changes[o.Key].Lanes {
 			r.lanes[lane]--

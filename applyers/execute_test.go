@@ -237,6 +237,66 @@ func TestExecuteLeavesOutFields(t *testing.T) {
 	}
 }
 
+// What is taken out of service waits for the very field that frees it: that its
+// change went on without that field is not enough.
+func TestExecuteWaitsForWhatLetsGo(t *testing.T) {
+	a, b := desired.Path("tls.routes[a.example.com]"), desired.Path("tls.routes[b.example.com]")
+	for name, row := range map[string]struct {
+		create, route func(context.Context, applyers.Job, applyers.Progress) error
+		want          []string
+	}{
+		"all is well": {
+			nil, nil,
+			[]string{"vm/old stop done", "vm/older stop done"},
+		},
+		"the new target fails": {
+			fails, nil,
+			[]string{"vm/old stop skipped: waits for edge/e route of tls.routes[a.example.com], which was not done: waits for vm/a ready, which was skipped", "vm/older stop done"},
+		},
+		"one name fails": {
+			nil,
+			func(_ context.Context, _ applyers.Job, p applyers.Progress) error {
+				p.Field(a, nil)
+				p.Field(b, errors.New("changed by hand"))
+				return nil
+			},
+			[]string{"vm/old stop done", "vm/older stop skipped: waits for edge/e route of tls.routes[b.example.com], which was not done: changed by hand"},
+		},
+		"one name is not tried": {
+			nil,
+			func(_ context.Context, _ applyers.Job, p applyers.Progress) error {
+				p.Field(a, nil)
+				return nil
+			},
+			[]string{"vm/old stop done", "vm/older stop skipped: waits for edge/e route of tls.routes[b.example.com], which was not done: it was not tried"},
+		},
+		"the step fails": {
+			nil, fails,
+			[]string{"vm/old stop skipped: waits for edge/e route, which failed", "vm/older stop skipped: waits for edge/e route, which failed"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				act := &actor{steps: map[string]func(context.Context, applyers.Job, applyers.Progress) error{
+					"vm/a create": row.create, "edge/e route": row.route,
+					"vm/a ready": func(_ context.Context, _ applyers.Job, p applyers.Progress) error {
+						p.Made("vm/a", desired.FactAddress, "10.1.1.7")
+						return nil
+					},
+				}}
+				old, older := step("vm/old stop"), step("vm/older stop")
+				route := drift.Key{ID: "edge/e", Step: drift.Route}
+				old.LetGo, older.LetGo = []drift.FieldKey{{Key: route, Path: a}}, []drift.FieldKey{{Key: route, Path: b}}
+				e := execution(act, old, older, step("vm/a create"), step("vm/a ready", "vm/a create"), routeBoth())
+				e.World = drift.NewWorld(edgeFleet(), nil)
+				if diff := cmp.Diff(row.want, told(execute(t, t.Context(), e))[:2]); diff != "" {
+					t.Errorf("outcomes (-want +got):\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
 // A field that a guard holds is not handed to the applyer.
 func TestExecuteLeavesOutHeldFields(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

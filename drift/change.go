@@ -78,7 +78,19 @@ type Field struct {
 	// in this plan. Where one fails, the field is skipped and the others go on.
 	Needs []desired.ID `json:"needs,omitempty"`
 	Wait  []Key        `json:"wait,omitempty"`
+	// Frees are resources that this field lets go of: what takes them out of
+	// service waits for it.
+	Frees []desired.ID `json:"frees,omitempty"`
 }
+
+// FieldKey names a field of a change.
+type FieldKey struct {
+	Key
+	Path desired.Path `json:"path"`
+}
+
+// String is "edge/main route of tls.routes[.lab.example.com]".
+func (k FieldKey) String() string { return k.Key.String() + " of " + string(k.Path) }
 
 // Change is one step from what is to what should be, as plain data.
 type Change struct {
@@ -88,12 +100,13 @@ type Change struct {
 	Fields []Field `json:"fields,omitempty"`
 	// Reason says why, for people; nothing decides on it.
 	Reason string `json:"reason,omitempty"`
-	// Needs are resources that must stand first; Frees those that this change
-	// lets go of. The planner makes Wait of both: steps of this plan to finish
-	// first.
+	// Needs are resources that must stand first. The planner makes Wait of them:
+	// steps of this plan to finish first.
 	Needs []desired.ID `json:"needs,omitempty"`
-	Frees []desired.ID `json:"frees,omitempty"`
 	Wait  []Key        `json:"wait,omitempty"`
+	// LetGo are fields of other changes that must have been done first, since
+	// they free this resource.
+	LetGo []FieldKey `json:"letGo,omitempty"`
 	// Lanes bound what runs at once: "site:home", "node:home/pve1",
 	// "guest:home/4001004", "host:edge".
 	Lanes []string `json:"lanes,omitempty"`

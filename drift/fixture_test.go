@@ -118,7 +118,7 @@ func edges(world *drift.World, w *desired.Resource, _ *drift.Live, fields []drif
 	}
 	for _, f := range fields {
 		if id, had := world.WhoHas(f.Before.Text); had {
-			drain.Frees = append(drain.Frees, id)
+			f.Frees = append(f.Frees, id)
 		}
 		if (f.After == drift.Value{}) {
 			drain.Fields = append(drain.Fields, f)

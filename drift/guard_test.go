@@ -97,6 +97,30 @@ func TestNamesThatStayKeepNoOthersWaiting(t *testing.T) {
 	}
 }
 
+// One guest that stays keeps its own names, and nobody else's: others go, and
+// new ones come.
+func TestNamesGoOneByOne(t *testing.T) {
+	safe := up("safe", "10.1.1.5")
+	safe.Protected = true
+	p := plan(t, drift.Input{
+		Fleet: fleet(edge("new.example.com", "vm/new:443"), guest("new", "10.1.1.7")),
+		Observed: drift.Observed{Lives: []drift.Live{
+			safe, up("web", "10.1.1.6"),
+			{ID: "edge/main", Spec: edgeSpec("safe.example.com", "10.1.1.5:443", "web.example.com", "10.1.1.6:443")},
+		}},
+		Guards: []drift.Guard{drift.Protection()},
+	})
+	want := []string{"edge/main drain", "!vm/safe stop", "!vm/safe archive", "vm/web stop", "vm/web archive", "vm/new create", "vm/new ready", "edge/main route"}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(want)), slices.Sorted(slices.Values(keys(p)))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for _, f := range change(t, p, "edge/main", drift.Drain).Fields {
+		if held := f.Held != ""; held != strings.Contains(string(f.Path), "safe") {
+			t.Errorf("%s: held %q", f.Path, f.Held)
+		}
+	}
+}
+
 func TestUnknownHoldsWhatItCouldBearOn(t *testing.T) {
 	away := up("away", "")
 	away.Site = "paris"

@@ -8,7 +8,7 @@ import (
 	"berth/desired"
 )
 
-// order turns needs and frees into waits, holds what waits for itself, and puts
+// order turns what fields and changes need and free into waits, holds what waits for itself, and puts
 // the changes into an order in which each comes after what it waits for.
 func (p *Plan) order(w *World) {
 	up := make(map[desired.ID][]Key)
@@ -50,10 +50,12 @@ func (p *Plan) order(w *World) {
 	}
 	all := p.byKey()
 	for _, c := range p.Changes {
-		for _, freed := range c.Frees {
-			if len(down[freed]) > 0 && freed != c.ID {
-				first := all[down[freed][0]]
-				first.Wait = append(first.Wait, c.Key)
+		for _, f := range c.Fields {
+			for _, freed := range f.Frees {
+				if len(down[freed]) > 0 && freed != c.ID {
+					first := all[down[freed][0]]
+					first.LetGo = append(first.LetGo, FieldKey{c.Key, f.Path})
+				}
 			}
 		}
 	}
@@ -120,6 +122,9 @@ func (c *Change) waits() []Key {
 	for _, f := range c.Fields {
 		all = append(all, f.Wait...)
 	}
+	for _, k := range c.LetGo {
+		all = append(all, k.Key)
+	}
 	return all
 }
 
@@ -177,10 +182,21 @@ func (p *Plan) spread() {
 				changed = true
 				continue
 			}
+			if k, why := heldField(all, c.LetGo); why != "" {
+				c.Held = fmt.Sprintf("waits for %s, which is held: %s", k, why)
+				changed = true
+				continue
+			}
 			for j := range c.Fields {
 				f := &c.Fields[j]
-				if blocker := heldAmong(all, f.Wait); blocker != nil && f.Held == "" {
+				if f.Held != "" {
+					continue
+				}
+				if blocker := heldAmong(all, f.Wait); blocker != nil {
 					f.Held = fmt.Sprintf("waits for %s, which is held", blocker.Key)
+					changed = true
+				} else if stays := heldDown(all, f.Frees...); stays != nil && c.Step == Drain {
+					f.Held = fmt.Sprintf("%s is held, so its names stay", stays.Key)
 					changed = true
 				}
 			}
@@ -189,12 +205,6 @@ func (p *Plan) spread() {
 				c.Held = last.Held
 				changed = true
 				continue
-			}
-			if c.Step == Drain && c.Held == "" {
-				if stays := heldDown(all, c.Frees...); stays != nil {
-					c.Held = fmt.Sprintf("%s is held, so its names stay", stays.Key)
-					changed = true
-				}
 			}
 			if len(c.Fields) > 0 && c.Held == "" && !c.Goes() {
 				c.Held = c.Fields[0].Held
@@ -211,6 +221,26 @@ func heldAmong(all map[Key]*Change, keys []Key) *Change {
 		}
 	}
 	return nil
+}
+
+// heldField finds the first of some fields that is held, alone or with its
+// change, and says why.
+func heldField(all map[Key]*Change, keys []FieldKey) (FieldKey, string) {
+	for _, k := range keys {
+		c := all[k.Key]
+		if c == nil {
+			continue
+		}
+		if c.Held != "" {
+			return k, c.Held
+		}
+		for _, f := range c.Fields {
+			if f.Path == k.Path && f.Held != "" {
+				return k, f.Held
+			}
+		}
+	}
+	return FieldKey{}, ""
 }
 
 // heldDown finds the first step that takes one of ids out of service and is held.

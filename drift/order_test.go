@@ -39,20 +39,15 @@ func TestOrderOfWhatGoes(t *testing.T) {
 	if diff := cmp.Diff([]string{"edge/main drain", "vm/web stop", "vm/web archive"}, keys(p)); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
-	if wait := change(t, p, "vm/web", drift.Stop).Wait; len(wait) != 1 || wait[0].String() != "edge/main drain" {
+	if wait := change(t, p, "vm/web", drift.Stop).LetGo; len(wait) != 1 || wait[0].String() != "edge/main drain of tls.routes[a.example.com]" {
 		t.Errorf("the stop waits for %v", wait)
 	}
 }
 
 // A name that moves to another guest leaves the old one before that goes.
 func TestOrderOfARouteThatMoves(t *testing.T) {
-	steps := map[string]drift.Steps{desired.KindVM: guests, desired.KindEdge: func(w *drift.World, r *desired.Resource, have *drift.Live, fields []drift.Field) []drift.Change {
-		all := edges(w, r, have, fields)
-		all[0].Frees = []desired.ID{"vm/old"}
-		return all
-	}}
 	p := plan(t, drift.Input{
-		Fleet: fleet(edge("a.example.com", "vm/new:443"), guest("new", "10.1.1.6")), Steps: steps,
+		Fleet:    fleet(edge("a.example.com", "vm/new:443"), guest("new", "10.1.1.6")),
 		Observed: drift.Observed{Lives: []drift.Live{up("old", "10.1.1.5"), {ID: "edge/main", Spec: edgeSpec("a.example.com", "10.1.1.5:443")}}},
 	})
 	want := []string{"vm/new create", "vm/new ready", "edge/main route", "vm/old stop", "vm/old archive"}
@@ -285,8 +280,10 @@ func TestAPlanAliasesNothing(t *testing.T) {
 		for j := range c.Wait {
 			c.Wait[j].ID = "spoilt"
 		}
-		for j := range c.Frees {
-			c.Frees[j] = "spoilt"
+		for j := range c.Fields {
+			for k := range c.Fields[j].Frees {
+				c.Fields[j].Frees[k] = "spoilt"
+			}
 		}
 	}
 	for i := range p.Notes {

@@ -78,7 +78,9 @@ func Make(in Input) (*Plan, error) {
 	return p, err
 }
 
-// add appends one resource's steps, each waiting for the one before.
+// add appends one resource's steps, each waiting for the one before. A drain
+// stands for itself: names that stay, since their guest does, must not keep
+// others from being routed.
 func (p *Plan) add(want *desired.Resource, changes []Change) {
 	for i := range changes {
 		c := &changes[i]
@@ -90,7 +92,7 @@ func (p *Plan) add(want *desired.Resource, changes []Change) {
 				c.Site = want.Site
 			}
 		}
-		if i > 0 {
+		if i > 0 && c.Step != Drain && changes[i-1].Step != Drain {
 			c.Wait = append(c.Wait, changes[i-1].Key)
 		}
 	}

@@ -54,7 +54,7 @@ func TestNothingWaitsForItsOwnLastStep(t *testing.T) {
 	steps := map[string]drift.Steps{desired.KindVM: func(world *drift.World, w *desired.Resource, have *drift.Live, fields []drift.Field) []drift.Change {
 		all := guests(world, w, have, fields)
 		for i := range all {
-			all[i].Frees = []desired.ID{"vm/a", "vm/b"}
+			all[i].Fields = []drift.Field{{Path: "tags", Frees: []desired.ID{"vm/a", "vm/b"}}}
 		}
 		return all
 	}}

@@ -96,11 +96,11 @@ edge/main drain
     tls.routes[a.example.com] 10.1.1.20:443 → 
 vm/new create
 play/base run after [vm/new create]
-edge/main route after [edge/main drain]
+edge/main route
     tls.routes[b.example.com] 10.1.1.20:443 → 10.1.1.21:443
     tls.routes[c.example.com] 10.1.1.21:443 → 10.1.1.21:8443
     tls.routes[d.example.com]  → vm/new:443 known after vm/new address after [play/base run vm/new create]
-vm/old delete after [edge/main drain edge/main route]
+vm/old delete after [edge/main drain of tls.routes[a.example.com] edge/main route of tls.routes[b.example.com]]
 `)
 	_, outcomes := b.turn()
 	for _, o := range outcomes {
@@ -166,7 +166,7 @@ func TestHandEdits(t *testing.T) {
 edge/main drain
     tls.routes[z.example.com] 10.1.1.8:443 → 
     tls.routes[~^x(?<y>.*)$] 10.1.1.7:443 → 
-edge/main route after [edge/main drain]
+edge/main route
     tls.default 10.6.6.6:443 → reject
     tls.routes[.lab.example.com]  → 10.1.1.2:443
     tls.routes[a.example.com] nas.lan:443 → 10.1.1.1:443
@@ -355,7 +355,7 @@ note DIR/berth/stream.conf: a reload of nginx was not seen to its end; it is mad
 			b.expect(text(b.plan()), `
 edge/main drain
     tls.routes[gone.example.com] perhaps nothing or 10.1.1.1:443 → 
-edge/main route after [edge/main drain]
+edge/main route
     tls.default perhaps reject → reject
     tls.listen perhaps LISTEN → LISTEN
     tls.routes[a.example.com] perhaps 10.1.1.2:443 or 10.1.1.1:443 → 10.1.1.2:443

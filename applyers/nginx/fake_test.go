@@ -183,6 +183,9 @@ func text(p *drift.Plan) string {
 		if len(c.Wait) > 0 {
 			line += fmt.Sprintf(" after %v", c.Wait)
 		}
+		if len(c.LetGo) > 0 {
+			line += fmt.Sprintf(" after %v", c.LetGo)
+		}
 		if c.Held != "" {
 			line += " held: " + c.Held
 		}

@@ -2,7 +2,6 @@ package nginx
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"berth/desired"
@@ -33,9 +32,9 @@ func (*Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, 
 	}
 	drain, route := plan.change(want.ID, drift.Drain), plan.change(want.ID, drift.Route)
 	for _, f := range fields {
+		f.Frees = plan.frees(f)
 		if f.After == (drift.Value{}) {
 			drain.Fields = append(drain.Fields, f)
-			drain.Frees = append(drain.Frees, plan.frees(f)...)
 			continue
 		}
 		if f.Held == "" {
@@ -43,7 +42,6 @@ func (*Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, 
 		}
 		f.Needs = plan.needs(f.Path)
 		route.Fields = append(route.Fields, f)
-		route.Frees = append(route.Frees, plan.frees(f)...)
 		if have == nil && f.Path == defaultPath {
 			// Without a default there can be no file at all.
 			route.Needs, route.Held = f.Needs, f.Held
@@ -52,8 +50,6 @@ func (*Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, 
 	var changes []drift.Change
 	for _, c := range []drift.Change{drain, route} {
 		if len(c.Fields) > 0 {
-			slices.Sort(c.Frees)
-			c.Frees = slices.Compact(c.Frees)
 			changes = append(changes, c)
 		}
 	}
