@@ -35,6 +35,8 @@ type Options struct {
 type Applyer struct {
 	opts  Options
 	count counter
+	// poll is how soon a task is first asked after.
+	poll time.Duration
 
 	mu       sync.Mutex
 	clusters map[string]*cluster
@@ -67,7 +69,7 @@ func New(o Options) *Applyer {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
-	return &Applyer{opts: o, clusters: make(map[string]*cluster), seen: make(map[desired.ID]place)}
+	return &Applyer{opts: o, poll: firstPoll, clusters: make(map[string]*cluster), seen: make(map[desired.ID]place)}
 }
 
 // Kinds are vm, ct and image.
@@ -117,6 +119,7 @@ func (a *Applyer) open(site *desired.Site) (*cluster, error) {
 		return nil, err
 	}
 	c := newCluster(site, w, a.opts.Now)
+	c.poll = a.poll
 	a.clusters[site.Name] = c
 	return c, nil
 }

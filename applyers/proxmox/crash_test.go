@@ -132,6 +132,7 @@ func (b *bench) killAt(n int, after bool) bool {
 	ctx, cancel := context.WithCancel(b.t.Context())
 	k := &killer{below: b.sim.Transport(), kill: cancel, after: after, left: n}
 	b.over = k
+	b.restart()
 	told := &events{}
 	if seen, err := b.a.Observe(ctx, b.fleet, scopeAll()); err == nil {
 		p, err := drift.Make(b.input(seen))

@@ -69,10 +69,10 @@ func imageSteps(w *drift.World, want *desired.Resource, fields []drift.Field) []
 }
 
 // removePath is kept in the stamp, since it counts when the manifest is gone.
-const (
-	removePath desired.Path = "lifecycle.remove"
-	destroy                 = "destroy"
-)
+const removePath desired.Path = "lifecycle.remove"
+
+// destroy is the word of lifecycle.remove for no archive.
+const destroy = "destroy"
 
 // planner plans the steps of one guest.
 type planner struct {

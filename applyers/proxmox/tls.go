@@ -22,10 +22,11 @@ func (e *pinError) Error() string {
 	return "the certificate's fingerprint is " + e.have + ", not the one that the site's tls.fingerprint names"
 }
 
-// isCertificate tells whether the peer's certificate was refused.
-func isCertificate(err error) bool {
+// distrusted tells whether the peer's certificate was refused.
+func distrusted(err error) bool {
 	var verify *tls.CertificateVerificationError
-	return errors.As(err, &verify)
+	var pin *pinError
+	return errors.As(err, &verify) || errors.As(err, &pin)
 }
 
 // systemTransport is the transport of a site by its manifest.

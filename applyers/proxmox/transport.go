@@ -109,7 +109,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // passing tells whether a read is worth another try.
 func passing(err error) bool {
-	if errors.Is(err, context.Canceled) {
+	if errors.Is(err, context.Canceled) || distrusted(err) {
 		return false
 	}
 	switch code := status(err); code {
@@ -199,8 +199,7 @@ func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response
 func sendError(err error) error {
 	var op *net.OpError
 	var dns *net.DNSError
-	var pin *pinError
-	if errors.As(err, &dns) || errors.As(err, &pin) || isCertificate(err) || errors.As(err, &op) && op.Op == "dial" {
+	if errors.As(err, &dns) || distrusted(err) || errors.As(err, &op) && op.Op == "dial" {
 		return &notSentError{err}
 	}
 	return err
