@@ -28,8 +28,10 @@ type Fleet struct {
 	// .berthignore.
 	Documents, Ignored int
 
-	// index finds resources by id; nil in a Fleet that Load did not make.
-	index map[ID]*Resource
+	// index finds those of indexed by id; it holds only as long as Resources is
+	// still that very list.
+	index   map[ID]*Resource
+	indexed []*Resource
 }
 
 // Resource is one thing that an applyer makes true.
@@ -67,8 +69,8 @@ func (r *Resource) Ignores(path Path) bool {
 
 // Resource finds a resource by its id; nil if there is none.
 func (f *Fleet) Resource(id ID) *Resource {
-	if r := f.index[id]; r != nil {
-		return r
+	if n := len(f.indexed); n > 0 && n == len(f.Resources) && &f.indexed[0] == &f.Resources[0] {
+		return f.index[id]
 	}
 	for _, r := range f.Resources {
 		if r.ID == id {

@@ -85,6 +85,11 @@ func TestLookups(t *testing.T) {
 	if hand.Resource("vm/web-1") == nil || hand.Resource("vm/none") != nil {
 		t.Error("a Fleet made by hand")
 	}
+	fewer := *f
+	fewer.Resources = slices.DeleteFunc(slices.Clone(f.Resources), func(r *Resource) bool { return r.ID == "vm/web-1" })
+	if fewer.Resource("vm/web-1") != nil || fewer.Resource("ct/cache") == nil {
+		t.Error("a Fleet that was changed")
+	}
 }
 
 // TestVars holds that a variable is never read otherwise than it was written.

@@ -67,6 +67,7 @@ func (l *loader) finish() {
 	for _, r := range l.fleet.Resources {
 		l.fleet.index[r.ID] = r
 	}
+	l.fleet.indexed = l.fleet.Resources
 	for _, r := range l.fleet.Resources {
 		slices.Sort(r.Needs)
 		r.Needs = slices.Compact(r.Needs)
