@@ -153,7 +153,7 @@ func (q *call) userGet() (any, error) {
 	}
 	tokens := map[string]any{}
 	for id, t := range u.tokens {
-		tokens[id] = t.show(false)
+		tokens[id] = t.show()
 	}
 	out := map[string]any{"enable": 1, "expire": 0, "tokens": tokens}
 	groups := []string{}
@@ -195,7 +195,7 @@ func (q *call) groupDelete() (any, error) {
 	return null{}, nil
 }
 
-func (t *token) show(withID bool) map[string]any {
+func (t *token) show() map[string]any {
 	sep := 0
 	if t.privsep {
 		sep = 1
@@ -204,7 +204,6 @@ func (t *token) show(withID bool) map[string]any {
 	if t.comment != "" {
 		out["comment"] = t.comment
 	}
-	_ = withID
 	return out
 }
 
@@ -227,7 +226,7 @@ func (q *call) tokenList() (any, error) {
 		return rows, nil
 	}
 	for _, id := range slices.Sorted(maps.Keys(u.tokens)) {
-		row := u.tokens[id].show(true)
+		row := u.tokens[id].show()
 		row["tokenid"] = id
 		rows = append(rows, row)
 	}
@@ -239,7 +238,7 @@ func (q *call) tokenGet() (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return t.show(false), nil
+	return t.show(), nil
 }
 
 func (q *call) tokenCreate() (any, error) {
@@ -280,7 +279,7 @@ func (q *call) tokenUpdate() (any, error) {
 	if e, ok := q.args["expire"]; ok {
 		t.expire = atoi(e)
 	}
-	return t.show(false), nil
+	return t.show(), nil
 }
 
 func (q *call) tokenDelete() (any, error) {

@@ -113,7 +113,7 @@ func (q *call) clone(kind string) (any, error) {
 		if kind == KindVM {
 			return nil, fail("unable to create VM %d: config file already exists", newid)
 		}
-		return nil, q.exists(newid, "")
+		return nil, q.exists(newid)
 	}
 	full := !src.template()
 	if f, ok := q.args["full"]; ok {

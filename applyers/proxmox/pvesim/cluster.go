@@ -32,6 +32,11 @@ type Options struct {
 	// LockWait is how long a write waits for the file lock of a guest that a
 	// task holds; a real server waits ten seconds. Zero: it is refused at once.
 	LockWait time.Duration
+	// SyncLimit is how long the proxy waits for a call that answers once its work
+	// is done; a real one gives up after 30 seconds with 596, while the work goes
+	// on. The work of such a call, a PUT of a VM's configuration that allocates,
+	// takes TaskTime("qmconfig"). Zero: it takes no time.
+	SyncLimit time.Duration
 	// Deaf makes guests ignore shutdown requests and the removal of network
 	// devices, as guests without an operating system do.
 	Deaf bool

@@ -118,23 +118,30 @@ func body(e exchange) map[string]any {
 
 // duration is how long the task that this exchange starts ran in the recording,
 // by what later exchanges show of it: polls that say running, locks of a stub,
-// lists with the task in them. Most tasks had ended at the first look.
+// lists with the task in them, file locks after the proxy gave up on a call. Most tasks had ended at the first look.
 func (r *replay) duration(string) time.Duration {
 	e := r.list[r.at]
 	upid, _ := body(e)["data"].(string)
-	if !strings.HasPrefix(upid, "UPID:") {
+	gaveUp := e.Response.Status == 596
+	if !strings.HasPrefix(upid, "UPID:") && !gaveUp {
 		return 0
 	}
 	last := -1
+	if gaveUp {
+		last = r.at
+	}
 	for j := r.at + 1; j < len(r.list); j++ {
 		o := r.list[j]
 		if o.Request == nil {
 			continue
 		}
-		if polled(o) == upid {
+		if upid != "" && polled(o) == upid {
 			if d, _ := body(o)["data"].(map[string]any); d["status"] == "stopped" {
 				break
 			}
+			last = j
+		}
+		if gaveUp && guestInPath(o.Request.URL) == guestInPath(e.Request.URL) && strings.Contains(o.Response.Reason, "can't lock file") {
 			last = j
 		}
 		if showsRunning(body(o), upid) || stub(o, e) || r.interrupts(o, upid) {
@@ -200,10 +207,6 @@ func (r *replay) play(e exchange) string {
 	req, err := r.request(e)
 	if err != nil {
 		return err.Error()
-	}
-	if e.Response.Status == 596 {
-		// The proxy gave up while the work went on.
-		r.c.Inject(Fault{Status: 596, AfterWork: true})
 	}
 	resp, err := r.c.Transport().RoundTrip(req)
 	if err != nil {

@@ -151,6 +151,9 @@ func (q *call) answer(format string, isAPI bool, bodyErr error) *answer {
 		}
 		data, _, err = q.work(false)
 	}
+	if slow := (slowCall{}); errors.As(err, &slow) {
+		data, err = null{}, q.wait(slow.task)
+	}
 	return q.render(format, data, err)
 }
 

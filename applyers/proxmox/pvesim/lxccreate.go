@@ -111,7 +111,7 @@ func (q *call) createCT() (any, error) {
 	if err := q.checkBridges(KindCT, conf); err != nil {
 		return nil, err
 	}
-	if err := q.exists(vmid, ""); err != nil {
+	if err := q.exists(vmid); err != nil {
 		return nil, err
 	}
 	g := newGuest(vmid, KindCT, q.node)

@@ -19,11 +19,8 @@ func (q *call) mayCreate(vmid string) error {
 }
 
 // exists refuses an id that is taken.
-func (q *call) exists(vmid int, noun string) error {
+func (q *call) exists(vmid int) error {
 	if g := q.guests[vmid]; g != nil {
-		if noun != "" {
-			return fail("%s %d already exists on node '%s'", noun, vmid, g.node)
-		}
 		return fail("%s %d already exists on node '%s'", g.noun(), vmid, g.node)
 	}
 	return nil
@@ -68,8 +65,8 @@ func (q *call) createVM() (any, error) {
 	if err := q.checkBridges(KindVM, conf); err != nil {
 		return nil, err
 	}
-	if g := q.guests[vmid]; g != nil {
-		return nil, fail("unable to create VM %d - %s %d already exists on node '%s'", vmid, g.noun(), vmid, g.node)
+	if err := q.exists(vmid); err != nil {
+		return nil, fail("unable to create VM %d - %s", vmid, strings.TrimSuffix(err.Error(), "\n"))
 	}
 	g := newGuest(vmid, KindVM, q.node)
 	g.conf["lock"], g.born = "create", q.now()

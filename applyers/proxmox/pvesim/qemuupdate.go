@@ -123,6 +123,9 @@ func (q *call) updateVM(async bool) (any, error) {
 	}
 	q.event(q.node, q.auth.full(), fmt.Sprintf("update VM %d: %s", vmid, ch.words))
 	if !async {
+		if d := q.syncTime(ch); d > 0 {
+			return nil, q.slowly(g, d, func(*task) error { return q.applyVM(nil, g, ch) })
+		}
 		return nil, q.applyVM(nil, g, ch)
 	}
 	upid := q.spawn(job{kind: "qmconfig", id: itoa(vmid), holds: []*guest{g}, run: func(t *task) error {
@@ -133,6 +136,19 @@ func (q *call) updateVM(async bool) (any, error) {
 		return q.applyVM(t, g, ch)
 	}})
 	return q.backgroundDelay(upid, vmid)
+}
+
+// syncTime is how long a change takes that is to be answered when it is done.
+func (q *call) syncTime(ch *change) time.Duration {
+	if q.opts.SyncLimit == 0 || q.opts.TaskTime == nil {
+		return 0
+	}
+	for k, v := range ch.set {
+		if _, _, makes := parseDrive(k, v).allocates(); isDrive(k) && makes {
+			return q.opts.TaskTime("qmconfig")
+		}
+	}
+	return 0
 }
 
 // backgroundDelay answers at once when the task ends in the time that the client

@@ -25,6 +25,9 @@ type task struct {
 	// until is the request that first sees the task's work, for a task of which
 	// the client is not told.
 	until int
+	// hidden is the work of a call that answers when it is done, see Options.SyncLimit.
+	hidden bool
+	err    error
 }
 
 func (t *task) logf(format string, args ...any) {
@@ -89,6 +92,35 @@ func (q *call) spawn(j job) string {
 	return t.upid
 }
 
+// slowCall is returned by a handler whose work goes on under the guest's file lock
+// while the client waits for the answer.
+type slowCall struct{ *task }
+
+func (slowCall) Error() string { return "the work goes on" }
+
+// slowly does the work of a call that answers when it is done.
+func (q *call) slowly(g *guest, d time.Duration, run func(*task) error) error {
+	now := q.now()
+	t := &task{node: q.node, auth: q.auth, start: now, end: now.Add(d), work: run, holds: []*guest{g}, hidden: true}
+	g.holder = t
+	q.tasks = append(q.tasks, t)
+	return slowCall{t}
+}
+
+// wait is the client's side of a slow call.
+func (q *call) wait(t *task) error {
+	d := t.end.Sub(t.start)
+	if !q.sleep(min(d, q.opts.SyncLimit)) {
+		return nil
+	}
+	if d > q.opts.SyncLimit {
+		return &apiError{status: 596, message: "Connection timed out", empty: true}
+	}
+	q.lock()
+	defer q.unlock()
+	return t.err
+}
+
 // advance ends the tasks that are due, in the order of their ends.
 func (c *Cluster) advance() {
 	for {
@@ -114,6 +146,10 @@ func (c *Cluster) finishTask(t *task) {
 		}
 	}
 	err := t.work(t)
+	if t.hidden {
+		t.err = err
+		return
+	}
 	switch {
 	case err != nil:
 		text := strings.TrimSuffix(err.Error(), "\n")
@@ -156,6 +192,9 @@ func (c *Cluster) Tasks() []Task {
 	defer c.unlock()
 	out := make([]Task, 0, len(c.tasks))
 	for _, t := range c.tasks {
+		if t.hidden {
+			continue
+		}
 		e := Task{UPID: t.upid, Node: t.node, Type: t.kind, ID: t.id, User: t.auth.full(), Started: t.start, Exit: t.exit, Log: slices.Clone(t.lines)}
 		if t.done {
 			e.Ended = t.end
@@ -243,7 +282,7 @@ func (q *call) seesTask(t *task) bool {
 func (q *call) tasksBy(done bool) []*task {
 	var out []*task
 	for _, t := range q.tasks {
-		if t.done == done {
+		if t.done == done && !t.hidden {
 			out = append(out, t)
 		}
 	}

@@ -225,3 +225,45 @@ func TestManyClients(t *testing.T) {
 		t.Error("one seed, two results")
 	}
 }
+
+// The proxy gives up on a call that takes long; its work goes on and succeeds, and
+// a retry meets the file lock.
+func TestProxyGivesUpOnSlowCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := 40 * time.Second
+		c, api := withVM(t, Options{SyncLimit: 30 * time.Second, LockWait: 5 * time.Second, TaskTime: func(string) time.Duration { return d }})
+		began := time.Now()
+		api.fails("PUT", vm100+"/config", form("scsi1", "local-lvm:1"), 596, "Connection timed out")
+		if got := time.Since(began); got != 30*time.Second {
+			t.Errorf("gave up after %s", got)
+		}
+		api.fails("PUT", vm100+"/config", form("scsi1", "local-lvm:1"), 500, "got timeout")
+		<-time.After(10 * time.Second)
+		if g, _ := c.Guest(100); g.Config["scsi1"] == "" || len(c.Tasks()) != 0 {
+			t.Errorf("the work was not done: %v, tasks %v", g.Config, c.Tasks())
+		}
+		d = 20 * time.Second
+		began = time.Now()
+		api.ok("PUT", vm100+"/config", form("scsi2", "local-lvm:1"))
+		if got := time.Since(began); got != d {
+			t.Errorf("took %s", got)
+		}
+		api.fails("PUT", vm100+"/config", form("scsi3", "local-lvm:vm-100-disk-77", "scsi4", "local-lvm:1"), 500, "does not exist")
+		// What allocates nothing takes no time.
+		began = time.Now()
+		api.ok("PUT", vm100+"/config", form("cores", "2"))
+		if got := time.Since(began); got != 0 {
+			t.Errorf("took %s", got)
+		}
+	})
+}
+
+// A clock that stands before the cluster's birth must not show.
+func TestClockTurnedBack(t *testing.T) {
+	clock := newHandClock()
+	_, api := withVM(t, Options{Now: clock.now})
+	clock.turn(-1000 * time.Hour)
+	if exit := api.task("POST", vm100+"/status/start", nil); exit != "OK" {
+		t.Errorf("exit = %s", exit)
+	}
+}
