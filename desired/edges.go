@@ -41,8 +41,28 @@ func (l *loader) edgeDocuments() {
 		l.checkIgnore(e.item, e.kind)
 	}
 	slices.SortFunc(l.edges, func(a, b *edge) int { return strings.Compare(a.name, b.name) })
+	l.clashes()
 	for _, g := range l.guests {
 		l.expose(g)
+	}
+}
+
+// clashes refuses two edges that keep one file or listen in one place: all are
+// on the agent's own machine.
+func (l *loader) clashes() {
+	files, listens := map[string]taken{}, map[string]taken{}
+	for _, e := range l.edges {
+		if has, ok := files[e.Nginx.Stream]; ok {
+			l.wrong(e.item, e.at("nginx", "stream"), "nginx.stream: %s is %s's file (%s): write another", e.Nginx.Stream, has.id, has.src.place())
+			continue
+		}
+		files[e.Nginx.Stream] = taken{e.id, e.at("nginx", "stream")}
+		for _, listen := range e.TLS.Listen {
+			if has, ok := listens[listen]; ok && has.id != e.id {
+				l.wrong(e.item, e.at("tls", "listen"), "tls.listen: %s is %s's (%s): write another", listen, has.id, has.src.place())
+			}
+			listens[listen] = taken{e.id, e.at("tls", "listen")}
+		}
 	}
 }
 

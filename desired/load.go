@@ -21,6 +21,8 @@ func Load(fsys fs.FS) (*Fleet, error) {
 		named:    map[ID]*document{},
 		seen:     map[Problem]bool{},
 		defaults: map[string]*tree{},
+
+		endpoints: map[string]taken{},
 		fleet: &Fleet{
 			Sites: map[string]*Site{}, Hosts: map[string]*Host{},
 			Users: map[string]*User{}, Images: map[string]*Image{},
@@ -68,6 +70,7 @@ type loader struct {
 	defaults  map[string]*tree
 	profiles  map[string]*profile
 	sites     map[string]*site
+	endpoints map[string]taken
 	hosts     map[string]*item
 	images    map[string]*imageUse
 	guests    []*guest

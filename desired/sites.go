@@ -76,6 +76,12 @@ func (l *loader) checkSite(s *site) {
 		l.wrong(s.item, s.src, "endpoints is missing: write the API's address, as in [https://10.1.1.11:8006]")
 	}
 	for _, node := range s.items("endpoints") {
+		// One cluster under two names would be planned for twice.
+		if has, ok := l.endpoints[node.text]; ok && node.form == scalarForm {
+			l.wrong(s.item, node.src, "endpoints: this is %s's as well (%s): a cluster is one Site", has.id, has.src.place())
+			continue
+		}
+		l.endpoints[node.text] = taken{s.id, node.src}
 		if complaint := badEndpoint(node.text); complaint != "" && node.form == scalarForm {
 			l.wrong(s.item, node.src, "endpoints: %s", complaint)
 		}
