@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"berth/applyers/proxmox/pvesim"
-	"berth/desired"
 	"berth/drift"
 )
 
@@ -390,4 +389,21 @@ func TestATaskThatFailsAfterASuccessfulAnswerIsAFailure(t *testing.T) {
 	})
 }
 
-var _ = desired.Running
+func TestAMACOfTheManifest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, edited(webYAML, "10.1.1.4}", "10.1.1.4, mac: 'aa:28:91:f5:3d:16'}"))
+		b.apply()
+		if got := nicMAC(b.guest(4001)); got != "AA:28:91:F5:3D:16" {
+			t.Errorf("it is %s", got)
+		}
+		b.settled()
+		b.sim.Edit("root@pam", 4001, map[string]string{"net0": "virtio=aa:28:91:f5:3D:16,bridge=vmbr0"})
+		b.settled()
+		b.sim.Edit("root@pam", 4001, map[string]string{"net0": "virtio=AA:00:00:00:00:01,bridge=vmbr0"})
+		b.apply()
+		b.settled()
+		if got := nicMAC(b.guest(4001)); got != "AA:28:91:F5:3D:16" {
+			t.Errorf("it became %s", got)
+		}
+	})
+}

@@ -94,7 +94,7 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 		return err, nil
 	}
 	if vm, ok := j.Want.Spec.(*desired.VM); ok && vm.CloudInit != nil && !errors.Is(err, applyers.ErrLeft) {
-		if cleaning := j.removeSeeds(ctx, ""); cleaning != nil {
+		if cleaning := j.removeSeeds(ctx); cleaning != nil {
 			j.p.Say("the uploaded seed is left for the next turn to remove: " + cleaning.Error())
 		}
 	}
@@ -248,7 +248,7 @@ func (j *job) complete(ctx context.Context) error {
 		return err
 	}
 	if g.stamp.Making {
-		if err := j.removeSeeds(ctx, ""); err != nil {
+		if err := j.removeSeeds(ctx); err != nil {
 			return fmt.Errorf("remove the uploaded seed: %w", err)
 		}
 		done := g.stamp

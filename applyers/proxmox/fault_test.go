@@ -291,3 +291,33 @@ func (b *bench) whole() {
 		}
 	}
 }
+
+func TestAnAnswerOnItsWayIsTakenWhenTheAgentStops(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := benchOn(t, pvesim.New(slowTasks()), cacheYAML)
+		ctx, cancel := context.WithCancel(t.Context())
+		b.sim.Inject(pvesim.Fault{
+			Method: "write", Path: "/nodes/*/lxc", Delay: time.Second,
+			Then: func() { time.AfterFunc(500*time.Millisecond, cancel) },
+		})
+		events := &events{}
+		b.turnIn(ctx, events)
+		if last := events.tasks[len(events.tasks)-1]; !strings.Contains(last, ":vzcreate:4002:") {
+			t.Errorf("tasks: %q", events.tasks)
+		}
+	})
+}
+
+func TestAStartThatDoesNotLastIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, cacheYAML)
+		b.sim.OnPower(func(g pvesim.Guest, running bool) {
+			if running {
+				b.sim.SetRunning(g.VMID, false)
+			}
+		})
+		if out := told(b.turn()); !strings.Contains(out, "start ct 4002: it stopped again at once") {
+			t.Errorf("outcome %s", out)
+		}
+	})
+}

@@ -28,10 +28,6 @@ func (j *job) seedDrive(ctx context.Context, vm *desired.VM, options params, ins
 		return errors.New("the site names no storage for seeds: set seeds, or images")
 	}
 	name := fmt.Sprintf("%s%s.raw", j.seedPrefix(), hex.EncodeToString(sum[:6]))
-	// What an attempt that was killed left behind.
-	if err := j.removeSeeds(ctx, name); err != nil {
-		return fmt.Errorf("remove old seeds: %w", err)
-	}
 	upid, err := j.upload(ctx, j.node, store, "import", name, image, hex.EncodeToString(sum[:]))
 	if err != nil {
 		return fmt.Errorf("upload the seed: %w", err)
@@ -103,9 +99,9 @@ func (j *job) buildSeed(vm *desired.VM, options params, instance string) ([]byte
 	return image, nil
 }
 
-// removeSeeds removes what was uploaded for this guest, save the file of one
-// name.
-func (j *job) removeSeeds(ctx context.Context, save string) error {
+// removeSeeds removes what was uploaded for this guest, in this attempt or in one
+// that was killed.
+func (j *job) removeSeeds(ctx context.Context) error {
 	store := j.seedStore()
 	if store == "" {
 		return nil
@@ -116,7 +112,7 @@ func (j *job) removeSeeds(ctx context.Context, save string) error {
 	}
 	for _, v := range volumes {
 		name := v.Volid[strings.LastIndexByte(v.Volid, '/')+1:]
-		if name == save || !strings.HasPrefix(name, j.seedPrefix()) {
+		if !strings.HasPrefix(name, j.seedPrefix()) {
 			continue
 		}
 		// One that is not there any more is a success (FACTS 7).
