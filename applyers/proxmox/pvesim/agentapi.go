@@ -13,7 +13,10 @@ type Interface struct {
 	Addresses []string
 }
 
-type agentState struct{ ifaces []Interface }
+type agentState struct {
+	ifaces []Interface
+	files  map[string]string
+}
 
 // SetGuestAgent lets the guest agent of a VM answer, with these network devices;
 // without a call it is not running. For a container it replaces what is made up
@@ -25,11 +28,52 @@ func (c *Cluster) SetGuestAgent(vmid int, ifaces ...Interface) {
 	if g == nil {
 		return
 	}
-	g.agent = &agentState{ifaces: ifaces}
 	if len(ifaces) == 0 {
 		g.agent = nil
+		return
+	}
+	g.agent = &agentState{ifaces: ifaces, files: cloneMap(g.files())}
+}
+
+// SetGuestFile lets the guest agent of a VM find a file, such as what cloud-init
+// leaves at /run/cloud-init/result.json. The agent must run, see SetGuestAgent.
+func (c *Cluster) SetGuestFile(vmid int, path, content string) {
+	c.lock()
+	defer c.unlock()
+	if g := c.guests[vmid]; g != nil && g.agent != nil {
+		g.agent.files[path] = content
 	}
 }
+
+func (g *guest) files() map[string]string {
+	if g.agent == nil {
+		return nil
+	}
+	return g.agent.files
+}
+
+// madeUp is the agent of a guest of which nobody said what it answers.
+func (g *guest) madeUp() *agentState {
+	a := &agentState{files: map[string]string{
+		"/run/cloud-init/result.json": `{"v1":{"datasource":"DataSourceNoCloud","errors":[]}}`,
+	}}
+	for i := range 32 {
+		n, _ := qemuProps()["net"].parseProps("net", g.conf["net"+itoa(i)])
+		if n["macaddr"] == "" {
+			continue
+		}
+		ip, _ := qemuProps()["ipconfig"].parseProps("ipconfig", g.conf["ipconfig"+itoa(i)])
+		addr := ip["ip"]
+		if _, err := netip.ParsePrefix(addr); err != nil {
+			addr = madeUpAddress(g.vmid)
+		}
+		a.ifaces = append(a.ifaces, Interface{Name: "eth" + itoa(i), MAC: n["macaddr"], Addresses: []string{addr, linkLocal(n["macaddr"]) + "/64"}})
+	}
+	return a
+}
+
+// madeUpAddress is what DHCP gives a guest.
+func madeUpAddress(vmid int) string { return "192.0.2." + itoa(100+vmid%100) + "/24" }
 
 func (q *call) agentCall() (any, error) {
 	g, err := q.find(KindVM)
@@ -43,13 +87,23 @@ func (q *call) agentCall() (any, error) {
 	if enabled["enabled"] != "1" {
 		return nil, fail("No QEMU guest agent configured")
 	}
-	if g.agent == nil {
+	agent := g.agent
+	if agent == nil && q.opts.Agents {
+		agent = g.madeUp()
+	}
+	if agent == nil {
 		return nil, fail("QEMU guest agent is not running")
 	}
 	var result any
 	switch q.args["command"] {
 	case "network-get-interfaces":
-		result = agentInterfaces(g.agent.ifaces)
+		result = agentInterfaces(agent.ifaces)
+	case "file-read":
+		content, ok := agent.files[q.args["file"]]
+		if !ok {
+			return nil, fail("Agent error: failed to open file '%s' (mode: 'r'): No such file or directory", q.args["file"])
+		}
+		return map[string]any{"content": content}, nil
 	case "ping":
 		result = map[string]any{}
 	case "info":
@@ -107,7 +161,7 @@ func (q *call) containerInterfaces() (any, error) {
 			var addrs []string
 			switch ip := p["ip"]; {
 			case ip == "dhcp":
-				addrs = append(addrs, "192.0.2."+itoa(100+g.vmid%100)+"/24")
+				addrs = append(addrs, madeUpAddress(g.vmid))
 			case ip != "" && ip != "manual":
 				addrs = append(addrs, ip)
 			}

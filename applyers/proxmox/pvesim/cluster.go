@@ -40,6 +40,10 @@ type Options struct {
 	// Deaf makes guests ignore shutdown requests and the removal of network
 	// devices, as guests without an operating system do.
 	Deaf bool
+	// Agents lets a guest agent run in every running VM that has it enabled, which
+	// tells made-up addresses and that cloud-init has ended well. Without it an
+	// agent runs where SetGuestAgent says so.
+	Agents bool
 	// Bare makes the nodes lack what the node of the recordings lacked: KVM and
 	// Proxmox's own QEMU build (a running disk can be neither grown, moved nor
 	// cloned, and a running VM has no snapshots), the EFI images, AppArmor (a

@@ -7,6 +7,10 @@ import (
 
 const gib = 1 << 30
 
+// keptCopy is up to which length the bytes of an imported file are kept, so that a
+// stand-in for a guest can read its seed.
+const keptCopy = 1 << 20
+
 // drive is a parsed drive or mount point.
 type drive map[string]string
 
@@ -272,6 +276,9 @@ func (q *call) copyVolume(t *task, src *volume, drive string, vmid int, s *stora
 		return nil, err
 	}
 	v.sum = src.sum
+	if src.data != nil && format == src.format && len(src.data) <= keptCopy {
+		v.data = src.data
+	}
 	if t != nil {
 		n := humanSize(src.size)
 		t.logf("transferred 0.0 B of %s (0.00%%)", n)

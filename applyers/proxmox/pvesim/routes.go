@@ -175,6 +175,10 @@ func qemuRoutes() []*endpoint {
 		ep("GET "+vmAt+"/cloudinit", vmPerm("VM.Audit"), "", (*call).cloudInitPending),
 		ep("GET "+vmAt+"/cloudinit/dump", vmPerm("VM.Audit"), "type str req enum=user|network|meta", (*call).cloudInitDump),
 		ep("POST "+vmAt+"/agent/{command}", vmPerm("VM.Monitor"), "", (*call).agentCall),
+		forwarded(ep("GET "+vmAt+"/agent/file-read", vmPerm("VM.Monitor"), "file str req", func(q *call) (any, error) {
+			q.args["command"] = "file-read"
+			return q.agentCall()
+		})),
 		forwarded(ep("GET "+vmAt+"/agent/{command}", vmPerm("VM.Monitor"), "", (*call).agentCall)),
 		ep("POST "+vmAt+"/status/suspend", vmPerm("VM.PowerMgmt"), "skiplock bool\nstatestorage str\ntodisk bool", func(q *call) (any, error) { return q.qmSimple("qmpause", true) }),
 		ep("POST "+vmAt+"/status/resume", vmPerm("VM.PowerMgmt"), "nocheck bool\nskiplock bool", func(q *call) (any, error) { return q.qmSimple("qmresume", false) }),

@@ -63,7 +63,9 @@ type Volume struct {
 	Content string // images, rootdir, iso, vztmpl, import, backup, snippets
 	// Used is what the volume takes; AddVolume calculates it when it is zero.
 	Used int64
-	Data []byte // of uploaded and downloaded files, else nil
+	// Data holds the bytes of uploaded and downloaded files, and of disks that were
+	// made from small ones; otherwise it is nil.
+	Data []byte
 	// SHA256 is the sum of the file that the volume was made from, followed
 	// through imports and clones; empty for a blank disk.
 	SHA256 string
