@@ -175,3 +175,55 @@ func TestATokenThatCannotBeReadMakesItsSiteUnknown(t *testing.T) {
 		t.Error("nonsense is a task")
 	}
 }
+
+// TestTheRightsThatSuffice makes guests, changes and deletes them with these
+// rights alone, each of which is needed. Beside them Sys.Audit on / tells of
+// quorum, Sys.Syslog on / who changed what, and VM.Monitor what the guest agent
+// knows.
+func TestTheRightsThatSuffice(t *testing.T) {
+	needed := strings.Fields(`VM.Allocate VM.Audit VM.Config.CPU VM.Config.Disk VM.Config.HWType VM.Config.Memory VM.Config.Network
+		VM.Config.Options VM.PowerMgmt Datastore.Allocate Datastore.AllocateSpace Datastore.AllocateTemplate SDN.Use Sys.AccessNetwork Sys.Modify`)
+	run := func(t *testing.T, privs []string) string {
+		var out string
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, webYAML, cacheYAML)
+			b.token = b.sim.AddToken("least@pve", "agent", true, pvesim.ACL{Path: "/", Privs: privs, Propagate: true})
+			out = told(b.turn())
+			for _, blind := range b.plan().Blind {
+				out += string(blind.ID) + " is unknown: " + blind.Reason
+			}
+			if strings.Contains(out, "failed") || strings.Contains(out, "unknown") {
+				return
+			}
+			b.settled()
+			b.manifests(edited(webYAML, "size: 8GiB", "size: 9GiB", "size: 1GiB", "size: 2GiB"))
+			out += told(b.turn())
+			b.manifests(webYAML+"state: absent\n", cacheYAML+"state: absent\n")
+			out += told(b.turn())
+		})
+		return out
+	}
+	if out := run(t, needed); strings.Contains(out, "failed") {
+		t.Errorf("outcome %s", out)
+	}
+	for _, one := range needed {
+		rest := slices.DeleteFunc(slices.Clone(needed), func(p string) bool { return p == one })
+		if out := run(t, rest); !strings.Contains(out, "failed") && !strings.Contains(out, "unknown") {
+			t.Errorf("it goes without %s, too: %s", one, out)
+		}
+	}
+}
+
+func TestGuestsUnderHAAreNotStartedOrStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML)
+		b.apply()
+		if err := b.a.clusters["home"].write(t.Context(), "POST", "/cluster/ha/resources", params{"sid": "vm:4001"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		b.manifests(webYAML + "state: stopped\n")
+		if out := told(b.turn()); !strings.Contains(out, "vm/web-1 stop: held: it is managed by HA") {
+			t.Errorf("outcome %s", out)
+		}
+	})
+}
