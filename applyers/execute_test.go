@@ -201,11 +201,22 @@ func TestExecuteLeavesOutFields(t *testing.T) {
 		alone  bool
 		want   string
 		routed []desired.Path
+		// results tell of the field that was left out, so that it does not look
+		// done.
+		results map[desired.Path]string
 	}{
-		"the others go on":          {fails, false, "edge/e route done", []desired.Path{"tls.routes[b.example.com]"}},
-		"nothing is left":           {fails, true, "edge/e route skipped: waits for vm/a ready, which was skipped", nil},
-		"the value stays unknown":   {nothing, true, "edge/e route skipped: vm/a address is still not known", nil},
-		"unknown, the others go on": {nothing, false, "edge/e route done", []desired.Path{"tls.routes[b.example.com]"}},
+		"the others go on": {
+			fails, false, "edge/e route done",
+			[]desired.Path{"tls.routes[b.example.com]"},
+			map[desired.Path]string{"tls.routes[a.example.com]": "waits for vm/a ready, which was skipped", "tls.routes[b.example.com]": ""},
+		},
+		"nothing is left":         {fails, true, "edge/e route skipped: waits for vm/a ready, which was skipped", nil, nil},
+		"the value stays unknown": {nothing, true, "edge/e route skipped: vm/a address is still not known", nil, nil},
+		"unknown, the others go on": {
+			nothing, false, "edge/e route done",
+			[]desired.Path{"tls.routes[b.example.com]"},
+			map[desired.Path]string{"tls.routes[a.example.com]": "vm/a address is still not known", "tls.routes[b.example.com]": ""},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -231,6 +242,9 @@ func TestExecuteLeavesOutFields(t *testing.T) {
 				}
 				if diff := cmp.Diff(row.routed, routed); diff != "" {
 					t.Errorf("routed (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(row.results, outcomes[2].Results); diff != "" {
+					t.Errorf("results (-want +got):\n%s", diff)
 				}
 			})
 		})
@@ -286,7 +300,7 @@ func TestExecuteWaitsForWhatLetsGo(t *testing.T) {
 				}}
 				old, older := step("vm/old stop"), step("vm/older stop")
 				route := drift.Key{ID: "edge/e", Step: drift.Route}
-				old.LetGo, older.LetGo = []drift.FieldKey{{Key: route, Path: a}}, []drift.FieldKey{{Key: route, Path: b}}
+				old.WaitFields, older.WaitFields = []drift.FieldKey{{Key: route, Path: a}}, []drift.FieldKey{{Key: route, Path: b}}
 				e := execution(act, old, older, step("vm/a create"), step("vm/a ready", "vm/a create"), routeBoth())
 				e.World = drift.NewWorld(edgeFleet(), nil)
 				if diff := cmp.Diff(row.want, told(execute(t, t.Context(), e))[:2]); diff != "" {
@@ -571,6 +585,19 @@ func TestExecuteProgressFromManyGoroutines(t *testing.T) {
 			if len(o.Lines) != 10 || len(o.Tasks) != 10 || len(o.Results) != 10 {
 				t.Errorf("%s: %d lines, %d tasks, %d results", o.Key, len(o.Lines), len(o.Tasks), len(o.Results))
 			}
+		}
+	})
+}
+
+// What the planner holds since it waits for itself is told as held, not lost.
+func TestExecuteTellsACircle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, b := step("vm/a create", "vm/b create"), step("vm/b create", "vm/a create")
+		a.Held, b.Held = "waits for itself", "waits for itself"
+		outcomes := execute(t, t.Context(), execution(&actor{}, a, b, step("vm/c create", "vm/a create")))
+		want := []string{"vm/a create held: waits for itself", "vm/b create held: waits for itself", "vm/c create skipped: waits for vm/a create, which is held"}
+		if diff := cmp.Diff(want, told(outcomes)); diff != "" {
+			t.Errorf("outcomes (-want +got):\n%s", diff)
 		}
 	})
 }

@@ -1,6 +1,8 @@
 package drift
 
 import (
+	"encoding/json"
+
 	"berth/desired"
 )
 
@@ -53,6 +55,15 @@ type Value struct {
 	Secret bool `json:"secret,omitempty"`
 }
 
+// MarshalJSON leaves out what a secret is.
+func (v Value) MarshalJSON() ([]byte, error) {
+	type plain Value
+	if v.Secret {
+		v.Text = ""
+	}
+	return json.Marshal(plain(v))
+}
+
 // Origin tells which side moved since the last applied commit.
 type Origin string
 
@@ -78,9 +89,20 @@ type Field struct {
 	// in this plan. Where one fails, the field is skipped and the others go on.
 	Needs []desired.ID `json:"needs,omitempty"`
 	Wait  []Key        `json:"wait,omitempty"`
+	// NeedsFields are single fields of other resources that this one waits for,
+	// where their change concerns others, too: a playbook on the host that a name
+	// leads to. WaitFields are those of them that this plan does.
+	NeedsFields []FieldNeed `json:"needsFields,omitempty"`
+	WaitFields  []FieldKey  `json:"waitFields,omitempty"`
 	// Frees are resources that this field lets go of: what takes them out of
 	// service waits for it.
 	Frees []desired.ID `json:"frees,omitempty"`
+}
+
+// FieldNeed names a field of a resource, whatever step does it.
+type FieldNeed struct {
+	ID   desired.ID   `json:"id"`
+	Path desired.Path `json:"path"`
 }
 
 // FieldKey names a field of a change.
@@ -104,9 +126,9 @@ type Change struct {
 	// steps of this plan to finish first.
 	Needs []desired.ID `json:"needs,omitempty"`
 	Wait  []Key        `json:"wait,omitempty"`
-	// LetGo are fields of other changes that must have been done first, since
-	// they free this resource.
-	LetGo []FieldKey `json:"letGo,omitempty"`
+	// WaitFields are fields of other changes that must have been done first,
+	// since they let go of this resource.
+	WaitFields []FieldKey `json:"waitFields,omitempty"`
 	// Lanes bound what runs at once: "site:home", "node:home/pve1",
 	// "guest:home/4001004", "host:edge".
 	Lanes []string `json:"lanes,omitempty"`

@@ -42,8 +42,14 @@ func Protection() Guard {
 	return func(w *World, p *Plan) {
 		for i := range p.Changes {
 			c := &p.Changes[i]
-			if live := w.Live(c.ID); c.Step.Destructive() && live != nil && live.Protected {
+			if !c.Step.Destructive() {
+				continue
+			}
+			if live := w.Live(c.ID); live != nil && live.Protected {
 				c.hold("it is protected: take the protection off on Proxmox first (Options, Protection: No)")
+			}
+			if g := w.Fleet.Guest(c.ID); g != nil && g.Protection {
+				c.hold("its manifest protects it: take `protection: true` out first")
 			}
 		}
 	}

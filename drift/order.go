@@ -45,16 +45,25 @@ func (p *Plan) order(w *World) {
 					f.Held = p.missing(w, need)
 				}
 			}
-			p.holdUnknown(w, f)
+			p.holdUnknown(w, f, up)
 		}
 	}
 	all := p.byKey()
-	for _, c := range p.Changes {
-		for _, f := range c.Fields {
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		for j := range c.Fields {
+			f := &c.Fields[j]
+			for _, need := range f.NeedsFields {
+				for _, k := range up[need.ID] {
+					if need.ID != c.ID && all[k].has(need.Path) {
+						f.WaitFields = append(f.WaitFields, FieldKey{k, need.Path})
+					}
+				}
+			}
 			for _, freed := range f.Frees {
 				if len(down[freed]) > 0 && freed != c.ID {
 					first := all[down[freed][0]]
-					first.LetGo = append(first.LetGo, FieldKey{c.Key, f.Path})
+					first.WaitFields = append(first.WaitFields, FieldKey{c.Key, f.Path})
 				}
 			}
 		}
@@ -94,18 +103,23 @@ func (p *Plan) byKey() map[Key]*Change {
 }
 
 // holdUnknown holds a field whose value nobody in this plan will make known.
-func (p *Plan) holdUnknown(w *World, f *Field) {
-	if f.After.From == "" || f.Held != "" || len(f.Wait) > 0 {
+func (p *Plan) holdUnknown(w *World, f *Field, up map[desired.ID][]Key) {
+	if f.After.From == "" || f.Held != "" {
 		return
 	}
-	id, fact, _ := strings.Cut(f.After.From, " ")
-	if w.Live(desired.ID(id)) == nil {
-		f.Held = id + " is not there and not planned in this turn"
-		return
+	text, fact, _ := strings.Cut(f.After.From, " ")
+	id := desired.ID(text)
+	tells := func(k Key) bool {
+		return slices.Contains([]Step{Create, Restore, Start, Reboot, Ready}, k.Step)
 	}
-	f.Held = fmt.Sprintf("%s has no known %s: give it a static address or a reservation, or enable its guest agent", id, fact)
-	if fact != desired.FactAddress {
-		f.Held = fmt.Sprintf("%s has no known %s", id, fact)
+	switch {
+	case slices.ContainsFunc(up[id], tells):
+	case w.Live(id) == nil:
+		f.Held = text + " is not there and not planned in this turn"
+	case fact == desired.FactAddress:
+		f.Held = text + " has no known address: give it a static address or a reservation, or enable its guest agent"
+	default:
+		f.Held = text + " has no known " + fact
 	}
 }
 
@@ -116,20 +130,27 @@ func dedupe(keys []Key) []Key {
 
 func compareKeys(a, b Key) int { return strings.Compare(a.String(), b.String()) }
 
-// waits are all keys that a change waits for, its fields' included.
-func (c *Change) waits() []Key {
+// Waits are all steps that a change waits for, its fields' included, each once.
+func (c *Change) Waits() []Key {
 	all := slices.Clone(c.Wait)
+	fields := c.WaitFields
 	for _, f := range c.Fields {
 		all = append(all, f.Wait...)
+		fields = append(slices.Clip(fields), f.WaitFields...)
 	}
-	for _, k := range c.LetGo {
+	for _, k := range fields {
 		all = append(all, k.Key)
 	}
-	return all
+	return dedupe(all)
+}
+
+// has tells whether the change has a field of a path.
+func (c *Change) has(path desired.Path) bool {
+	return slices.ContainsFunc(c.Fields, func(f Field) bool { return f.Path == path })
 }
 
 // sort is Kahn's, with ties kept in the order in which the changes came. What
-// is left over waits for itself: it is held, and the circle is named.
+// is left over waits for itself, or for what does.
 func (p *Plan) sort() {
 	done := make(map[Key]bool)
 	there := make(map[Key]bool)
@@ -141,7 +162,7 @@ func (p *Plan) sort() {
 	for len(rest) > 0 {
 		var later []Change
 		for _, c := range rest {
-			free := !slices.ContainsFunc(c.waits(), func(k Key) bool { return there[k] && !done[k] })
+			free := !slices.ContainsFunc(c.Waits(), func(k Key) bool { return there[k] && !done[k] })
 			if free {
 				done[c.Key] = true
 				sorted = append(sorted, c)
@@ -150,19 +171,53 @@ func (p *Plan) sort() {
 			}
 		}
 		if len(later) == len(rest) {
-			circle := make([]string, len(rest))
-			for i, c := range rest {
-				circle[i] = c.String()
-			}
-			for i := range rest {
-				rest[i].Held = "waits for itself: " + strings.Join(circle, " → ") + "; take one of these needs out"
-			}
+			holdCircles(rest, done)
 			sorted = append(sorted, rest...)
 			break
 		}
 		rest = later
 	}
 	p.Changes = sorted
+}
+
+// holdCircles holds the changes that wait for themselves, and names each circle.
+func holdCircles(rest []Change, done map[Key]bool) {
+	at := make(map[Key]int, len(rest))
+	for i := range rest {
+		at[rest[i].Key] = i
+	}
+	// Each of rest waits for another of rest: walking on leads into a circle.
+	next := func(i int) int {
+		for _, k := range rest[i].Waits() {
+			if j, left := at[k]; left && !done[k] {
+				return j
+			}
+		}
+		return i
+	}
+	seen := make(map[int]bool)
+	for i := range rest {
+		var path []int
+		for !seen[i] {
+			seen[i] = true
+			path = append(path, i)
+			i = next(i)
+		}
+		start := slices.Index(path, i)
+		if start < 0 {
+			continue
+		}
+		names := make([]string, 0, len(path))
+		for _, j := range path[start:] {
+			names = append(names, rest[j].String())
+		}
+		reason := "waits for itself: " + strings.Join(append(names, names[0]), " → ") + "; take one of these needs out"
+		for _, j := range path[start:] {
+			if rest[j].Held == "" {
+				rest[j].Held = reason
+			}
+		}
+	}
 }
 
 // spread carries holds along the waits, by name: what waits for a held step is
@@ -182,7 +237,7 @@ func (p *Plan) spread() {
 				changed = true
 				continue
 			}
-			if k, why := heldField(all, c.LetGo); why != "" {
+			if k, why := heldField(all, c.WaitFields); why != "" {
 				c.Held = fmt.Sprintf("waits for %s, which is held: %s", k, why)
 				changed = true
 				continue
@@ -194,6 +249,9 @@ func (p *Plan) spread() {
 				}
 				if blocker := heldAmong(all, f.Wait); blocker != nil {
 					f.Held = fmt.Sprintf("waits for %s, which is held", blocker.Key)
+					changed = true
+				} else if k, why := heldField(all, f.WaitFields); why != "" {
+					f.Held = fmt.Sprintf("waits for %s, which is held: %s", k, why)
 					changed = true
 				} else if stays := heldDown(all, f.Frees...); stays != nil && c.Step == Drain {
 					f.Held = fmt.Sprintf("%s is held, so its names stay", stays.Key)

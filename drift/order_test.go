@@ -39,7 +39,7 @@ func TestOrderOfWhatGoes(t *testing.T) {
 	if diff := cmp.Diff([]string{"edge/main drain", "vm/web stop", "vm/web archive"}, keys(p)); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
-	if wait := change(t, p, "vm/web", drift.Stop).LetGo; len(wait) != 1 || wait[0].String() != "edge/main drain of tls.routes[a.example.com]" {
+	if wait := change(t, p, "vm/web", drift.Stop).WaitFields; len(wait) != 1 || wait[0].String() != "edge/main drain of tls.routes[a.example.com]" {
 		t.Errorf("the stop waits for %v", wait)
 	}
 }

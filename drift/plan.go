@@ -65,6 +65,9 @@ func Make(in Input) (*Plan, error) {
 			p.add(nil, steps(w, nil, live, nil))
 		}
 	}
+	if err := p.unique(); err != nil {
+		return nil, err
+	}
 	p.order(w)
 	for _, guard := range in.Guards {
 		guard(w, p)
@@ -97,6 +100,18 @@ func (p *Plan) add(want *desired.Resource, changes []Change) {
 		}
 	}
 	p.Changes = append(p.Changes, changes...)
+}
+
+// unique makes sure that a key names one change.
+func (p *Plan) unique() error {
+	seen := make(map[Key]bool, len(p.Changes))
+	for _, c := range p.Changes {
+		if seen[c.Key] {
+			return fmt.Errorf("plan %s: an applyer plans it twice", c.Key)
+		}
+		seen[c.Key] = true
+	}
+	return nil
 }
 
 // origins tells for each field whether Git or live has moved since the last

@@ -29,7 +29,7 @@ func NewWorld(fleet *desired.Fleet, lives []Live) *World {
 	}
 	for _, id := range slices.Sorted(maps.Keys(w.lives)) {
 		live := w.lives[id]
-		if a := live.Facts[desired.FactAddress]; a != "" {
+		if a := live.Facts[desired.FactAddress]; a != "" && !live.Archived {
 			w.addrs[a] = id
 		}
 	}

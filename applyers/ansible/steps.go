@@ -33,7 +33,7 @@ func (a *Applyer) Steps(w *drift.World, want *desired.Resource, _ *drift.Live, f
 		f.Needs = append(f.Needs, run.Guest)
 		for _, other := range earlier {
 			if slices.Contains(other.Spec.(*desired.Playbook).Targets, run.Guest) {
-				f.Needs = append(f.Needs, other.ID)
+				f.NeedsFields = append(f.NeedsFields, drift.FieldNeed{ID: other.ID, Path: f.Path})
 			}
 		}
 		due = append(due, f)

@@ -102,6 +102,7 @@ func TestOrder(t *testing.T) {
 		Needs []desired.ID
 		Wait  []drift.Key
 		Hosts map[string][]desired.ID
+		After map[string][]drift.FieldKey
 		Lanes []string
 	}
 	have := make(map[string]wait)
@@ -109,6 +110,9 @@ func TestOrder(t *testing.T) {
 		w := wait{Needs: c.Needs, Wait: c.Wait, Hosts: make(map[string][]desired.ID), Lanes: c.Lanes}
 		for _, f := range c.Fields {
 			w.Hosts[hostOf(f.Path)] = f.Needs
+			if f.WaitFields != nil {
+				w.After = map[string][]drift.FieldKey{hostOf(f.Path): f.WaitFields}
+			}
 		}
 		have[c.String()] = w
 	}
@@ -116,7 +120,8 @@ func TestOrder(t *testing.T) {
 		"play/base run": {Hosts: map[string][]desired.ID{"a": {"vm/a"}, "b": {"vm/b"}}, Lanes: []string{"play"}},
 		"play/web run": {
 			Needs: []desired.ID{"edge/main"}, Lanes: []string{"play"},
-			Hosts: map[string][]desired.ID{"b": {"vm/b", "play/base"}, "c": {"vm/c"}},
+			Hosts: map[string][]desired.ID{"b": {"vm/b"}, "c": {"vm/c"}},
+			After: map[string][]drift.FieldKey{"b": {{Key: drift.Key{ID: "play/base", Step: drift.Run}, Path: "hosts.b"}}},
 		},
 		"play/last run": {
 			Needs: []desired.ID{"play/base"}, Wait: []drift.Key{{ID: "play/base", Step: drift.Run}}, Lanes: []string{"play"},

@@ -183,8 +183,8 @@ func text(p *drift.Plan) string {
 		if len(c.Wait) > 0 {
 			line += fmt.Sprintf(" after %v", c.Wait)
 		}
-		if len(c.LetGo) > 0 {
-			line += fmt.Sprintf(" after %v", c.LetGo)
+		if len(c.WaitFields) > 0 {
+			line += fmt.Sprintf(" after %v", c.WaitFields)
 		}
 		if c.Held != "" {
 			line += " held: " + c.Held
@@ -197,6 +197,9 @@ func text(p *drift.Plan) string {
 			}
 			if len(f.Wait) > 0 {
 				line += fmt.Sprintf(" after %v", f.Wait)
+			}
+			if len(f.WaitFields) > 0 {
+				line += fmt.Sprintf(" after %v", f.WaitFields)
 			}
 			if f.Held != "" {
 				line += " held: " + f.Held
@@ -240,7 +243,7 @@ func (guests) Steps(_ *drift.World, want *desired.Resource, have *drift.Live, _ 
 	case want == nil:
 		return []drift.Change{{Key: drift.Key{ID: have.ID, Step: drift.Delete}}}
 	case want.ID.Kind() == desired.KindPlaybook:
-		return []drift.Change{{Key: drift.Key{ID: want.ID, Step: drift.Run}, Needs: want.Needs}}
+		return []drift.Change{{Key: drift.Key{ID: want.ID, Step: drift.Run}, Needs: want.Needs, Fields: []drift.Field{{Path: "hosts.new"}}}}
 	case have == nil:
 		return []drift.Change{{Key: drift.Key{ID: want.ID, Step: drift.Create}}}
 	}

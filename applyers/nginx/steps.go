@@ -40,7 +40,7 @@ func (*Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, 
 		if f.Held == "" {
 			f.Held = unfit(f, spec)
 		}
-		f.Needs = plan.needs(f.Path)
+		f.Needs, f.NeedsFields = plan.needs(f.Path)
 		route.Fields = append(route.Fields, f)
 		if have == nil && f.Path == defaultPath {
 			// Without a default there can be no file at all.
@@ -66,14 +66,17 @@ func (planner) change(id desired.ID, step drift.Step) drift.Change {
 	return drift.Change{Key: drift.Key{ID: id, Step: step}, Lanes: []string{"host:edge"}}
 }
 
-// needs are the guest that a name goes to, and the playbooks that make what it
-// serves.
-func (p planner) needs(path desired.Path) []desired.ID {
+// needs are the guest that a name goes to, and what playbooks do there to make
+// what it serves.
+func (p planner) needs(path desired.Path) (guest []desired.ID, runs []drift.FieldNeed) {
 	id, _, ok := p.targets[path].Guest()
 	if !ok || !id.Guest() {
-		return nil
+		return nil, nil
 	}
-	return append([]desired.ID{id}, p.playbooks[id]...)
+	for _, play := range p.playbooks[id] {
+		runs = append(runs, drift.FieldNeed{ID: play, Path: desired.Path("hosts").Sub(id.Name())})
+	}
+	return []desired.ID{id}, runs
 }
 
 // frees are the guests of ours that a name goes to now and will not any more.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 
 	"berth/agent/internal/journal"
 	"berth/applyers"
@@ -20,14 +21,20 @@ func (t *Turner) resume(ctx context.Context, kinds map[string]applyers.Applyer, 
 		return fmt.Errorf("read the journal: %w", err)
 	}
 	for _, l := range left {
-		if r, ok := kinds[l.ID.Kind()].(applyers.Resumer); ok {
-			for _, task := range l.Tasks {
-				t.Log.Info("waiting for a task of an earlier turn", "turn", l.Turn, "resource", l.ID, "step", l.Step, "task", task)
-				if err := r.Resume(ctx, fleet, task); err != nil {
-					return fmt.Errorf("wait for task %s of turn %s: %w", task, l.Turn, err)
-				}
+		r, ok := kinds[l.ID.Kind()].(applyers.Resumer)
+		if !ok {
+			continue
+		}
+		for _, task := range l.Tasks {
+			t.Log.InfoContext(ctx, "waiting for a task of an earlier turn",
+				slog.String("turn", l.Turn), slog.String("resource", string(l.ID)), slog.String("step", string(l.Step)), slog.String("task", task))
+			if err := r.Resume(ctx, fleet, task); err != nil {
+				return fmt.Errorf("wait for task %s of turn %s: %w", task, l.Turn, err)
 			}
 		}
+	}
+	// A turn is settled as a whole, when nothing of any is left.
+	for _, l := range left {
 		if err := t.Journal.Settle(l.Turn); err != nil {
 			return fmt.Errorf("write the journal: %w", err)
 		}

@@ -457,11 +457,16 @@ func TestStoppedAgentPicksItsTasksUp(t *testing.T) {
 	turner := newTurner(t, r, c)
 	c.hangs["image/debian@home fetch"] = make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
-	time.AfterFunc(20*time.Millisecond, cancel)
+	turner.Watch = func(e applyers.Event) {
+		if e.Task != "" {
+			cancel() // The task has begun: now the agent is told to stop.
+		}
+	}
 	rep, err := turner.Run(ctx, turn.Request{Mode: report.Run})
 	if err != nil || rep.Summary.Left == 0 {
 		t.Fatalf("stopped in mid-plan: %+v, %v", rep, err)
 	}
+	turner.Watch = nil
 	wantMade(t, c)
 	c.mu.Lock()
 	delete(c.hangs, "image/debian@home fetch")
