@@ -46,7 +46,21 @@ type Host struct {
 // authorizedKey is a line of authorized_keys that may log in as root.
 func (n *Network) Host(t testing.TB, name, address, authorizedKey string) *Host {
 	t.Helper()
-	n.hosts++
+	h, err := n.Add(t.Context(), name, address, authorizedKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := h.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return h
+}
+
+// Add is Host for goroutines other than the test's own, where no test can be
+// ended: whoever adds a machine stops it, too.
+func (n *Network) Add(ctx context.Context, name, address, authorizedKey string) (*Host, error) {
 	h := &Host{
 		network:   n,
 		name:      name,
@@ -55,9 +69,9 @@ func (n *Network) Host(t testing.TB, name, address, authorizedKey string) *Host 
 		dir:       filepath.Join(n.dir, name),
 	}
 	if err := h.write(authorizedKey); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	port := "tap" + strconv.Itoa(n.hosts)
+	port := "tap" + strconv.FormatInt(n.hosts.Add(1), 10)
 	for _, args := range [][]string{
 		{"netns", "add", h.namespace},
 		{"-n", n.Namespace(), "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", h.namespace},
@@ -65,16 +79,11 @@ func (n *Network) Host(t testing.TB, name, address, authorizedKey string) *Host 
 		{"-n", h.namespace, "link", "set", "lo", "up"},
 		{"-n", h.namespace, "addr", "add", address + "/16", "dev", "eth0"},
 	} {
-		if err := ip(t.Context(), args...); err != nil {
-			t.Fatal(err)
+		if err := ip(ctx, args...); err != nil {
+			return nil, fmt.Errorf("make host %s: %w", name, err)
 		}
 	}
-	t.Cleanup(func() {
-		if err := h.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	return h
+	return h, nil
 }
 
 // write lays out the upper layer of the host's file system.
@@ -135,6 +144,11 @@ MaxStartups 100
 Subsystem sftp internal-sftp
 `
 
+// StartFile is run at each start of a host on which it is an executable file, as
+// a service manager would start what is enabled; hosts have none. It leaves what
+// it starts in the background, and the host is not on before it ends.
+const StartFile = "/etc/standin-start"
+
 // boot runs as the first process of the host's own namespaces and becomes its
 // sshd. The mounts are seen by nobody else and go with the last process.
 //
@@ -150,6 +164,7 @@ mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
 mkdir run/sshd
 hostname "$2"
+if [ -x ."$4" ]; then chroot . "$4"; fi
 exec chroot . "$3" -D -e -f /etc/ssh/standin_config
 `
 
@@ -166,7 +181,7 @@ func (h *Host) Start(ctx context.Context) error {
 	}
 	h.console.Reset()
 	// The host outlives the context of the call that starts it: Stop ends it.
-	cmd := exec.Command("nsenter", "--net="+namespaceFile(h.namespace), "--", "sh", "-c", boot, "boot", h.dir, h.name, sshd) //nolint:noctx // See above.
+	cmd := exec.Command("nsenter", "--net="+namespaceFile(h.namespace), "--", "sh", "-c", boot, "boot", h.dir, h.name, sshd, StartFile) //nolint:noctx // See above.
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"}
 	cmd.Dir = "/"
 	cmd.Stdout, cmd.Stderr = &h.console, &h.console

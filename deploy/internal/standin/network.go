@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -33,7 +34,7 @@ const Gateway = "10.77.0.1"
 type Network struct {
 	name  string
 	dir   string // Scratch space; its lock file is held as long as we live.
-	hosts int
+	hosts atomic.Int64
 }
 
 // Net makes a network that is gone again when the test ends. What a killed run

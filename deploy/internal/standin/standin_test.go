@@ -86,6 +86,8 @@ func TestHost(t *testing.T) {
 		t.Errorf("reading a file that is not there: %v", err)
 	}
 
+	ansible("-m", "copy", "-a", "dest="+standin.StartFile+" mode=0755 content='#!/bin/sh\nsetsid sleep 600 >/dev/null 2>&1 & echo $! >/srv/started\n'")
+
 	stop(t, host)
 	stop(t, host)
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -96,6 +98,13 @@ func TestHost(t *testing.T) {
 	}
 	start(t, host)
 	read()
+	pid, err := host.ReadFile("/srv/started")
+	if err != nil {
+		t.Fatalf("%s was not run: %v", standin.StartFile, err)
+	}
+	if name, err := host.ReadFile("/proc/" + strings.TrimSpace(string(pid)) + "/comm"); err != nil || string(name) != "sleep\n" {
+		t.Errorf("what %s started is %q, %v", standin.StartFile, name, err)
+	}
 }
 
 // TestNetwork shows the ways in: a server of the test is reached from inside,

@@ -1,0 +1,128 @@
+//go:build linux
+
+package deploy_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"berth/applyers/proxmox/pvesim"
+)
+
+// end is a way in which the agent ends in the middle of a plan.
+type end struct {
+	name   string
+	signal syscall.Signal
+}
+
+var ends = []end{{"told to stop", syscall.SIGTERM}, {"killed", syscall.SIGKILL}}
+
+// createTime is how long the first creation lasts: longer than the agent may
+// take to end and to come back.
+const createTime = 5 * time.Second
+
+// testEnd ends the agent while Proxmox creates its first container, and starts
+// another at once. It takes the creation up where it stands, and does the rest.
+func testEnd(t *testing.T, binary string, how end) {
+	var created atomic.Bool
+	w := newWorld(t, pvesim.Options{TaskTime: func(kind string) time.Duration {
+		if kind == "vzcreate" && !created.Swap(true) {
+			return createTime
+		}
+		return 50 * time.Millisecond
+	}})
+	w.install(t, binary, "")
+	w.manifests(t, "testdata/e2e/chain", nil)
+	began := w.clone.push(t, "Three guests in a row")
+	first := w.agent.start(t)
+	creation := w.creates(t)
+	first.signal(t, how.signal, 2*time.Second)
+	if how.signal == syscall.SIGTERM && first.err != nil {
+		t.Errorf("told to stop, the agent ended badly: %v", first.err)
+	}
+	if w.task(creation).Ended != (time.Time{}) {
+		t.Fatal("the creation had ended before the agent; this tells nothing")
+	}
+	back := time.Now()
+	w.agent.start(t)
+	eventually(t, 30*time.Second, "all guests run", func() error {
+		for vmid := 3001; vmid <= 3003; vmid++ {
+			if g, _ := w.cluster.Guest(vmid); !g.Running {
+				return fmt.Errorf("guest %d does not run", vmid)
+			}
+		}
+		return nil
+	})
+	w.sweeps(t, 2)
+
+	task := w.task(creation)
+	if task.Exit != "OK" {
+		t.Errorf("the creation, left alone, ends with %q", task.Exit)
+	}
+	awaited := false
+	for _, r := range w.cluster.Requests() {
+		awaited = awaited || r.Time.After(back) && r.Time.Before(task.Ended) && strings.HasSuffix(r.Path, "/tasks/"+creation+"/status")
+	}
+	if !awaited {
+		t.Error("the second agent does not wait for the task that the first has left")
+	}
+	last := event{"the creation that was left ends", task.Ended}
+	for vmid := 3001; vmid <= 3003; vmid++ {
+		made := w.cluster.wrote(t, began, http.MethodPost, "/nodes/pve1/lxc", fmt.Sprint("vmid=", vmid))
+		started := w.cluster.wrote(t, began, http.MethodPost, fmt.Sprintf("/nodes/pve1/lxc/%d/status/start", vmid))
+		if vmid == 3001 {
+			inOrder(t, made, last, started)
+		} else {
+			inOrder(t, last, made, started)
+		}
+		last = started
+	}
+	w.cluster.wrote(t, began, http.MethodPost, "/nodes/pve1/storage/local/download-url")
+	for _, task := range w.cluster.Tasks() {
+		if task.Exit != "OK" {
+			t.Errorf("task %s of %s ends with %q", task.Type, task.ID, task.Exit)
+		}
+	}
+	if out, code := w.agent.run(t, "drift"); code != 0 {
+		t.Errorf("agent drift ends with %d and says:\n%s", code, out)
+	}
+}
+
+// creates waits for the first creation to run, and returns its UPID.
+func (w *world) creates(t *testing.T) string {
+	t.Helper()
+	upid := ""
+	eventually(t, 20*time.Second, "a container is created", func() error {
+		for _, task := range w.cluster.Tasks() {
+			if task.Type == "vzcreate" {
+				upid = task.UPID
+				return nil
+			}
+		}
+		return fmt.Errorf("no creation:\n%s", listed(w.cluster.writes(time.Time{})))
+	})
+	// By now the agent has the answer and waits for the task to end.
+	eventually(t, 5*time.Second, "the agent follows the creation", func() error {
+		for _, r := range w.cluster.Requests() {
+			if strings.HasSuffix(r.Path, "/tasks/"+upid+"/status") {
+				return nil
+			}
+		}
+		return fmt.Errorf("nobody asks for %s", upid)
+	})
+	return upid
+}
+
+func (w *world) task(upid string) pvesim.Task {
+	for _, task := range w.cluster.Tasks() {
+		if task.UPID == upid {
+			return task
+		}
+	}
+	return pvesim.Task{}
+}
