@@ -23,7 +23,7 @@ func (s *sweep) facts(ctx context.Context, g *found, want *desired.Resource, liv
 	if _, known := s.fleet.Address(live.ID); known && want != nil || !g.running {
 		return
 	}
-	if want != nil && addressless(s.fleet.Guest(live.ID)) {
+	if want != nil && addressless(guestOf(want)) {
 		return
 	}
 	if addr := s.asked(ctx, g); addr != "" {

@@ -46,12 +46,10 @@ type handle struct {
 
 // guests finds and reads the guests that are ours or in the way of ours.
 func (s *sweep) guests(ctx context.Context) {
-	wanted := s.wanted(desired.KindVM, desired.KindContainer)
-	candidates := s.candidates(wanted)
-	read := s.readCandidates(ctx, candidates)
-	mine := s.sort(ctx, read, wanted)
+	read := s.readCandidates(ctx, s.candidates())
+	mine := s.sort(ctx, read)
 	s.lives(ctx, mine)
-	for _, r := range wanted {
+	for _, r := range s.wants.of(desired.KindVM, desired.KindContainer) {
 		if len(mine[r.ID]) == 0 {
 			s.missing(ctx, r)
 		}
@@ -67,13 +65,8 @@ func (s *sweep) guests(ctx context.Context) {
 
 // candidates are the rows worth reading: with the fleet's tag, or with a VMID or
 // a name that a manifest wants.
-func (s *sweep) candidates(wanted []*desired.Resource) []*row {
-	vmids, names := make(map[int]bool), make(map[string]bool)
-	for _, r := range wanted {
-		g := s.fleet.Guest(r.ID)
-		vmids[g.VMID] = true
-		names[g.Hostname] = true
-	}
+func (s *sweep) candidates() []*row {
+	vmids := make(map[int]bool)
 	s.applyer.mu.Lock()
 	for _, id := range s.only.IDs {
 		if at := s.applyer.seen[id]; at.site == s.site.Name {
@@ -85,7 +78,7 @@ func (s *sweep) candidates(wanted []*desired.Resource) []*row {
 	for _, vmid := range slices.Sorted(maps.Keys(s.inv.rows)) {
 		r := s.inv.rows[vmid]
 		tagged := s.only.IDs == nil && slices.Contains(r.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name)))
-		if tagged || vmids[vmid] || r.name != "" && names[r.name] {
+		if tagged || vmids[vmid] || s.wants.byVMID[vmid] != nil || r.name != "" && s.wants.byName[r.name] != nil {
 			rows = append(rows, r)
 		}
 	}
@@ -141,9 +134,8 @@ func (s *sweep) unread(r *row, err error) {
 	}
 	remedy := s.helpWith(err)
 	told := false
-	for _, want := range s.wanted(desired.KindVM, desired.KindContainer) {
-		g := s.fleet.Guest(want.ID)
-		if g.VMID == r.vmid || g.Hostname == r.name {
+	for _, want := range []*desired.Resource{s.wants.byVMID[r.vmid], s.wants.byName[r.name]} {
+		if want != nil {
 			s.unknown(want.ID, reason, remedy)
 			told = true
 		}
@@ -158,7 +150,7 @@ func (s *sweep) unread(r *row, err error) {
 // paths on which it has none: only the id itself tells that it is free. Asking
 // it needs no right (FACTS 3).
 func (s *sweep) missing(ctx context.Context, r *desired.Resource) {
-	guest := s.fleet.Guest(r.ID)
+	guest := s.wants.guests[r.ID]
 	if s.dark[r.ID] || s.inv.rows[guest.VMID] != nil {
 		return
 	}
@@ -187,7 +179,7 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 			continue
 		}
 		g := mine[id][0]
-		want := s.fleet.Resource(id)
+		want := s.wants.byID[id]
 		if want != nil && want.Site != s.site.Name {
 			s.foreign(id, g.what(), "it is "+string(id)+" of this fleet, and the manifest puts that on site "+want.Site,
 				"move the guest, or put the manifest's site back")
@@ -278,7 +270,7 @@ func shown(text string) string {
 // remarks tells what is worth knowing about a guest and asks for nothing.
 func (s *sweep) remarks(live *drift.Live) {
 	h, ok := live.Handle.(*handle)
-	if !ok || !live.Archived || h.over || s.fleet.Resource(live.ID) != nil {
+	if !ok || !live.Archived || h.over || s.wants.byID[live.ID] != nil {
 		return
 	}
 	text := "archived until " + h.until.UTC().Format(time.DateTime) + " UTC; bring the manifest back to restore it"

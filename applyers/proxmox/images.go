@@ -20,7 +20,7 @@ type volume struct {
 
 // images tells which wanted images are where they are wanted.
 func (s *sweep) images(ctx context.Context) {
-	wanted := s.wanted(desired.KindImage)
+	wanted := s.wants.of(desired.KindImage)
 	if len(wanted) == 0 {
 		return
 	}

@@ -103,6 +103,7 @@ type sweep struct {
 	fleet   *desired.Fleet
 	only    applyers.Scope
 	inv     inventory
+	wants   *wants
 	log     changelog
 	out     drift.Observed
 	// dark are resources that are reported as unknown already.
@@ -118,6 +119,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 		return blind(err.Error(), "")
 	}
 	s := &sweep{cluster: c, applyer: a, fleet: fleet, only: only, dark: make(map[desired.ID]bool)}
+	s.wants = newWants(fleet, site.Name, s.looks)
 	// The first request goes alone: each that is refused costs three seconds.
 	var version struct{ Version string }
 	if err := s.get(ctx, "/version", &version); err != nil {
@@ -183,17 +185,6 @@ func (s *sweep) looks(id desired.ID) bool {
 	return s.only.IDs == nil || slices.Contains(s.only.IDs, id)
 }
 
-// wanted lists the resources of some kinds that the manifests put on this site.
-func (s *sweep) wanted(kinds ...string) []*desired.Resource {
-	var all []*desired.Resource
-	for _, r := range s.fleet.Resources {
-		if r.Site == s.site.Name && slices.Contains(kinds, r.ID.Kind()) && s.looks(r.ID) {
-			all = append(all, r)
-		}
-	}
-	return all
-}
-
 // unknown reports one resource as unread.
 func (s *sweep) unknown(id desired.ID, reason, remedy string) {
 	if s.dark[id] {
@@ -219,7 +210,7 @@ func (s *sweep) readOnly(version string) {
 		return
 	}
 	ids := make(map[desired.ID]bool)
-	for _, r := range s.wanted(desired.KindVM, desired.KindContainer, desired.KindImage) {
+	for _, r := range s.wants.of(desired.KindVM, desired.KindContainer, desired.KindImage) {
 		ids[r.ID] = true
 	}
 	for _, live := range s.out.Lives {

@@ -40,7 +40,7 @@ func (s *sweep) proves(g *found) (ours bool, reason, remedy string) {
 }
 
 // sort parts the guests that are ours, by resource, and reports the others.
-func (s *sweep) sort(ctx context.Context, read []*found, wanted []*desired.Resource) map[desired.ID][]*found {
+func (s *sweep) sort(ctx context.Context, read []*found) map[desired.ID][]*found {
 	mine := make(map[desired.ID][]*found)
 	var others []*found
 	for _, g := range read {
@@ -56,10 +56,10 @@ func (s *sweep) sort(ctx context.Context, read []*found, wanted []*desired.Resou
 				s.out.Foreign = append(s.out.Foreign, twice(id, s.site.Name, g.what()))
 			}
 		}
-		s.displaced(id, mine[id], wanted, mine)
+		s.displaced(id, mine)
 	}
 	for _, g := range others {
-		s.other(ctx, g, wanted, mine)
+		s.other(ctx, g, mine)
 	}
 	return mine
 }
@@ -73,37 +73,34 @@ func twice(id desired.ID, site, what string) drift.Foreign {
 }
 
 // displaced reports a guest of ours that has the VMID which another one wants.
-func (s *sweep) displaced(id desired.ID, list []*found, wanted []*desired.Resource, mine map[desired.ID][]*found) {
-	for _, g := range list {
-		for _, r := range wanted {
-			if r.ID != id && s.fleet.Guest(r.ID).VMID == g.vmid && len(mine[r.ID]) == 0 {
-				s.foreign(r.ID, g.what(), fmt.Sprintf("it is %s of this fleet and keeps its VMID until it is deleted", id),
-					fmt.Sprintf("give %s another id, or wait until %s is gone", r.ID, id))
-			}
+func (s *sweep) displaced(id desired.ID, mine map[desired.ID][]*found) {
+	for _, g := range mine[id] {
+		if r := s.wants.byVMID[g.vmid]; r != nil && r.ID != id && len(mine[r.ID]) == 0 {
+			s.foreign(r.ID, g.what(), fmt.Sprintf("it is %s of this fleet and keeps its VMID until it is deleted", id),
+				fmt.Sprintf("give %s another id, or wait until %s is gone", r.ID, id))
 		}
 	}
 }
 
 // other reports a guest that is not ours, if it is in the way or bears our signs.
-func (s *sweep) other(ctx context.Context, g *found, wanted []*desired.Resource, mine map[desired.ID][]*found) {
+func (s *sweep) other(ctx context.Context, g *found, mine map[desired.ID][]*found) {
 	_, reason, remedy := s.proves(g)
-	at := slices.IndexFunc(wanted, func(r *desired.Resource) bool { return s.fleet.Guest(r.ID).VMID == g.vmid })
-	if at >= 0 && len(mine[wanted[at].ID]) == 0 {
-		s.inTheWay(ctx, g, wanted[at], reason, remedy)
+	if r := s.wants.byVMID[g.vmid]; r != nil && len(mine[r.ID]) == 0 {
+		s.inTheWay(ctx, g, r, reason, remedy)
 		return
 	}
-	at = slices.IndexFunc(wanted, func(r *desired.Resource) bool { return g.name != "" && s.fleet.Guest(r.ID).Hostname == g.name })
+	namesake := s.wants.byName[g.name]
 	var id desired.ID
-	if at >= 0 && !g.stamped {
-		reason = fmt.Sprintf("it is not ours and has the name that %s wants", wanted[at].ID)
-		if len(mine[wanted[at].ID]) == 0 {
+	if namesake != nil && !g.stamped {
+		reason = fmt.Sprintf("it is not ours and has the name that %s wants", namesake.ID)
+		if len(mine[namesake.ID]) == 0 {
 			// Nothing is made beside it: two guests of one name may have one
 			// address and one purpose.
-			id = wanted[at].ID
+			id = namesake.ID
 			remedy = fmt.Sprintf("give %s another hostname, or rename or remove that guest", id)
 		}
 	}
-	if at < 0 && !g.stamped && remedy == "" {
+	if namesake == nil && !g.stamped && remedy == "" {
 		remedy = "take the tag " + fleetTag(s.fleet.Spec.Name) + " off it"
 	}
 	s.foreign(id, g.what(), reason, remedy)
