@@ -93,7 +93,7 @@ func program() string {
 // script plays one round of everything.
 func (d *demoWorld) script(ctx context.Context) error {
 	d.heading("First apply: an empty cluster, six guests in Git")
-	if _, err := d.apply(ctx); err != nil {
+	if err := d.apply(ctx); err != nil {
 		return err
 	}
 	d.heading("A commit is pushed: lab-coder gets more memory, lab-wiki is new, lab-certbot is gone")
@@ -115,7 +115,7 @@ func (d *demoWorld) script(ctx context.Context) error {
 		return errors.New("the demo went wrong: a pushed commit and a change by hand must show as differences")
 	}
 	d.heading("The loop closes the difference")
-	if _, err := d.apply(ctx); err != nil {
+	if err := d.apply(ctx); err != nil {
 		return err
 	}
 	d.heading("agent drift")
@@ -133,21 +133,21 @@ func (d *demoWorld) script(ctx context.Context) error {
 }
 
 // apply makes turns until one leaves nothing more to do.
-func (d *demoWorld) apply(ctx context.Context) (*report.Report, error) {
+func (d *demoWorld) apply(ctx context.Context) error {
 	for range 3 {
 		rep, err := d.turn(ctx, report.Run)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if rep.Error != "" || rep.Summary.Failed > 0 {
 			_ = (&view{format: "text"}).show(d.streams, rep)
-			return nil, errors.New("the demo went wrong: a step failed")
+			return errors.New("the demo went wrong: a step failed")
 		}
 		if d.wiring.turner.Retry().IsZero() {
-			return rep, nil
+			return nil
 		}
 	}
-	return nil, errors.New("the demo went wrong: it does not come to rest")
+	return errors.New("the demo went wrong: it does not come to rest")
 }
 
 func (d *demoWorld) turn(ctx context.Context, mode report.Mode) (*report.Report, error) {

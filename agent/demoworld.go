@@ -148,7 +148,7 @@ func (d *demoWorld) adapt(path, text string) *string {
 		text = replaceLine(text, "tls:", `tls: {fingerprint: "`+d.sim.fingerprint+`"}`)
 	case path == "images.yaml":
 		// The simulator makes up what it downloads.
-		for _, line := range strings.Split(text, "\n") {
+		for line := range strings.SplitSeq(text, "\n") {
 			if url, ok := strings.CutPrefix(line, "url: "); ok {
 				after := text[strings.Index(text, line):]
 				sum, _, _ := strings.Cut(after[strings.Index(after, "sha256: ")+len("sha256: "):], "\n")
@@ -257,7 +257,7 @@ func (d *demoWorld) close() error {
 		errs = append(errs, d.git.Close())
 	}
 	if d.nginx != nil {
-		errs = append(errs, d.nginx.close())
+		d.nginx.close()
 	}
 	if d.sim != nil {
 		errs = append(errs, d.sim.close())

@@ -41,7 +41,7 @@ func (v *view) show(s streams, rep *report.Report) error {
 	case "markdown":
 		return report.Markdown(s.Out, rep)
 	}
-	return report.Text(s.Out, rep, report.TextOptions{Color: s.Color, Now: time.Now(), Verbose: v.verbose})
+	return report.Text(s.Out, rep, report.TextOptions{Color: s.Color, Width: s.Width, Now: time.Now(), Verbose: v.verbose})
 }
 
 // conclude turns a report into an exit code.

@@ -25,13 +25,24 @@ type streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Env      func(string) string
-	// Color tells that Out is a terminal that shows colours.
+	// Color tells that Out is a terminal that shows colours, Width how wide it
+	// is; 0 where that is unknown.
 	Color bool
+	Width int
 }
 
 // terminal tells whether a file is one that shows colours.
 func terminal(f *os.File) bool {
 	return term.IsTerminal(int(f.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// width is how many columns a terminal has; 0 for what is none.
+func width(f *os.File) int {
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
 }
 
 // exit is an error that only carries a code: what there was to say is said.
@@ -47,7 +58,7 @@ func (e usageError) Unwrap() error { return e.err }
 
 // run is the whole program but the exit.
 func run(ctx context.Context, s streams, args []string) int {
-	root := newRoot(s)
+	root := newRoot(s) //nolint:contextcheck // The commands get ctx by ExecuteContext.
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
 	var code exit

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"os/signal"
 	"sync"
@@ -75,7 +76,8 @@ func serve(ctx context.Context, w *wiring, nudge <-chan struct{}) error {
 		},
 		Poll: time.Duration(settings.Poll), Sweep: time.Duration(settings.Sweep),
 	})
-	log.Info("agent started", "version", version(), "repository", w.repository.Source().String(), "socket", settings.Socket)
+	log.InfoContext(ctx, "agent started",
+		slog.String("version", version()), slog.String("repository", w.repository.Source().String()), slog.String("socket", settings.Socket))
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var serving sync.WaitGroup
@@ -88,6 +90,6 @@ func serve(ctx context.Context, w *wiring, nudge <-chan struct{}) error {
 	loop.Run(ctx)
 	stop()
 	serving.Wait()
-	log.Info("agent stopped")
+	log.InfoContext(ctx, "agent stopped")
 	return served
 }

@@ -32,7 +32,7 @@ func newLog(s streams, l config.Log) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(s.Err, &slog.HandlerOptions{Level: level}))
 	}
 	if f, ok := s.Err.(*os.File); ok && terminal(f) {
-		return slog.New(tint.NewHandler(f, &tint.Options{Level: level, TimeFormat: "15:04:05"}))
+		return slog.New(tint.NewTextHandler(f, &tint.Options{Level: level, TimeFormat: "15:04:05"}))
 	}
 	return slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: level}))
 }

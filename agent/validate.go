@@ -36,8 +36,7 @@ func validate(s streams, dir string) error {
 	}
 	defer root.Close()
 	fleet, err := desired.Load(root.FS())
-	var problems desired.Problems
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[desired.Problems](err); ok {
 		for _, p := range problems {
 			fmt.Fprintln(s.Out, p)
 		}

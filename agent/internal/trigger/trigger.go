@@ -102,7 +102,7 @@ func (l *Loop) Run(ctx context.Context) {
 			tip, err := l.Tip(ctx)
 			switch {
 			case err != nil:
-				l.Log.Warn("poll failed", "error", err)
+				l.Log.WarnContext(ctx, "poll failed", slog.Any("error", err))
 			case tip != tried:
 				why = "commit"
 			}
@@ -116,11 +116,11 @@ func (l *Loop) Run(ctx context.Context) {
 
 // turn makes one turn, and tells the newest commit that it saw.
 func (l *Loop) turn(ctx context.Context, why string) string {
-	l.Log.Debug("turn begins", "why", why)
+	l.Log.DebugContext(ctx, "turn begins", slog.String("why", why))
 	rep, err := l.Turn(ctx, turn.Request{Mode: report.Run})
 	if err != nil {
 		if ctx.Err() == nil {
-			l.Log.Error("turn failed", "error", err)
+			l.Log.ErrorContext(ctx, "turn failed", slog.Any("error", err))
 		}
 		return ""
 	}

@@ -93,18 +93,18 @@ func (t *Turner) confirm(ctx context.Context, src *source, c drift.Change) strin
 
 // tell logs what happens, and tells whoever watches.
 func (t *Turner) tell(turn string, e applyers.Event) {
-	log := t.Log.With("turn", turn, "resource", string(e.ID), "step", string(e.Step))
+	log := t.Log.With(slog.String("turn", turn), slog.String("resource", string(e.ID)), slog.String("step", string(e.Step)))
 	switch {
 	case e.Outcome == nil:
 		if e.Task != "" {
-			log.Debug("task started", "task", e.Task)
+			log.Debug("task started", slog.String("task", e.Task))
 		}
 	case e.Outcome.Status == drift.Done:
-		log.Info("step done", "duration", e.Outcome.Ended.Sub(e.Outcome.Started))
+		log.Info("step done", slog.Duration("duration", e.Outcome.Ended.Sub(e.Outcome.Started)))
 	case e.Outcome.Status == drift.Failed:
-		log.Error("step failed", "error", e.Outcome.Reason)
+		log.Error("step failed", slog.String("error", e.Outcome.Reason))
 	default:
-		log.Warn("step not done", "status", string(e.Outcome.Status), "reason", e.Outcome.Reason)
+		log.Warn("step not done", slog.String("status", string(e.Outcome.Status)), slog.String("reason", e.Outcome.Reason))
 	}
 	if t.Watch != nil {
 		t.Watch(e)

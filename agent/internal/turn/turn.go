@@ -139,9 +139,10 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 // ended is the one line that a turn leaves in the log.
 func (t *Turner) ended(rep *report.Report) {
 	s := rep.Summary
-	t.Log.Info("turn ended", "turn", rep.Turn, "mode", string(rep.Mode), "commit", short(rep.Commit.Hash),
-		"changes", len(rep.Plan.Changes), "failed", s.Failed, "held", s.Held, "unknown", s.Unknown,
-		"requests", total(rep.Stats.Requests), "writes", rep.Stats.Writes, "duration", rep.Stats.Duration)
+	t.Log.Info("turn ended",
+		slog.String("turn", rep.Turn), slog.String("mode", string(rep.Mode)), slog.String("commit", short(rep.Commit.Hash)),
+		slog.Int("changes", len(rep.Plan.Changes)), slog.Int("failed", s.Failed), slog.Int("held", s.Held), slog.Int("unknown", s.Unknown),
+		slog.Int("requests", total(rep.Stats.Requests)), slog.Int("writes", rep.Stats.Writes), slog.Duration("duration", rep.Stats.Duration))
 }
 
 func short(hash string) string { return hash[:min(len(hash), 12)] }
@@ -185,7 +186,8 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 		return nil, err
 	}
 	rep.Refused = refusal(tip, err)
-	t.Log.Warn("commit refused", "turn", rep.Turn, "commit", tip.Short(), "enforced", accepted.Short(), "error", err)
+	t.Log.WarnContext(ctx, "commit refused", slog.String("turn", rep.Turn), slog.String("commit", tip.Short()),
+		slog.String("enforced", accepted.Short()), slog.Any("error", err))
 	src, loadErr := t.load(ctx, accepted)
 	if loadErr != nil {
 		return nil, fmt.Errorf("%w\nand the last good commit %s can't be used either: %w", err, accepted.Short(), loadErr)
@@ -243,7 +245,7 @@ func (t *Turner) previous(ctx context.Context, now *source) *desired.Fleet {
 	}
 	src, err := t.load(ctx, checkout.Commit{Hash: hash, Path: now.commit.Path})
 	if err != nil {
-		t.Log.Debug("last applied commit can't be read", "commit", hash, "error", err)
+		t.Log.DebugContext(ctx, "last applied commit can't be read", slog.String("commit", hash), slog.Any("error", err))
 		return nil
 	}
 	return src.fleet
@@ -256,7 +258,7 @@ const looksBack = 20
 func (t *Turner) applied() (hash string, ok bool) {
 	records, err := t.Journal.Last(looksBack)
 	if err != nil {
-		t.Log.Warn("journal can't be read", "error", err)
+		t.Log.Warn("journal can't be read", slog.Any("error", err))
 		return "", false
 	}
 	for _, r := range records {

@@ -57,8 +57,7 @@ func Handler(ask Ask, log *slog.Logger) http.Handler {
 		if err != nil {
 			status = http.StatusInternalServerError
 			out.Error = err.Error()
-			var plan *turn.PlanChangedError
-			if errors.As(err, &plan) {
+			if plan, ok := errors.AsType[*turn.PlanChangedError](err); ok {
 				status = http.StatusConflict
 				out.Changed = &changed{Asked: plan.Asked, Now: plan.Now}
 			}
@@ -66,7 +65,7 @@ func Handler(ask Ask, log *slog.Logger) http.Handler {
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(status)
 		if err := json.NewEncoder(w).Encode(out); err != nil {
-			log.Debug("answer not delivered", "error", err)
+			log.DebugContext(r.Context(), "answer not delivered", slog.Any("error", err))
 		}
 	}
 	mux.HandleFunc("POST /v1/drift", func(w http.ResponseWriter, r *http.Request) {
