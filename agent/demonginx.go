@@ -16,7 +16,8 @@ import (
 type demoNginx struct {
 	dir, config, listen string
 	cmd                 *exec.Cmd
-	ended               chan error
+	ended               chan struct{}
+	err                 error // how it ended, once it has
 }
 
 // streamModule is where Debian keeps nginx's stream module.
@@ -38,7 +39,7 @@ func startDemoNginx(ctx context.Context, dir string) (*demoNginx, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
-	n := &demoNginx{dir: dir, config: filepath.Join(dir, "nginx.conf"), listen: free.Addr().String(), ended: make(chan error, 1)}
+	n := &demoNginx{dir: dir, config: filepath.Join(dir, "nginx.conf"), listen: free.Addr().String(), ended: make(chan struct{})}
 	_ = free.Close()
 	if err := os.MkdirAll(filepath.Join(dir, "berth"), 0o700); err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
@@ -53,7 +54,10 @@ func startDemoNginx(ctx context.Context, dir string) (*demoNginx, error) {
 	if err := n.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start nginx: %w", err)
 	}
-	go func() { n.ended <- n.cmd.Wait() }()
+	go func() {
+		n.err = n.cmd.Wait()
+		close(n.ended)
+	}()
 	return n, n.wait(ctx)
 }
 
@@ -70,9 +74,8 @@ func (n *demoNginx) wait(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("start nginx: it does not come up; see %s", filepath.Join(n.dir, "error.log"))
-		case err := <-n.ended:
-			n.ended <- err
-			return fmt.Errorf("start nginx: it ended (%w); see %s", err, filepath.Join(n.dir, "error.log"))
+		case <-n.ended:
+			return fmt.Errorf("start nginx: it ended (%w); see %s", n.err, filepath.Join(n.dir, "error.log"))
 		case <-tick.C:
 		}
 	}
@@ -86,5 +89,5 @@ func (n *demoNginx) manifest() string {
 
 func (n *demoNginx) close() {
 	_ = n.cmd.Process.Signal(syscall.SIGTERM)
-	_ = <-n.ended // It was told to end.
+	<-n.ended
 }
