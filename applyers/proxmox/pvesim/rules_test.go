@@ -86,7 +86,7 @@ func check(c *Cluster, api client, vmid int, r reply, want string) string {
 			return fmt.Sprint("data ", r.body["data"])
 		}
 	default:
-		if fmt.Sprint(r.status) != kind || !strings.Contains(r.reason, rest) {
+		if itoa(r.status) != kind || !strings.Contains(r.reason, rest) {
 			return got
 		}
 	}
