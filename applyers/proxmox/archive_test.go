@@ -248,7 +248,7 @@ func TestProofIsReadOnceMoreBeforeADeletion(t *testing.T) {
 
 func TestAKilledArchiveAndDeleteConverge(t *testing.T) {
 	for _, after := range []bool{false, true} {
-		for n, more := 1, true; more; n++ {
+		for n, more := 1, true; more; n += stride {
 			synctest.Test(t, func(t *testing.T) { more = killedWhileGoing(t, n, after) })
 		}
 	}
