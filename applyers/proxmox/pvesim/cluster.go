@@ -37,8 +37,8 @@ type Options struct {
 	// on. The work of such a call, a PUT of a VM's configuration that allocates,
 	// takes TaskTime("qmconfig"). Zero: it takes no time.
 	SyncLimit time.Duration
-	// Deaf makes guests ignore shutdown requests and the removal of network
-	// devices, as guests without an operating system do.
+	// Deaf makes VMs ignore shutdown requests and the removal of network devices,
+	// as those without an operating system do. SetDeaf does so for one guest.
 	Deaf bool
 	// Agents lets a guest agent run in every running VM that has it enabled, which
 	// tells made-up addresses and that cloud-init has ended well. Without it an
@@ -47,7 +47,7 @@ type Options struct {
 	// Bare makes the nodes lack what the node of the recordings lacked: KVM and
 	// Proxmox's own QEMU build (a running disk can be neither grown, moved nor
 	// cloned, and a running VM has no snapshots), the EFI images, AppArmor (a
-	// running container takes no mount point), and the second version of cgroups.
+	// running container takes no mount point), LXC's monitor, and the second version of cgroups.
 	Bare bool
 	// MaxCPUs is how many virtual processors a node can give to a VM; zero means 64.
 	MaxCPUs int

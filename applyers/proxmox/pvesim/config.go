@@ -26,6 +26,7 @@ type guest struct {
 
 	running  bool
 	paused   bool
+	deaf     bool
 	pid      int
 	started  time.Time
 	born     time.Time

@@ -14,7 +14,7 @@ import (
 
 // The floors of the three figures. They only ever rise.
 const (
-	floorGuests  = 1001
+	floorGuests  = 1003
 	floorStorage = 215
 	floorRest    = 155
 )

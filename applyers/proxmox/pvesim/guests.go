@@ -202,6 +202,15 @@ func (c *Cluster) SetRunning(vmid int, running bool) {
 	}
 }
 
+// SetDeaf makes a guest ignore shutdown requests, or hear them again.
+func (c *Cluster) SetDeaf(vmid int, deaf bool) {
+	c.lock()
+	defer c.unlock()
+	if g := c.guests[vmid]; g != nil {
+		g.deaf = deaf
+	}
+}
+
 // Remove takes a guest away behind the client's back, with its volumes.
 func (c *Cluster) Remove(vmid int) {
 	c.lock()

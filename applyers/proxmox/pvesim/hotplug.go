@@ -80,7 +80,7 @@ func (q *call) unplug(g *guest, k string) (done bool, err string) {
 		if !g.hotpluggable("network") {
 			return false, ""
 		}
-		if q.opts.Deaf {
+		if q.opts.Deaf || g.deaf {
 			return false, fmt.Sprintf("error on hot-unplugging device '%s'", k)
 		}
 		return true, ""

@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 )
@@ -74,6 +75,9 @@ func (q *call) boot(t *task, g *guest) error {
 	if g.kind == KindCT {
 		if err := q.checkMounts(g); err != nil {
 			return err
+		}
+		if q.opts.Bare {
+			t.logf("failed to connect to monitor socket: Connection refused")
 		}
 		if os := q.rootfsOS(g); os != "" {
 			g.conf["ostype"] = os
@@ -173,7 +177,11 @@ func (q *call) powerDown(t *task, g *guest, force bool) error {
 	if !g.running {
 		return nil
 	}
-	if q.opts.Deaf && g.kind == KindVM {
+	switch {
+	case g.kind == KindCT && g.deaf && !force:
+		timeout := cmp.Or(q.args["timeout"], "60")
+		return fail("command 'lxc-stop -n %d --nokill --timeout %s' failed: exit code 1", g.vmid, timeout)
+	case g.kind == KindVM && (g.deaf || q.opts.Deaf):
 		if g.agentEnabled() {
 			t.logf(shutdownTimeout, g.vmid)
 		}

@@ -267,3 +267,28 @@ func TestClockTurnedBack(t *testing.T) {
 		t.Errorf("exit = %s", exit)
 	}
 }
+
+func TestDeafGuests(t *testing.T) {
+	c, api := withVM(t, Options{})
+	c.AddGuest(Guest{Kind: KindCT, VMID: 200, Running: true, Config: map[string]string{"hostname": "ct"}})
+	c.SetRunning(100, true)
+	c.SetDeaf(100, true)
+	c.SetDeaf(200, true)
+	const ct = "/nodes/pve1/lxc/200"
+	if exit := api.task("POST", vm100+"/status/shutdown", form("timeout", "3")); exit != "VM quit/powerdown failed - got timeout" {
+		t.Errorf("exit = %s", exit)
+	}
+	if exit := api.task("POST", ct+"/status/shutdown", form("timeout", "3")); exit != "command 'lxc-stop -n 200 --nokill --timeout 3' failed: exit code 1" {
+		t.Errorf("exit = %s", exit)
+	}
+	for _, at := range []string{vm100, ct} {
+		if exit := api.task("POST", at+"/status/shutdown", form("forceStop", "1")); exit != "OK" {
+			t.Errorf("forced: %s", exit)
+		}
+	}
+	for _, g := range c.Guests() {
+		if g.Running {
+			t.Errorf("%d still runs", g.VMID)
+		}
+	}
+}
