@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"berth/desired"
 )
@@ -58,6 +59,10 @@ func (c *cluster) readConfig(ctx context.Context, kind, node string, vmid int) (
 			conf.now[row.Key] = conf.values[row.Key]
 			delete(conf.values, row.Key)
 		}
+	}
+	// A container's gets a newline more than was sent (FACTS 4).
+	if text, ok := conf.values["description"]; ok {
+		conf.values["description"] = strings.TrimRight(text, "\n")
 	}
 	if conf.digest == "" {
 		// An answer without it is none that a write could rest on.
