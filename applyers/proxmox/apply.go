@@ -50,6 +50,8 @@ type job struct {
 	vmid    int
 	// plugins are the kinds of the cluster's storages, where a look has told.
 	plugins map[string]string
+	// uploaded is the name of the seed that this attempt has uploaded.
+	uploaded string
 }
 
 func (a *Applyer) job(ctx context.Context, aj applyers.Job, p applyers.Progress) (*job, error) {

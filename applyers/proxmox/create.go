@@ -93,8 +93,8 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 		// Somebody was faster: a second look tells who.
 		return err, nil
 	}
-	if vm, ok := j.Want.Spec.(*desired.VM); ok && vm.CloudInit != nil && !errors.Is(err, applyers.ErrLeft) {
-		if cleaning := j.removeSeeds(ctx); cleaning != nil {
+	if j.uploaded != "" && !errors.Is(err, applyers.ErrLeft) {
+		if cleaning := j.removeSeeds(ctx, false); cleaning != nil {
 			j.p.Say("the uploaded seed is left for the next turn to remove: " + cleaning.Error())
 		}
 	}
@@ -247,10 +247,12 @@ func (j *job) complete(ctx context.Context) error {
 	if g, err = j.growImages(ctx, g); err != nil {
 		return err
 	}
-	if g.stamp.Making {
-		if err := j.removeSeeds(ctx); err != nil {
+	if g.stamp.Making || j.uploaded != "" {
+		if err := j.removeSeeds(ctx, g.stamp.Making); err != nil {
 			return fmt.Errorf("remove the uploaded seed: %w", err)
 		}
+	}
+	if g.stamp.Making {
 		done := g.stamp
 		done.Making = false
 		if err := j.setConfig(ctx, g, params{"description": joinDescription(g.words, done)}, nil); err != nil {

@@ -36,7 +36,7 @@ func (j *job) remove(ctx context.Context) error {
 		return err
 	}
 	if g.stamp.Making {
-		if err := j.removeSeeds(ctx); err != nil {
+		if err := j.removeSeeds(ctx, true); err != nil {
 			return fmt.Errorf("remove the uploaded seed: %w", err)
 		}
 	}

@@ -28,6 +28,7 @@ func (j *job) seedDrive(ctx context.Context, vm *desired.VM, options params, ins
 		return errors.New("the site names no storage for seeds: set seeds, or images")
 	}
 	name := fmt.Sprintf("%s%s.raw", j.seedPrefix(), hex.EncodeToString(sum[:6]))
+	j.uploaded = name
 	upid, err := j.upload(ctx, j.node, store, "import", name, image, hex.EncodeToString(sum[:]))
 	if err != nil {
 		return fmt.Errorf("upload the seed: %w", err)
@@ -99,9 +100,9 @@ func (j *job) buildSeed(vm *desired.VM, options params, instance string) ([]byte
 	return image, nil
 }
 
-// removeSeeds removes what was uploaded for this guest, in this attempt or in one
-// that was killed.
-func (j *job) removeSeeds(ctx context.Context) error {
+// removeSeeds removes what was uploaded for this guest: by this attempt alone, or
+// also by one that was killed.
+func (j *job) removeSeeds(ctx context.Context, all bool) error {
 	store := j.seedStore()
 	if store == "" {
 		return nil
@@ -112,7 +113,7 @@ func (j *job) removeSeeds(ctx context.Context) error {
 	}
 	for _, v := range volumes {
 		name := v.Volid[strings.LastIndexByte(v.Volid, '/')+1:]
-		if !strings.HasPrefix(name, j.seedPrefix()) {
+		if name != j.uploaded && !(all && strings.HasPrefix(name, j.seedPrefix())) {
 			continue
 		}
 		// One that is not there any more is a success (FACTS 7).
