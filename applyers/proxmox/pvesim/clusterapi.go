@@ -129,6 +129,9 @@ func (q *call) resourceRow(g *guest, tags bool) map[string]any {
 	if q.offline[g.node] || q.opts.Lag > 0 && q.now().Sub(g.born) < q.opts.Lag {
 		// pvestatd has not seen the guest yet, or the node tells nothing.
 		row := map[string]any{"id": g.api() + "/" + itoa(g.vmid), "vmid": g.vmid, "type": g.api(), "node": g.node, "status": "unknown"}
+		if !tags {
+			return row
+		}
 		if l := g.conf["lock"]; l != "" {
 			row["lock"] = l
 		}

@@ -43,8 +43,22 @@ func newReplay(t *testing.T, list []exchange) *replay {
 	return r
 }
 
-// now is the simulator's clock: one second an exchange.
-func (r *replay) now() time.Time { return r.base.Add(time.Duration(r.at) * time.Second) }
+// now is the simulator's clock, see clock.
+func (r *replay) now() time.Time { return r.clock(r.at) }
+
+// clock is the server's at an exchange: what its Date says, to the second, and
+// within a second the order of the exchanges.
+func (r *replay) clock(i int) time.Time {
+	at := r.base
+	if i < len(r.list) && r.list[i].Request != nil {
+		for _, h := range r.list[i].Response.Headers {
+			if d, err := http.ParseTime(h[1]); h[0] == "Date" && err == nil {
+				at = d
+			}
+		}
+	}
+	return at.Add(time.Duration(i) * time.Millisecond)
+}
 
 // run returns, for every exchange that counts, what differs.
 func (r *replay) run() map[int]string {
@@ -151,7 +165,7 @@ func (r *replay) duration(string) time.Duration {
 	if last < 0 {
 		return 0
 	}
-	return time.Duration(last-r.at)*time.Second + time.Second/2
+	return r.clock(last).Sub(r.now()) + time.Microsecond
 }
 
 // interrupts tells the request that stopped a task, by how the task ended.

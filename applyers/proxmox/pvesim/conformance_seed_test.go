@@ -16,7 +16,7 @@ import (
 func (r *replay) seed() {
 	lab := []string{"iso", "vztmpl", "backup", "import", "images", "rootdir", "snippets"}
 	r.c = New(Options{
-		Seed: 7, Now: r.now, TaskTime: r.duration, Deaf: true, Bare: true, SyncLimit: time.Millisecond, MaxCPUs: 2, Memory: 25276510208,
+		Seed: 7, Now: r.now, TaskTime: r.duration, Deaf: true, Bare: true, SyncLimit: time.Nanosecond, Lag: 10 * time.Second, MaxCPUs: 2, Memory: 25276510208,
 		Storages: []Storage{
 			{Name: "local", Type: "dir", Content: lab, Size: 270553174016},
 			{Name: "data", Type: "dir", Content: []string{"images", "rootdir"}, Size: 270553174016},
