@@ -407,3 +407,19 @@ func TestAMACOfTheManifest(t *testing.T) {
 		}
 	})
 }
+
+func TestWhatIsHeldStopsNothingElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML+"state: stopped\n")
+		b.apply()
+		b.manifests(edited(webYAML, "size: 8GiB", "size: 4GiB"))
+		out := told(b.turn())
+		if !b.guest(4001).Running || !strings.Contains(out, "vm/web-1 online: held: scsi0 is 8GiB") {
+			t.Errorf("outcome %s", out)
+		}
+		b.manifests(edited(webYAML, "size: 8GiB", "size: 4GiB", "size: 1GiB", "size: 2GiB"))
+		if out := told(b.turn()); out != "vm/web-1 pending: done:" {
+			t.Errorf("outcome %s", out)
+		}
+	})
+}

@@ -321,3 +321,29 @@ func TestAStartThatDoesNotLastIsAFailure(t *testing.T) {
 		}
 	})
 }
+
+func TestAnImageThatCannotBeReadHoldsWhatIsMadeFromIt(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML)
+		b.sim.Inject(pvesim.Fault{Method: http.MethodGet, Path: "/nodes/*/storage/local/content", Status: 500, Count: -1})
+		b.mark()
+		out := told(b.turn())
+		if len(b.writes()) > 0 || !strings.Contains(out, "vm/web-1 create: held: whether image/debian-12@home is there could not be read") {
+			t.Errorf("outcome %s", out)
+		}
+	})
+}
+
+func TestAnEndpointThatIsDownDelaysForAWhileOnly(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML)
+		b.over = roundTrip(func(r *http.Request) (*http.Response, error) {
+			<-r.Context().Done()
+			return nil, r.Context().Err()
+		})
+		begin := time.Now()
+		if p := b.plan(); len(p.Blind) != 1 || time.Since(begin) > 2*requestTimeout {
+			t.Errorf("blind %+v after %s", p.Blind, time.Since(begin))
+		}
+	})
+}

@@ -113,7 +113,8 @@ func (j *job) removeSeeds(ctx context.Context, all bool) error {
 	}
 	for _, v := range volumes {
 		name := v.Volid[strings.LastIndexByte(v.Volid, '/')+1:]
-		if name != j.uploaded && !(all && strings.HasPrefix(name, j.seedPrefix())) {
+		stale := all && strings.HasPrefix(name, j.seedPrefix())
+		if name != j.uploaded && !stale {
 			continue
 		}
 		// One that is not there any more is a success (FACTS 7).

@@ -108,6 +108,11 @@ func (p *planner) make(reason string) []drift.Change {
 		create.Fields = p.fields
 	}
 	create.Needs = p.want.Needs
+	for _, need := range p.want.Needs {
+		if need.Kind() == desired.KindImage && p.world.Live(need) == nil {
+			create.Held = "whether " + string(need) + " is there could not be read"
+		}
+	}
 	return p.ready([]drift.Change{create}, p.runs())
 }
 

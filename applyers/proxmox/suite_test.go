@@ -62,7 +62,7 @@ func TestApplyer(t *testing.T) {
 			Fleet: read(webYAML, cacheYAML),
 			Next: []*desired.Fleet{
 				read(edited(webYAML, "size: 1GiB", "size: 512MiB", "size: 8GiB", "size: 9GiB", "[prod, web]", "[prod]")),
-				read(cacheYAML+"state: stopped\n"),
+				read(cacheYAML + "state: stopped\n"),
 			},
 			Writes: func() int {
 				n := 0

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"strings"
 	"time"
@@ -37,6 +38,7 @@ func systemTransport(site *desired.Site) (http.RoundTripper, error) {
 	}
 	return &http.Transport{
 		TLSClientConfig:     conf,
+		DialContext:         (&net.Dialer{Timeout: 4 * time.Second}).DialContext,
 		Proxy:               http.ProxyFromEnvironment,
 		MaxIdleConnsPerHost: atOnce,
 		MaxConnsPerHost:     atOnce,

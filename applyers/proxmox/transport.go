@@ -25,6 +25,9 @@ const (
 	// bodyLimit is far above the largest list that a cluster can answer with.
 	bodyLimit = 64 << 20
 	tries     = 4
+	// patience is how long one read is tried again: a site that is down must not
+	// hold the others up.
+	patience = 15 * time.Second
 )
 
 // wire is the strict transport below go-proxmox, which takes 404, 502, 595, 596
@@ -104,7 +107,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 			return nil, backoff.Permanent(err)
 		}
 		return res, err
-	}, backoff.WithBackOff(pause), backoff.WithMaxTries(tries))
+	}, backoff.WithBackOff(pause), backoff.WithMaxTries(tries), backoff.WithMaxElapsedTime(patience))
 }
 
 // passing tells whether a read is worth another try.
