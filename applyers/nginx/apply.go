@@ -219,7 +219,7 @@ func (a *Applyer) put(ctx context.Context, spec *desired.Edge, conf config, s st
 	if err := remember(managed, s.raw); err != nil {
 		return err
 	}
-	log := markLog(conf.errorLog)
+	log, former := markLog(conf.errorLog), workers(conf.pid)
 	err = replace(managed, content)
 	if err == nil {
 		if err = a.command(ctx, spec.Nginx.Reload); err != nil {
@@ -227,7 +227,10 @@ func (a *Applyer) put(ctx context.Context, spec *desired.Edge, conf config, s st
 		} else if seen != nil {
 			waiting, stop := context.WithTimeout(ctx, a.takeover)
 			defer stop()
-			if err = seen.wait(waiting, reachable(words)); err != nil {
+			if err = seen.wait(waiting, reachable(words)); err == nil {
+				err = retire(waiting, former)
+			}
+			if err != nil {
 				err = errors.Join(fmt.Errorf("wait %s for nginx's new workers: %w", a.takeover, err), log.said())
 			}
 		}

@@ -25,7 +25,12 @@ type config struct {
 	hops []hop
 	// errorLog is where nginx logs to; "" if it is not said.
 	errorLog string
+	// pid is the file in which nginx's master writes its process id.
+	pid string
 }
+
+// defaultPid is where Debian's nginx writes its process id unless told.
+const defaultPid = "/run/nginx.pid"
 
 // readConfig reads nginx's configuration, but for the managed file.
 func readConfig(main, managed string) (config, error) {
@@ -43,6 +48,12 @@ func readConfig(main, managed string) (config, error) {
 		return c, err
 	}
 	c.errorLog = errorLog(payload.Config[0].Parsed)
+	c.pid = defaultPid
+	for _, d := range payload.Config[0].Parsed {
+		if d.Directive == "pid" && len(d.Args) == 1 && filepath.IsAbs(d.Args[0]) {
+			c.pid = d.Args[0]
+		}
+	}
 	search := chain{configs: payload.Config, dir: filepath.Dir(main), managed: managed, been: make(map[visit]bool)}
 	c.hops = search.find(0, payload.Config[0].Parsed, false)
 	// What could not be read may hold the include.
