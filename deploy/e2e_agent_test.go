@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -44,7 +45,7 @@ const settings = `repository: {url: %q, token: git-token}
 state: state
 socket: agent.sock
 poll: 200ms
-sweep: 2s
+sweep: 1s
 secrets: {pve: pve-token, ssh-key: ssh-key}
 log: {level: debug}
 `
@@ -56,7 +57,31 @@ func newAgent(t *testing.T, network *standin.Network, binary, url string, secret
 	for name, secret := range secrets {
 		a.write(t, name, secret)
 	}
+	// What the agent starts as ansible-playbook notes the time and becomes the
+	// real one.
+	ansible, err := exec.LookPath("ansible-playbook")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(a.dir, "bin", "ansible-playbook")
+	if err := os.Mkdir(filepath.Dir(file), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	script := fmt.Sprintf("#!/bin/sh\ndate +%%s.%%N >>%s/playbooks\nexec %s \"$@\"\n", a.dir, ansible)
+	if err := os.WriteFile(file, []byte(script), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	return a
+}
+
+// playbooks tells when the agent has started ansible-playbook.
+func (a *agent) playbooks(t *testing.T) []time.Time {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(a.dir, "playbooks"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return times(t, string(text))
 }
 
 func (a *agent) write(t *testing.T, name, text string) {
@@ -71,7 +96,7 @@ func (a *agent) command(t *testing.T, args ...string) *exec.Cmd {
 	// The process is stopped by its owner, not by the end of the test.
 	cmd := a.network.Command(context.WithoutCancel(t.Context()), a.binary, append(args, "--config", filepath.Join(a.dir, "agent.yaml"))...)
 	cmd.Dir = a.dir
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + a.dir, "LC_ALL=C.UTF-8", "PYTHONFAULTHANDLER=1"}
+	cmd.Env = []string{"PATH=" + filepath.Join(a.dir, "bin") + ":" + os.Getenv("PATH"), "HOME=" + a.dir, "LC_ALL=C.UTF-8", "GORACE=atexit_sleep_ms=100"}
 	return cmd
 }
 

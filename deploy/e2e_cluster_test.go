@@ -100,7 +100,7 @@ type machines struct {
 
 	mu    sync.Mutex
 	hosts map[int]*standin.Host
-	up    map[int][]time.Time // When sshd has answered after each start.
+	up    map[int][]time.Time // When, in each start, sshd did not answer for the last time.
 }
 
 func newMachines(t *testing.T, network *standin.Network, c *cluster) *machines {
@@ -159,7 +159,7 @@ func (m *machines) power(g pvesim.Guest, running bool) error {
 		return err
 	}
 	m.mu.Lock()
-	m.up[g.VMID] = append(m.up[g.VMID], time.Now())
+	m.up[g.VMID] = append(m.up[g.VMID], host.Silent())
 	m.mu.Unlock()
 	return nil
 }
@@ -197,7 +197,7 @@ func (m *machines) host(vmid int) *standin.Host {
 	return m.hosts[vmid]
 }
 
-// booted is when a guest's machine has answered for the nth time, from 1.
+// booted is when, in its nth start, a guest's machine was about to answer SSH.
 func (m *machines) booted(t *testing.T, vmid, n int) event {
 	t.Helper()
 	m.mu.Lock()
@@ -205,11 +205,11 @@ func (m *machines) booted(t *testing.T, vmid, n int) event {
 	if len(m.up[vmid]) != n {
 		t.Fatalf("guest %d has booted %d times, not %d", vmid, len(m.up[vmid]), n)
 	}
-	return event{fmt.Sprintf("guest %d answers SSH", vmid), m.up[vmid][n-1]}
+	return event{fmt.Sprintf("guest %d is about to answer SSH", vmid), m.up[vmid][n-1]}
 }
 
-// times reads the times that a playbook has noted in a guest's file.
-func (m *machines) times(t *testing.T, vmid int, file string) []time.Time {
+// noted reads the times that a playbook has noted in a guest's file.
+func (m *machines) noted(t *testing.T, vmid int, file string) []time.Time {
 	t.Helper()
 	host := m.host(vmid)
 	if host == nil {
@@ -219,20 +219,7 @@ func (m *machines) times(t *testing.T, vmid int, file string) []time.Time {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []time.Time
-	for line := range strings.FieldsSeq(string(text)) {
-		seconds, nanos, _ := strings.Cut(line, ".")
-		s, err := strconv.ParseInt(seconds, 10, 64)
-		if err != nil {
-			t.Fatalf("%s of guest %d: %q", file, vmid, line)
-		}
-		ns, err := strconv.ParseInt(nanos, 10, 64)
-		if err != nil {
-			t.Fatalf("%s of guest %d: %q", file, vmid, line)
-		}
-		all = append(all, time.Unix(s, ns))
-	}
-	return all
+	return times(t, string(text))
 }
 
 // ran waits for the nth run of the playbook in a guest to end, which is to be
@@ -240,12 +227,12 @@ func (m *machines) times(t *testing.T, vmid int, file string) []time.Time {
 func (m *machines) ran(t *testing.T, vmid, n int) (begun, ended event) {
 	t.Helper()
 	eventually(t, 20*time.Second, fmt.Sprintf("the playbook has ended in guest %d", vmid), func() error {
-		if to := m.times(t, vmid, "/srv/ended"); len(to) < n {
+		if to := m.noted(t, vmid, "/srv/ended"); len(to) < n {
 			return fmt.Errorf("%d times, not %d", len(to), n)
 		}
 		return nil
 	})
-	from, to := m.times(t, vmid, "/srv/begun"), m.times(t, vmid, "/srv/ended")
+	from, to := m.noted(t, vmid, "/srv/begun"), m.noted(t, vmid, "/srv/ended")
 	if len(from) != n || len(to) != n {
 		t.Fatalf("the playbook has begun %d and ended %d times in guest %d, not %d", len(from), len(to), vmid, n)
 	}

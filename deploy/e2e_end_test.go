@@ -83,6 +83,9 @@ func testEnd(t *testing.T, binary string, how end) {
 		last = started
 	}
 	w.cluster.wrote(t, began, http.MethodPost, "/nodes/pve1/storage/local/download-url")
+	if all := w.cluster.writes(began); len(all) != 7 {
+		t.Errorf("an image, three creations and three starts are seven writes, not:\n%s", listed(all))
+	}
 	for _, task := range w.cluster.Tasks() {
 		if task.Exit != "OK" {
 			t.Errorf("task %s of %s ends with %q", task.Type, task.ID, task.Exit)

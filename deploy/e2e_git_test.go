@@ -44,7 +44,7 @@ func newRemote(t *testing.T, network *standin.Network) *remote {
 	t.Helper()
 	git, err := exec.LookPath("git")
 	if err != nil {
-		t.Fatalf("BERTH_REAL=1 asks for real components: %v; deploy/test installs them", err)
+		t.Fatal(err)
 	}
 	root := t.TempDir()
 	bare := filepath.Join(root, "fleet.git")

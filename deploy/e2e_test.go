@@ -26,6 +26,7 @@ import (
 func TestEndToEnd(t *testing.T) {
 	t.Parallel()
 	standin.Net(t) // Skips, or fails, before anything is built.
+	components(t)
 	binary := buildAgent(t)
 	t.Run("loop", func(t *testing.T) {
 		t.Parallel()
@@ -56,16 +57,16 @@ func testLoop(t *testing.T, binary string) {
 	w.install(t, binary, string(private))
 	w.manifests(t, "testdata/e2e/fleet", map[string]string{"KEY": public, "NGINX": w.edge.dir})
 	w.agent.start(t)
-	webVisitor, blogVisitor := w.edge.visitor(t, webName), w.edge.visitor(t, blogName)
+	w.visitors = map[int]*visitor{web: w.edge.visitor(t, webName), blog: w.edge.visitor(t, blogName)}
 
-	w.first(t)
-	settled := time.Now()
-	w.change(t)
-	webVisitor.only(t, "web", settled, time.Now())
-	w.remove(t)
-	w.restore(t)
-	blogVisitor.only(t, "blog", settled, time.Now())
-	w.quiet(t)
+	for _, phase := range []struct {
+		name string
+		run  func(t *testing.T)
+	}{{"first push", w.first}, {"change", w.change}, {"removal", w.remove}, {"revert", w.restore}, {"rest", w.quiet}} {
+		if !t.Run(phase.name, phase.run) {
+			t.FailNow()
+		}
+	}
 	if now, _ := w.cluster.Guest(150); cmp.Diff(stranger, now) != "" {
 		t.Errorf("a guest that is not ours was changed: %s", cmp.Diff(stranger, now))
 	}
@@ -107,14 +108,28 @@ func (w *world) first(t *testing.T) {
 		name, address string
 	}{{web, webName, webAddress}, {blog, blogName, blogAddress}} {
 		begun, ended := w.machines.ran(t, g.vmid, 1)
+		runs := w.playbooks(t, 1)
 		inOrder(t,
 			w.remote.pushed(t, began), w.remote.fetched(t, began), fetched,
 			w.cluster.wrote(t, began, "POST", "/nodes/pve1/lxc", fmt.Sprint("vmid=", g.vmid), "ostemplate=local:vztmpl/", "memory=256"),
 			w.cluster.wrote(t, began, "POST", fmt.Sprintf("/nodes/pve1/lxc/%d/status/start", g.vmid)),
-			w.machines.booted(t, g.vmid, 1), begun, ended,
+			w.machines.booted(t, g.vmid, 1), runs[0], begun, ended,
 			w.edge.routed(t, g.name, g.address, began),
 		)
 	}
+}
+
+// playbooks tells when ansible-playbook was started, which is to be so often.
+func (w *world) playbooks(t *testing.T, n int) []event {
+	t.Helper()
+	var all []event
+	for i, at := range w.agent.playbooks(t) {
+		all = append(all, event{fmt.Sprintf("start %d of ansible-playbook", i+1), at})
+	}
+	if len(all) != n {
+		t.Fatalf("ansible-playbook was started %d times, not %d: %v", len(all), n, all)
+	}
+	return all
 }
 
 // change pushes more memory for one guest and another page for both.
@@ -126,11 +141,13 @@ func (w *world) change(t *testing.T) {
 	w.shows(t, blogName, blog, "blog, second edition")
 	begun, _ := w.machines.ran(t, web, 2)
 	grown := w.cluster.wrote(t, began, "PUT", fmt.Sprintf("/nodes/pve1/lxc/%d/config", web), "memory=384")
-	inOrder(t, w.remote.pushed(t, began), w.remote.fetched(t, began), grown, begun)
+	inOrder(t, w.remote.pushed(t, began), w.remote.fetched(t, began), grown, w.playbooks(t, 2)[1], begun)
 	w.machines.ran(t, blog, 2)
 	if all := w.cluster.writes(began); len(all) != 1 {
 		t.Errorf("more memory for one guest is one write, not:\n%s", listed(all))
 	}
+	w.visitors[web].only(t, "web", began, time.Now())
+	w.visitors[blog].only(t, "blog", began, time.Now())
 	if g, _ := w.cluster.Guest(web); g.Config["memory"] != "384" || !g.Running || len(g.Pending) > 0 {
 		t.Errorf("guest %d: %+v", web, g)
 	}
@@ -161,6 +178,7 @@ func (w *world) remove(t *testing.T) {
 	if all := w.cluster.writes(began); len(all) != 2 {
 		t.Errorf("to archive is a shutdown and a mark, not:\n%s", listed(all))
 	}
+	w.visitors[blog].only(t, "blog", began, time.Now())
 	g, _ := w.cluster.Guest(web)
 	if g.Config["onboot"] != "0" || !strings.Contains(g.Config["description"], "archived=") || g.Config["rootfs"] != before.Config["rootfs"] {
 		t.Errorf("archived: %v", g.Config)
@@ -187,6 +205,7 @@ func (w *world) restore(t *testing.T) {
 	if all := w.cluster.writes(began); len(all) != 2 {
 		t.Errorf("to restore is a mark and a start, not:\n%s", listed(all))
 	}
+	w.visitors[blog].only(t, "blog", began, time.Now())
 	g, _ := w.cluster.Guest(web)
 	if g.Config["rootfs"] != archived.Config["rootfs"] || g.Config["net0"] != archived.Config["net0"] || g.Config["memory"] != "384" {
 		t.Errorf("restored: %v, archived: %v", g.Config, archived.Config)
@@ -195,6 +214,7 @@ func (w *world) restore(t *testing.T) {
 		t.Errorf("restored, yet marked: %v", g.Config)
 	}
 	w.machines.ran(t, web, 2) // It is no new guest, so nothing is due on it.
+	w.playbooks(t, 2)
 }
 
 // quiet shows that nothing is left to do, and that to find this out nothing is
@@ -215,8 +235,7 @@ func (w *world) quiet(t *testing.T) {
 	if diff := cmp.Diff(before, files(t, state, w.edge.dir+"/berth", w.edge.dir+"/nginx.conf", w.edge.dir+"/error.log")); diff != "" {
 		t.Errorf("a turn with nothing to do writes to the disk, or to nginx:\n%s", diff)
 	}
-	w.machines.ran(t, web, 2)
-	w.machines.ran(t, blog, 2)
+	w.playbooks(t, 2)
 	polled := false
 	for _, q := range w.remote.log(began) {
 		polled = polled || q.user == agentUser

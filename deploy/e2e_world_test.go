@@ -5,7 +5,9 @@ package deploy_test
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -36,19 +38,36 @@ func inOrder(t *testing.T, events ...event) {
 	}
 }
 
+// times reads what `date +%s.%N` has written.
+func times(t *testing.T, text string) []time.Time {
+	t.Helper()
+	var all []time.Time
+	for line := range strings.FieldsSeq(text) {
+		var seconds, nanos int64
+		if _, err := fmt.Sscanf(line, "%d.%d", &seconds, &nanos); err != nil {
+			t.Fatalf("%q is no time: %v", line, err)
+		}
+		all = append(all, time.Unix(seconds, nanos))
+	}
+	return all
+}
+
 // eventually waits until look finds nothing wrong.
 func eventually(t *testing.T, within time.Duration, what string, look func() error) {
 	t.Helper()
-	deadline := time.Now().Add(within)
+	late := time.After(within)
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
 	for {
 		err := look()
 		if err == nil {
 			return
 		}
-		if time.Now().After(deadline) {
+		select {
+		case <-late:
 			t.Fatalf("%s: not after %s: %v", what, within, err)
+		case <-tick.C:
 		}
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
@@ -61,6 +80,7 @@ type world struct {
 	machines *machines
 	edge     *edge
 	agent    *agent
+	visitors map[int]*visitor // By the VMID of whom they want.
 }
 
 const (
@@ -68,6 +88,25 @@ const (
 	web      = 2011 // VMID of web, whose address ends in 1.11.
 	blog     = 2012
 )
+
+// components fails the test where a part that it asks for is missing.
+func components(t *testing.T) {
+	t.Helper()
+	for _, program := range []string{"git", "nginx", "/usr/lib/nginx/modules/ngx_stream_module.so", "ansible-playbook", "ssh", "openssl"} {
+		var err error
+		if filepath.IsAbs(program) {
+			_, err = os.Stat(program)
+		} else {
+			_, err = exec.LookPath(program)
+		}
+		if err != nil {
+			t.Errorf("BERTH_REAL=1 asks for real components: %v; deploy/test installs them", err)
+		}
+	}
+	if t.Failed() {
+		t.FailNow()
+	}
+}
 
 // newWorld sets up all parts but the manifests.
 func newWorld(t *testing.T, o pvesim.Options) *world {
@@ -95,9 +134,7 @@ func (w *world) manifests(t *testing.T, from string, also map[string]string) {
 		"ENDPOINT": w.cluster.endpoint, "FINGERPRINT": w.cluster.fingerprint,
 		"IMAGE": imageURL, "SUM": pvesim.Sum(imageURL, "sha256"),
 	}
-	for word, value := range also {
-		words[word] = value
-	}
+	maps.Copy(words, also)
 	source := os.DirFS(from)
 	err := fs.WalkDir(source, ".", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {

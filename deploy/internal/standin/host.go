@@ -39,6 +39,7 @@ type Host struct {
 	mu      sync.Mutex // Guards what follows.
 	sshd    *exec.Cmd  // Nil while the host is off.
 	stopped chan struct{}
+	silent  time.Time
 	console bytes.Buffer // What sshd said; read only after it ended.
 }
 
@@ -101,7 +102,7 @@ func (h *Host) write(authorizedKey string) error {
 		return fmt.Errorf("make host %s: %w", h.name, err)
 	}
 	h.hostKey = strings.TrimSpace(string(ssh.MarshalAuthorizedKey(hostKey)))
-	for _, dir := range []string{"upper", "work", "root"} {
+	for _, dir := range []string{"upper", "work", "root", "home"} {
 		if err := os.MkdirAll(filepath.Join(h.dir, dir), 0o755); err != nil { //nolint:gosec // sshd refuses keys below a folder that its users cannot enter.
 			return fmt.Errorf("make host %s: %w", h.name, err)
 		}
@@ -150,7 +151,9 @@ Subsystem sftp internal-sftp
 const StartFile = "/etc/standin-start"
 
 // boot runs as the first process of the host's own namespaces and becomes its
-// sshd. The mounts are seen by nobody else and go with the last process.
+// sshd. The mounts are seen by nobody else and go with the last process. Root's
+// home is its own: what people put into theirs on the test machine may take
+// seconds at each login, or wait for a lock.
 //
 //nolint:dupword // That is how mount is called.
 const boot = `set -e
@@ -163,6 +166,7 @@ mount -t sysfs sysfs sys
 mount -t tmpfs -o mode=755 tmpfs run
 mount -t tmpfs -o mode=1777 tmpfs tmp
 mkdir run/sshd
+mount --bind "$1/home" root
 hostname "$2"
 if [ -x ."$4" ]; then chroot . "$4"; fi
 exec chroot . "$3" -D -e -f /etc/ssh/standin_config
@@ -199,7 +203,7 @@ func (h *Host) Start(ctx context.Context) error {
 		_ = cmd.Wait() // It always ends by a signal, or with words on its console.
 		close(stopped)
 	}()
-	h.sshd, h.stopped = cmd, stopped
+	h.sshd, h.stopped, h.silent = cmd, stopped, time.Now()
 	if err := h.answers(ctx); err != nil {
 		return errors.Join(fmt.Errorf("start host %s: %w", h.name, err), h.off(ctx), fmt.Errorf("its console says: %s", &h.console))
 	}
@@ -211,6 +215,7 @@ func (h *Host) answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)
 	defer cancel()
 	for {
+		tried := time.Now()
 		conn, err := h.network.DialContext(ctx, "tcp", net.JoinHostPort(h.address, "22"))
 		if err == nil {
 			greeting := make([]byte, 4)
@@ -221,6 +226,7 @@ func (h *Host) answers(ctx context.Context) error {
 				return nil
 			}
 		}
+		h.silent = tried
 		select {
 		case <-ctx.Done():
 			return fmt.Errorf("wait for its sshd: %w: %w", ctx.Err(), err)
@@ -252,6 +258,14 @@ func (h *Host) off(ctx context.Context) error {
 		return fmt.Errorf("stop host %s: %w", h.name, down)
 	}
 	return nil
+}
+
+// Silent is the last time, in the latest start, at which the host was seen not to
+// answer SSH yet: whoever was there before it was too early.
+func (h *Host) Silent() time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.silent
 }
 
 // Address is the host's IP address.

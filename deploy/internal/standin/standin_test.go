@@ -31,7 +31,11 @@ func TestHost(t *testing.T) {
 	if _, err := host.ReadFile("/etc/hostname"); err == nil {
 		t.Error("a file of a host that is off was read")
 	}
+	began := time.Now()
 	start(t, host)
+	if silent := host.Silent(); silent.Before(began) || silent.After(time.Now()) {
+		t.Errorf("started at %s, the host was silent until %s", began, silent)
+	}
 	if err := host.Start(t.Context()); err == nil {
 		t.Error("a host that is on was started again")
 	}
@@ -43,7 +47,7 @@ func TestHost(t *testing.T) {
 		"-i", identity, "-o", "IdentitiesOnly=yes", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes",
 		"-o", "UserKnownHostsFile=" + knownHosts, "-o", "ConnectTimeout=5", "-F", "none",
 	}
-	if got := run(t, network.Command(t.Context(), "ssh", append(ssh, "root@"+host.Address(), "hostname; stat --format %U /root")...)); got != "web-1\nroot\n" {
+	if got := run(t, network.Command(t.Context(), "ssh", append(ssh, "root@"+host.Address(), "hostname; stat --format %U /root; ls -A /root")...)); got != "web-1\nroot\n" {
 		t.Errorf("the host says %q", got)
 	}
 	stranger, _ := standin.ClientKey(t)
