@@ -87,6 +87,9 @@ func (l *loader) reference(it *item, src Source, field, text string, short ...st
 	}
 	var candidates []candidate
 	for _, c := range l.documents(id.Kind()) {
+		if src.Layer == "" && MakeID(id.Kind(), c.name) == it.id {
+			continue // Nothing means itself.
+		}
 		candidates = append(candidates, candidate{id.Kind() + "/" + c.name, c.src})
 	}
 	l.wrong(it, src, "%s: %s", field, missing(kindWord(id.Kind()), text, candidates))
