@@ -116,12 +116,13 @@ func (r *remote) log(since time.Time) []gitRequest {
 	return all
 }
 
-// pushed is the last push since a moment that the server took.
+// pushed is the first push since a moment that the server took. It begins before
+// others can see it, and ends after.
 func (r *remote) pushed(t *testing.T, since time.Time) event {
 	t.Helper()
 	for _, q := range r.log(since) {
 		if q.service == "git-receive-pack" && q.method == http.MethodPost && q.status == http.StatusOK {
-			return event{"the server takes the push", q.ended}
+			return event{"a push comes in", q.began}
 		}
 	}
 	t.Fatal("the Git server's log knows no push")
