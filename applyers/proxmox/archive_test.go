@@ -246,6 +246,40 @@ func TestProofIsReadOnceMoreBeforeADeletion(t *testing.T) {
 	}
 }
 
+func TestProtectionIsReadOnceMoreBeforeADeletion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML)
+		b.apply()
+		b.manifests(webYAML + "state: absent\n")
+		seen := b.observe()
+		p, err := drift.Make(b.input(seen))
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.sim.Edit("root@pam", 4001, map[string]string{"protection": "1"})
+		out := b.execute(t.Context(), p, drift.NewWorld(b.fleet, seen.Lives), &events{})
+		if out[0].Status != drift.Held || !strings.Contains(out[0].Reason, "it is protected") || !b.guest(4001).Running {
+			t.Errorf("outcome %s", told(out))
+		}
+	})
+}
+
+func TestAnEditDuringTheShutdownIsKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML)
+		b.apply()
+		b.manifests()
+		b.sim.Inject(pvesim.Fault{Method: http.MethodPost, Path: "/nodes/*/qemu/4001/status/shutdown", Then: func() {
+			text := b.guest(4001).Config["description"]
+			b.sim.Edit("anna@pam", 4001, map[string]string{"description": "ask Anna\n\n" + text[strings.LastIndex(text, "\n")+1:]})
+		}})
+		b.apply()
+		if got := b.guest(4001).Config["description"]; !strings.HasPrefix(got, "ask Anna\n\nberth: ") || !strings.Contains(got, "archived=") {
+			t.Errorf("description is %q", got)
+		}
+	})
+}
+
 func TestAKilledArchiveAndDeleteConverge(t *testing.T) {
 	for _, after := range []bool{false, true} {
 		for n, more := 1, true; more; n += stride {

@@ -423,3 +423,30 @@ func TestWhatIsHeldStopsNothingElse(t *testing.T) {
 		}
 	})
 }
+
+func TestNoRebootForWhatTheManifestDoesNotSet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML+"lifecycle: {reboot: now}\n")
+		b.apply()
+		if err := b.a.clusters["home"].write(t.Context(), "PUT", "/nodes/pve1/qemu/4001/config", params{"keyboard": "de"}, nil); err != nil {
+			t.Fatal(err)
+		}
+		p := b.plan()
+		if len(p.Changes) > 0 || len(p.Notes) != 1 || !strings.Contains(p.Notes[0].Text, "keyboard") {
+			t.Errorf("notes %+v, plan:\n%s", p.Notes, show(p))
+		}
+	})
+}
+
+func TestTagsOfBerthStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML)
+		b.apply()
+		b.sim.Edit("root@pam", 4001, map[string]string{"tags": "berth-keep;berth.pegasus;odd"})
+		b.apply()
+		if got := b.guest(4001).Config["tags"]; got != "berth-keep;berth.pegasus;prod;web" {
+			t.Errorf("tags are %q", got)
+		}
+		b.settled()
+	})
+}

@@ -107,7 +107,12 @@ func TestAWriteWhoseAnswerIsLost(t *testing.T) {
 					b := benchOn(t, pvesim.New(slowTasks()), webYAML, cacheYAML)
 					fault.Method, fault.Path, fault.AfterWork = "write", path, fault.Cut == 0
 					b.sim.Inject(fault)
-					b.turn()
+					out := b.turn()
+					for _, o := range out {
+						if o.Step == drift.Create && o.Status != drift.Done && (path == paths[0] || path == paths[1]) {
+							t.Errorf("a look would have told that it was made: %s", told(out))
+						}
+					}
 					<-time.After(time.Minute)
 					b.converge()
 					b.whole()
@@ -344,6 +349,16 @@ func TestAnEndpointThatIsDownDelaysForAWhileOnly(t *testing.T) {
 		begin := time.Now()
 		if p := b.plan(); len(p.Blind) != 1 || time.Since(begin) > 2*requestTimeout {
 			t.Errorf("blind %+v after %s", p.Blind, time.Since(begin))
+		}
+	})
+}
+
+func TestATaskThatEndsWellWithoutAFileIsAFailure(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML)
+		b.over = &answering{b.sim.Transport(), "/storage/local/content", `{"data":[]}`}
+		if out := told(b.turn()); !strings.Contains(out, "fetch: failed: fetch debian-12 onto local of pve1: the task ended well and the file is not there") {
+			t.Errorf("outcome %s", out)
 		}
 	})
 }

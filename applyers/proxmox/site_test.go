@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -225,6 +226,21 @@ func TestGuestsUnderHAAreNotStartedOrStopped(t *testing.T) {
 		b.manifests(webYAML + "state: stopped\n")
 		if out := told(b.turn()); !strings.Contains(out, "vm/web-1 stop: held: it is managed by HA") {
 			t.Errorf("outcome %s", out)
+		}
+	})
+}
+
+func TestTheLargerSideOfATornClusterIsAsked(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := benchOn(t, twoNodes(), webYAML)
+		b.over = roundTrip(func(r *http.Request) (*http.Response, error) {
+			if r.URL.Host == "pve1.test:8006" && strings.HasSuffix(r.URL.Path, "/cluster/status") {
+				return answer(200, "OK", `{"data":[{"type":"cluster","quorate":0},{"type":"node","name":"pve1","online":1}]}`), nil
+			}
+			return b.sim.Transport().RoundTrip(r)
+		})
+		if p := b.plan(); len(p.Blind) > 0 || len(p.Changes) == 0 {
+			t.Errorf("blind %+v, plan\n%s", p.Blind, show(p))
 		}
 	})
 }

@@ -209,3 +209,24 @@ func TestTasksWithWarningsSucceed(t *testing.T) {
 		}
 	})
 }
+
+func TestAfterARefusalNothingIsSentUntilTheNextTurn(t *testing.T) {
+	sent := 0
+	c := clusterAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		sent++
+		return answer(401, "Authentication failed!", ""), nil
+	}), "https://a", "https://b")
+	for range 3 {
+		if err := c.get(t.Context(), "/x", nil); status(err) != 401 {
+			t.Errorf("got %v", err)
+		}
+	}
+	if sent != 1 {
+		t.Errorf("%d requests", sent)
+	}
+	c.wire.begin("u@pve!id=other")
+	_ = c.get(t.Context(), "/x", nil)
+	if sent != 2 {
+		t.Errorf("%d requests after a new turn", sent)
+	}
+}
