@@ -22,13 +22,24 @@ type end struct {
 
 var ends = []end{{"told to stop", syscall.SIGTERM}, {"killed", syscall.SIGKILL}}
 
+// end ends an agent within the time that it may take.
+func (how end) end(t *testing.T, p *process) {
+	t.Helper()
+	if how.signal == syscall.SIGTERM {
+		p.stop(t, 2*time.Second)
+	} else {
+		p.signal(t, how.signal, 2*time.Second)
+	}
+}
+
 // createTime is how long the first creation lasts: longer than the agent may
 // take to end and to come back.
 const createTime = 5 * time.Second
 
-// testEnd ends the agent while Proxmox creates its first container, and starts
-// another at once. It takes the creation up where it stands, and does the rest.
-func testEnd(t *testing.T, binary string, how end) {
+// testEndInTask ends the agent while Proxmox creates its first container, and
+// starts another at once. It takes the creation up where it stands, and does the
+// rest.
+func testEndInTask(t *testing.T, binary string, how end) {
 	var created atomic.Bool
 	w := newWorld(t, pvesim.Options{TaskTime: func(kind string) time.Duration {
 		if kind == "vzcreate" && !created.Swap(true) {
@@ -41,10 +52,7 @@ func testEnd(t *testing.T, binary string, how end) {
 	began := w.clone.push(t, "Three guests in a row")
 	first := w.agent.start(t)
 	creation := w.creates(t)
-	first.signal(t, how.signal, 2*time.Second)
-	if how.signal == syscall.SIGTERM && first.err != nil {
-		t.Errorf("told to stop, the agent ended badly: %v", first.err)
-	}
+	how.end(t, first)
 	if w.task(creation).Ended != (time.Time{}) {
 		t.Fatal("the creation had ended before the agent; this tells nothing")
 	}
@@ -128,4 +136,56 @@ func (w *world) task(upid string) pvesim.Task {
 		}
 	}
 	return pvesim.Task{}
+}
+
+// testEndInPlaybook ends the agent while Ansible is at work in both guests, and
+// starts another at once. It runs the playbook again, whole, then routes, and of
+// the first run nothing is left.
+func testEndInPlaybook(t *testing.T, binary string, how end) {
+	w := newWorld(t, pvesim.Options{})
+	w.pages(t, binary)
+	w.clone.replace(t, "ansible/pages.yml", "    - name: Write the server\n", "    - ansible.builtin.command: sleep 2\n    - name: Write the server\n")
+	began := w.clone.push(t, "Two pages, slowly")
+	first := w.agent.start(t)
+	eventually(t, 30*time.Second, "the playbook is at work in both guests", func() error {
+		for _, vmid := range []int{web, blog} {
+			if host := w.machines.host(vmid); host == nil {
+				return fmt.Errorf("guest %d is off", vmid)
+			} else if _, err := host.ReadFile("/srv/page.txt"); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	how.end(t, first)
+	back := event{"the agent is started again", time.Now()}
+	w.agent.start(t)
+	w.shows(t, webName, web, "web, first edition")
+	w.shows(t, blogName, blog, "blog, first edition")
+	runs := w.playbooks(t, 2)
+	for _, g := range []struct {
+		vmid          int
+		name, address string
+	}{{web, webName, webAddress}, {blog, blogName, blogAddress}} {
+		w.cluster.wrote(t, began, http.MethodPost, "/nodes/pve1/lxc", fmt.Sprint("vmid=", g.vmid))
+		w.cluster.wrote(t, began, http.MethodPost, fmt.Sprintf("/nodes/pve1/lxc/%d/status/start", g.vmid))
+		begun, ended := w.machines.noted(t, g.vmid, "/srv/begun"), w.machines.noted(t, g.vmid, "/srv/ended")
+		if len(begun) != 2 || len(ended) != 1 {
+			t.Fatalf("in guest %d the playbook has begun %d and ended %d times", g.vmid, len(begun), len(ended))
+		}
+		inOrder(t, runs[0], event{"the first run begins", begun[0]}, back, runs[1], event{"the second run begins", begun[1]},
+			event{"the second run ends", ended[0]}, w.edge.routed(t, g.name, g.address, began))
+	}
+	w.sweeps(t, 2)
+	w.playbooks(t, 2)
+	eventually(t, 5*time.Second, "nothing of Ansible is left", func() error {
+		out, err := w.network.Command(t.Context(), "sh", "-c", "ip netns pids "+w.network.Namespace()+" | xargs ps -o args= -p").Output()
+		if err != nil {
+			return fmt.Errorf("list the node's processes: %w", err)
+		}
+		if strings.Contains(string(out), "berth-ansible-") {
+			return fmt.Errorf("on the node run:\n%s", out)
+		}
+		return nil
+	})
 }

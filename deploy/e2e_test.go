@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -33,9 +32,13 @@ func TestEndToEnd(t *testing.T) {
 		testLoop(t, binary)
 	})
 	for _, end := range ends {
-		t.Run(end.name, func(t *testing.T) {
+		t.Run(end.name+" while a guest is made", func(t *testing.T) {
 			t.Parallel()
-			testEnd(t, binary, end)
+			testEndInTask(t, binary, end)
+		})
+		t.Run(end.name+" while a playbook runs", func(t *testing.T) {
+			t.Parallel()
+			testEndInPlaybook(t, binary, end)
 		})
 	}
 }
@@ -47,15 +50,7 @@ func testLoop(t *testing.T, binary string) {
 		"hostname": "stranger", "memory": "512", "tags": "berth.e2e", "rootfs": "local-lvm:vm-150-disk-0,size=2G",
 	}})
 	stranger, _ := w.cluster.Guest(150)
-	w.machines = newMachines(t, w.network, w.cluster)
-	w.edge = newEdge(t, w.network)
-	file, public := standin.ClientKey(t)
-	private, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.install(t, binary, string(private))
-	w.manifests(t, "testdata/e2e/fleet", map[string]string{"KEY": public, "NGINX": w.edge.dir})
+	w.pages(t, binary)
 	w.agent.start(t)
 	w.visitors = map[int]*visitor{web: w.edge.visitor(t, webName), blog: w.edge.visitor(t, blogName)}
 

@@ -126,6 +126,21 @@ func (w *world) install(t *testing.T, binary, key string) {
 	})
 }
 
+// pages adds all that the fleet of pages needs: machines, nginx, an agent and,
+// in the working copy, the manifests.
+func (w *world) pages(t *testing.T, binary string) {
+	t.Helper()
+	w.machines = newMachines(t, w.network, w.cluster)
+	w.edge = newEdge(t, w.network)
+	file, public := standin.ClientKey(t)
+	private, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.install(t, binary, string(private))
+	w.manifests(t, "testdata/e2e/fleet", map[string]string{"KEY": public, "NGINX": w.edge.dir})
+}
+
 // manifests copies manifests to the working copy and fills in what only this run
 // knows. What Ansible reads is left as it is.
 func (w *world) manifests(t *testing.T, from string, also map[string]string) {
