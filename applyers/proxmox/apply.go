@@ -66,7 +66,7 @@ func (a *Applyer) job(ctx context.Context, aj applyers.Job, p applyers.Progress)
 		return nil, err
 	}
 	j := &job{cluster: c, Job: aj, applyer: a, p: p, kind: aj.ID.Kind()}
-	if g := aj.Fleet.Guest(aj.ID); g != nil {
+	if g := j.guest(); g != nil {
 		j.node, j.vmid = g.Node, g.VMID
 	}
 	if aj.Have != nil {
@@ -218,7 +218,12 @@ func (j *job) patient(ctx context.Context, write func() error) error {
 func (j *job) path() string { return base(j.kind, j.node, j.vmid) }
 
 // guest is what the manifest asks for; nil for what is gone.
-func (j *job) guest() *desired.Guest { return j.Fleet.Guest(j.ID) }
+func (j *job) guest() *desired.Guest {
+	if j.Want == nil {
+		return nil
+	}
+	return guestOf(j.Want)
+}
 
 func (j *job) lines() *lines {
 	return &lines{fleet: j.Fleet, site: j.site, want: j.Want, kind: j.kind, vmid: j.vmid, plugins: j.plugins}

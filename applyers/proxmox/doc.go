@@ -5,4 +5,13 @@
 // remembered about a guest stands on the guest itself, as the last line of its
 // description: the stamp. Facts about Proxmox's behaviour are those of Proxmox
 // VE 8.4, measured.
+//
+// The token needs, at / or at the paths that it shall work on: VM.Allocate,
+// VM.Audit, VM.PowerMgmt, VM.Config.CPU, VM.Config.Disk, VM.Config.HWType,
+// VM.Config.Memory, VM.Config.Network, VM.Config.Options, Datastore.Allocate
+// (where seeds are uploaded), Datastore.AllocateSpace,
+// Datastore.AllocateTemplate, SDN.Use, Sys.AccessNetwork (to download images),
+// and Sys.Modify on / for startup phases. Beside these, Sys.Audit on / tells of
+// quorum and of nodes that are down, Sys.Syslog on / who changed what, and
+// VM.Monitor what the guest agent knows.
 package proxmox

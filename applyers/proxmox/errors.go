@@ -95,9 +95,10 @@ func unanswered(err error) bool {
 		return false
 	}
 	switch code := status(err); code {
-	case 0, 502, 503, 504, 596:
+	case 502, 503, 504, 596:
 		return true
 	default:
+		// No status at all, or a success whose body was cut off.
 		return code < 300
 	}
 }

@@ -120,7 +120,7 @@ func (s *sweep) imageNodes(r *desired.Resource, image *desired.ImageAt) []string
 func usingNodes(fleet *desired.Fleet, r *desired.Resource, image *desired.ImageAt) []string {
 	var nodes []string
 	for _, other := range fleet.Resources {
-		g := fleet.Guest(other.ID)
+		g := guestOf(other)
 		if g == nil || other.Site != r.Site {
 			continue
 		}

@@ -35,7 +35,7 @@ func (a *Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live
 		return p.gone()
 	case want == nil:
 		return nil
-	case w.Fleet.Guest(id).State == desired.Absent:
+	case p.guest().State == desired.Absent:
 		if have == nil {
 			return nil
 		}
@@ -87,7 +87,7 @@ type planner struct {
 func (p *planner) change(step drift.Step, reason string, fields []drift.Field) drift.Change {
 	site, node, vmid := p.handle.site, p.handle.node, p.handle.vmid
 	if p.have == nil {
-		g := p.world.Fleet.Guest(p.id)
+		g := p.guest()
 		site, node, vmid = p.want.Site, g.Node, g.VMID
 	}
 	return drift.Change{
@@ -96,7 +96,7 @@ func (p *planner) change(step drift.Step, reason string, fields []drift.Field) d
 	}
 }
 
-func (p *planner) guest() *desired.Guest { return p.world.Fleet.Guest(p.id) }
+func (p *planner) guest() *desired.Guest { return guestOf(p.want) }
 
 // runs tells whether the guest shall run.
 func (p *planner) runs() bool { return p.guest().State != desired.Stopped }
