@@ -80,7 +80,7 @@ type visit struct {
 	upstream     string // "" where nginx knew no way.
 }
 
-// visits reads nginx's log for a name, in the order in which connections began.
+// visits reads nginx's log for a name, in the order in which connections ended.
 func (e *edge) visits(t *testing.T, name string, since time.Time) []visit {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(e.dir, "visits.log"))

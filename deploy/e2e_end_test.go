@@ -66,7 +66,7 @@ func testEndInTask(t *testing.T, binary string, how end) {
 		}
 		return nil
 	})
-	w.sweeps(t, 2)
+	w.twoSweeps(t)
 
 	task := w.task(creation)
 	if task.Exit != "OK" {
@@ -176,7 +176,7 @@ func testEndInPlaybook(t *testing.T, binary string, how end) {
 		inOrder(t, runs[0], event{"the first run begins", begun[0]}, back, runs[1], event{"the second run begins", begun[1]},
 			event{"the second run ends", ended[0]}, w.edge.routed(t, g.name, g.address, began))
 	}
-	w.sweeps(t, 2)
+	w.twoSweeps(t)
 	w.playbooks(t, 2)
 	eventually(t, 5*time.Second, "nothing of Ansible is left", func() error {
 		out, err := w.network.Command(t.Context(), "sh", "-c", "ip netns pids "+w.network.Namespace()+" | xargs ps -o args= -p").Output()

@@ -3,7 +3,6 @@
 package deploy_test
 
 import (
-	"errors"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -216,10 +215,10 @@ func (w *world) restore(t *testing.T) {
 // written anywhere.
 func (w *world) quiet(t *testing.T) {
 	// The turn that has restored web ends, and looks at its work.
-	w.sweeps(t, 2)
+	w.twoSweeps(t)
 	state := filepath.Join(w.agent.dir, "state")
 	began, before := time.Now(), files(t, state, w.edge.dir+"/berth", w.edge.dir+"/nginx.conf", w.edge.dir+"/error.log")
-	w.sweeps(t, 2)
+	w.twoSweeps(t)
 	out, code := w.agent.run(t, "drift")
 	if code != 0 || !strings.Contains(out, "no differences") {
 		t.Errorf("agent drift ends with %d and says:\n%s", code, out)
@@ -243,11 +242,12 @@ func (w *world) quiet(t *testing.T) {
 	}
 }
 
-// sweeps waits until the agent has looked at everything so many times more.
-func (w *world) sweeps(t *testing.T, more int) {
+// twoSweeps waits until the agent has looked at everything twice more: the second
+// time has begun after this was asked, and what was under way then has ended.
+func (w *world) twoSweeps(t *testing.T) {
 	t.Helper()
 	began := time.Now()
-	eventually(t, 20*time.Second, "the agent sweeps", func() error {
+	eventually(t, 20*time.Second, "the agent sweeps twice", func() error {
 		seen := 0
 		for _, r := range w.cluster.Requests() {
 			// Proxmox is asked for its version once a turn.
@@ -255,8 +255,8 @@ func (w *world) sweeps(t *testing.T, more int) {
 				seen++
 			}
 		}
-		if seen < more {
-			return errors.New("no sweep")
+		if seen < 2 {
+			return fmt.Errorf("%d times so far", seen)
 		}
 		return nil
 	})
