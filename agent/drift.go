@@ -95,6 +95,11 @@ func driftReport(ctx context.Context, s streams, settings *config.Settings) (*re
 	if !errors.Is(err, web.ErrNoAgent) {
 		return rep, err
 	}
+	return oneTurn(ctx, s, settings, turn.Request{Mode: report.Drift})
+}
+
+// oneTurn makes a turn in this process. No agent may be running.
+func oneTurn(ctx context.Context, s streams, settings *config.Settings, req turn.Request) (*report.Report, error) {
 	if err := settings.Check(); err != nil {
 		return nil, err
 	}
@@ -103,5 +108,5 @@ func driftReport(ctx context.Context, s streams, settings *config.Settings) (*re
 		return nil, err
 	}
 	defer w.close()
-	return w.turner.Run(ctx, turn.Request{Mode: report.Drift})
+	return w.turner.Run(ctx, req)
 }

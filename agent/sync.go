@@ -67,13 +67,5 @@ func syncReport(ctx context.Context, s streams, settings *config.Settings, o syn
 		}
 		return rep, err
 	}
-	if err := settings.Check(); err != nil {
-		return nil, err
-	}
-	w, err := newWiring(s, settings, quiet(s, settings))
-	if err != nil {
-		return nil, err
-	}
-	defer w.close()
-	return w.turner.Run(ctx, turn.Request{Mode: report.Run, Plan: o.plan, AcceptSource: o.acceptSource, Afresh: o.plan == ""})
+	return oneTurn(ctx, s, settings, turn.Request{Mode: report.Run, Plan: o.plan, AcceptSource: o.acceptSource, Afresh: o.plan == ""})
 }

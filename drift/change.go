@@ -2,6 +2,7 @@ package drift
 
 import (
 	"encoding/json"
+	"maps"
 
 	"berth/desired"
 )
@@ -207,8 +208,20 @@ type Observed struct {
 	Blind   []Blind
 	Foreign []Foreign
 	Notes   []Note
-	// Ours and Others count guests by site, for the report's heading.
+	// Counts are of guests, by site, for the report's heading.
 	Counts map[string]Count
+}
+
+// Add puts what others have found to it.
+func (o *Observed) Add(other Observed) {
+	o.Lives = append(o.Lives, other.Lives...)
+	o.Blind = append(o.Blind, other.Blind...)
+	o.Foreign = append(o.Foreign, other.Foreign...)
+	o.Notes = append(o.Notes, other.Notes...)
+	if o.Counts == nil {
+		o.Counts = make(map[string]Count)
+	}
+	maps.Copy(o.Counts, other.Counts)
 }
 
 // Count is how many guests of a site are ours, and how many are not.

@@ -311,13 +311,9 @@ func observe(ctx context.Context, all []applyers.Applyer, fleet *desired.Fleet, 
 	for range all {
 		<-done
 	}
-	sum := drift.Observed{Counts: make(map[string]drift.Count)}
+	var sum drift.Observed
 	for _, o := range found {
-		sum.Lives = append(sum.Lives, o.Lives...)
-		sum.Blind = append(sum.Blind, o.Blind...)
-		sum.Foreign = append(sum.Foreign, o.Foreign...)
-		sum.Notes = append(sum.Notes, o.Notes...)
-		maps.Copy(sum.Counts, o.Counts)
+		sum.Add(o)
 	}
 	return sum
 }
