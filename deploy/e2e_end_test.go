@@ -179,12 +179,14 @@ func testEndInPlaybook(t *testing.T, binary string, how end) {
 	w.twoSweeps(t)
 	w.playbooks(t, 2)
 	eventually(t, 5*time.Second, "nothing of Ansible is left", func() error {
-		out, err := w.network.Command(t.Context(), "sh", "-c", "ip netns pids "+w.network.Namespace()+" | xargs ps -o args= -p").Output()
+		running, err := w.network.Processes(t.Context())
 		if err != nil {
-			return fmt.Errorf("list the node's processes: %w", err)
+			return err
 		}
-		if strings.Contains(string(out), "berth-ansible-") {
-			return fmt.Errorf("on the node run:\n%s", out)
+		for _, command := range running {
+			if strings.Contains(command, "berth-ansible-") {
+				return fmt.Errorf("on the node still runs: %s", command)
+			}
 		}
 		return nil
 	})

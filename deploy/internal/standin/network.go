@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -140,6 +141,23 @@ func (n *Network) DialContext(ctx context.Context, network, address string) (net
 		return err
 	})
 	return conn, err
+}
+
+// Processes lists the command lines of what runs in the node's network, its
+// hosts left out.
+func (n *Network) Processes(ctx context.Context) ([]string, error) {
+	pids, err := processes(ctx, n.Namespace())
+	if err != nil {
+		return nil, err
+	}
+	var all []string
+	for _, pid := range pids {
+		words, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "cmdline"))
+		if err == nil { // Else it has just ended.
+			all = append(all, strings.TrimSpace(strings.ReplaceAll(string(words), "\x00", " ")))
+		}
+	}
+	return all, nil
 }
 
 // inside calls f on a thread that is in the node's network namespace. Sockets

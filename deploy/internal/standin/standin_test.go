@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -142,6 +143,10 @@ http { access_log off; server { listen %[2]s:8080; return 200 "from nginx"; }
 `, dir, standin.Gateway))
 	nginx := network.Command(t.Context(), "nginx", "-e", "stderr", "-p", dir, "-c", config)
 	standin.Daemon(t, nginx)
+	running, err := network.Processes(t.Context())
+	if err != nil || !slices.ContainsFunc(running, func(command string) bool { return strings.Contains(command, config) }) {
+		t.Errorf("in the network run %q, %v", running, err)
+	}
 	client := http.Client{Transport: &http.Transport{DialContext: network.DialContext, DisableKeepAlives: true}}
 	if got := fetch(t, client, "http://"+standin.Gateway+":8080/"); got != "from nginx" {
 		t.Errorf("nginx says %q", got)
