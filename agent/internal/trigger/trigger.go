@@ -101,6 +101,8 @@ func (l *Loop) Run(ctx context.Context) {
 			poll.Reset(l.jitter())
 			tip, err := l.Tip(ctx)
 			switch {
+			case ctx.Err() != nil:
+				// Told to stop: no poll has failed.
 			case err != nil:
 				l.Log.WarnContext(ctx, "poll failed", slog.Any("error", err))
 			case tip != tried:
