@@ -105,7 +105,7 @@ type FleetSpec struct {
 
 // Guards are the limits on destructive changes in one turn.
 type Guards struct {
-	// Deletes is how many guests may be stopped, archived or deleted in one
+	// Deletes is how many guests may be archived or deleted in one
 	// turn; 3 unless set.
 	Deletes int    `yaml:"deletes"`
 	Percent *Later `yaml:"percent" later:"a limit in per cent is not built yet: guards.deletes is what holds"`

@@ -32,8 +32,8 @@ type Guest struct {
 
 	Disks    map[string]Disk `yaml:"disks" drift:"online"`
 	Networks map[string]NIC  `yaml:"networks" drift:"online"`
-	DNS      List            `yaml:"dns" list:"replace" drift:"vm=create,ct=online"`
-	Search   List            `yaml:"search" list:"replace" drift:"vm=create,ct=online"`
+	DNS      List            `yaml:"dns" list:"replace" drift:"vm=create,ct=reboot"`
+	Search   List            `yaml:"search" list:"replace" drift:"vm=create,ct=reboot"`
 
 	// Startup is a phase of the site, "never" (onboot off) or "yes" (onboot on,
 	// no order).

@@ -19,7 +19,7 @@ func TestGoneIsArchivedKeptAndThenDeleted(t *testing.T) {
 		b.apply()
 		b.mark()
 		b.manifests()
-		if got := show(b.plan()); got != "ct/cache archive\nvm/web-1 archive" {
+		if got := show(b.plan()); got != "ct/cache stop\nct/cache archive\nvm/web-1 stop\nvm/web-1 archive" {
 			t.Errorf("plan:\n%s", got)
 		}
 		b.apply()
@@ -105,7 +105,7 @@ func TestStateAbsentDeletesAtOnce(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
 		b.manifests(webYAML + "state: absent\n")
-		if got := show(b.plan()); got != "vm/web-1 delete" {
+		if got := show(b.plan()); got != "vm/web-1 stop\nvm/web-1 delete" {
 			t.Errorf("plan:\n%s", got)
 		}
 		b.apply()
@@ -171,7 +171,8 @@ func TestVolumesOfOthersHoldADeletion(t *testing.T) {
 				volumes := len(b.sim.Volumes())
 				b.manifests(webYAML + "state: absent\n")
 				out := b.turn()
-				if len(out) != 1 || out[0].Status != drift.Held || !strings.Contains(out[0].Reason, c.want) {
+				// It is not even stopped.
+				if len(out) != 2 || out[0].Status != drift.Held || !strings.Contains(out[0].Reason, c.want) || out[1].Status != drift.Skipped || !b.guest(4001).Running {
 					t.Errorf("outcome %s", told(out))
 				}
 				if len(b.sim.Volumes()) != volumes {

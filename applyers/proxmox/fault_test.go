@@ -49,7 +49,7 @@ func TestASiteThatCannotBeReadIsUnknown(t *testing.T) {
 					t.Error("the secret is told")
 				}
 				b.sim.Heal()
-				if got := show(b.plan()); got != "vm/web-1 archive" {
+				if got := show(b.plan()); got != "vm/web-1 stop\nvm/web-1 archive" {
 					t.Errorf("then:\n%s", got)
 				}
 			})

@@ -31,13 +31,9 @@ func (a *Applyer) Observe(ctx context.Context, fleet *desired.Fleet, only applye
 	if ctx.Err() != nil {
 		return drift.Observed{}, ctx.Err()
 	}
-	all := drift.Observed{Counts: make(map[string]drift.Count)}
+	var all drift.Observed
 	for _, part := range parts {
-		all.Lives = append(all.Lives, part.Lives...)
-		all.Blind = append(all.Blind, part.Blind...)
-		all.Foreign = append(all.Foreign, part.Foreign...)
-		all.Notes = append(all.Notes, part.Notes...)
-		maps.Copy(all.Counts, part.Counts)
+		all.Add(part)
 	}
 	oneProofEach(&all)
 	a.remember(all.Lives)

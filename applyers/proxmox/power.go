@@ -64,9 +64,23 @@ func (j *job) startStep(ctx context.Context) error {
 	return j.start(ctx)
 }
 
+// stopStep shuts the guest down. One that goes for good is not even stopped where
+// a last look speaks against that.
 func (j *job) stopStep(ctx context.Context) error {
-	if _, err := j.mine(ctx); err != nil {
+	g, err := j.mine(ctx)
+	if err != nil {
 		return err
+	}
+	if g := j.guest(); g != nil && g.State != desired.Absent {
+		return j.stop(ctx)
+	}
+	if err := j.unprotected(g); err != nil {
+		return err
+	}
+	if j.guest() != nil || g.stamp.Making || g.stamp.Destroy || !g.stamp.Archived.IsZero() || j.Fleet.Spec.ArchiveFor == 0 {
+		if err := j.loseNothing(ctx, g); err != nil {
+			return err
+		}
 	}
 	return j.stop(ctx)
 }

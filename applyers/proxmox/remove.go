@@ -26,8 +26,8 @@ func (j *job) remove(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if flag(g.conf.values["protection"], false) {
-		return &applyers.HeldError{Reason: "it is protected: take the protection off on Proxmox first (Options, Protection: No)"}
+	if err := j.unprotected(g); err != nil {
+		return err
 	}
 	if err := j.stop(ctx); err != nil {
 		return err
@@ -57,6 +57,14 @@ func (j *job) remove(ctx context.Context) error {
 	}
 	if err != nil {
 		return fmt.Errorf("delete %s %d: %w", j.kind, j.vmid, err)
+	}
+	return nil
+}
+
+// unprotected refuses where somebody has protected the guest meanwhile.
+func (j *job) unprotected(g *found) error {
+	if flag(g.conf.values["protection"], false) {
+		return &applyers.HeldError{Reason: "it is protected: take the protection off on Proxmox first (Options, Protection: No)"}
 	}
 	return nil
 }

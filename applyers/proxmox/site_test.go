@@ -66,7 +66,7 @@ func TestAnOfflineNodeIsNotAskedAndItsGuestsAreUnknown(t *testing.T) {
 		b.manifests()
 		b.mark()
 		p := b.plan()
-		if got := show(p); got != "vm/web-1 archive" {
+		if got := show(p); got != "vm/web-1 stop\nvm/web-1 archive" {
 			t.Errorf("plan:\n%s", got)
 		}
 		for _, r := range b.sim.Requests()[b.from:] {
@@ -115,7 +115,7 @@ func TestRemoveDestroyIsRememberedOnTheGuest(t *testing.T) {
 		b.apply()
 		b.settled()
 		b.manifests()
-		if got := show(b.plan()); got != "ct/cache archive\nvm/web-1 delete" {
+		if got := show(b.plan()); got != "ct/cache stop\nct/cache archive\nvm/web-1 stop\nvm/web-1 delete" {
 			t.Errorf("plan:\n%s", got)
 		}
 	})

@@ -39,7 +39,7 @@ func (a *Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live
 		if have == nil {
 			return nil
 		}
-		return []drift.Change{p.change(drift.Delete, "state: absent in Git", nil)}
+		return p.away(drift.Delete, "state: absent in Git")
 	case have == nil:
 		return p.make("new in Git")
 	case have.Archived:
@@ -123,28 +123,36 @@ func (p *planner) ready(changes []drift.Change, needed bool) []drift.Change {
 	return changes
 }
 
-// gone plans the way out of what the manifests no longer mention. Shutting down
-// belongs to archive and delete, so that a guard that holds these leaves the
-// guest running.
+// gone plans the way out of what the manifests no longer mention.
 func (p *planner) gone() []drift.Change {
 	keep := time.Duration(p.world.Fleet.Spec.ArchiveFor)
 	switch {
 	case p.handle.making:
-		return []drift.Change{p.change(drift.Delete, "gone from Git before its creation had ended", nil)}
+		return p.away(drift.Delete, "gone from Git before its creation had ended")
 	case p.have.Archived && p.handle.over && p.handle.clock != "":
-		c := p.change(drift.Delete, "gone from Git, and its time in the archive is over", nil)
-		c.Held = p.handle.clock
-		return []drift.Change{c}
+		all := p.away(drift.Delete, "gone from Git, and its time in the archive is over")
+		all[len(all)-1].Held = p.handle.clock
+		return all
 	case p.have.Archived && p.handle.over:
-		return []drift.Change{p.change(drift.Delete, "gone from Git, and its time in the archive is over since "+p.handle.until.UTC().Format(time.DateOnly), nil)}
+		return p.away(drift.Delete, "gone from Git, and its time in the archive is over since "+p.handle.until.UTC().Format(time.DateOnly))
 	case p.have.Archived:
 		return nil
 	case p.handle.destroy:
-		return []drift.Change{p.change(drift.Delete, "gone from Git (lifecycle.remove: destroy)", nil)}
+		return p.away(drift.Delete, "gone from Git (lifecycle.remove: destroy)")
 	case keep == 0:
-		return []drift.Change{p.change(drift.Delete, "gone from Git (archiveFor: 0)", nil)}
+		return p.away(drift.Delete, "gone from Git (archiveFor: 0)")
 	}
-	return []drift.Change{p.change(drift.Archive, "gone from Git: stop, keep for "+p.world.Fleet.Spec.ArchiveFor.String(), nil)}
+	return p.away(drift.Archive, "gone from Git: stop, keep for "+p.world.Fleet.Spec.ArchiveFor.String())
+}
+
+// away takes a guest out of service before it is put away: what lets go of it
+// comes before both.
+func (p *planner) away(last drift.Step, reason string) []drift.Change {
+	var all []drift.Change
+	if p.handle.running {
+		all = append(all, p.change(drift.Stop, "", nil))
+	}
+	return append(all, p.change(last, reason, nil))
 }
 
 // restore brings an archived guest back, with all that was asked for meanwhile:

@@ -262,9 +262,14 @@ func rowsTell(b *block, reason string) bool {
 	})
 }
 
-// follows tells whether a change is not done only since an earlier step of the
-// same resource is not, which says it all.
+// follows tells whether a change is not done only since another step of the same
+// resource is not, which says it all: an earlier one, or the one that it would
+// only prepare, as a stop does an archive.
 func (res *resource) follows(c *drift.Change) bool {
+	alike := func(d *drift.Change) bool { return d != c && c.Held != "" && d.Held == c.Held }
+	if slices.ContainsFunc(res.changes, alike) {
+		return slices.ContainsFunc(res.changes, func(d *drift.Change) bool { return alike(d) && weight(d.Step) < weight(c.Step) })
+	}
 	return slices.ContainsFunc(c.Wait, func(k drift.Key) bool {
 		before := res.steps[k.Step]
 		if k.ID != res.id || before == nil || before == c {
