@@ -142,7 +142,7 @@ func (p *planner) gone() []drift.Change {
 	case keep == 0:
 		return p.away(drift.Delete, "gone from Git (archiveFor: 0)")
 	}
-	return p.away(drift.Archive, "gone from Git: stop, keep for "+p.world.Fleet.Spec.ArchiveFor.String())
+	return p.away(drift.Archive, "gone from Git: keep for "+p.world.Fleet.Spec.ArchiveFor.String())
 }
 
 // away takes a guest out of service before it is put away: what lets go of it
