@@ -66,9 +66,25 @@ func absent(err error) bool {
 
 func occupied(err error) bool { return says(err, "already exists") }
 
-// stale tells whether somebody else wrote in between.
+// stale tells whether somebody else wrote in between. A file's wrong checksum
+// begins with the same words.
 func stale(err error) bool {
-	return says(err, "checksum mismatch", "detected modified configuration")
+	return says(err, "checksum mismatch (file change by other user?)", "detected modified configuration")
+}
+
+// gotSum is the checksum that Proxmox found at a file, where that is not the one
+// it was told of: "checksum mismatch: got 'ab…' != expect 'cd…'" (FACTS 7).
+func gotSum(err error) (sum string, ok bool) {
+	task, ok := errors.AsType[*taskError](err)
+	if !ok {
+		return "", false
+	}
+	_, rest, ok := strings.Cut(task.exit, "checksum mismatch: got '")
+	if !ok {
+		return "", false
+	}
+	sum, _, ok = strings.Cut(rest, "'")
+	return sum, ok
 }
 
 // locked tells whether a lock, on the guest or on its file, stood in the way.

@@ -242,7 +242,10 @@ func TestAWrongChecksumIsToldAndNothingIsMadeOfTheImage(t *testing.T) {
 			}
 		}
 		out := told(b.turn())
-		if !strings.Contains(out, "image/debian-12@home fetch: failed") || !strings.Contains(out, "checksum") || !strings.Contains(out, "vm/web-1 create: skipped") {
+		want := "image/debian-12@home fetch: failed: fetch debian-12 onto local of pve1: what the url gives has sha256 " +
+			pvesim.Sum("https://images.example.net/debian-12.qcow2", "sha256") + ", the manifest wants " + strings.Repeat("0", 64) +
+			": correct sha256 or the url"
+		if !strings.Contains(out, want) || strings.Contains(out, "somebody else") || !strings.Contains(out, "vm/web-1 create: skipped") {
 			t.Errorf("outcome %s", out)
 		}
 	})

@@ -71,6 +71,9 @@ func (j *job) download(ctx context.Context, node string, image *desired.ImageAt)
 		options["compression"] = image.Decompress
 	}
 	err := j.do(ctx, j.p, j.limit(creation), http.MethodPost, "/nodes/"+node+"/storage/"+image.Store+"/download-url", options)
+	if got, ok := gotSum(err); ok {
+		return fmt.Errorf("what the url gives has %s %s, the manifest wants %s: correct %s or the url", algorithm, got, sum, algorithm)
+	}
 	if err != nil && !unanswered(err) && !says(err, "refusing to override", "already exists") {
 		return err
 	}
