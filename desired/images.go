@@ -109,10 +109,14 @@ func (l *loader) useImage(g *guest, key, name string) {
 	if g.ct != nil {
 		content, what = contentTemplate, "a container"
 	}
+	is, why := i.looks()
 	switch {
 	case i.bad["content"] || i.Content == contentISO:
 		return
-	case i.Content != "" && i.Content != content:
+	case is != "" && is != content:
+		l.wrong(g.item, src, "%s: %s is %s (%s): use %s", at, name, imageWord(is), why, imageWord(content))
+		return
+	case i.has("content") && i.Content != content:
 		l.wrong(g.item, src, "%s: %s is made from content %s, and image %s says %s (%s): use another image", at, what, content, name, i.Content, i.at("content").place())
 		return
 	case i.content == "":
@@ -131,17 +135,56 @@ func (l *loader) useImage(g *guest, key, name string) {
 	i.sites[g.site.name] = true
 }
 
+// looks tells by its file's extension what content an image is and why; "" where
+// it does not tell, or where the manifest says it.
+func (i *imageUse) looks() (content, why string) {
+	if i.has("content") {
+		return "", ""
+	}
+	word, ext := "file", imageExt(i.File, false)
+	if !i.has("file") {
+		word, ext = "url", i.urlExt()
+	}
+	why = "its " + word + " ends in " + ext
+	switch {
+	case hasSuffix(ext, diskExts()...) || word == "url" && ext == ".img":
+		return contentImport, why
+	case hasSuffix(ext, templateExts()...):
+		return contentTemplate, why
+	}
+	return "", ""
+}
+
+// imageWord is what people call a kind of content.
+func imageWord(content string) string {
+	if content == contentTemplate {
+		return "a container template"
+	}
+	return "a disk image"
+}
+
+// diskExts and templateExts are how files end that Proxmox takes as import and
+// as vztmpl.
+func diskExts() []string { return []string{".qcow2", ".raw", ".vmdk"} }
+
+func templateExts() []string { return []string{".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2"} }
+
+// urlExt is the extension of what is fetched, once it is unpacked.
+func (i *imageUse) urlExt() string {
+	base := ""
+	if u, err := url.Parse(i.URL); err == nil {
+		base = path.Base(u.Path)
+	}
+	return imageExt(base, i.Decompress != "")
+}
+
 // settleFile gives an image the name under which a storage keeps it.
 func (l *loader) settleFile(i *imageUse) {
 	i.Content = i.content
 	file, src := i.File, i.at("file")
 	if file == "" {
 		src = i.at("url")
-		base := ""
-		if u, err := url.Parse(i.URL); err == nil {
-			base = path.Base(u.Path)
-		}
-		file = i.Name + imageExt(base, i.Decompress != "")
+		file = i.Name + i.urlExt()
 	}
 	if i.content == contentImport {
 		if i.File == "" {
@@ -149,11 +192,11 @@ func (l *loader) settleFile(i *imageUse) {
 				file = cut + ".qcow2"
 			}
 		}
-		if !hasSuffix(file, ".qcow2", ".raw", ".vmdk") {
+		if !hasSuffix(file, diskExts()...) {
 			l.fileExt(i, src, file, "import takes .qcow2, .raw and .vmdk")
 			return
 		}
-	} else if !hasSuffix(file, ".tar.gz", ".tar.xz", ".tar.zst", ".tar.bz2") {
+	} else if !hasSuffix(file, templateExts()...) {
 		l.fileExt(i, src, file, "vztmpl takes .tar.gz, .tar.xz, .tar.zst and .tar.bz2")
 		return
 	}
