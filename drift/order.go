@@ -158,7 +158,7 @@ func (p *Plan) sort() {
 		there[c.Key] = true
 	}
 	rest := p.Changes
-	var sorted []Change
+	sorted := make([]Change, 0, len(rest))
 	for len(rest) > 0 {
 		var later []Change
 		for _, c := range rest {

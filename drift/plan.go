@@ -36,7 +36,7 @@ type Input struct {
 func Make(in Input) (*Plan, error) {
 	w := NewWorld(in.Fleet, in.Observed.Lives)
 	p := &Plan{
-		Commit: in.Commit, Blind: in.Observed.Blind, Foreign: in.Observed.Foreign,
+		Changes: []Change{}, Commit: in.Commit, Blind: in.Observed.Blind, Foreign: in.Observed.Foreign,
 		Notes: slices.Clone(in.Observed.Notes), Counts: in.Observed.Counts,
 	}
 	blind := func(id desired.ID, site string) bool {

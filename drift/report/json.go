@@ -5,9 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
-
-	"berth/drift"
 )
 
 // JSON writes the report for machines, with its version and its summary worked
@@ -22,15 +19,6 @@ func JSON(w io.Writer, r *Report) error {
 		return fmt.Errorf("write report: %w", err)
 	}
 	return nil
-}
-
-// MarshalJSON leaves out what secret fields hold, whoever put it there and
-// whoever writes the report.
-func (r Report) MarshalJSON() ([]byte, error) {
-	type bare Report // Without this method.
-	out := bare(r)
-	out.Plan = masked(r.Plan)
-	return json.Marshal(&out)
 }
 
 // Read reads what [JSON] wrote. A report of a newer version is refused, never
@@ -58,29 +46,3 @@ func Read(r io.Reader) (*Report, error) {
 	}
 	return &out, nil
 }
-
-// masked is the plan without the text of secrets; the plan itself where it
-// holds none.
-func masked(p *drift.Plan) *drift.Plan {
-	if p == nil || !slices.ContainsFunc(p.Changes, func(c drift.Change) bool {
-		return slices.ContainsFunc(c.Fields, hasSecret)
-	}) {
-		return p
-	}
-	out := *p
-	out.Changes = slices.Clone(p.Changes)
-	for i := range out.Changes {
-		c := &out.Changes[i]
-		c.Fields = slices.Clone(c.Fields)
-		for j := range c.Fields {
-			for _, v := range []*drift.Value{&c.Fields[j].Before, &c.Fields[j].After} {
-				if v.Secret {
-					v.Text = ""
-				}
-			}
-		}
-	}
-	return &out
-}
-
-func hasSecret(f drift.Field) bool { return f.Before.Secret || f.After.Secret }

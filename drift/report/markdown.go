@@ -168,7 +168,7 @@ func breakAfter(token string) string {
 func escape(s string) string {
 	var b strings.Builder
 	for _, r := range s {
-		if r < 0x80 && (unicode.IsPunct(r) || unicode.IsSymbol(r)) && !strings.ContainsRune(".,:;/()'-+=%", r) {
+		if r < 0x80 && (unicode.IsPunct(r) || unicode.IsSymbol(r)) && !strings.ContainsRune(".,:;/()'\"-+=%", r) {
 			fmt.Fprintf(&b, "&#%d;", r)
 			continue
 		}

@@ -60,6 +60,7 @@ type Commit struct {
 
 // Refusal is a commit that is newer than the one enforced and was not taken.
 type Refusal struct {
+	// Commit has no hash where none could be had: the repository can't be asked.
 	Commit Commit `json:"commit"`
 	// Reason says why in a sentence: "it does not load".
 	Reason string `json:"reason,omitempty"`

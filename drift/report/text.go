@@ -118,6 +118,9 @@ func (p *printer) refusal(r *Report) {
 // refusalWords says what is refused and what holds instead.
 func refusalWords(r *Report) string {
 	words := "commit " + commit(r.Refused.Commit) + " is refused"
+	if r.Refused.Commit.Hash == "" {
+		words = "no newer commit can be had"
+	}
 	if r.Refused.Reason != "" {
 		words += ": " + neutral(r.Refused.Reason)
 	}

@@ -57,7 +57,7 @@ type RewrittenError struct {
 }
 
 func (e *RewrittenError) Error() string {
-	return fmt.Sprintf("fetch %s branch %s: %v: %s %q is not based on the accepted %s %q; restore the accepted commit in the branch, or allow rewritten history",
+	return fmt.Sprintf("fetch %s branch %s: %v: %s %q is not based on the accepted %s %q; restore the accepted commit in the branch, or set repository.allowRewrite: true",
 		e.Source.URL, e.Source.Branch, ErrRewritten, e.Tip.Short(), e.Tip.Subject, e.Accepted.Short(), e.Accepted.Subject)
 }
 
@@ -71,7 +71,7 @@ type SourceChangedError struct {
 }
 
 func (e *SourceChangedError) Error() string {
-	return fmt.Sprintf("%v from %s to %s; confirm it with `agent sync --accept-source`, or correct the settings",
+	return fmt.Sprintf("%v from %s to %s; confirm it with `agent sync --accept-source` (and --once where no agent is running), or correct the settings",
 		ErrSourceChanged, e.Accepted, e.Configured)
 }
 

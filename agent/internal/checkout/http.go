@@ -199,7 +199,7 @@ func (s *webSession) explain(ctx context.Context, err error) error {
 		return out
 	case errors.As(err, &unknownCA):
 		out.Kind = ErrUnreachable
-		out.Remedy = "if the server has a certificate of your own CA, name that CA's file in the settings"
+		out.Remedy = "if the server has a certificate of your own CA, name that CA's file as repository.ca of the settings"
 	default:
 		out.Kind = ErrUnreachable
 		out.Remedy = "check the URL, the network and the server"

@@ -43,7 +43,7 @@ func readBounded(name string, limit int64, forbidden os.FileMode) (raw []byte, e
 		return nil, fmt.Errorf("%s: not a regular file", name)
 	}
 	if info.Mode().Perm()&forbidden != 0 {
-		return nil, fmt.Errorf("%s: mode %04o lets every user of this machine at it; run chmod o-rw on it", name, info.Mode().Perm())
+		return nil, fmt.Errorf("%s: mode %04o lets every user of this machine at it; run chmod o-rwx on it", name, info.Mode().Perm())
 	}
 	raw, err = io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {

@@ -72,7 +72,7 @@ func (r *Repo) tree(ctx context.Context, c Commit) (*treeFS, error) {
 			}
 			next := at.child(name)
 			if next == nil || next.kind != fs.ModeDir {
-				return nil, contentError{fmt.Errorf("it has no folder %q: %w; correct the path in the settings, or add the folder", below, fs.ErrNotExist)}
+				return nil, contentError{fmt.Errorf("it has no folder %q: %w; correct repository.path of the settings, or add the folder", below, fs.ErrNotExist)}
 			}
 			at = next
 		}

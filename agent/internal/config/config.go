@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"gopkg.in/yaml.v3"
+
+	"berth/desired"
 )
 
 // Settings is agent.yaml. Relative paths in it are relative to its own
@@ -57,16 +59,30 @@ type Log struct {
 	Level  string `yaml:"level"`
 }
 
-// Interval is a length of time in Go's notation: "30s", "10m".
+// Interval is a length of time, written as in manifests: "30s", "10m", "1d"; or
+// with ms.
 type Interval time.Duration
 
 // UnmarshalText reads an interval.
 func (i *Interval) UnmarshalText(text []byte) error {
 	d, err := time.ParseDuration(string(text))
+	if err != nil {
+		var days desired.Duration
+		days, err = desired.ParseDuration(string(text))
+		d = time.Duration(days)
+	}
 	if err != nil || d <= 0 {
-		return fmt.Errorf("%q is no interval: write 30s, 10m or 1h", text)
+		return fmt.Errorf("%q is no interval: write 30s, 10m or 1d", text)
 	}
 	*i = Interval(d)
+	return nil
+}
+
+// UnmarshalYAML reads an interval, and tells where it stands if it is none.
+func (i *Interval) UnmarshalYAML(node *yaml.Node) error {
+	if err := i.UnmarshalText([]byte(node.Value)); err != nil {
+		return fmt.Errorf("line %d: %w", node.Line, err)
+	}
 	return nil
 }
 
@@ -127,7 +143,7 @@ func (s *Settings) parse(file string, text []byte) error {
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
 	if err := dec.Decode(s); err != nil && !errors.Is(err, io.EOF) {
-		return fmt.Errorf("%s: %w", file, err)
+		return mistakes(file, err)
 	}
 	if err := dec.Decode(new(Settings)); !errors.Is(err, io.EOF) {
 		return fmt.Errorf("%s: one document is enough: take the second out", file)
@@ -138,6 +154,9 @@ func (s *Settings) parse(file string, text []byte) error {
 	}
 	s.File = abs
 	dir := filepath.Dir(abs)
+	if url := s.Repository.URL; !strings.Contains(url, ":") {
+		s.Repository.URL = within(dir, url) // A directory.
+	}
 	for _, p := range []*string{&s.State, &s.Socket, &s.Repository.Token, &s.Repository.CA} {
 		*p = within(dir, *p)
 	}
@@ -165,6 +184,7 @@ func (s *Settings) defaults() {
 	set(&s.Socket, "/run/berth/agent.sock")
 	set(&s.Log.Format, "text")
 	set(&s.Log.Level, "info")
+	s.Log.Format, s.Log.Level = strings.ToLower(s.Log.Format), strings.ToLower(s.Log.Level)
 	if s.Poll == 0 {
 		s.Poll = Interval(time.Minute)
 	}
@@ -181,13 +201,16 @@ func (s *Settings) Check() error {
 	say := func(format string, args ...any) {
 		wrong = append(wrong, fmt.Errorf("%s: "+format, append([]any{where}, args...)...))
 	}
-	if s.Repository.URL == "" {
+	switch {
+	case s.Repository.URL == "" && s.File == "":
+		wrong = append(wrong, fmt.Errorf("there is no %s: write it, name another by --config or BERTH_CONFIG, or set BERTH_URL", Default))
+	case s.Repository.URL == "":
 		say("repository.url is missing: write where the manifests are, or set BERTH_URL")
 	}
 	if f := s.Log.Format; f != "text" && f != "json" {
 		say("log.format: %q: write text or json", f)
 	}
-	switch strings.ToLower(s.Log.Level) {
+	switch s.Log.Level {
 	case "debug", "info", "warn", "error":
 	default:
 		say("log.level: %q: write debug, info, warn or error", s.Log.Level)

@@ -50,10 +50,13 @@ func TestFileEnvironmentAndDefaults(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	for _, row := range []struct{ text, want string }{
-		{"repo: x\n", "field repo not found"},
-		{"poll: 5\n", `"5" is no interval: write 30s, 10m or 1h`},
+		{"repositry: x\n", `agent.yaml:1: unknown field "repositry": write one of repository, state, socket, poll, sweep, secrets, log`},
+		{"state: s\nrepository: /srv/repo\n", `agent.yaml:2: "/srv/repo" does not fit here: write a map of url, branch, path, token, ca, allowRewrite`},
+		{"repository: {allowRewrite: maybe}\n", `agent.yaml:1: "maybe" does not fit here: write true or false`},
+		{"secrets: x\n", `agent.yaml:1: "x" does not fit here: write a map, as in {pve: /etc/berth/pve-token}`},
+		{"state: s\npoll: 5\n", `agent.yaml:2: "5" is no interval: write 30s, 10m or 1d`},
 		{"state: a\n---\nstate: b\n", "one document is enough"},
-		{"repository: [\n", "line 1"},
+		{"repository: [\n", "agent.yaml:1: "},
 	} {
 		_, err := config.Load(write(t, "agent.yaml", row.text, 0o600), none)
 		if err == nil || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "agent.yaml") {
@@ -95,7 +98,7 @@ func TestSecret(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"open": "chmod 600", "gone": "no such file", "unknown": "add `secrets: {unknown: FILE}`", "../closed": "not a plain name",
+		"open": "run chmod o-rwx on it", "gone": "write it, or correct `secrets`", "unknown": "add `secrets: {unknown: FILE}`", "../closed": "not a plain name",
 	} {
 		_, err := s.Secret(name, env)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -30,11 +30,13 @@ func (s *Settings) Secret(name string, environ func(string) string) ([]byte, err
 		return nil, fmt.Errorf("secret %q: neither a systemd credential nor in `secrets` of %s: add `secrets: {%s: FILE}`", name, s.where(), name)
 	}
 	info, err := os.Stat(file)
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, fmt.Errorf("secret %q: there is no file %s: write it, or correct `secrets` of %s", name, file, s.where())
+	case err != nil:
 		return nil, fmt.Errorf("secret %q: %w", name, err)
-	}
-	if info.Mode().Perm()&0o077 != 0 {
-		return nil, fmt.Errorf("secret %q: %s is open to others (%s): chmod 600 it", name, file, info.Mode().Perm())
+	case info.Mode().Perm()&0o007 != 0:
+		return nil, fmt.Errorf("secret %q: %s: mode %04o lets every user of this machine at it; run chmod o-rwx on it", name, file, info.Mode().Perm())
 	}
 	value, err := os.ReadFile(file)
 	if err != nil {

@@ -129,6 +129,7 @@ func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[strin
 		rep.Plan.Notes = append(rep.Plan.Notes, drift.Note{Text: "what was done could not be looked at once more; the next turn does"})
 		return true
 	}
+	rep.Plan.Counts = after.Counts
 	for i := range after.Changes {
 		c := &after.Changes[i]
 		if !c.Goes() {

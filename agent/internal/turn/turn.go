@@ -199,7 +199,7 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 func (t *Turner) load(ctx context.Context, c checkout.Commit) (*source, error) {
 	files, err := t.Repository.Tree(ctx, c)
 	if err != nil {
-		return nil, fmt.Errorf("read commit %s: %w", c.Short(), err)
+		return nil, err
 	}
 	fleet, err := desired.Load(files)
 	if err != nil {
@@ -210,6 +210,9 @@ func (t *Turner) load(ctx context.Context, c checkout.Commit) (*source, error) {
 
 // refusal tells why a newer commit is not enforced.
 func refusal(tip checkout.Commit, err error) *report.Refusal {
+	if rewritten, ok := errors.AsType[*checkout.RewrittenError](err); ok {
+		tip = rewritten.Tip
+	}
 	refused := &report.Refusal{Commit: reportCommit(tip)}
 	var problems desired.Problems
 	if !errors.As(err, &problems) {

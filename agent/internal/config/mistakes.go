@@ -1,0 +1,71 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+var (
+	atLine   = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
+	unknown  = regexp.MustCompile(`^field (\S+) not found in type config\.(\w+)$`)
+	unfit    = regexp.MustCompile("^cannot unmarshal \\S+(?: `(.*)`)? into (.*)$")
+	ofFields = map[string]reflect.Type{
+		"Settings": reflect.TypeFor[Settings](), "Repository": reflect.TypeFor[Repository](), "Log": reflect.TypeFor[Log](),
+	}
+)
+
+// mistakes puts what yaml says of a file into words that need no Go: a line each,
+// with its place and its remedy.
+func mistakes(file string, err error) error {
+	lines := []string{err.Error()}
+	if all, ok := errors.AsType[*yaml.TypeError](err); ok {
+		lines = all.Errors
+	}
+	var said []error
+	for _, line := range lines {
+		place, text := file, strings.TrimPrefix(line, "yaml: ")
+		if m := atLine.FindStringSubmatch(line); m != nil {
+			place, text = file+":"+m[1], m[2]
+		}
+		if m := unknown.FindStringSubmatch(text); m != nil {
+			text = fmt.Sprintf("unknown field %q: write one of %s", m[1], strings.Join(fields(ofFields[m[2]]), ", "))
+		} else if m := unfit.FindStringSubmatch(text); m != nil {
+			text = fmt.Sprintf("%q does not fit here: %s", m[1], shape(m[2]))
+		}
+		said = append(said, fmt.Errorf("%s: %s", place, text))
+	}
+	return errors.Join(said...)
+}
+
+// fields are the words that a map of the settings may hold.
+func fields(t reflect.Type) []string {
+	var words []string
+	if t == nil {
+		return words
+	}
+	for i := range t.NumField() {
+		if word := t.Field(i).Tag.Get("yaml"); word != "-" {
+			words = append(words, word)
+		}
+	}
+	return words
+}
+
+// shape says what should stand in the place of a value.
+func shape(goType string) string {
+	name := strings.TrimPrefix(goType, "config.")
+	switch {
+	case ofFields[name] != nil:
+		return "write a map of " + strings.Join(fields(ofFields[name]), ", ")
+	case strings.HasPrefix(goType, "map["):
+		return "write a map, as in {pve: /etc/berth/pve-token}"
+	case goType == "bool":
+		return "write true or false"
+	}
+	return "write one value"
+}
