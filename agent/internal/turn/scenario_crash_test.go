@@ -202,3 +202,31 @@ func TestBrokenOffWhileGuestsGo(t *testing.T) {
 		}
 	})
 }
+
+func TestStoppedWithinTwoSeconds(t *testing.T) {
+	for n := 1; n < 110; n += 9 {
+		long := func(string) time.Duration { return 20 * time.Second }
+		scenario(t, pvesim.Options{TaskTime: long, SyncLimit: 30 * time.Second}, func(l *land) {
+			l.push("aaaa", vm("web", 4001, expose("web.example.net")), ct("cache", 4002, ""))
+			ctx, cancel := context.WithCancel(l.t.Context())
+			defer cancel()
+			b := &breaker{l: l, what: toldToStop, left: n, kill: cancel}
+			l.over = func(below http.RoundTripper) http.RoundTripper {
+				b.below = below
+				return b
+			}
+			told := make(chan time.Time, 1)
+			context.AfterFunc(ctx, func() { told <- time.Now() })
+			agent, stop := l.agent("journal")
+			defer stop()
+			if _, err := agent.Run(ctx, turn.Request{Mode: report.Run}); err != nil && !errors.Is(err, applyers.ErrLeft) {
+				l.t.Error(err)
+			}
+			end := time.Now()
+			cancel()
+			if took := end.Sub(<-told); took > 2*time.Second {
+				l.t.Errorf("told to stop at request %d, it took %s", n, took)
+			}
+		})
+	}
+}
