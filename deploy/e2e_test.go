@@ -103,6 +103,7 @@ func (w *world) first(t *testing.T) {
 	}{{web, webName, webAddress}, {blog, blogName, blogAddress}} {
 		begun, ended := w.machines.ran(t, g.vmid, 1)
 		runs := w.playbooks(t, 1)
+		w.oneTurn(t, w.remote.fetched(t, began), w.edge.routed(t, g.name, g.address, began))
 		inOrder(t,
 			w.remote.pushed(t, began), w.remote.fetched(t, began), fetched,
 			w.cluster.wrote(t, began, "POST", "/nodes/pve1/lxc", fmt.Sprint("vmid=", g.vmid), "ostemplate=local:vztmpl/", "memory=256"),
@@ -110,6 +111,23 @@ func (w *world) first(t *testing.T) {
 			w.machines.booted(t, g.vmid, 1), runs[0], begun, ended,
 			w.edge.routed(t, g.name, g.address, began),
 		)
+	}
+}
+
+// oneTurn fails the test where the agent has looked at Proxmox again before it
+// came from one event to another: something was left for another turn.
+func (w *world) oneTurn(t *testing.T, from, to event) {
+	t.Helper()
+	looks := 0
+	for _, r := range w.cluster.Requests() {
+		// The version is asked for when a turn begins, and again when it looks at what
+		// it has done.
+		if r.Path == "/version" && r.Time.After(from.at) && r.Time.Before(to.at) {
+			looks++
+		}
+	}
+	if looks < 1 || looks > 2 {
+		t.Errorf("from %q to %q the agent looks at Proxmox %d times", from.what, to.what, looks)
 	}
 }
 
@@ -136,6 +154,7 @@ func (w *world) change(t *testing.T) {
 	begun, _ := w.machines.ran(t, web, 2)
 	grown := w.cluster.wrote(t, began, "PUT", fmt.Sprintf("/nodes/pve1/lxc/%d/config", web), "memory=384")
 	inOrder(t, w.remote.pushed(t, began), w.remote.fetched(t, began), grown, w.playbooks(t, 2)[1], begun)
+	w.oneTurn(t, w.remote.fetched(t, began), begun)
 	w.machines.ran(t, blog, 2)
 	if all := w.cluster.writes(began); len(all) != 1 {
 		t.Errorf("more memory for one guest is one write, not:\n%s", listed(all))
@@ -167,8 +186,9 @@ func (w *world) remove(t *testing.T) {
 	last, nowhere := w.edge.drained(t, webName, webAddress, began)
 	stopped := w.cluster.wrote(t, began, "POST", config+"status/shutdown")
 	inOrder(t, last, stopped)
-	inOrder(t, w.remote.pushed(t, began), w.remote.fetched(t, began), nowhere, stopped,
-		w.cluster.wrote(t, began, "PUT", config+"config", "onboot=0", "tags=berth-archived"))
+	archived := w.cluster.wrote(t, began, "PUT", config+"config", "onboot=0", "tags=berth-archived")
+	inOrder(t, w.remote.pushed(t, began), w.remote.fetched(t, began), nowhere, stopped, archived)
+	w.oneTurn(t, w.remote.fetched(t, began), archived)
 	if all := w.cluster.writes(began); len(all) != 2 {
 		t.Errorf("to archive is a shutdown and a mark, not:\n%s", listed(all))
 	}
