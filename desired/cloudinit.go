@@ -66,7 +66,7 @@ func (l *loader) checkCloudInit(g *guest) {
 	if _, used := g.Disks[c.Slot]; used {
 		l.wrong(g.item, g.key("disks", c.Slot), "disks.%s: the seed disk goes there: choose another slot, or another cloudInit.slot", c.Slot)
 	}
-	if g.site != nil && g.site.Seeds == "" && !g.site.bad["seeds"] && !g.site.bad["images"] {
+	if g.site != nil && g.site.Seeds == "" && !g.site.explained("", "seeds") && !g.site.explained("", "images") {
 		l.wrong(g.site.item, g.site.src, "seeds is missing: say which storage (content import) takes the seeds of cloudInit, as images or seeds")
 	}
 }
@@ -108,7 +108,7 @@ func (l *loader) seedApt(g *guest, c *CloudInit) {
 		if !regexpApt.MatchString(name) {
 			l.wrong(g.item, g.key("cloudInit", "apt", name), "%s: write a file name that ends in .list or .sources", at)
 		}
-		if apt.Source == "" && !g.bad[at.Sub("source")] && !g.bad[at] {
+		if apt.Source == "" && !g.explained(at, "source") {
 			l.wrong(g.item, g.key("cloudInit", "apt", name), "%s: source is missing: write the line, as in \"deb https://… stable main\"", at)
 		}
 		if apt.From != "" {
@@ -149,7 +149,7 @@ func (l *loader) seedFiles(g *guest, c *CloudInit) {
 				wrong("from", "%v", err)
 			}
 			f.Content = text
-		case !content && !g.bad[at] && !g.bad[at.Sub("content")] && !g.bad[at.Sub("from")]:
+		case !content && !g.explained(at, "content") && !g.explained(at, "from"):
 			l.wrong(g.item, g.key("cloudInit", "files", name), "%s: write content or from", at)
 		}
 		if f.Mode != "" && !regexpMode.MatchString(f.Mode) {

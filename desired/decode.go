@@ -102,10 +102,7 @@ func (d *decoder) broken(a at) {
 }
 
 func (d *decoder) unknown(a at, e entry, s *shape) {
-	words := make([]string, len(s.fields))
-	for i, f := range s.fields {
-		words[i] = f.word
-	}
+	words := s.fieldWords()
 	where := d.called
 	if a.shown != "" {
 		where = string(a.shown)
@@ -187,6 +184,10 @@ func (d *decoder) scalar(a at, t *tree, f *field, v reflect.Value) {
 		return
 	case t.form == mapForm && t.get("secret") == nil && t.braced():
 		d.wrong(at{a.path, ""}, t.src, "%s begins with \"{\", which YAML reads as a map: put it in quotes", last(a.shown))
+		return
+	case t.holed:
+		// What could not be read in it has been reported.
+		d.broken(a)
 		return
 	case t.form != scalarForm:
 		d.unfit(a, t.src, "%s stands where one value is wanted: write %s", t.form.called(), exampleOfScalar(v.Type()))

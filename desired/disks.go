@@ -13,11 +13,13 @@ var regexpSerial = regexp.MustCompile(`^[A-Za-z0-9._-]{1,20}$`)
 // checkDisks checks the disks, and lets flow into them what their storage
 // classes give.
 func (l *loader) checkDisks(g *guest) {
+	misplaced := false
 	for _, key := range sortedKeys(g.Disks) {
 		if complaint := badSlot(g, key); complaint != "" {
 			if g.Disks[key].SecureBoot == nil {
 				l.wrong(g.item, g.key("disks", key), "disks.%s", complaint)
 			}
+			misplaced = true
 			delete(g.Disks, key)
 			for path := range g.set {
 				if path.Within(Path("disks").Sub(key)) {
@@ -31,7 +33,7 @@ func (l *loader) checkDisks(g *guest) {
 		g.Disks[key] = d
 	}
 	if g.ct != nil {
-		if _, ok := g.Disks["rootfs"]; !ok && !g.bad["disks"] && !g.bad["disks.rootfs"] {
+		if _, ok := g.Disks["rootfs"]; !ok && !misplaced && !g.explained("disks", "rootfs") && !g.explained("", "disks") {
 			l.wrong(g.item, g.src, "disks.rootfs is missing: a container needs one, as in {image: NAME, size: 8GiB}")
 		}
 	}
@@ -65,17 +67,20 @@ func (l *loader) checkDisk(g *guest, key string, d *Disk) {
 	// What the language has and this version can't do has been reported; what is
 	// missing beside it is not worth a second line.
 	unbuilt := d.Volume != nil || d.ISO != nil || d.Bind != nil
+	noImage, noSize := g.explained(at, "image"), g.explained(at, "size")
 	broken := g.bad[at] || g.bad[at.Sub("image")] || g.bad[at.Sub("size")]
 	bus, _, _ := slot(key)
 	switch {
 	case unbuilt || broken:
+	case g.ct != nil && key == "rootfs" && d.Image == "" && noImage:
 	case g.ct != nil && key == "rootfs" && d.Image == "":
 		l.wrong(g.item, whole, "%s: image is missing: a container is made from one", at)
+	case g.ct != nil && key == "rootfs" && d.Size == 0 && noSize:
 	case g.ct != nil && key == "rootfs" && d.Size == 0:
 		l.wrong(g.item, whole, "%s: size is missing: write it as in 8GiB", at)
-	case bus == "mp" && d.Mount == nil:
+	case bus == "mp" && d.Mount == nil && !g.explained(at, "mount"):
 		l.wrong(g.item, whole, "%s: mount is missing, and mount points are not built yet: make rootfs larger instead", at)
-	case d.Image == "" && d.Size == 0:
+	case d.Image == "" && d.Size == 0 && !noImage && !noSize:
 		l.wrong(g.item, whole, "%s: nothing says what it is: write image (made from it) or size (an empty disk)", at)
 	}
 	if d.Size != 0 && d.Size%MiB != 0 {
@@ -134,6 +139,9 @@ func (l *loader) settleStorage(g *guest, key, bus string, d *Disk) {
 	classes := sortedKeys(g.site.Storage)
 	if d.Storage == "" && !g.bad[at.Sub("storage")] && !g.bad[at] && !g.site.bad["storage"] {
 		if len(classes) != 1 {
+			if g.explained(at, "storage") {
+				return
+			}
 			l.wrong(g.item, g.key("disks", key), "%s: storage is missing: %s", at, chooseStorage(g.site.name, classes))
 			return
 		}

@@ -93,7 +93,7 @@ func (l *loader) checkEdge(e *edge) {
 		l.checkTarget(e, "tls.default", e.at("tls", "default"), e.TLS.Default)
 	case e.own.get("tls") == nil && (e.TCP != nil || e.UDP != nil):
 		// An edge for ports alone, which can't be done yet.
-	case !e.bad["tls.default"] && !e.bad["tls"]:
+	case !e.explained("tls", "default") && (e.own.get("tls") != nil || !e.explained("", "tls")):
 		l.wrong(e.item, e.key("tls"), "tls.default is missing: write where all other names go, kind/name:port or reject")
 	}
 	for _, name := range sortedKeys(e.TLS.Routes) {

@@ -50,7 +50,7 @@ func (l *loader) fleetDocument() {
 
 func (l *loader) checkFleet(it *item, spec *FleetSpec) {
 	switch {
-	case it.bad["uid"]:
+	case it.bad["uid"], spec.UID == "" && it.explained("", "uid"):
 	case spec.UID == "":
 		l.wrong(it, it.src, "uid is missing: add uid: and 8 hex digits, as `openssl rand -hex 4` makes them, once")
 	case !regexpUID.MatchString(spec.UID):
@@ -138,7 +138,7 @@ func (l *loader) checkSecret(it *item, ref SecretRef, keys ...string) {
 		at = at.Sub(key)
 	}
 	switch {
-	case it.bad[at] || it.bad[at.Sub("secret")] || !it.has(at.Sub("secret")) && !it.has(at.Sub("key")):
+	case it.explained(at, "secret") || !it.has(at.Sub("secret")) && !it.has(at.Sub("key")):
 	case ref.Secret == "":
 		l.wrong(it, it.at(keys...), "%s: secret is missing: write {secret: NAME}", at)
 	case !regexpDotted.MatchString(ref.Secret):

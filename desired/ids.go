@@ -115,6 +115,7 @@ func (l *loader) planOf(g *guest) *plan {
 		return p
 	}
 	switch {
+	case g.Plan == "" && g.explained("", "id"):
 	case g.site.bad["ids"] || g.site.bad[Path("ids").Sub(name)]:
 	case g.Plan == "":
 		l.wrong(g.item, g.src, "id is missing: write a number or a plan's name, or give site %s a plan called default", g.site.name)

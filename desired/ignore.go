@@ -28,10 +28,7 @@ func (l *loader) checkIgnored(it *item, node *tree, s *shape) {
 				f, s = next, next.shape
 				continue
 			}
-			words := make([]string, len(s.fields))
-			for j, one := range s.fields {
-				words[j] = one.word
-			}
+			words := s.fieldWords()
 			slices.Sort(words)
 			if near := nearest(key, words); len(near) > 0 {
 				l.wrong(it, node.src, "ignore: no field %q; did you mean %s?", node.text, oneOf(near))

@@ -49,7 +49,7 @@ func (l *loader) imageDocuments() {
 func (l *loader) checkImage(i *imageUse) {
 	u, err := url.Parse(i.URL)
 	switch {
-	case i.bad["url"]:
+	case i.bad["url"], i.URL == "" && i.explained("", "url"):
 	case i.URL == "":
 		l.wrong(i.item, i.src, "url is missing: write where the image is fetched from")
 	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
@@ -59,6 +59,7 @@ func (l *loader) checkImage(i *imageUse) {
 	}
 	if !i.bad["sha256"] && !i.bad["sha512"] {
 		switch {
+		case i.SHA256 == "" && i.SHA512 == "" && (i.explained("", "sha256") || i.explained("", "sha512")):
 		case i.SHA256 == "" && i.SHA512 == "":
 			l.wrong(i.item, i.src, "sha256 or sha512 is missing: an image is taken only if its checksum agrees")
 		case i.SHA256 != "" && i.SHA512 != "":
@@ -129,7 +130,7 @@ func (l *loader) useImage(g *guest, key, name string) {
 	if g.site == nil || g.State == Absent {
 		return
 	}
-	if i.Storage == "" && g.site.Images == "" && !g.site.bad["images"] {
+	if i.Storage == "" && g.site.Images == "" && !g.site.explained("", "images") {
 		l.wrong(g.site.item, g.site.src, "images is missing: say which storage keeps images, %s needs one", g.id)
 	}
 	i.sites[g.site.name] = true

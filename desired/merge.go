@@ -53,9 +53,10 @@ func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
 	if high.form != mapForm {
 		return high
 	}
-	out := &tree{form: mapForm, src: high.src, holed: high.holed}
+	out := &tree{form: mapForm, src: high.src, holed: high.holed, strange: high.strange}
 	if low != nil && low.form == mapForm {
 		out.holed = out.holed || low.holed
+		out.strange = append(slices.Clone(low.strange), out.strange...)
 		out.entries = slices.Grow(slices.Clone(low.entries), len(high.entries))
 	}
 	for _, e := range high.entries {
@@ -64,6 +65,7 @@ func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
 			subField = s.byWord[e.key]
 			if subField == nil {
 				// Its own document's check has said so.
+				out.stray(e.key, s)
 				continue
 			}
 			sub = subField.shape

@@ -52,7 +52,7 @@ func (l *loader) checkNetworks(s *site) {
 func (l *loader) checkNetwork(s *site, n *network, at Path) {
 	src := s.key("networks", n.name)
 	switch {
-	case n.Bridge == "" && !s.bad[at.Sub("bridge")]:
+	case n.Bridge == "" && !s.explained(at, "bridge"):
 		l.wrong(s.item, src, "%s: bridge is missing: write the node's bridge, as in vmbr0", at)
 	case n.Bridge != "" && !regexpStore.MatchString(n.Bridge):
 		l.wrong(s.item, s.at("networks", n.name, "bridge"), "%s.bridge: %q is no bridge's name", at, n.Bridge)

@@ -130,7 +130,7 @@ func (l *loader) networkOf(g *guest, key string, nic *NIC) *network {
 	}
 	names := sortedKeys(g.site.networks)
 	if len(names) != 1 {
-		if !g.site.bad["networks"] {
+		if !g.site.bad["networks"] && !g.explained(Path("networks").Sub(key), "network") {
 			l.wrong(g.item, g.at("networks", key), "%s is missing: %s", at, chooseNetwork(g.site.name, names))
 		}
 		return nil

@@ -86,7 +86,7 @@ func (l *loader) checkVars(it *item) {
 func (l *loader) playbookFile(p *playbook) {
 	src := p.at("path")
 	switch {
-	case p.Git != nil || p.bad["path"]:
+	case p.Git != nil || p.bad["path"] || p.Path == "" && p.explained("", "path"):
 		return
 	case p.Path == "":
 		l.wrong(p.item, p.src, "path is missing: write the playbook's file, from this manifest's directory")
@@ -131,7 +131,7 @@ func (l *loader) ambiguous(c *crowd) {
 func (l *loader) targets(p *playbook, c *crowd) {
 	src := p.at("hosts")
 	switch {
-	case p.bad["hosts"]:
+	case p.bad["hosts"] || p.Hosts == "" && p.explained("", "hosts"):
 		return
 	case strings.TrimSpace(p.Hosts) == "":
 		l.wrong(p.item, p.src, "hosts is missing: write Ansible's pattern, as in all or env_prod:!web-1")

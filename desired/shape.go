@@ -137,6 +137,15 @@ func shortOf(s *shape, f *field) string {
 	return s.short
 }
 
+// fieldWords are the words of a struct.
+func (s *shape) fieldWords() []string {
+	words := make([]string, len(s.fields))
+	for i, f := range s.fields {
+		words[i] = f.word
+	}
+	return words
+}
+
 // words tells whether "-x" in such a list takes x out.
 func (s *shape) words() bool {
 	return s.elem.is == isScalar && s.elem.typ.Kind() == reflect.String || s.elem.short != ""

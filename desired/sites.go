@@ -72,7 +72,7 @@ func (l *loader) checkFleetSite() {
 }
 
 func (l *loader) checkSite(s *site) {
-	if len(s.Endpoints) == 0 && !s.bad["endpoints"] {
+	if len(s.Endpoints) == 0 && !s.explained("", "endpoints") {
 		l.wrong(s.item, s.src, "endpoints is missing: write the API's address, as in [https://10.1.1.11:8006]")
 	}
 	for _, node := range s.items("endpoints") {
@@ -86,7 +86,7 @@ func (l *loader) checkSite(s *site) {
 			l.wrong(s.item, node.src, "endpoints: %s", complaint)
 		}
 	}
-	if s.Token.Secret == "" && !s.has("token") && !s.has("token.secret") && !s.has("token.key") {
+	if s.Token.Secret == "" && !s.has("token") && !s.has("token.secret") && !s.has("token.key") && !s.explained("", "token") {
 		l.wrong(s.item, s.src, "token is missing: write {secret: NAME}, and put user@realm!id=uuid where the agent's own settings find it")
 	}
 	l.checkSecret(s.item, s.Token, "token")
@@ -204,7 +204,7 @@ func (l *loader) checkStorage(s *site) {
 		src := s.key("storage", name)
 		at := Path("storage").Sub(name)
 		switch {
-		case class.Store == "" && !s.bad[at.Sub("store")]:
+		case class.Store == "" && !s.explained(at, "store"):
 			l.wrong(s.item, src, "storage.%s: store is missing: write the Proxmox storage, as in {store: local-lvm}", name)
 		case class.Store != "" && !regexpStore.MatchString(class.Store):
 			l.wrong(s.item, s.at("storage", name, "store"), "storage.%s.store: %q is no storage's name", name, class.Store)
@@ -247,7 +247,7 @@ func (l *loader) siteOf(it *item, name string) *site {
 	case l.fleet.Spec.Site != "":
 		return l.sites[l.fleet.Spec.Site]
 	}
-	if it.bad["site"] || l.lostAny {
+	if it.explained("", "site") || l.lostAny {
 		return nil
 	}
 	for id := range l.lost {

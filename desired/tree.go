@@ -13,7 +13,10 @@ type tree struct {
 	// empty marks a null that is written as nothing at all.
 	empty bool
 	// holed marks a map of which something could not be read.
-	holed   bool
+	holed bool
+	// strange holds what the unknown fields of a merged map were perhaps meant
+	// to be; "" stands for a field that may have been meant to be any.
+	strange []string
 	items   []*tree
 	entries []entry
 	// index finds entries by key where there are many; nil until asked for.

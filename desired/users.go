@@ -157,7 +157,7 @@ func (l *loader) hostDocuments() {
 
 func (l *loader) checkHostAddress(it *item, h *Host, addresses map[string]taken) {
 	switch {
-	case it.bad["address"]:
+	case it.bad["address"] || h.Address == "" && it.explained("", "address"):
 		return
 	case h.Address == "":
 		l.wrong(it, it.src, "address is missing: write it as in 10.1.1.5")

@@ -248,6 +248,10 @@ func (p *parser) mapping(t *tree, n *yaml.Node, depth int) {
 			key = key.Alias
 		}
 		switch {
+		case key.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0:
+			p.complain(n.Line+p.line, n.Column, `{{ … }} stands here, which YAML reads as a map: write the value out, or put the text in quotes`)
+			t.holed = true
+			continue
 		case key.Kind != yaml.ScalarNode:
 			p.complain(line, col, "a key is one word: put it in quotes if it begins with { or [")
 			t.holed = true

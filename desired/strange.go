@@ -1,0 +1,36 @@
+package desired
+
+import "slices"
+
+// manyStrange is from how many unknown fields on any may be meant by them.
+const manyStrange = 16
+
+// stray notes that a map of a struct's shape has an unknown field.
+func (t *tree) stray(key string, s *shape) {
+	switch {
+	case len(t.strange) >= manyStrange:
+		t.strange = append(t.strange[:0:0], "")
+	case !slices.Contains(t.strange, ""):
+		t.strange = append(slices.Clip(t.strange), s.meant(key)...)
+	}
+}
+
+// meant guesses which fields of a struct an unknown one was meant to be: "" if
+// there is no guess.
+func (s *shape) meant(key string) []string {
+	if near := nearest(key, s.fieldWords()); len(near) > 0 {
+		return near
+	}
+	return []string{""}
+}
+
+// explained tells whether a mistake that has been reported is the reason for
+// word to be missing in the map at a path: the map has another form, or holds an
+// unknown field that may have been meant to be word.
+func (it *item) explained(at Path, word string) bool {
+	if it.bad[at] || it.bad[at.Sub(word)] {
+		return true
+	}
+	t := it.merged.find(at.Keys()...)
+	return t != nil && (t.holed || slices.Contains(t.strange, "") || slices.Contains(t.strange, word))
+}
