@@ -175,7 +175,7 @@ func (p *planner) judged() []drift.Field {
 				f.Before.Text, "VM, Hardware, Disk Action, Move Storage")
 		case shrinks(f):
 			slot := f.Path.Keys()[1]
-			f.Held = fmt.Sprintf("%s is %s; disks never shrink: write %s, or allow re-creation", slot, f.Before.Text, f.Before.Text)
+			f.Held = fmt.Sprintf("%s is %s; disks never shrink: write %s", slot, f.Before.Text, f.Before.Text)
 		}
 	}
 	if p.handle.untagged && !slices.ContainsFunc(fields, func(f drift.Field) bool { return f.Path == "tags" }) {
