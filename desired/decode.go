@@ -111,6 +111,10 @@ func (d *decoder) unknown(a at, e entry, s *shape) {
 		d.secret(a, e.src)
 		return
 	}
+	if known, ok := s.alias(e.key, a.path == ""); ok {
+		d.unfit(a, e.src, "unknown field %q: %s", e.key, known.remedy)
+		return
+	}
 	if near := nearest(e.key, words); len(near) > 0 {
 		d.unfit(a, e.src, "unknown field %q; did you mean %s?", e.key, oneOf(near))
 		return
@@ -185,6 +189,9 @@ func (d *decoder) scalar(a at, t *tree, f *field, v reflect.Value) {
 	case t.form == mapForm && t.get("secret") == nil && t.braced():
 		d.wrong(at{a.path, ""}, t.src, "%s begins with \"{\", which YAML reads as a map: put it in quotes", last(a.shown))
 		return
+	case t.form == mapForm && f != nil && f.short != "" && t.get(f.short) != nil && len(t.entries) > 1:
+		d.narrow(a, t, f)
+		return
 	case t.holed:
 		// What could not be read in it has been reported.
 		d.broken(a)
@@ -203,6 +210,15 @@ func (d *decoder) scalar(a at, t *tree, f *field, v reflect.Value) {
 		return
 	}
 	d.mark(a, t)
+}
+
+// narrow reports what a field has for the other kind of guests alone.
+func (d *decoder) narrow(a at, t *tree, f *field) {
+	for _, e := range t.entries {
+		if e.key != f.short {
+			d.unfit(a, e.src, "%q: a %s has %s alone: take it out", e.key, d.called, f.short)
+		}
+	}
 }
 
 func (d *decoder) choice(a at, t *tree, words []string) {

@@ -65,7 +65,7 @@ func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
 			subField = s.byWord[e.key]
 			if subField == nil {
 				// Its own document's check has said so.
-				out.stray(e.key, s)
+				out.stray(at, e.key, s)
 				continue
 			}
 			sub = subField.shape

@@ -5,23 +5,32 @@ import "slices"
 // manyStrange is from how many unknown fields on any may be meant by them.
 const manyStrange = 16
 
+// anyField stands for a field that may have been meant to be any.
+const anyField = "*"
+
 // stray notes that a map of a struct's shape has an unknown field.
-func (t *tree) stray(key string, s *shape) {
+func (t *tree) stray(at Path, key string, s *shape) {
 	switch {
 	case len(t.strange) >= manyStrange:
-		t.strange = append(t.strange[:0:0], "")
-	case !slices.Contains(t.strange, ""):
-		t.strange = append(slices.Clip(t.strange), s.meant(key)...)
+		t.strange = append(t.strange[:0:0], anyField)
+	case !slices.Contains(t.strange, anyField):
+		t.strange = append(slices.Clip(t.strange), s.meant(at, key)...)
 	}
 }
 
-// meant guesses which fields of a struct an unknown one was meant to be: "" if
-// there is no guess.
-func (s *shape) meant(key string) []string {
+// meant guesses which fields of a struct an unknown one of the map at a path
+// was meant to be: anyField if there is no guess.
+func (s *shape) meant(at Path, key string) []string {
+	switch known, ok := s.alias(key, at == ""); {
+	case ok && known.field == "":
+		return nil
+	case ok:
+		return []string{known.field}
+	}
 	if near := nearest(key, s.fieldWords()); len(near) > 0 {
 		return near
 	}
-	return []string{""}
+	return []string{anyField}
 }
 
 // explained tells whether a mistake that has been reported is the reason for
@@ -32,5 +41,5 @@ func (it *item) explained(at Path, word string) bool {
 		return true
 	}
 	t := it.merged.find(at.Keys()...)
-	return t != nil && (t.holed || slices.Contains(t.strange, "") || slices.Contains(t.strange, word))
+	return t != nil && (t.holed || slices.Contains(t.strange, anyField) || slices.Contains(t.strange, word))
 }

@@ -15,7 +15,7 @@ type tree struct {
 	// holed marks a map of which something could not be read.
 	holed bool
 	// strange holds what the unknown fields of a merged map were perhaps meant
-	// to be; "" stands for a field that may have been meant to be any.
+	// to be, or anyField.
 	strange []string
 	items   []*tree
 	entries []entry

@@ -1,0 +1,360 @@
+package desired
+
+import (
+	"reflect"
+	"slices"
+	"strings"
+)
+
+// An alias is what a word of another tool, of Proxmox or of a habit is called
+// in the language.
+type alias struct {
+	// remedy says what to do, field names the field of the same map that was
+	// meant, or is anyField; "" if none of them was.
+	remedy, field string
+}
+
+// write is the alias of what stands under another path.
+func write(path string) alias {
+	field := path
+	if end := strings.IndexAny(path, " ,:."); end >= 0 {
+		field = path[:end]
+	}
+	return alias{remedy: "write " + path, field: field}
+}
+
+// instead is the alias of what has no field of its own.
+func instead(remedy string) alias { return alias{remedy: remedy} }
+
+// alias finds what an unknown field of a struct is called here; top tells that
+// the struct is a whole document.
+func (s *shape) alias(key string, top bool) (found alias, ok bool) {
+	if head, rest, dotted := strings.Cut(key, "."); dotted && s.byWord[head] != nil && rest != "" {
+		return alias{remedy: "write " + head + ": {" + strings.ReplaceAll(rest, ".", ": {") + ": …" + strings.Repeat("}", 1+strings.Count(rest, ".")), field: head}, true
+	}
+	word := strings.NewReplacer("_", "", "-", "").Replace(strings.ToLower(key))
+	if top {
+		found = documentAlias(word)
+	}
+	if found == (alias{}) {
+		found = s.ownAlias(word, key)
+	}
+	if found.field != "" && found.field != anyField && s.byWord[found.field] == nil {
+		return alias{}, false
+	}
+	return found, found.remedy != ""
+}
+
+func (s *shape) ownAlias(word, key string) alias {
+	switch s.typ {
+	case reflect.TypeFor[VM]():
+		return vmAlias(word)
+	case reflect.TypeFor[Container]():
+		return containerAlias(word)
+	case reflect.TypeFor[Disk]():
+		return diskAlias(word)
+	case reflect.TypeFor[NIC]():
+		return nicAlias(word)
+	case reflect.TypeFor[CPU](), reflect.TypeFor[Memory]():
+		return sizeAlias(word)
+	case reflect.TypeFor[CloudInit]():
+		return cloudInitAlias(word, key)
+	case reflect.TypeFor[Site]():
+		return siteAlias(word)
+	case reflect.TypeFor[StorageClass](), reflect.TypeFor[Network]():
+		return planAlias(word)
+	}
+	return otherAlias(s.typ, word)
+}
+
+// documentAlias knows the frame that other tools put around a document.
+func documentAlias(word string) alias {
+	switch word {
+	case "metadata", "spec", "properties", "resource":
+		// Any field may stand in there.
+		return alias{remedy: "write name and all other fields beside kind, not below it", field: anyField}
+	case "apiversion":
+		return instead("take it out")
+	case "labels":
+		return instead("write tags, which are words alone")
+	}
+	return alias{}
+}
+
+func vmAlias(word string) alias {
+	switch word {
+	case "ostemplate", "template", "image", "clonefrom", "baseimage":
+		return write("disks.scsi0.image")
+	case "disk", "disksize", "size", "rootfssize", "rootdisk", "rootfs", "storage", "datastore", "datastoreid", "volumes":
+		return write("disks, as in {scsi0: {image: NAME, storage: NAME, size: 8GiB}}")
+	case "sshkeys", "sshkey", "sshauthorizedkeys", "sshpublickeys", "publickeys", "keys", "ciuser", "cipassword", "users", "user", "username":
+		return write("cloudInit.users")
+	case "cicustom", "initialization", "userdata", "cloudinituserdata":
+		return write("cloudInit")
+	case "swap", "features", "password", "unprivileged", "nesting":
+		return instead("a Container's, a VM has none: take it out")
+	case "balloon":
+		return write("memory.min")
+	case "efidisk0", "tpmstate0":
+		return write("disks." + word)
+	case "vms":
+		return instead("write a document for each VM, parted by ---")
+	}
+	if bus, _, ok := slot(word); ok && slices.Contains([]string{"scsi", "virtio", "sata", "ide"}, bus) {
+		return write("disks." + word)
+	}
+	return guestAlias(word)
+}
+
+func containerAlias(word string) alias {
+	switch word {
+	case "ostemplate", "template", "image", "baseimage", "templatefileid":
+		return write("disks.rootfs.image")
+	case "disk", "disksize", "size", "rootfssize", "rootdisk", "rootfs", "storage", "datastore", "datastoreid", "volumes":
+		return write("disks, as in {rootfs: {image: NAME, storage: NAME, size: 8GiB}}")
+	case "mountpoint", "mountpoints":
+		return write("disks")
+	case "sshkeys", "sshkey", "sshpublickeys", "sshauthorizedkeys", "publickeys":
+		return write("keys")
+	case "nesting":
+		return write("features: [nesting]")
+	case "cloudinit", "agent", "bios", "machine", "scsihw", "vga", "serial0", "tablet", "keyboard", "hotplug", "boot", "efidisk0", "tpmstate0", "ciuser", "cipassword", "balloon":
+		return instead("a VM's, a Container has none: take it out")
+	}
+	if bus, _, ok := slot(word); ok && bus == "mp" {
+		return write("disks." + word)
+	}
+	return guestAlias(word)
+}
+
+// guestAlias knows the words that mean the same for both kinds of guests.
+func guestAlias(word string) alias {
+	switch word {
+	case "onboot", "autostart", "startonboot", "startatboot", "order":
+		return write("startup: yes, never or a phase of the site")
+	case "vmid", "ctid", "newid":
+		return write("id")
+	case "started", "running", "status", "desiredstate":
+		return write("state: running or stopped")
+	case "cores", "vcpus", "vcpu", "cpus", "cpucores", "processors":
+		return write("cpu")
+	case "sockets", "numa":
+		return write("cpu." + word)
+	case "cpulimit", "cpuunits", "cputype":
+		return write("cpu." + strings.TrimPrefix(word, "cpu"))
+	case "ram", "mem", "memorymb":
+		return write("memory")
+	case "ip", "ips", "ipaddress", "ipaddresses", "ipconfig0", "ipconfig", "address", "ipv4", "ip4":
+		return write("networks.net0.address")
+	case "gateway", "gw":
+		return write("networks.net0.gateway")
+	case "bridge":
+		return alias{remedy: "write networks.net0.network, a network of the Site, which has the bridge", field: "networks"}
+	case "vlan", "vlantag", "vlanid":
+		return write("networks.net0.vlan")
+	case "mac", "macaddress", "macaddr", "hwaddr":
+		return write("networks.net0.mac")
+	case "nic", "nics", "interfaces", "networkdevice", "networkinterface", "networkinterfaces":
+		return write("networks, as in {net0: {network: NAME}}")
+	case "nameserver", "nameservers", "dnsservers", "dnsserver":
+		return write("dns")
+	case "searchdomain", "searchdomains":
+		return write("search")
+	case "dependson", "depends", "requires", "dependencies":
+		return write("needs")
+	case "foreach", "replicas", "instances":
+		return instead("count is not built yet: write the guests out")
+	case "targetnode", "nodename", "pvenode":
+		return write("node")
+	case "playbook", "playbooks", "hosts", "roles", "provisioner", "ansible", "inventory":
+		return alias{remedy: "write groups here, and a Playbook whose hosts names this guest or a group of it", field: "groups"}
+	case "resourcepool":
+		return instead("pools are not built yet: leave it out")
+	case "fqdn":
+		return write("hostname")
+	case "comment", "comments", "notes", "desc", "annotations":
+		return write("description")
+	case "profile", "profiles", "extends", "inherits":
+		return write("uses")
+	case "env", "stage":
+		return write("environment")
+	case "variables", "hostvars", "extravars":
+		return write("vars")
+	}
+	if bus, _, ok := slot(word); ok && bus == "net" {
+		return write("networks." + word)
+	}
+	return alias{}
+}
+
+func diskAlias(word string) alias {
+	switch word {
+	case "store", "datastore", "datastoreid", "class", "pool", "storagename":
+		return write("storage")
+	case "fileid", "importfrom", "template", "ostemplate", "source", "templatefileid":
+		return write("image")
+	case "disksize", "capacity", "sizegb", "gb":
+		return write("size")
+	case "type", "interface", "slot", "bus", "id":
+		return instead("the key above it is the slot, as in scsi0: take it out")
+	case "ro":
+		return write("readOnly")
+	}
+	return alias{}
+}
+
+func nicAlias(word string) alias {
+	switch word {
+	case "ip", "ipaddress", "ipv4", "ip4", "cidr", "ipconfig", "ipconfig0":
+		return write("address")
+	case "bridge", "vnet":
+		return alias{remedy: "write network, a network of the Site, which has the bridge", field: "network"}
+	case "gw", "gw4", "gateway4", "defaultgateway":
+		return write("gateway")
+	case "tag", "vlantag", "vlanid":
+		return write("vlan")
+	case "hwaddr", "macaddr", "macaddress":
+		return write("mac")
+	case "type":
+		return instead("a VM's is model, a Container has none: write that, or take it out")
+	case "dns", "nameserver", "nameservers":
+		return instead("write dns at the guest or at the network of the Site")
+	case "ip6", "ipv6", "gw6", "gateway6":
+		return instead("IPv6 is not built yet: leave it out")
+	}
+	return alias{}
+}
+
+// sizeAlias is for a guest's processors and memory.
+func sizeAlias(word string) alias {
+	switch word {
+	case "vcpus", "vcpu", "cpus", "count":
+		return write("cores")
+	case "cpulimit", "cpuunits", "cputype":
+		return write(strings.TrimPrefix(word, "cpu"))
+	case "max", "maximum", "dedicated", "total":
+		return write("size")
+	case "minimum", "floating", "ballooning":
+		return write("min")
+	case "swap":
+		return instead("a Container's, beside memory; a VM has none: take it out")
+	}
+	return alias{}
+}
+
+func cloudInitAlias(word, key string) alias {
+	switch word {
+	case "sshauthorizedkeys", "sshkeys", "keys", "ciuser", "user", "username", "password":
+		return write("users")
+	case "writefiles":
+		return write("files")
+	case "runcmd", "bootcmd", "commands", "script":
+		return write("run")
+	case "packageupdate", "packageupgrade":
+		return write("upgrade")
+	case "fqdn", "hostname":
+		return instead("write hostname at the guest")
+	case "network", "networks", "networkconfig", "ipconfig", "ipconfig0":
+		return instead("write networks at the guest")
+	case "timezone", "locale", "phonehome", "ntp", "mounts", "swap", "growpart", "finalmessage":
+		return alias{remedy: "write raw: {" + key + ": …}", field: "raw"}
+	}
+	return alias{}
+}
+
+func siteAlias(word string) alias {
+	switch word {
+	case "apiurl", "url", "pmapiurl", "host", "hosts", "server", "servers", "address", "api", "fqdn":
+		return write("endpoints, as in [https://10.1.1.11:8006]")
+	case "apitoken", "apitokenid", "apitokensecret", "tokenid", "tokensecret", "pmapitokenid", "pmapitokensecret", "user", "username", "password", "secret", "credentials":
+		return write("token: {secret: NAME}")
+	case "insecure", "verifyssl", "pmtlsinsecure", "skipverify", "validatecerts", "insecureskipverify":
+		return alias{remedy: "write tls: {fingerprint: …}, or {ca: FILE}", field: "tls"}
+	case "nodes", "targetnode", "nodename":
+		return write("node, the one where guests are made that name none")
+	case "bridge", "bridges", "vlans":
+		return write("networks, as in {lan: {bridge: vmbr0}}")
+	case "datastore", "datastores", "storages":
+		return write("storage, as in {fast: {store: local-lvm}}")
+	case "vmids", "idrange":
+		return write("ids")
+	}
+	return alias{}
+}
+
+// planAlias is for a site's storage classes and networks.
+func planAlias(word string) alias {
+	switch word {
+	case "storage", "pool", "datastore", "datastoreid", "id":
+		return write("store")
+	case "cidr", "range", "iprange", "network", "prefix":
+		return write("subnet")
+	case "gw", "defaultgateway":
+		return write("gateway")
+	case "nameserver", "nameservers", "dnsservers":
+		return write("dns")
+	case "searchdomain", "domain":
+		return write("search")
+	case "tag", "vlantag", "vlanid":
+		return write("vlan")
+	case "dhcprange":
+		return write("dhcp")
+	case "reservations":
+		return write("reserved")
+	case "interface", "vmbr":
+		return write("bridge")
+	}
+	return alias{}
+}
+
+func otherAlias(typ reflect.Type, word string) alias {
+	switch typ {
+	case reflect.TypeFor[Playbook]():
+		switch word {
+		case "playbook", "file", "src", "playbookpath":
+			return write("path")
+		case "inventory", "limit", "targets", "guests":
+			return write("hosts")
+		case "extravars", "variables":
+			return write("vars")
+		case "dependson", "needs":
+			return write("after")
+		case "remoteuser", "ansibleuser":
+			return write("user")
+		case "schedule", "cron", "when", "interval":
+			return write("runs")
+		case "tasks", "roles", "gatherfacts", "handlers", "prerequisites":
+			return alias{remedy: "write it into the playbook's own file, and path here", field: "path"}
+		}
+	case reflect.TypeFor[Image]():
+		switch word {
+		case "checksum", "hash", "sum", "sha":
+			return write("sha256 or sha512")
+		case "checksumalgorithm", "checksumtype":
+			return instead("take it out, sha256 or sha512 says it")
+		case "link", "source", "src", "href":
+			return write("url")
+		case "filename":
+			return write("file")
+		case "type", "contenttype":
+			return write("content")
+		}
+	case reflect.TypeFor[User]():
+		switch word {
+		case "sshkeys", "sshauthorizedkeys", "authorizedkeys", "publickey", "publickeys", "sshpublickeys":
+			return write("keys")
+		case "username", "login", "user":
+			return write("name")
+		case "password", "passwd", "hashedpasswd":
+			return instead("a User has keys alone: take it out")
+		}
+	case reflect.TypeFor[Host]():
+		switch word {
+		case "ip", "ipaddress", "ansiblehost", "host", "hostname", "fqdn":
+			return write("address")
+		case "user", "ansibleuser", "port":
+			return write("ssh")
+		}
+	}
+	return alias{}
+}
