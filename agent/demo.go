@@ -52,7 +52,7 @@ change behind the agent's back, the drift report, and convergence.`,
 }
 
 func demo(ctx context.Context, s streams, dir string, once bool) (err error) {
-	d, err := startDemo(ctx, s, dir)
+	d, err := startDemo(ctx, s, dir, once)
 	if d != nil {
 		defer func() { err = errors.Join(err, d.close()) }()
 	}
@@ -76,7 +76,7 @@ The loop is running. Try, in another terminal:
   curl --insecure -X PUT -d tags=by-hand -H 'Authorization: PVEAPIToken=%[4]s' \
     %[5]s/api2/json/nodes/proxmox-1/qemu/5001021/config
 
-Ctrl-C ends it, and everything in it is gone.
+Ctrl-C ends it, and the cluster forgets everything.
 
 `, program(), d.settings.File, d.gitURL, d.sim.token, d.sim.endpoint)
 	return serve(ctx, d.wiring, d.pushed)
@@ -84,10 +84,14 @@ Ctrl-C ends it, and everything in it is gone.
 
 // program is how this command was most likely called.
 func program() string {
-	if path, err := os.Executable(); err == nil && strings.Contains(path, "go-build") {
+	path, err := os.Executable()
+	switch {
+	case err == nil && strings.Contains(path, "go-build"):
 		return "go run ./agent"
+	case installed("agent"):
+		return "agent"
 	}
-	return "agent"
+	return os.Args[0]
 }
 
 // script plays one round of everything.
@@ -128,7 +132,7 @@ func (d *demoWorld) script(ctx context.Context) error {
 	if rep.Differs() {
 		return errors.New("the demo went wrong: after an apply nothing may differ")
 	}
-	fmt.Fprintf(d.streams.Out, "\nno differences. Start `agent demo` to push to it yourself.\n")
+	fmt.Fprintf(d.streams.Out, "\nno differences. Start `%s demo` to push to it yourself.\n", program())
 	return nil
 }
 

@@ -45,7 +45,10 @@ type demoWorld struct {
 
 // startDemo starts the cluster, the repository, nginx if it is there, and makes
 // an agent ready. What it returns must be closed, error or not.
-func startDemo(ctx context.Context, s streams, dir string) (*demoWorld, error) {
+func startDemo(ctx context.Context, s streams, dir string, once bool) (*demoWorld, error) {
+	if _, err := os.Stat(filepath.Join(dir, "state")); err == nil {
+		return nil, fmt.Errorf("%s holds an earlier demo, whose cluster is gone: remove it, or give another directory", dir)
+	}
 	d := &demoWorld{streams: s, dir: dir, pushed: make(chan struct{}, 1), began: make(map[drift.Key]time.Time)}
 	d.heading("Starting")
 	var err error
@@ -71,7 +74,7 @@ func startDemo(ctx context.Context, s streams, dir string) (*demoWorld, error) {
 		return d, err
 	}
 	d.say("a Git repository at %s", d.gitURL)
-	return d, d.wire()
+	return d, d.wire(once)
 }
 
 // demoTaskTime makes tasks long enough to be seen.
@@ -197,7 +200,7 @@ func replaceLine(text, start, line string) string {
 }
 
 // wire writes the agent's settings and makes it ready.
-func (d *demoWorld) wire() error {
+func (d *demoWorld) wire(once bool) error {
 	for name, content := range map[string]string{"pve-home": d.sim.token, "ssh-key": ""} {
 		if name == "ssh-key" {
 			key, err := newSSHKey()
@@ -219,8 +222,12 @@ func (d *demoWorld) wire() error {
 	if d.settings, err = config.Load(file, func(string) string { return "" }); err != nil {
 		return err
 	}
-	// What would be logged is shown by watch.
-	if d.wiring, err = newWiring(d.streams, d.settings, slog.New(slog.DiscardHandler)); err != nil {
+	// What steps would log is shown by watch; what else goes wrong must be seen.
+	log := slog.New(slog.DiscardHandler)
+	if !once {
+		log = newLog(d.streams, config.Log{Format: "text", Level: "warn"})
+	}
+	if d.wiring, err = newWiring(d.streams, d.settings, log); err != nil {
 		return err
 	}
 	d.wiring.dial = d.dial

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -108,5 +109,6 @@ func oneTurn(ctx context.Context, s streams, settings *config.Settings, req turn
 		return nil, err
 	}
 	defer w.close()
+	w.turner.Log = slog.New(slog.DiscardHandler) // The report tells.
 	return w.turner.Run(ctx, req)
 }

@@ -89,6 +89,7 @@ Exit codes of every command:
   1   an error
   2   differences, or something is held
   64  the command line is wrong`,
+		Version:       version(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          cobra.ArbitraryArgs,

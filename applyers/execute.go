@@ -20,7 +20,8 @@ type Execution struct {
 	// Lanes is how many steps may be in a lane at once, by the lane's word
 	// before the colon; 1 where nothing is said.
 	Lanes map[string]int
-	// Confirm is asked right before a destructive step; a reason holds it.
+	// Confirm is asked right before a destructive step, and before the stop that
+	// leads to one; a reason holds it.
 	Confirm func(ctx context.Context, c drift.Change) (reason string)
 	// Events are told in order, each before what follows from it goes on: an
 	// error, from a journal that can't be written, stops the execution.
@@ -90,8 +91,13 @@ func (r *running) step(ctx context.Context, c drift.Change) *drift.Outcome {
 	return o
 }
 
+// leaves tells whether the plan puts a resource away.
+func (r *running) leaves(id desired.ID) bool {
+	return r.changes[drift.Key{ID: id, Step: drift.Archive}] != nil || r.changes[drift.Key{ID: id, Step: drift.Delete}] != nil
+}
+
 func (r *running) make(ctx context.Context, c drift.Change, p Progress) error {
-	if c.Step.Destructive() && r.Confirm != nil {
+	if r.Confirm != nil && (c.Step.Destructive() || c.Step == drift.Stop && r.leaves(c.ID)) {
 		if reason := r.Confirm(ctx, c); reason != "" {
 			return &HeldError{Reason: reason}
 		}

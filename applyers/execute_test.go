@@ -553,7 +553,7 @@ func TestExecuteAsksBeforeItTakesAway(t *testing.T) {
 			t.Errorf("outcomes (-want +got):\n%s", diff)
 		}
 		slices.Sort(asked)
-		if diff := cmp.Diff([]string{"vm/a archive", "vm/b delete"}, asked); diff != "" {
+		if diff := cmp.Diff([]string{"vm/a archive", "vm/a stop", "vm/b delete"}, asked); diff != "" {
 			t.Errorf("asked (-want +got):\n%s", diff)
 		}
 		if _, begun := a.begun["vm/b delete"]; begun {

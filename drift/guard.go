@@ -3,6 +3,7 @@ package drift
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -59,6 +60,13 @@ func Protection() Guard {
 // same site, or an edge that may still route to the guest.
 func Unknown() Guard {
 	return func(_ *World, p *Plan) {
+		for _, f := range p.Foreign {
+			for i := range p.Changes {
+				if c := &p.Changes[i]; f.ID.Kind() == desired.KindEdge && c.Step.Down() {
+					c.hold(fmt.Sprintf("%s is not ours to change, and may still route to it: %s: %s", f.ID, f.What, f.Reason))
+				}
+			}
+		}
 		for _, b := range p.Blind {
 			for i := range p.Changes {
 				c := &p.Changes[i]
@@ -78,28 +86,79 @@ func Unknown() Guard {
 
 // Amount holds all destructive steps of a turn where they are on more than
 // limit resources: then something larger has gone wrong than one edit. A
-// restore is never held by it.
+// restore is never held by it. What has been in the archive until its time was up
+// was decided long ago: of that, limit may go in a turn, and the rest waits for
+// the next.
 func Amount(limit int) Guard {
-	return func(_ *World, p *Plan) {
-		var ids []string
+	return func(w *World, p *Plan) {
+		var fresh, due []desired.ID
 		for _, c := range p.Changes {
-			if c.Step.Destructive() && c.Held == "" && !slices.Contains(ids, string(c.ID)) {
-				ids = append(ids, string(c.ID))
+			if !c.Step.Destructive() || c.Held != "" {
+				continue
+			}
+			ids := &fresh
+			if live := w.Live(c.ID); live != nil && live.Archived {
+				ids = &due
+			}
+			if !slices.Contains(*ids, c.ID) {
+				*ids = append(*ids, c.ID)
 			}
 		}
-		if len(ids) <= limit {
-			return
+		held := make(map[desired.ID]string)
+		if len(fresh) > limit {
+			reason := fmt.Sprintf("%d guests would go in one turn (%s), the limit is %d: remove fewer in one commit, or raise guards.deletes of the Fleet",
+				len(fresh), some(fresh), limit)
+			for _, id := range fresh {
+				held[id] = reason
+			}
 		}
-		// The reason stands at each of them: it names a few only.
-		named := strings.Join(ids[:min(len(ids), 5)], ", ")
-		if more := len(ids) - 5; more > 0 {
-			named += fmt.Sprintf(" and %d more", more)
+		for i, id := range due {
+			if i >= limit {
+				held[id] = fmt.Sprintf("%d guests are due to be deleted, and %d may go in one turn (guards.deletes of the Fleet): it waits for the next", len(due), limit)
+			}
 		}
-		reason := fmt.Sprintf("%d guests would go in one turn (%s), the limit is %d: remove fewer in one commit, or raise guards.deletes of the Fleet",
-			len(ids), named, limit)
 		for i := range p.Changes {
-			if c := &p.Changes[i]; c.Step.Destructive() {
-				c.hold(reason)
+			if c := &p.Changes[i]; c.Step.Destructive() && held[c.ID] != "" {
+				c.hold(held[c.ID])
+			}
+		}
+	}
+}
+
+// some names a few of many: the reason stands at each of them.
+func some(ids []desired.ID) string {
+	const few = 5
+	var names []string
+	for _, id := range ids[:min(len(ids), few)] {
+		names = append(names, string(id))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(ids) - few; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
+
+// Routed holds the way out of a guest to which an edge goes on to lead: a name
+// whose target is written as its address, or one that this plan leaves alone.
+func Routed() Guard {
+	return func(w *World, p *Plan) {
+		all := p.byKey()
+		for _, id := range slices.Sorted(maps.Keys(w.lives)) {
+			edge, ok := w.lives[id].Spec.(*desired.Edge)
+			if !ok {
+				continue
+			}
+			for _, leaf := range desired.Leaves(id.Kind(), edge) {
+				guest, ours := w.WhoHas(desired.Text(leaf.Value))
+				if !ours || all[Key{id, Drain}].has(leaf.Path) || all[Key{id, Route}].has(leaf.Path) {
+					continue
+				}
+				for _, step := range []Step{Stop, Archive, Delete} {
+					if c := all[Key{guest, step}]; c != nil {
+						c.hold(fmt.Sprintf("%s still leads %s to it: take that route out, or lead it elsewhere", id, leaf.Path))
+					}
+				}
 			}
 		}
 	}

@@ -49,6 +49,7 @@ func (p *Plan) order(w *World) {
 		}
 	}
 	all := p.byKey()
+	p.vacate(w, down)
 	for i := range p.Changes {
 		c := &p.Changes[i]
 		for j := range c.Fields {
@@ -75,6 +76,26 @@ func (p *Plan) order(w *World) {
 		}
 	}
 	p.sort()
+}
+
+// vacate lets a guest that is to have another's address come only when that one
+// has left it.
+func (p *Plan) vacate(w *World, down map[desired.ID][]Key) {
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if c.Step != Create && c.Step != Restore && c.Step != Start {
+			continue
+		}
+		address, known := w.Fleet.Address(c.ID)
+		if !known {
+			continue
+		}
+		for id, steps := range down {
+			if live := w.Live(id); id != c.ID && live != nil && !live.Archived && live.Facts[desired.FactAddress] == address {
+				c.Wait = append(c.Wait, steps[0])
+			}
+		}
+	}
 }
 
 // missing says why what is needed will not stand, where no step of this plan
@@ -144,9 +165,9 @@ func (c *Change) Waits() []Key {
 	return dedupe(all)
 }
 
-// has tells whether the change has a field of a path.
+// has tells whether there is such a change, with a field of a path.
 func (c *Change) has(path desired.Path) bool {
-	return slices.ContainsFunc(c.Fields, func(f Field) bool { return f.Path == path })
+	return c != nil && slices.ContainsFunc(c.Fields, func(f Field) bool { return f.Path == path })
 }
 
 // sort is Kahn's, with ties kept in the order in which the changes came. What

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"strings"
 	"time"
+
+	"berth/desired"
 )
 
 // archive shuts the guest down and puts it away: not started with its host,
@@ -68,6 +70,7 @@ func (j *job) restore(ctx context.Context) error {
 	if err := j.setConfig(ctx, g, write, remove); err != nil {
 		return fmt.Errorf("restore %s: %w", j.ID, err)
 	}
+	j.p.Made(j.ID, desired.FactInstance, g.stamp.instance())
 	if j.guest().State == "stopped" {
 		return nil
 	}

@@ -144,7 +144,7 @@ func (l *Loop) plan(retry *time.Timer) {
 		return
 	}
 	if at := l.Retry(); !at.IsZero() {
-		retry.Reset(max(time.Until(at), 100*time.Millisecond))
+		retry.Reset(max(time.Until(at), time.Second))
 	}
 }
 

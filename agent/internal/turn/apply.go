@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync"
+	"time"
 
 	"berth/agent/internal/journal"
 	"berth/applyers"
@@ -13,33 +15,59 @@ import (
 	"berth/drift/report"
 )
 
+// resumeFor bounds how long a turn waits for tasks of earlier ones. What runs on
+// is seen by the appliers, who leave it alone, and waited for again next time.
+const resumeFor = 30 * time.Second
+
 // resume waits for what an earlier life of the agent had begun, so that nothing
-// is begun twice.
+// is begun twice. What can't be waited for keeps nothing else from going on.
 func (t *Turner) resume(ctx context.Context, kinds map[string]applyers.Applyer, fleet *desired.Fleet) error {
 	left, err := t.Journal.Unfinished()
 	if err != nil {
 		return fmt.Errorf("read the journal: %w", err)
 	}
-	for _, l := range left {
-		r, ok := kinds[l.ID.Kind()].(applyers.Resumer)
-		if !ok {
+	waiting, stop := context.WithTimeout(ctx, resumeFor)
+	defer stop()
+	over := make([]bool, len(left))
+	var tasks sync.WaitGroup
+	for i, l := range left {
+		tasks.Go(func() { over[i] = t.seen(waiting, kinds, fleet, l) })
+	}
+	tasks.Wait()
+	if ctx.Err() != nil {
+		return applyers.ErrLeft
+	}
+	// A turn is settled as a whole, when nothing of it is left.
+	open := make(map[string]bool)
+	for i, l := range left {
+		open[l.Turn] = open[l.Turn] || !over[i]
+	}
+	for _, turn := range sortedKeys(open) {
+		if open[turn] {
 			continue
 		}
-		for _, task := range l.Tasks {
-			t.Log.InfoContext(ctx, "waiting for a task of an earlier turn",
-				slog.String("turn", l.Turn), slog.String("resource", string(l.ID)), slog.String("step", string(l.Step)), slog.String("task", task))
-			if err := r.Resume(ctx, fleet, task); err != nil {
-				return fmt.Errorf("wait for task %s of turn %s: %w", task, l.Turn, err)
-			}
-		}
-	}
-	// A turn is settled as a whole, when nothing of any is left.
-	for _, l := range left {
-		if err := t.Journal.Settle(l.Turn); err != nil {
+		if err := t.Journal.Settle(turn); err != nil {
 			return fmt.Errorf("write the journal: %w", err)
 		}
 	}
 	return nil
+}
+
+// seen waits for the tasks of one step, and tells whether all are over.
+func (t *Turner) seen(ctx context.Context, kinds map[string]applyers.Applyer, fleet *desired.Fleet, l journal.Left) bool {
+	r, ok := kinds[l.ID.Kind()].(applyers.Resumer)
+	if !ok {
+		return true
+	}
+	log := t.Log.With(slog.String("turn", l.Turn), slog.String("resource", string(l.ID)), slog.String("step", string(l.Step)))
+	for _, task := range l.Tasks {
+		log.InfoContext(ctx, "waiting for a task of an earlier turn", slog.String("task", task))
+		if err := r.Resume(ctx, fleet, task); err != nil {
+			log.WarnContext(ctx, "task of an earlier turn not seen to its end", slog.String("task", task), slog.Any("error", err))
+			return false
+		}
+	}
+	return true
 }
 
 // apply carries the plan out, looks whether it took, and keeps the report.

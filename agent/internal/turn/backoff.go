@@ -27,7 +27,8 @@ const (
 	longestWait = time.Hour
 )
 
-// learn notes what has failed and forgets what has come right.
+// learn notes what has failed and forgets what has come right. What was to be
+// tried again and was held or skipped instead has not come right either.
 func (b *backoff) learn(outcomes []drift.Outcome, now time.Time) {
 	failed := make(map[desired.ID]bool)
 	for _, o := range outcomes {
@@ -43,9 +44,24 @@ func (b *backoff) learn(outcomes []drift.Outcome, now time.Time) {
 		b.waits[o.ID] = w
 		failed[o.ID] = true
 	}
+	ended := make(map[desired.ID]drift.Status)
 	for _, o := range outcomes {
-		if o.Status == drift.Done && !failed[o.ID] {
-			delete(b.waits, o.ID)
+		ended[o.ID] = o.Status // The last step of a resource tells.
+	}
+	for id, status := range ended {
+		if status == drift.Done && !failed[id] {
+			delete(b.waits, id)
+		}
+	}
+}
+
+// rest lets what was due and still waits, wait once more: nothing is tried again
+// and again without a pause.
+func (b *backoff) rest(now time.Time) {
+	for id, w := range b.waits {
+		if !w.until.After(now) {
+			w.until = now.Add(w.delay)
+			b.waits[id] = w
 		}
 	}
 }
@@ -81,8 +97,9 @@ func (b *backoff) next() time.Time {
 	return first
 }
 
-// again is when a turn that left more to do is followed by another: a second
-// later, and twice as long each time that it leaves more again, up to an hour.
+// again is when a turn that left more to do, or could not be made, is followed by
+// another: a second later, and twice as long each time that it is so again, up to
+// an hour.
 type again struct {
 	delay time.Duration
 	at    time.Time
@@ -97,9 +114,13 @@ func (a *again) learn(more bool, now time.Time) {
 	a.at = now.Add(a.delay)
 }
 
-// Retry is when there is something to do again, be it that a step has failed or
-// that a turn left more to do; zero if there is not.
+// Retry is when there is something to do again, be it that a step has failed,
+// that a turn left more to do, or that no turn could be made at all; zero if there
+// is not.
 func (t *Turner) Retry() time.Time {
+	if !t.broken.at.IsZero() {
+		return t.broken.at
+	}
 	first := t.backoff.next()
 	if at := t.again.at; first.IsZero() || !at.IsZero() && at.Before(first) {
 		first = at

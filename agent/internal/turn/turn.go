@@ -47,7 +47,8 @@ type Turner struct {
 
 	backoff backoff
 	tried   string
-	again   again
+	again   again // a turn left more to do
+	broken  again // no turn could be made
 }
 
 // Request asks for a turn.
@@ -79,6 +80,16 @@ func (e *PlanChangedError) Error() string {
 // [PlanChangedError] or nil; another error means that no plan could be made at
 // all. Cancelling ctx lets begun steps come to their end and begins no more.
 func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
+	rep, err := t.run(ctx, req)
+	if req.Mode == report.Run {
+		_, changed := errors.AsType[*PlanChangedError](err)
+		t.broken.learn(err != nil && !changed && ctx.Err() == nil, t.Now())
+		t.backoff.rest(t.Now())
+	}
+	return rep, err
+}
+
+func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	started := t.Now()
 	rep := &report.Report{Version: report.Version, Turn: t.Journal.NextID(), Mode: req.Mode, Started: started}
 	if req.AcceptSource {
@@ -276,7 +287,7 @@ func (t *Turner) applied() (hash string, ok bool) {
 // guards are what every plan passes.
 func (t *Turner) guards(src *source, req Request) []drift.Guard {
 	guards := []drift.Guard{
-		drift.Ownership(), drift.Protection(), drift.Unknown(),
+		drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Routed(),
 		drift.Amount(src.fleet.Spec.Guards.Deletes),
 	}
 	if req.AcceptSource {
