@@ -3,6 +3,7 @@ package desired
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -46,6 +47,7 @@ func (l *loader) identify(t *tree) {
 		return
 	}
 	if !l.identifyName(doc) {
+		l.checkNameless(doc)
 		return
 	}
 	if doc.kind.later != "" {
@@ -90,6 +92,9 @@ func (l *loader) identifyName(doc *document) bool {
 	}
 	if node == nil || node.form == nullForm {
 		l.lostAny = true
+		if l.misnamed(doc) {
+			return false
+		}
 		l.report(doc.src, ID(doc.kind.short), "name is missing: add one")
 		return false
 	}
@@ -114,6 +119,34 @@ func (l *loader) identifyName(doc *document) bool {
 		// Whatever else is wrong with the document is still worth telling.
 	}
 	return true
+}
+
+// misnamed tells whether an unknown field was meant to be the name.
+func (l *loader) misnamed(doc *document) bool {
+	if doc.kind.spec == nil {
+		return false
+	}
+	s := l.shapes.of(doc.kind.spec)
+	return slices.ContainsFunc(doc.tree.entries, func(e entry) bool {
+		if e.key == "kind" || s.byWord[e.key] != nil {
+			return false
+		}
+		known, ok := s.alias(e.key, true)
+		return ok && known.field == anyField || slices.Contains(s.meant("", e.key), "name")
+	})
+}
+
+// checkNameless checks what stands in a document that has no name, so that all
+// mistakes are told at once.
+func (l *loader) checkNameless(doc *document) {
+	doc.id = ID(doc.kind.short)
+	switch {
+	case doc.kind.spec == nil:
+	case doc.kind.word == "Profile":
+		l.checkProfile(newProfile(doc))
+	default:
+		l.check(doc.id, doc.kind.word, "", doc.tree.without("kind", "name", "defaults"), l.shapes.of(doc.kind.spec))
+	}
 }
 
 // badName says what is wrong with a name.

@@ -34,8 +34,7 @@ func (l *loader) profileDocuments() {
 		if doc.kind.word != "Profile" {
 			continue
 		}
-		p := &profile{document: doc, misfits: map[string][]string{}}
-		p.tree = doc.tree.without("kind", "name", "description", "uses", "for")
+		p := newProfile(doc)
 		l.profiles[doc.name] = p
 		list = append(list, p)
 		l.checkProfile(p)
@@ -45,6 +44,13 @@ func (l *loader) profileDocuments() {
 	}
 	for _, p := range list {
 		l.stackProfile(p, nil)
+	}
+}
+
+func newProfile(doc *document) *profile {
+	return &profile{
+		document: doc, misfits: map[string][]string{},
+		tree: doc.tree.without("kind", "name", "description", "uses", "for"),
 	}
 }
 
