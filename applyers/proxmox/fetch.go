@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 
+	"berth/applyers"
 	"berth/desired"
 )
 
@@ -51,6 +52,15 @@ func (j *job) fetchNodes(ctx context.Context, image *desired.ImageAt) ([]string,
 	}
 	var inv inventory
 	inv.fill(rows)
+	for _, r := range rows {
+		if r.Type == "node" {
+			inv.node(r.Node, true)
+		}
+	}
+	// The guests of a node that there is not are held, and their images with them.
+	if nodes = inv.known(nodes); len(nodes) == 0 {
+		return nil, &applyers.HeldError{Reason: "site " + j.site.Name + " has none of the nodes that the image is for"}
+	}
 	if s, ok := inv.storeOn(nodes[0], image.Store); ok && s.shared {
 		return nodes[:1], nil
 	}

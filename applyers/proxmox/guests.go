@@ -52,6 +52,9 @@ func (s *sweep) guests(ctx context.Context) {
 	for _, r := range s.wants.of(desired.KindVM, desired.KindContainer) {
 		if len(mine[r.ID]) == 0 {
 			s.missing(ctx, r)
+			if !s.dark[r.ID] {
+				s.absent = append(s.absent, r)
+			}
 		}
 	}
 	ours := 0

@@ -30,11 +30,11 @@ func (s *sweep) images(ctx context.Context) {
 		if !ok {
 			continue
 		}
-		present := true
+		present := s.astray(usingNodes(s.fleet, r, image)) == ""
 		for _, node := range s.imageNodes(r, image) {
 			list := lists[contentKey{node, image.Store, image.Content}]
 			if list.err != nil {
-				s.unknown(r.ID, fmt.Sprintf("storage %s on %s can't be read: %v", image.Store, node, list.err), s.helpStore(image.Store, list.err))
+				s.unknownImage(r, image, node, list.err)
 				break
 			}
 			if !slices.ContainsFunc(list.volumes, func(v volume) bool { return v.Volid == volid(image) }) {
@@ -43,6 +43,9 @@ func (s *sweep) images(ctx context.Context) {
 		}
 		if s.dark[r.ID] {
 			continue
+		}
+		if !present {
+			s.absent = append(s.absent, r)
 		}
 		live := *image
 		live.Present = present
@@ -99,7 +102,7 @@ func (c *cluster) content(ctx context.Context, node, store, content string) ([]v
 // imageNodes are the nodes on which an image must lie: one for a shared storage,
 // else those of the guests that are made from it.
 func (s *sweep) imageNodes(r *desired.Resource, image *desired.ImageAt) []string {
-	nodes := usingNodes(s.fleet, r, image)
+	nodes := s.inv.known(usingNodes(s.fleet, r, image))
 	if len(nodes) == 0 && len(s.inv.online)+len(s.inv.offline) == 1 {
 		nodes = s.inv.online
 	}
@@ -137,13 +140,20 @@ func usingNodes(fleet *desired.Fleet, r *desired.Resource, image *desired.ImageA
 	return slices.Compact(nodes)
 }
 
-// helpStore says what to grant to read a storage.
-func (s *sweep) helpStore(store string, err error) string {
-	if status(err) == 403 {
-		return grant("/storage/"+store, s.tokenName(), "Datastore.AllocateSpace")
+// unknownImage reports an image whose storage can't be read, and what to do.
+func (s *sweep) unknownImage(r *desired.Resource, image *desired.ImageAt, node string, err error) {
+	reason, remedy := fmt.Sprintf("storage %s on %s can't be read: %v", image.Store, node, err), ""
+	switch names := s.inv.storeNames(""); {
+	case status(err) == 403:
+		remedy = grant("/storage/"+image.Store, s.tokenName(), "Datastore.AllocateSpace")
+	case says(err, "does not exist"):
+		remedy = "name a storage of the cluster in the site's images"
+		if len(names) > 0 {
+			reason = fmt.Sprintf("site %s has no storage %q: it has %s", s.site.Name, image.Store, strings.Join(names, ", "))
+		}
+		if image.Storage != "" {
+			remedy = "name a storage of the cluster in the image's storage"
+		}
 	}
-	if strings.Contains(err.Error(), "does not exist") {
-		return "name a storage of the cluster in the site's images"
-	}
-	return ""
+	s.unknown(r.ID, reason, remedy)
 }

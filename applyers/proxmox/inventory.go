@@ -30,12 +30,6 @@ func (r *row) what() string {
 	return text + " on " + r.node
 }
 
-// store is a storage as one node has it.
-type store struct {
-	node, name, plugin string
-	shared, up         bool
-}
-
 // inventory is what a cluster says of itself as a whole.
 type inventory struct {
 	rows map[int]*row
@@ -48,8 +42,8 @@ type inventory struct {
 }
 
 type resourceRow struct {
-	Type, Node, Name, Status, Tags, Storage, Plugintype, Lock string
-	Vmid, Template, Shared                                    scalar
+	Type, Node, Name, Status, Tags, Storage, Plugintype, Content, Lock string
+	Vmid, Template, Shared                                             scalar
 }
 
 // readResources reads guests and storages of the whole cluster. The status in it
@@ -156,13 +150,19 @@ func (inv *inventory) unreachable(node string) string {
 	return ""
 }
 
-// storeOn finds a storage as a node has it.
-func (inv *inventory) storeOn(node, name string) (store, bool) {
-	i := slices.IndexFunc(inv.stores, func(s store) bool { return s.name == name && (s.node == node || node == "") })
-	if i < 0 {
-		return store{}, false
+// nodes are all nodes of the cluster, those included that do not answer.
+func (inv *inventory) nodes() []string {
+	return slices.Sorted(slices.Values(slices.Concat(inv.online, inv.offline)))
+}
+
+// known leaves of some nodes those that the cluster has, where its nodes are
+// known.
+func (inv *inventory) known(nodes []string) []string {
+	all := inv.nodes()
+	if len(all) == 0 {
+		return nodes
 	}
-	return inv.stores[i], true
+	return slices.DeleteFunc(nodes, func(n string) bool { return !slices.Contains(all, n) })
 }
 
 func (inv *inventory) fill(rows []resourceRow) {
@@ -174,6 +174,7 @@ func (inv *inventory) fill(rows []resourceRow) {
 		if r.Type == "storage" {
 			inv.stores = append(inv.stores, store{
 				node: r.Node, name: r.Storage, plugin: r.Plugintype, shared: r.Shared.yes(), up: r.Status == "available",
+				content: splitList(r.Content),
 			})
 		}
 	}

@@ -104,6 +104,8 @@ type sweep struct {
 	out     drift.Observed
 	// dark are resources that are reported as unknown already.
 	dark map[desired.ID]bool
+	// absent are those that are wanted and not there.
+	absent []*desired.Resource
 }
 
 func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *desired.Site, only applyers.Scope) drift.Observed {
@@ -139,6 +141,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 	s.guests(ctx)
 	s.images(ctx)
 	s.readOnly(version.Version)
+	s.premises(ctx)
 	return s.out
 }
 

@@ -57,11 +57,13 @@ func seedSlot(vm *desired.VM) string {
 func (j *job) seedPrefix() string { return "berth-" + itoa(j.vmid) + "-" }
 
 // seedStore is where seeds are uploaded.
-func (j *job) seedStore() string {
-	if j.site.Seeds != "" {
-		return storeOf(j.site, j.site.Seeds)
+func (j *job) seedStore() string { return seedStore(j.site) }
+
+func seedStore(site *desired.Site) string {
+	if site.Seeds != "" {
+		return storeOf(site, site.Seeds)
 	}
-	return storeOf(j.site, j.site.Images)
+	return storeOf(site, site.Images)
 }
 
 // besideBoot is the storage of the disk that the guest boots from.

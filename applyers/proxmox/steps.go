@@ -64,7 +64,7 @@ func imageSteps(w *drift.World, want *desired.Resource, fields []drift.Field) []
 	}
 	return []drift.Change{{
 		Key: drift.Key{ID: want.ID, Step: drift.Fetch}, Fields: fields, Lanes: lanes,
-		Reason: "not on storage " + image.Store, Needs: want.Needs,
+		Reason: "not on storage " + image.Store, Needs: want.Needs, Held: obstacle(w, want),
 	}}
 }
 
@@ -108,8 +108,9 @@ func (p *planner) make(reason string) []drift.Change {
 		create.Fields = p.fields
 	}
 	create.Needs = p.want.Needs
+	create.Held = obstacle(p.world, p.want)
 	for _, need := range p.want.Needs {
-		if need.Kind() == desired.KindImage && p.world.Live(need) == nil {
+		if need.Kind() == desired.KindImage && p.world.Live(need) == nil && create.Held == "" {
 			create.Held = "whether " + string(need) + " is there could not be read"
 		}
 	}
