@@ -78,8 +78,8 @@ func isManifest(name string) bool {
 // skipIgnored leaves a directory out that holds a .berthignore, and counts what
 // is left out.
 func (l *loader) skipIgnored(dir string) error {
-	if _, err := fs.Stat(l.fsys, path.Join(dir, ignoreFile)); err != nil {
-		return nil //nolint:nilerr // There is none, so the directory is read.
+	if !l.ignored(dir) {
+		return nil
 	}
 	err := fs.WalkDir(l.fsys, dir, func(name string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() && isManifest(name) {
@@ -91,6 +91,12 @@ func (l *loader) skipIgnored(dir string) error {
 		return err
 	}
 	return fs.SkipDir
+}
+
+// ignored tells whether a directory holds a .berthignore.
+func (l *loader) ignored(dir string) bool {
+	_, err := fs.Stat(l.fsys, path.Join(dir, ignoreFile))
+	return err == nil
 }
 
 // readFile reads a file, but no more than limit bytes of it.

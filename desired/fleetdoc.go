@@ -33,6 +33,10 @@ func (l *loader) fleetDocument() {
 	if doc == nil {
 		switch {
 		case len(l.lost) > 0 || l.lostAny:
+		case len(l.docs) == 0 && l.fleet.Ignored > 0 && l.ignored("."):
+			l.report(Source{}, "", fmt.Sprintf("there are no manifests here: the %s at the top leaves all %d files out: move it into the directory whose YAML is not Berth's", ignoreFile, l.fleet.Ignored))
+		case len(l.docs) == 0 && l.fleet.Ignored > 0:
+			l.report(Source{}, "", fmt.Sprintf("there are no manifests here, a %s leaves %d files out: write a Fleet and a Site, or correct the path", ignoreFile, l.fleet.Ignored))
 		case len(l.docs) == 0:
 			l.report(Source{}, "", "there are no manifests here: write a Fleet and a Site, or correct the path")
 		case siteDocs != 1:

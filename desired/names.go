@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
 	"strconv"
@@ -24,14 +25,14 @@ func (l *loader) identify(t *tree) {
 	doc := &document{tree: t, src: t.src}
 	if t.form != mapForm {
 		l.lostAny = true
-		l.report(t.src, "", "this document is "+t.form.called()+", not a map with kind and name: write kind: and name:, or put an empty "+ignoreFile+" into its directory if the file is not Berth's")
+		l.report(t.src, "", "this document is "+t.form.called()+", not a map with kind and name: write kind: and name:, "+notOurs(t.src.File))
 		return
 	}
 	kindNode := t.get("kind")
 	switch {
 	case kindNode == nil:
 		l.lostAny = true
-		l.report(t.src, "", "this document has no kind: add one, or put an empty "+ignoreFile+" into its directory if the file is not Berth's")
+		l.report(t.src, "", "this document has no kind: add one, "+notOurs(t.src.File))
 		return
 	case kindNode.form == brokenForm:
 		l.lostAny = true
@@ -62,6 +63,15 @@ func (l *loader) identify(t *tree) {
 		doc.tree.label(string(doc.id))
 	}
 	l.docs = append(l.docs, doc)
+}
+
+// notOurs says what to do with a file of another tool's. At the top an
+// .berthignore would leave all manifests out.
+func notOurs(file string) string {
+	if path.Dir(file) == "." {
+		return "or, if the file is not Berth's, move it into a directory of its own and put an empty " + ignoreFile + " there, or set repository.path in agent.yaml"
+	}
+	return "or put an empty " + ignoreFile + " into its directory if the file is not Berth's"
 }
 
 func (l *loader) unknownKind(node *tree) {
