@@ -90,11 +90,14 @@ func (a *Applyer) begin(ctx context.Context, site *desired.Site) (*cluster, erro
 	if err != nil {
 		return nil, fmt.Errorf("read the token: %w", err)
 	}
+	if token, err = checkToken(site, token); err != nil {
+		return nil, err
+	}
 	c, err := a.open(site)
 	if err != nil {
 		return nil, err
 	}
-	c.wire.begin(strings.TrimSpace(token))
+	c.wire.begin(token)
 	return c, nil
 }
 

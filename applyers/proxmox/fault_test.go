@@ -61,7 +61,7 @@ func TestTheFirstRefusalStopsAllCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.apply()
-		b.token = "berth@pve!agent=wrong"
+		b.token = "berth@pve!agent=00000000-0000-0000-0000-000000000000"
 		b.mark()
 		b.observe()
 		if n := len(b.sim.Requests()) - b.from; n != 1 {

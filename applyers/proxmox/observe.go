@@ -114,7 +114,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 	}
 	c, err := a.begin(ctx, site)
 	if err != nil {
-		return blind(err.Error(), "")
+		return blind(err.Error(), whatToken(err))
 	}
 	s := &sweep{cluster: c, applyer: a, fleet: fleet, only: only, dark: make(map[desired.ID]bool)}
 	s.wants = newWants(fleet, site.Name, s.looks)
@@ -143,17 +143,6 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 	s.readOnly(version.Version)
 	s.premises(ctx)
 	return s.out
-}
-
-// whyBlind says why a site can't be read, and what to do.
-func (s *sweep) whyBlind(err error) (reason, remedy string) {
-	switch status(err) {
-	case 401:
-		return "401, the token has expired or is wrong", "make one with pveum user token add, and put it where the site's token points"
-	case 403:
-		return err.Error(), s.helpWith(err)
-	}
-	return err.Error(), ""
 }
 
 // readCluster reads what is said of the cluster as a whole.

@@ -1,0 +1,34 @@
+package proxmox
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"berth/desired"
+)
+
+// tokenForm is "user@realm!id=uuid", as Proxmox makes tokens.
+var tokenForm = regexp.MustCompile(`^[^\s:/!=]+@[A-Za-z][A-Za-z0-9._-]+![A-Za-z][A-Za-z0-9._-]+=[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// errToken is a token that can be none.
+var errToken = errors.New("is not of the form user@realm!id=uuid")
+
+// checkToken refuses what Proxmox would refuse three seconds later, and tells
+// nothing of what it is.
+func checkToken(site *desired.Site, token string) (string, error) {
+	token = strings.TrimSpace(token)
+	if !tokenForm.MatchString(token) {
+		return "", fmt.Errorf("the token of secret %q %w", site.Token.Secret, errToken)
+	}
+	return token, nil
+}
+
+// whatToken says what to do about a token that can be none; "" for other errors.
+func whatToken(err error) string {
+	if errors.Is(err, errToken) {
+		return makeToken
+	}
+	return ""
+}
