@@ -266,8 +266,10 @@ func siteAlias(word string) alias {
 	switch word {
 	case "apiurl", "url", "pmapiurl", "host", "hosts", "server", "servers", "address", "api", "fqdn":
 		return write("endpoints, as in [https://10.1.1.11:8006]")
-	case "apitoken", "apitokenid", "apitokensecret", "tokenid", "tokensecret", "pmapitokenid", "pmapitokensecret", "user", "username", "password", "secret", "credentials":
+	case "tokenid", "apitokenid", "pmapitokenid", "user", "username":
 		return write("token: {secret: NAME}")
+	case "apitoken", "tokensecret", "apitokensecret", "pmapitokensecret", "password", "secret", "credentials":
+		return write("token: {secret: NAME}; if this is the secret itself, it is in Git's history now: revoke it and make a new one")
 	case "insecure", "verifyssl", "pmtlsinsecure", "skipverify", "validatecerts", "insecureskipverify":
 		return alias{remedy: "write tls: {fingerprint: …}, or {ca: FILE}", field: "tls"}
 	case "nodes", "targetnode", "nodename":

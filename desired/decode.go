@@ -65,6 +65,10 @@ func (d *decoder) structure(a at, t *tree, s *shape, v reflect.Value) {
 	if t.holed && d.bad != nil {
 		d.bad[a.path] = true
 	}
+	if t.form == scalarForm && s.typ == reflect.TypeFor[SecretRef]() {
+		d.unfit(a, t.src, "%s", inlineSecret(t.text))
+		return
+	}
 	if t.form != mapForm {
 		d.unfit(a, t.src, "%s stands where a map is wanted: write %s", t.form.called(), exampleOf(s))
 		return
@@ -92,6 +96,15 @@ func (d *decoder) structure(a at, t *tree, s *shape, v reflect.Value) {
 			d.field(below, e.value, f, v.FieldByIndex(f.index))
 		}
 	}
+}
+
+// inlineSecret is for a text where the name of a secret is wanted. The text is
+// not printed: it may be the secret itself.
+func inlineSecret(text string) string {
+	if strings.ContainsAny(text, "!=\n") {
+		return "a secret can't stand here: write {secret: NAME}; this one is in Git's history now, revoke it and make a new one"
+	}
+	return "write {secret: NAME}; if this is the secret itself, it is in Git's history now: revoke it and make a new one"
 }
 
 // broken remembers what could not be read, which has been reported.

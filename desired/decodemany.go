@@ -41,8 +41,8 @@ func (d *decoder) table(a at, t *tree, s *shape, v reflect.Value) {
 func (d *decoder) list(a at, t *tree, s *shape, f *field, v reflect.Value) {
 	if t.form != listForm {
 		if t.form == scalarForm {
-			example := t.text
-			if len(example) > 40 || strings.ContainsAny(example, "\n\"[]{},") {
+			example := listExample(f, t.text)
+			if len(example) > 40 || strings.ContainsAny(example, "\n\"[]{}") || strings.Contains(example, ",") && example == t.text {
 				example = "…"
 			}
 			d.unfit(a, t.src, "one value stands where a list is wanted: write [%s]", example)
@@ -75,6 +75,23 @@ func (d *decoder) list(a at, t *tree, s *shape, f *field, v reflect.Value) {
 		out = reflect.Append(out, value)
 	}
 	v.Set(out)
+}
+
+// listExample writes as the items of a list what Proxmox takes as one text.
+func listExample(f *field, text string) string {
+	if f == nil {
+		return text
+	}
+	switch f.word {
+	case "boot":
+		text = strings.TrimPrefix(text, "order=")
+	case "features":
+		text = strings.ReplaceAll(text, "=1", "")
+	case "tags":
+	default:
+		return text
+	}
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",; ", r) }), ", ")
 }
 
 // command decodes a shell line or a list of arguments.

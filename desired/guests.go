@@ -139,6 +139,14 @@ func (l *loader) checkStartup(g *guest) {
 	if _, ok := g.site.Phases[g.Startup]; ok || g.site.bad["phases"] || g.site.has(Path("phases").Sub(g.Startup)) {
 		return
 	}
+	switch strings.ToLower(g.Startup) {
+	case "true", "on", "1":
+		l.wrong(g.item, g.at("startup"), "startup: %q: write yes (with the host) or a phase of the site", g.Startup)
+		return
+	case "false", "off", "no", "0":
+		l.wrong(g.item, g.at("startup"), "startup: %q: write never", g.Startup)
+		return
+	}
 	candidates := []candidate{{name: "never"}, {name: "yes"}}
 	for _, name := range sortedKeys(g.site.Phases) {
 		candidates = append(candidates, candidate{name, g.site.key("phases", name)})

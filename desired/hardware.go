@@ -1,6 +1,9 @@
 package desired
 
-import "strconv"
+import (
+	"strconv"
+	"strings"
+)
 
 // checkVM checks what only virtual machines have.
 func (l *loader) checkVM(g *guest) {
@@ -41,6 +44,14 @@ func (l *loader) checkContainer(g *guest) {
 	}
 	l.wholeMiB(g, "swap", ct.Swap, 0)
 	for _, node := range g.items("features") {
+		if word, ok := strings.CutPrefix(node.text, "nesting="); ok && node.form == scalarForm {
+			remedy := "write nesting"
+			if word == "0" {
+				remedy = "leave it out"
+			}
+			l.wrong(g.item, node.src, "features: %q: %s", node.text, remedy)
+			continue
+		}
 		if node.form == scalarForm && node.text != "nesting" {
 			l.wrong(g.item, node.src, "features: %s: root@pam only, a token can't: give the site a root@pam credential, or leave it out", node.text)
 		}

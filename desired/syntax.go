@@ -11,6 +11,11 @@ var (
 	// an unquoted *.
 	regexpBraces = regexp.MustCompile(`(?:^|[\s,{-])([A-Za-z][A-Za-z0-9]*): +\{[^{}]*\}[^\s,}\]#]`)
 	regexpStar   = regexp.MustCompile(`(?:^[\s-]*|[{,:\[]\s*)(\*)(\.[A-Za-z0-9.-]+|[\s:,]|$)`)
+	// regexpColons finds a second colon in an unquoted value, regexpValued a key
+	// with a value, regexpStart what no unquoted value may begin with.
+	regexpColons = regexp.MustCompile("^ *(?:- +)*([A-Za-z][A-Za-z0-9_.-]*): +([^ \"'#\\[{|>&*!%@`][^#]*?):(?: |$)")
+	regexpValued = regexp.MustCompile(`^ *(?:- +)*[^ #:]+: +[^ #]`)
+	regexpStart  = regexp.MustCompile("(?:: +|- +|[\\[,{] *)([%@`])")
 	regexpKind   = regexp.MustCompile(`(?m)(?:^|^\{ ?|, )kind: *["']?([A-Za-z0-9._-]+)`)
 	regexpNamed  = regexp.MustCompile(`(?m)(?:^|^\{ ?|, )name: *["']?([A-Za-z0-9._-]+)`)
 )
@@ -53,6 +58,10 @@ func (p *parser) syntax(c chunk, err error) {
 	}
 	if at, col, remedy := commonMistake(lines, line); remedy != "" {
 		p.complain(at+p.line, col, remedy)
+		return
+	}
+	if col, remedy := readersWords(lines, line, text); remedy != "" {
+		p.complain(line+p.line, col, remedy)
 		return
 	}
 	col := 1 + len(lines[line-1]) - len(strings.TrimLeft(lines[line-1], " "))
@@ -107,6 +116,27 @@ func commonMistake(lines []string, stopped int) (line, col int, remedy string) {
 		}
 	}
 	return 0, 0, ""
+}
+
+// readersWords explains what the reader says about a line, where one mistake is
+// its usual reason.
+func readersWords(lines []string, line int, said string) (col int, remedy string) {
+	text := lines[line-1]
+	switch {
+	case strings.Contains(said, "mapping values are not allowed"):
+		if m := regexpColons.FindStringSubmatchIndex(text); m != nil {
+			return m[4] + 1, text[m[2]:m[3]] + ": a second colon stands in this line: put the text in quotes"
+		}
+		indent := len(text) - len(strings.TrimLeft(text, " "))
+		if line > 1 && regexpValued.MatchString(lines[line-2]) && indent > len(lines[line-2])-len(strings.TrimLeft(lines[line-2], " ")) {
+			return indent + 1, "this line stands deeper than the one above it, which has its value already: write both at the same depth"
+		}
+	case strings.Contains(said, "cannot start any token"):
+		if m := regexpStart.FindStringSubmatchIndex(text); m != nil {
+			return m[2] + 1, "a text can't begin with " + text[m[2]:m[3]] + ": put it in quotes"
+		}
+	}
+	return 0, ""
 }
 
 // starRemedy is for an unquoted "*", which YAML reads as an alias.
