@@ -34,6 +34,9 @@ func (l *loader) readAll() error {
 			return l.skipIgnored(name)
 		case strings.HasPrefix(d.Name(), "."):
 			return nil
+		case !isManifest(name) && isManifest(strings.ToLower(name)):
+			l.shouted(name)
+			return nil
 		case d.Type()&fs.ModeSymlink != 0:
 			l.link(name)
 			return nil
@@ -67,6 +70,14 @@ func (l *loader) link(name string) {
 	}
 	l.lostAny = true
 	l.report(Source{File: name, Line: 1, Col: 1}, "", "a symbolic link, which is not followed: put what it leads to here")
+}
+
+// shouted refuses a manifest whose extension is in upper case: other programs
+// take it for YAML, and it would be left out unseen.
+func (l *loader) shouted(name string) {
+	ext := path.Ext(name)
+	l.lostAny = true
+	l.report(Source{File: name, Line: 1, Col: 1}, "", "files that end in "+ext+" are not read: rename it to end in "+strings.ToLower(ext))
 }
 
 // isManifest tells whether a file is read as a manifest.
