@@ -79,6 +79,9 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 			return nil, err
 		}
 	}
+	if err := j.checkBridges(ctx); err != nil {
+		return nil, err
+	}
 	options, err := j.newOptions(ctx)
 	if err != nil {
 		return nil, err
