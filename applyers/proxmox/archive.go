@@ -28,7 +28,7 @@ func (j *job) archive(ctx context.Context) error {
 		return err
 	}
 	put := g.stamp
-	put.Archived = j.now().UTC().Truncate(time.Second)
+	put.Archived = j.laterNow().UTC().Truncate(time.Second)
 	set := params{
 		"onboot": "0", "description": joinDescription(g.words, put),
 		"tags": strings.Join(j.tags(append([]string{}, g.tags...), true), ";"),
@@ -54,7 +54,8 @@ func (j *job) restore(ctx context.Context) error {
 		return err
 	}
 	back := *g
-	back.stamp.Archived = time.Time{}
+	back.stamp.Archived, back.stamp.Making = time.Time{}, false
+	back.stamp.Starting = j.guest().State != desired.Stopped
 	set, err := j.optionsFor(&back, fields)
 	if err != nil {
 		return err
@@ -71,7 +72,7 @@ func (j *job) restore(ctx context.Context) error {
 		return fmt.Errorf("restore %s: %w", j.ID, err)
 	}
 	j.p.Made(j.ID, desired.FactInstance, g.stamp.instance())
-	if j.guest().State == "stopped" {
+	if j.guest().State == desired.Stopped {
 		return nil
 	}
 	return j.start(ctx)

@@ -192,7 +192,7 @@ func TestClocksApartHoldDeletionsByDate(t *testing.T) {
 		b.apply()
 		// By Proxmox's clock its time would be up at once, by ours it is not.
 		b.settled()
-		<-time.After(8 * 24 * time.Hour)
+		<-time.After(16 * 24 * time.Hour)
 		p := b.plan()
 		if c := p.Change(key("vm/web-1", drift.Delete)); c == nil || !strings.Contains(c.Held, "are 8d apart") {
 			t.Errorf("plan:\n%s", show(p))

@@ -11,6 +11,16 @@ import (
 // deleted by date.
 const clocksApart = 5 * time.Minute
 
+// laterNow is the time by the later of both clocks: what is stamped with it is kept
+// too long rather than too short, should one of them be behind.
+func (c *cluster) laterNow() time.Time {
+	now := c.now()
+	if ahead, known := c.wire.clock(); known && ahead > 0 {
+		now = now.Add(ahead)
+	}
+	return now
+}
+
 // archiveEnd tells when an archived guest's time is up, and whether it is by the
 // later-safe of both clocks: the one that says that less time has passed. clock
 // says why that can't be judged; "" if it can.

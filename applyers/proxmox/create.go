@@ -113,6 +113,7 @@ func (j *job) newOptions(ctx context.Context) (params, error) {
 	s := stamp{
 		Fleet: j.Fleet.Spec.Name, UID: j.Fleet.Spec.UID, ID: j.ID, Site: j.site.Name, VMID: j.vmid,
 		Instance: instance, Images: make(map[string]string), Destroy: j.guest().Lifecycle.Remove == destroy,
+		Starting: j.guest().State != desired.Stopped,
 	}
 	g := j.guest()
 	for slot, d := range g.Disks {
@@ -219,8 +220,19 @@ func (j *job) newVM(ctx context.Context, vm *desired.VM, options params, s *stam
 	if vm.CloudInit == nil {
 		return nil
 	}
-	s.Seed, s.Making = shortDigest(vm.Seed), true
+	s.Seed, s.Making, s.Address = shortDigest(vm.Seed), true, written(&vm.Guest)
 	return j.seedDrive(ctx, vm, options, s.Instance)
+}
+
+// written is the static address that a seed gives a virtual machine; "" where a
+// DHCP server has to tell.
+func written(g *desired.Guest) string {
+	for _, slot := range slices.Sorted(maps.Keys(g.Networks)) {
+		if addr, _, static := strings.Cut(g.Networks[slot].Address, "/"); static {
+			return addr
+		}
+	}
+	return ""
 }
 
 // shortDigest is as much of a digest as a stamp, which people read, holds.
@@ -257,7 +269,7 @@ func (j *job) complete(ctx context.Context) error {
 	}
 	if g.stamp.Making {
 		done := g.stamp
-		done.Making = false
+		done.Making, done.Starting = false, j.guest().State != desired.Stopped
 		if err := j.setConfig(ctx, g, params{"description": joinDescription(g.words, done)}, nil); err != nil {
 			return fmt.Errorf("mark %s as complete: %w", j.ID, err)
 		}

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -16,7 +17,7 @@ func (s *sweep) facts(ctx context.Context, g *found, want *desired.Resource, liv
 	if live.Archived {
 		return
 	}
-	if addr := configured(g); addr != "" {
+	if addr := cmp.Or(configured(g), g.stamp.Address); addr != "" {
 		live.Facts[desired.FactAddress] = addr
 		return
 	}

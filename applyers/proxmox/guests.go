@@ -31,6 +31,8 @@ type handle struct {
 	running          bool
 	// making is set while a creation has not come to its end.
 	making bool
+	// starting is set while it has not been ready since it was made or restored.
+	starting bool
 	// destroy tells that the stamp asks for destruction instead of the archive.
 	destroy bool
 	// untagged tells that the fleet's tag is missing.
@@ -202,7 +204,7 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	w := &wording{fleet: s.fleet, site: s.site, want: want}
 	h := &handle{
-		kind: g.kind, site: s.site.Name, node: g.node, vmid: g.vmid, running: g.running, making: g.stamp.Making, destroy: g.stamp.Destroy,
+		kind: g.kind, site: s.site.Name, node: g.node, vmid: g.vmid, running: g.running, making: g.stamp.Making, starting: g.stamp.Starting, destroy: g.stamp.Destroy,
 		untagged: !slices.Contains(g.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name))),
 	}
 	live := &drift.Live{

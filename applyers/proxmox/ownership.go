@@ -140,15 +140,17 @@ func (s *sweep) stub(ctx context.Context, g *found, want *desired.Resource) {
 	}
 }
 
-// activeTask finds a task that works on a guest; "" if none does.
-func (c *cluster) activeTask(ctx context.Context, node string, vmid int) (upid string, err error) {
-	var tasks []struct{ Upid, Status string }
+// activeTask finds a task that works on a guest; "" if none does. kinds narrow it
+// to some types of task.
+func (c *cluster) activeTask(ctx context.Context, node string, vmid int, kinds ...string) (upid string, err error) {
+	var tasks []struct{ Upid, Status, Type string }
 	if err := c.get(ctx, fmt.Sprintf("/nodes/%s/tasks?source=active&vmid=%d", node, vmid), &tasks); err != nil {
 		return "", err
 	}
 	for _, t := range tasks {
 		// Ended tasks stay in this list for a while.
-		if t.Status == "" || strings.EqualFold(t.Status, "running") {
+		running := t.Status == "" || strings.EqualFold(t.Status, "running")
+		if running && (kinds == nil || slices.Contains(kinds, t.Type)) {
 			return t.Upid, nil
 		}
 	}

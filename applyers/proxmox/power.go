@@ -38,6 +38,9 @@ func (j *job) runs(ctx context.Context) (bool, error) {
 // start starts the guest and makes sure that it runs: a task that ends well says
 // nothing about QEMU a moment later (FACTS 2).
 func (j *job) start(ctx context.Context) error {
+	if err := j.settle(ctx); err != nil {
+		return err
+	}
 	running, err := j.runs(ctx)
 	if err != nil || running {
 		return err
@@ -55,6 +58,21 @@ func (j *job) start(ctx context.Context) error {
 		return fmt.Errorf("start %s %d: it stopped again at once: see the task's log", j.kind, j.vmid)
 	}
 	return nil
+}
+
+// settle waits for a start, shutdown or reboot that is under way, be it somebody
+// else's or one of an earlier life of the agent: none is asked for twice.
+func (j *job) settle(ctx context.Context) error {
+	upid, err := j.activeTask(ctx, j.node, j.vmid,
+		"qmstart", "qmstop", "qmshutdown", "qmreboot", "vzstart", "vzstop", "vzshutdown", "vzreboot")
+	if err != nil || upid == "" {
+		return err
+	}
+	err = j.begun(ctx, j.p, j.limit(shutdown)+j.limit(anyTask), upid)
+	if _, failed := errors.AsType[*taskError](err); failed {
+		return nil // What is live tells.
+	}
+	return err
 }
 
 func (j *job) startStep(ctx context.Context) error {
@@ -88,6 +106,9 @@ func (j *job) stopStep(ctx context.Context) error {
 // stop shuts the guest down; one that does not react is left running, unless the
 // manifest says force.
 func (j *job) stop(ctx context.Context) error {
+	if err := j.settle(ctx); err != nil {
+		return err
+	}
 	running, err := j.runs(ctx)
 	if err != nil || !running {
 		return err
@@ -125,6 +146,9 @@ func (j *job) stop(ctx context.Context) error {
 // reboot lets pending changes take effect. One that has none any more was
 // rebooted already.
 func (j *job) reboot(ctx context.Context) error {
+	if err := j.settle(ctx); err != nil {
+		return err
+	}
 	g, err := j.mine(ctx)
 	if err != nil {
 		return err

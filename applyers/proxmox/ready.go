@@ -32,7 +32,7 @@ func (j *job) ready(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return applyers.ErrLeft
 		case err == nil && missing == "":
-			return nil
+			return j.arrived(ctx)
 		case err != nil && !errors.Is(err, errNotYet):
 			return err
 		case j.now().After(end):
@@ -42,6 +42,24 @@ func (j *job) ready(ctx context.Context) error {
 			return applyers.ErrLeft
 		}
 	}
+}
+
+// arrived takes off the guest's stamp that it has not been ready yet. Until then
+// each turn waits for it again, and nothing is led to it.
+func (j *job) arrived(ctx context.Context) error {
+	g, err := j.mine(ctx)
+	if err != nil || !g.stamp.Starting {
+		return err
+	}
+	there := g.stamp
+	there.Starting = false
+	err = j.patient(ctx, func() error {
+		return j.setConfig(ctx, g, params{"description": joinDescription(g.words, there)}, nil)
+	})
+	if err != nil {
+		return fmt.Errorf("mark %s as ready: %w", j.ID, err)
+	}
+	return nil
 }
 
 // errNotYet is an answer that may be another one in a moment.

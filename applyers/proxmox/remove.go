@@ -29,6 +29,9 @@ func (j *job) remove(ctx context.Context) error {
 	if err := j.unprotected(g); err != nil {
 		return err
 	}
+	if err := j.asPlanned(ctx, g); err != nil {
+		return err
+	}
 	if err := j.stop(ctx); err != nil {
 		return err
 	}
@@ -42,6 +45,9 @@ func (j *job) remove(ctx context.Context) error {
 	}
 	// The last look: what was read before the shutdown may be minutes old.
 	if g, err = j.mine(ctx); err != nil {
+		return err
+	}
+	if err := j.asPlanned(ctx, g); err != nil {
 		return err
 	}
 	if reason := foreignVolume(g); reason != "" {
@@ -68,6 +74,30 @@ func (j *job) unprotected(g *found) error {
 	}
 	return nil
 }
+
+// asPlanned refuses where what the deletion rests on has changed since it was
+// planned: that the guest is in the archive and does not run, or that its creation
+// never came to its end.
+func (j *job) asPlanned(ctx context.Context, g *found) error {
+	if j.Have == nil {
+		return nil
+	}
+	h, ok := j.Have.Handle.(*handle)
+	if !ok || h.making != g.stamp.Making || j.Have.Archived == g.stamp.Archived.IsZero() {
+		return &applyers.HeldError{Reason: g.what() + " was taken up in the meantime: planned again in the next turn"}
+	}
+	if !j.Have.Archived {
+		return nil
+	}
+	running, err := j.runs(ctx)
+	if err == nil && running {
+		err = &applyers.HeldError{Reason: archivedRuns}
+	}
+	return err
+}
+
+// archivedRuns is why a guest is kept although its time in the archive is over.
+const archivedRuns = "it is archived, but it runs: stop it, or bring its manifest back"
 
 // foreignVolume names a volume of another guest that is attached; "" if there is
 // none.

@@ -34,8 +34,13 @@ type stamp struct {
 	Images map[string]string
 	// Seed begins the digest of what cloud-init was asked for.
 	Seed string
-	// Making is set while the creation has not come to its end.
-	Making bool
+	// Address is a virtual machine's static address, which stands in its seed
+	// alone; "" for all others.
+	Address string
+	// Making is set while the creation has not come to its end, Starting from then
+	// on, and after a restore, until the guest has been ready once.
+	Making   bool
+	Starting bool
 	// Destroy is set where the guest is destroyed, not archived, when its manifest
 	// is gone: then only the guest can tell.
 	Destroy bool
@@ -62,8 +67,12 @@ func (s stamp) String() string {
 	}
 	add("image", strings.Join(images, ","))
 	add("seed", s.Seed)
-	if s.Making {
+	add("address", s.Address)
+	switch {
+	case s.Making:
 		add("state", "making")
+	case s.Starting:
+		add("state", "starting")
 	}
 	if s.Destroy {
 		add("remove", "destroy")
@@ -107,8 +116,10 @@ func parseStamp(line string) (s stamp, ok bool) {
 			s.Instance = value
 		case "seed":
 			s.Seed = value
+		case "address":
+			s.Address = value
 		case "state":
-			s.Making = value == "making"
+			s.Making, s.Starting = value == "making", value == "starting"
 		case "remove":
 			s.Destroy = value == "destroy"
 		case "image":

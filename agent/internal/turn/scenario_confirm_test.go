@@ -7,7 +7,7 @@ import (
 	"berth/applyers/proxmox/pvesim"
 )
 
-func TestStoppedWhileTheRepositoryCannotBeAsked(t *testing.T) {
+func TestNotStoppedWhileTheRepositoryCannotBeAsked(t *testing.T) {
 	scenario(t, pvesim.Options{}, func(l *land) {
 		l.push("aaaa", vm("web", 4001, ""), ct("cache", 4002, ""))
 		l.apply()
