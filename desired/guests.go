@@ -147,6 +147,10 @@ func (l *loader) checkStartup(g *guest) {
 		l.wrong(g.item, g.at("startup"), "startup: %q: write never", g.Startup)
 		return
 	}
+	if strings.ContainsAny(g.Startup, "=,") {
+		l.wrong(g.item, g.at("startup"), "startup: %q: write a phase, and at the site what it is, as in phases: {NAME: {order: 100, up: 30s}}", g.Startup)
+		return
+	}
 	candidates := []candidate{{name: "never"}, {name: "yes"}}
 	for _, name := range sortedKeys(g.site.Phases) {
 		candidates = append(candidates, candidate{name, g.site.key("phases", name)})

@@ -206,6 +206,10 @@ func (p *parser) node(n *yaml.Node, depth int) *tree {
 	case yaml.AliasNode:
 		return p.alias(n, depth)
 	case yaml.MappingNode:
+		if doubleBraced(n) {
+			p.complain(line, col, "{{ … }} stands here, which YAML reads as a map: write the value out, or put the text in quotes")
+			return p.lost(n)
+		}
 		t.form = mapForm
 		p.mapping(t, n, depth)
 	case yaml.SequenceNode:
@@ -248,10 +252,6 @@ func (p *parser) mapping(t *tree, n *yaml.Node, depth int) {
 			key = key.Alias
 		}
 		switch {
-		case key.Kind == yaml.MappingNode && n.Style&yaml.FlowStyle != 0:
-			p.complain(n.Line+p.line, n.Column, `{{ … }} stands here, which YAML reads as a map: write the value out, or put the text in quotes`)
-			t.holed = true
-			continue
 		case key.Kind != yaml.ScalarNode:
 			p.complain(line, col, "a key is one word: put it in quotes if it begins with { or [")
 			t.holed = true
@@ -273,6 +273,11 @@ func (p *parser) mapping(t *tree, n *yaml.Node, depth int) {
 		value := p.node(n.Content[i+1], depth+1)
 		t.entries = append(t.entries, entry{key: key.Value, src: Source{File: p.file, Line: line, Col: col}, value: value})
 	}
+}
+
+// doubleBraced tells whether a map is what YAML makes of an unquoted {{ word }}.
+func doubleBraced(n *yaml.Node) bool {
+	return n.Style&yaml.FlowStyle != 0 && len(n.Content) == 2 && n.Content[0].Kind == yaml.MappingNode && n.Content[0].Style&yaml.FlowStyle != 0
 }
 
 // tagText is a tag as it was written.
