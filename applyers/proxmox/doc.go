@@ -12,6 +12,7 @@
 // (where seeds are uploaded), Datastore.AllocateSpace,
 // Datastore.AllocateTemplate, SDN.Use, Sys.AccessNetwork (to download images),
 // and Sys.Modify on / for startup phases. Beside these, Sys.Audit on / tells of
-// quorum and of nodes that are down, Sys.Syslog on / who changed what, and
-// VM.Monitor what the guest agent knows.
+// quorum and of nodes that are down, Sys.Syslog on / who changed what, VM.Monitor
+// what the guest agent knows, and Datastore.Audit on /storage which storages there
+// are and what they take, so that a plan holds what would fail for want of them.
 package proxmox

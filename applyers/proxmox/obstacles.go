@@ -130,9 +130,13 @@ func source(what string, src desired.Source) string {
 // needs are the storages that making a resource takes.
 func (s *sweep) needs(r *desired.Resource) []need {
 	if image, ok := r.Spec.(*desired.ImageAt); ok {
+		from := s.storeFrom(s.site.Images, "images of site "+s.site.Name, s.site.Source)
+		if image.Storage != "" {
+			from = s.storeFrom(image.Storage, "image "+image.Name, r.Source)
+		}
 		var all []need
 		for _, node := range s.imageNodes(r, image) {
-			all = append(all, need{node, image.Store, image.Content, source("image "+image.Name, r.Source)})
+			all = append(all, need{node, image.Store, image.Content, from})
 		}
 		return all
 	}

@@ -35,7 +35,7 @@ func TestAPlanPromisesNothingThatCannotBeMade(t *testing.T) {
 			sim:  stores(narrow(local, "iso", "backup"), lvm),
 			docs: []string{webYAML, cacheYAML},
 			held: map[string]string{
-				"image/debian-12@home fetch": "storage local of pve1 does not take images to import: pvesm set local --content backup,iso,import,vztmpl (",
+				"image/debian-12@home fetch": "storage local of pve1 does not take images to import: pvesm set local --content backup,iso,import,vztmpl (storage class hdd, fleet.yaml:",
 				"image/debian-ct@home fetch": "storage local of pve1 does not take container templates: pvesm set local --content backup,iso,import,vztmpl (",
 				"vm/web-1 create":            "storage local of pve1 does not take images to import: pvesm set local --content backup,iso,import,vztmpl (storage class hdd, fleet.yaml:",
 				"ct/cache create":            "waits for image/debian-ct@home fetch, which is held",
@@ -46,7 +46,7 @@ func TestAPlanPromisesNothingThatCannotBeMade(t *testing.T) {
 			site: []string{"images: hdd", "images: ssd", "seeds: hdd", "seeds: hdd"},
 			docs: []string{cacheYAML},
 			held: map[string]string{
-				"image/debian-ct@home fetch": "storage local-lvm of pve1 is of type lvmthin, which can't take container templates: name another, as local (",
+				"image/debian-ct@home fetch": "storage local-lvm of pve1 is of type lvmthin, which can't take container templates: name another, as local (storage class ssd, fleet.yaml:",
 				"ct/cache create":            "waits for image/debian-ct@home fetch, which is held",
 			},
 		},
@@ -106,13 +106,13 @@ func TestAPlanPromisesNothingThatCannotBeMade(t *testing.T) {
 				b.mark()
 				p := b.plan()
 				for _, change := range p.Changes {
-					want, ok := c.held[change.Key.String()]
+					want, ok := c.held[change.String()]
 					switch {
 					case change.Step == drift.Ready:
 					case !ok && change.Held != "", !strings.Contains(change.Held, want):
 						t.Errorf("%s is held by %q, not %q", change.Key, change.Held, want)
 					}
-					delete(c.held, change.Key.String())
+					delete(c.held, change.String())
 				}
 				if len(c.held) > 0 {
 					t.Errorf("not planned: %v\n%s", c.held, show(p))
