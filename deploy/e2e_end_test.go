@@ -88,11 +88,13 @@ func testEndInTask(t *testing.T, binary string, how end) {
 		} else {
 			inOrder(t, last, made, started)
 		}
+		ready := w.cluster.wrote(t, began, http.MethodPut, fmt.Sprintf("/nodes/pve1/lxc/%d/config", vmid))
+		inOrder(t, started, ready)
 		last = started
 	}
 	w.cluster.wrote(t, began, http.MethodPost, "/nodes/pve1/storage/local/download-url")
-	if all := w.cluster.writes(began); len(all) != 7 {
-		t.Errorf("an image, three creations and three starts are seven writes, not:\n%s", listed(all))
+	if all := w.cluster.writes(began); len(all) != 10 {
+		t.Errorf("an image, three creations, three starts and three marks that they are ready are ten writes, not:\n%s", listed(all))
 	}
 	for _, task := range w.cluster.Tasks() {
 		if task.Exit != "OK" {

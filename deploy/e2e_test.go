@@ -216,8 +216,9 @@ func (w *world) restore(t *testing.T) {
 		w.cluster.wrote(t, began, "POST", of+"status/start"),
 		w.machines.booted(t, web, 2),
 		w.edge.routed(t, webName, webAddress, began))
-	if all := w.cluster.writes(began); len(all) != 2 {
-		t.Errorf("to restore is a mark and a start, not:\n%s", listed(all))
+	w.oneTurn(t, w.remote.fetched(t, began), w.edge.routed(t, webName, webAddress, began))
+	if all := w.cluster.writes(began); len(all) != 3 {
+		t.Errorf("to restore is a mark, a start and a mark that it is ready, not:\n%s", listed(all))
 	}
 	w.visitors[blog].only(t, "blog", began, time.Now())
 	g, _ := w.cluster.Guest(web)

@@ -116,6 +116,9 @@ func (j *job) loseNothing(ctx context.Context, g *found) error {
 	if reason := foreignVolume(g); reason != "" {
 		return &applyers.HeldError{Reason: reason}
 	}
+	if err := j.seesAll(ctx); err != nil {
+		return err
+	}
 	rows, err := j.readResources(ctx)
 	if err != nil {
 		return err
@@ -150,6 +153,20 @@ func (j *job) loseNothing(ctx context.Context, g *found) error {
 		return &applyers.HeldError{Reason: strings.Join(reasons, "; ")}
 	}
 	return nil
+}
+
+// seesAll refuses where the token may not look at every guest: lists leave out
+// what it may not see, and that may use a volume of this guest.
+func (j *job) seesAll(ctx context.Context) error {
+	var rights map[string]map[string]any
+	if err := j.get(ctx, "/access/permissions?path=/vms", &rights); err != nil {
+		return err
+	}
+	if _, audit := rights["/vms"]["VM.Audit"]; audit {
+		return nil
+	}
+	return &applyers.HeldError{Reason: "the token may not look at every guest, and one that it can't see may use a volume of this one; " +
+		grant("/vms", j.tokenName(), "VM.Audit")}
 }
 
 // attached is a volume in a slot.
