@@ -23,6 +23,9 @@ type Execution struct {
 	// Confirm is asked right before a destructive step, and before the stop that
 	// leads to one; a reason holds it.
 	Confirm func(ctx context.Context, c drift.Change) (reason string)
+	// Superseded is asked right before each step; a reason leaves it, and all that
+	// has not begun, to the next turn.
+	Superseded func(ctx context.Context) (reason string)
 	// Events are told in order, each before what follows from it goes on: an
 	// error, from a journal that can't be written, stops the execution.
 	Events func(Event) error
@@ -78,11 +81,14 @@ func (r *running) step(ctx context.Context, c drift.Change) *drift.Outcome {
 	o := &p.outcome
 	o.Ended = r.Now()
 	var held *HeldError
+	var old *supersededError
 	switch {
 	case err == nil:
 		o.Status = drift.Done
 	case errors.As(err, &held):
 		o.Status, o.Reason = drift.Held, held.Reason
+	case errors.As(err, &old):
+		o.Status, o.Reason = drift.Left, old.reason
 	case errors.Is(err, ErrLeft), ctx.Err() != nil && errors.Is(err, context.Canceled):
 		o.Status, o.Reason = drift.Left, ErrLeft.Error()
 	default:
@@ -91,12 +97,22 @@ func (r *running) step(ctx context.Context, c drift.Change) *drift.Outcome {
 	return o
 }
 
+// supersededError is that what is being carried out is no longer what is wanted.
+type supersededError struct{ reason string }
+
+func (e *supersededError) Error() string { return e.reason }
+
 // leaves tells whether the plan puts a resource away.
 func (r *running) leaves(id desired.ID) bool {
 	return r.changes[drift.Key{ID: id, Step: drift.Archive}] != nil || r.changes[drift.Key{ID: id, Step: drift.Delete}] != nil
 }
 
 func (r *running) make(ctx context.Context, c drift.Change, p Progress) error {
+	if r.Superseded != nil {
+		if reason := r.Superseded(ctx); reason != "" {
+			return &supersededError{reason}
+		}
+	}
 	if r.Confirm != nil && (c.Step.Destructive() || c.Step == drift.Stop && r.leaves(c.ID)) {
 		if reason := r.Confirm(ctx, c); reason != "" {
 			return &HeldError{Reason: reason}

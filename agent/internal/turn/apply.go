@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"berth/agent/internal/checkout"
 	"berth/agent/internal/journal"
 	"berth/applyers"
 	"berth/desired"
@@ -80,7 +81,8 @@ func (t *Turner) apply(ctx context.Context, rep *report.Report, src *source, kin
 	}
 	rep.Outcomes, err = applyers.Execute(ctx, applyers.Execution{
 		Plan: rep.Plan, World: drift.NewWorld(src.fleet, input.Observed.Lives), Appliers: kinds,
-		Confirm: func(ctx context.Context, c drift.Change) string { return t.confirm(ctx, src, c) },
+		Confirm:    func(ctx context.Context, c drift.Change) string { return t.confirm(ctx, src, c) },
+		Superseded: t.superseded(src),
 		Events: func(e applyers.Event) error {
 			t.tell(rep.Turn, e)
 			return entry.Event(e)
@@ -90,7 +92,7 @@ func (t *Turner) apply(ctx context.Context, rep *report.Report, src *source, kin
 	if err == nil && ctx.Err() == nil {
 		t.again.learn(t.verify(ctx, rep, kinds, input), t.Now())
 	}
-	t.backoff.learn(rep.Outcomes, t.Now())
+	t.backoff.learn(rep.Plan, rep.Outcomes, t.Now())
 	if err != nil {
 		rep.Error = err.Error()
 	}
@@ -113,10 +115,39 @@ func (t *Turner) confirm(ctx context.Context, src *source, c drift.Change) strin
 	switch {
 	case err != nil:
 		return fmt.Sprintf("the repository can't be asked once more before %s: %v", c.Key, err)
-	case tip.Hash != src.commit.Hash:
-		return fmt.Sprintf("a newer commit, %s, has come in; the next turn decides", tip.Short())
+	case tip.Hash == src.commit.Hash:
+		return ""
+	case tip.Hash == src.tip:
+		return fmt.Sprintf("the newest commit, %s, is refused, and so what it says about this is not known", tip.Short())
 	}
-	return ""
+	return newer(tip)
+}
+
+func newer(tip checkout.Commit) string {
+	return fmt.Sprintf("a newer commit, %s, has come in; the next turn decides", tip.Short())
+}
+
+// lookEvery is how often the tip is looked at while a plan is carried out.
+const lookEvery = 500 * time.Millisecond
+
+// superseded looks at the tip now and then: what has not begun when a newer commit
+// comes in is left to the next turn.
+func (t *Turner) superseded(src *source) func(context.Context) string {
+	var mu sync.Mutex
+	looked, reason := t.Now(), ""
+	return func(ctx context.Context) string {
+		mu.Lock()
+		defer mu.Unlock()
+		if reason != "" || t.Now().Sub(looked) < lookEvery {
+			return reason
+		}
+		looked = t.Now()
+		// One that can't be asked is none that has something newer.
+		if tip, err := t.Repository.Fetch(ctx); err == nil && tip.Hash != src.tip {
+			reason = newer(tip)
+		}
+		return reason
+	}
 }
 
 // tell logs what happens, and tells whoever watches.
@@ -151,7 +182,7 @@ func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[strin
 	if len(done) == 0 {
 		return false
 	}
-	input.Observed = observe(ctx, unique(kinds), input.Fleet, applyers.Scope{})
+	input.Observed = observe(ctx, unique(kinds), input.Fleet, input.Previous)
 	after, err := drift.Make(input)
 	if err != nil || ctx.Err() != nil {
 		rep.Plan.Notes = append(rep.Plan.Notes, drift.Note{Text: "what was done could not be looked at once more; the next turn does"})

@@ -28,11 +28,17 @@ const (
 )
 
 // learn notes what has failed and forgets what has come right. What was to be
-// tried again and was held or skipped instead has not come right either.
-func (b *backoff) learn(outcomes []drift.Outcome, now time.Time) {
+// tried again and was held or skipped instead has not come right either, and what
+// was refused at the last look has failed as much.
+func (b *backoff) learn(plan *drift.Plan, outcomes []drift.Outcome, now time.Time) {
 	failed := make(map[desired.ID]bool)
 	for _, o := range outcomes {
-		if o.Status != drift.Failed {
+		refused := false
+		if o.Status == drift.Held {
+			c := plan.Change(o.Key)
+			refused = c != nil && c.Held == ""
+		}
+		if o.Status != drift.Failed && !refused {
 			continue
 		}
 		if b.waits == nil {

@@ -113,14 +113,15 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 			return nil, err
 		}
 	}
-	observed := observe(ctx, all, src.fleet, applyers.Scope{})
+	previous := t.previous(ctx, src)
+	observed := observe(ctx, all, src.fleet, previous)
 	if ctx.Err() != nil {
 		return nil, applyers.ErrLeft
 	}
 	input := drift.Input{
-		Commit: src.commit.Hash, Fleet: src.fleet, Previous: t.previous(ctx, src), Observed: observed,
+		Commit: src.commit.Hash, Fleet: src.fleet, Previous: previous, Observed: observed,
 		Steps:  applyers.StepsByKind(kinds),
-		Guards: t.guards(src, req),
+		Guards: t.guards(src, previous, req),
 	}
 	rep.Plan, err = drift.Make(input)
 	if err != nil {
@@ -171,6 +172,9 @@ type source struct {
 	commit checkout.Commit
 	files  fs.FS
 	fleet  *desired.Fleet
+	// tip is the newest commit's hash, be it enforced or refused; "" if the
+	// repository could not be asked.
+	tip string
 }
 
 // checkOut finds the commit to enforce. A newer one that can't be had, is
@@ -197,12 +201,14 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 		return nil, err
 	}
 	rep.Refused = refusal(tip, err)
+	tip.Hash = rep.Refused.Commit.Hash
 	t.Log.WarnContext(ctx, "commit refused", slog.String("turn", rep.Turn), slog.String("commit", tip.Short()),
 		slog.String("enforced", accepted.Short()), slog.Any("error", err))
 	src, loadErr := t.load(ctx, accepted)
 	if loadErr != nil {
 		return nil, fmt.Errorf("%w\nand the last good commit %s can't be used either: %w", err, accepted.Short(), loadErr)
 	}
+	src.tip = tip.Hash
 	describe(rep, src)
 	return src, nil
 }
@@ -216,7 +222,7 @@ func (t *Turner) load(ctx context.Context, c checkout.Commit) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &source{commit: c, files: files, fleet: fleet}, nil
+	return &source{commit: c, files: files, fleet: fleet, tip: c.Hash}, nil
 }
 
 // refusal tells why a newer commit is not enforced.
@@ -285,10 +291,10 @@ func (t *Turner) applied() (hash string, ok bool) {
 }
 
 // guards are what every plan passes.
-func (t *Turner) guards(src *source, req Request) []drift.Guard {
+func (t *Turner) guards(src *source, previous *desired.Fleet, req Request) []drift.Guard {
 	guards := []drift.Guard{
 		drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Routed(),
-		drift.Amount(src.fleet.Spec.Guards.Deletes),
+		drift.Amount(src.fleet.Spec.Guards.Deletes), renumbered(src.fleet, previous),
 	}
 	if req.AcceptSource {
 		guards = append(guards, newSource)
@@ -306,16 +312,36 @@ func newSource(_ *drift.World, p *drift.Plan) {
 	}
 }
 
+// renumbered holds the making of a guest that had another VMID in the last applied
+// commit: that one may be there and not be seen, and then it would be made twice.
+func renumbered(fleet, previous *desired.Fleet) drift.Guard {
+	return func(_ *drift.World, p *drift.Plan) {
+		if previous == nil {
+			return
+		}
+		for i := range p.Changes {
+			c := &p.Changes[i]
+			now, was := fleet.Guest(c.ID), previous.Guest(c.ID)
+			if c.Step != drift.Create || c.Held != "" || now == nil || was == nil || now.VMID == was.VMID {
+				continue
+			}
+			c.Held = fmt.Sprintf("it had VMID %d in the last applied commit, and a changed VMID is another guest: write id: %d, or remove the manifest in one commit and add it anew in the next",
+				was.VMID, was.VMID)
+		}
+	}
+}
+
 // observe asks all appliers at once. One that can say nothing makes its own
-// kinds unknown, and no others.
-func observe(ctx context.Context, all []applyers.Applyer, fleet *desired.Fleet, only applyers.Scope) drift.Observed {
+// kinds unknown, and no others. An edge that is gone from the manifests is looked
+// for where it was: nothing but its former manifest tells where.
+func observe(ctx context.Context, all []applyers.Applyer, fleet, previous *desired.Fleet) drift.Observed {
 	found := make([]drift.Observed, len(all))
 	done := make(chan struct{})
 	for i, a := range all {
 		go func() {
 			defer func() { done <- struct{}{} }()
 			var err error
-			if found[i], err = a.Observe(ctx, fleet, only); err != nil {
+			if found[i], err = a.Observe(ctx, fleet, applyers.Scope{}); err != nil {
 				for _, kind := range a.Kinds() {
 					found[i].Blind = append(found[i].Blind, drift.Blind{Kind: kind, Reason: err.Error()})
 				}
@@ -325,11 +351,44 @@ func observe(ctx context.Context, all []applyers.Applyer, fleet *desired.Fleet, 
 	for range all {
 		<-done
 	}
+	if gone := goneEdges(fleet, previous); gone != nil {
+		for _, a := range all {
+			if !slices.Contains(a.Kinds(), desired.KindEdge) {
+				continue
+			}
+			left, err := a.Observe(ctx, gone, applyers.Scope{})
+			if err != nil {
+				left.Blind = append(left.Blind, drift.Blind{Kind: desired.KindEdge, Reason: err.Error()})
+			}
+			for _, live := range left.Lives {
+				left.Notes = append(left.Notes, drift.Note{ID: live.ID, Text: "gone from Git; nginx goes on by its file: remove that, and reload nginx"})
+			}
+			found = append(found, left)
+		}
+	}
 	var sum drift.Observed
 	for _, o := range found {
 		sum.Add(o)
 	}
 	return sum
+}
+
+// goneEdges is a fleet of the edges that the manifests no longer have; nil if there
+// are none.
+func goneEdges(fleet, previous *desired.Fleet) *desired.Fleet {
+	if previous == nil {
+		return nil
+	}
+	gone := &desired.Fleet{Spec: fleet.Spec}
+	for _, r := range previous.Resources {
+		if r.ID.Kind() == desired.KindEdge && fleet.Resource(r.ID) == nil {
+			gone.Resources = append(gone.Resources, r)
+		}
+	}
+	if gone.Resources == nil {
+		return nil
+	}
+	return gone
 }
 
 func stats(requests map[string]int, took time.Duration) report.Stats {
