@@ -48,8 +48,8 @@ func fields(t reflect.Type) []string {
 	if t == nil {
 		return words
 	}
-	for i := range t.NumField() {
-		if word := t.Field(i).Tag.Get("yaml"); word != "-" {
+	for field := range t.Fields() {
+		if word := field.Tag.Get("yaml"); word != "-" {
 			words = append(words, word)
 		}
 	}

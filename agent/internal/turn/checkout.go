@@ -1,0 +1,138 @@
+package turn
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+
+	"berth/agent/internal/checkout"
+	"berth/applyers"
+	"berth/desired"
+	"berth/drift/report"
+)
+
+// source is what a turn enforces: the newest commit, or the last good one.
+type source struct {
+	commit checkout.Commit
+	files  fs.FS
+	fleet  *desired.Fleet
+	// tip is the newest commit's hash, be it enforced or refused; "" if the
+	// repository could not be asked.
+	tip string
+}
+
+// checkOut finds the commit to enforce. A newer one that can't be had, is
+// refused or does not load is told in the report, and the last good one stays.
+func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) (*source, error) {
+	accepted, has := t.Repository.Accepted()
+	tip, err := t.Repository.Fetch(ctx)
+	if err == nil {
+		var src *source
+		if src, err = t.load(ctx, tip); err == nil {
+			if req.Mode == report.Run {
+				if err := t.Repository.Accept(ctx, tip); err != nil {
+					return nil, fmt.Errorf("accept commit %s: %w", tip.Short(), err)
+				}
+			}
+			describe(rep, src)
+			return src, nil
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, applyers.ErrLeft
+	}
+	if !has || errors.Is(err, checkout.ErrSourceChanged) {
+		return nil, err
+	}
+	rep.Refused = refusal(tip, err)
+	tip.Hash = rep.Refused.Commit.Hash
+	t.Log.WarnContext(ctx, "commit refused", slog.String("turn", rep.Turn), slog.String("commit", tip.Short()),
+		slog.String("enforced", accepted.Short()), slog.Any("error", err))
+	src, loadErr := t.load(ctx, accepted)
+	if loadErr != nil {
+		return nil, fmt.Errorf("%w\nand the last good commit %s can't be used either: %w", err, accepted.Short(), loadErr)
+	}
+	src.tip = tip.Hash
+	describe(rep, src)
+	return src, nil
+}
+
+func (t *Turner) load(ctx context.Context, c checkout.Commit) (*source, error) {
+	files, err := t.Repository.Tree(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	fleet, err := desired.Load(files)
+	if err != nil {
+		return nil, err
+	}
+	return &source{commit: c, files: files, fleet: fleet, tip: c.Hash}, nil
+}
+
+// refusal tells why a newer commit is not enforced.
+func refusal(tip checkout.Commit, err error) *report.Refusal {
+	if rewritten, ok := errors.AsType[*checkout.RewrittenError](err); ok {
+		tip = rewritten.Tip
+	}
+	refused := &report.Refusal{Commit: reportCommit(tip)}
+	var problems desired.Problems
+	if !errors.As(err, &problems) {
+		refused.Reason = err.Error()
+		return refused
+	}
+	refused.Reason = "it does not load"
+	for _, p := range problems {
+		refused.Problems = append(refused.Problems, p.String())
+	}
+	return refused
+}
+
+func reportCommit(c checkout.Commit) report.Commit {
+	return report.Commit{Hash: c.Hash, Subject: c.Subject, Time: c.Time}
+}
+
+func describe(rep *report.Report, src *source) {
+	rep.Commit = reportCommit(src.commit)
+	rep.Fleet = src.fleet.Spec.Name
+	rep.Contents = report.ContentsOf(src.fleet)
+}
+
+// previous is the fleet of the last commit that was applied whole, to tell
+// whether Git or live has moved; nil if it can't be told.
+func (t *Turner) previous(ctx context.Context, now *source) *desired.Fleet {
+	hash, ok := t.applied()
+	switch {
+	case !ok:
+		return nil
+	case hash == now.commit.Hash:
+		return now.fleet
+	}
+	src, err := t.load(ctx, checkout.Commit{Hash: hash, Path: now.commit.Path})
+	if err != nil {
+		t.Log.DebugContext(ctx, "last applied commit can't be read", slog.String("commit", hash), slog.Any("error", err))
+		return nil
+	}
+	return src.fleet
+}
+
+// looksBack is how many turns the last whole one is looked for in.
+const looksBack = 20
+
+// applied is the commit of the newest turn that left no difference.
+func (t *Turner) applied() (hash string, ok bool) {
+	records, err := t.Journal.Last(looksBack)
+	if err != nil {
+		t.Log.Warn("journal can't be read", slog.Any("error", err))
+		return "", false
+	}
+	for _, r := range records {
+		rep, err := report.Read(bytes.NewReader(r.Report))
+		if err == nil && rep.Error == "" && !rep.Differs() {
+			return r.Commit, true
+		}
+	}
+	return "", false
+}
