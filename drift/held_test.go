@@ -103,3 +103,25 @@ func TestSecretsStayOutOfJSON(t *testing.T) {
 		t.Errorf("%s, %v", text, err)
 	}
 }
+
+// A difference that is held by itself keeps nobody from using a guest in use.
+func TestHeldDifferenceIsNoObstacle(t *testing.T) {
+	steps := map[string]drift.Steps{
+		desired.KindVM: func(_ *drift.World, w *desired.Resource, _ *drift.Live, _ []drift.Field) []drift.Change {
+			return []drift.Change{{Key: drift.Key{ID: w.ID, Step: drift.Online}, Fields: []drift.Field{{Path: "disks.scsi0.size", Held: "disks never shrink"}}}}
+		},
+		desired.KindPlaybook: plays, desired.KindEdge: edges,
+	}
+	p := plan(t, drift.Input{
+		Fleet: fleet(guest("web", "10.1.1.5"), play("base", "vm/web"), edge("a.example.com", "vm/web:443")), Steps: steps,
+		Observed: drift.Observed{Lives: []drift.Live{up("web", "10.1.1.5")}},
+	})
+	for _, k := range []drift.Key{{ID: "play/base", Step: drift.Run}, {ID: "edge/main", Step: drift.Route}} {
+		if c := change(t, p, k.ID, k.Step); !c.Goes() {
+			t.Errorf("%s: held %q, fields %+v", k, c.Held, c.Fields)
+		}
+	}
+	if c := change(t, p, "vm/web", drift.Online); c.Goes() {
+		t.Error("the disk shrinks")
+	}
+}

@@ -8,67 +8,30 @@ import (
 	"berth/desired"
 )
 
-// order turns what fields and changes need and free into waits, holds what waits for itself, and puts
-// the changes into an order in which each comes after what it waits for.
+// order turns what fields and changes need and free into waits, holds what waits
+// for itself, and puts the changes into an order in which each comes after what it
+// waits for.
 func (p *Plan) order(w *World) {
-	up := make(map[desired.ID][]Key)
-	down := make(map[desired.ID][]Key)
+	o := orderer{plan: p, world: w, all: p.byKey(), up: make(map[desired.ID][]Key), down: make(map[desired.ID][]Key)}
 	for _, c := range p.Changes {
 		if c.Step.Down() {
-			down[c.ID] = append(down[c.ID], c.Key)
+			o.down[c.ID] = append(o.down[c.ID], c.Key)
 		} else if c.Step != Drain {
-			up[c.ID] = append(up[c.ID], c.Key)
+			o.up[c.ID] = append(o.up[c.ID], c.Key)
 		}
-	}
-	stands := func(need, by desired.ID) []Key {
-		if need == by || len(up[need]) == 0 {
-			return nil
-		}
-		// A resource's steps wait for one another: the last says it all.
-		return up[need][len(up[need])-1:]
 	}
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		for _, need := range c.Needs {
-			waits := stands(need, c.ID)
-			c.Wait = append(c.Wait, waits...)
-			if len(waits) == 0 && need != c.ID && c.Held == "" {
-				c.Held = p.missing(w, need)
-			}
-		}
+		o.needs(c.ID, c.Needs, &c.Wait, &c.Held)
 		for j := range c.Fields {
 			f := &c.Fields[j]
-			for _, need := range f.Needs {
-				waits := stands(need, c.ID)
-				f.Wait = append(f.Wait, waits...)
-				if len(waits) == 0 && need != c.ID && f.Held == "" {
-					f.Held = p.missing(w, need)
-				}
-			}
-			p.holdUnknown(w, f, up)
+			o.needs(c.ID, f.Needs, &f.Wait, &f.Held)
+			o.singles(c.ID, f)
+			o.frees(c.Key, f)
+			p.holdUnknown(w, f, o.up)
 		}
 	}
-	all := p.byKey()
-	p.vacate(w, down)
-	for i := range p.Changes {
-		c := &p.Changes[i]
-		for j := range c.Fields {
-			f := &c.Fields[j]
-			for _, need := range f.NeedsFields {
-				for _, k := range up[need.ID] {
-					if need.ID != c.ID && all[k].has(need.Path) {
-						f.WaitFields = append(f.WaitFields, FieldKey{k, need.Path})
-					}
-				}
-			}
-			for _, freed := range f.Frees {
-				if len(down[freed]) > 0 && freed != c.ID {
-					first := all[down[freed][0]]
-					first.WaitFields = append(first.WaitFields, FieldKey{c.Key, f.Path})
-				}
-			}
-		}
-	}
+	p.vacate(w, o.down)
 	for i := range p.Changes {
 		p.Changes[i].Wait = dedupe(p.Changes[i].Wait)
 		for j := range p.Changes[i].Fields {
@@ -76,6 +39,66 @@ func (p *Plan) order(w *World) {
 		}
 	}
 	p.sort()
+}
+
+// orderer knows which steps of a plan bring a resource up, and which take it down.
+type orderer struct {
+	plan     *Plan
+	world    *World
+	all      map[Key]*Change
+	up, down map[desired.ID][]Key
+}
+
+// needs lets a change or field of a resource wait for what it needs, or holds it
+// where that will not stand.
+func (o *orderer) needs(by desired.ID, needs []desired.ID, wait *[]Key, held *string) {
+	for _, need := range needs {
+		if need == by {
+			continue
+		}
+		waits := o.stands(need)
+		*wait = append(*wait, waits...)
+		if len(waits) == 0 && *held == "" {
+			*held = o.plan.missing(o.world, need)
+		}
+	}
+}
+
+// stands is the step after which a resource stands: its last, since they wait for
+// one another. A difference of a guest in use that is held by itself keeps nobody
+// from using the guest.
+func (o *orderer) stands(id desired.ID) []Key {
+	keys := o.up[id]
+	for _, k := range slices.Backward(keys) {
+		if o.all[k].Goes() {
+			return []Key{k}
+		}
+	}
+	if live := o.world.Live(id); len(keys) == 0 || id.Guest() && live != nil && !live.Archived {
+		return nil
+	}
+	return keys[len(keys)-1:]
+}
+
+// singles lets a field wait for single fields of other changes.
+func (o *orderer) singles(by desired.ID, f *Field) {
+	for _, need := range f.NeedsFields {
+		for _, k := range o.up[need.ID] {
+			if need.ID != by && o.all[k].has(need.Path) {
+				f.WaitFields = append(f.WaitFields, FieldKey{k, need.Path})
+			}
+		}
+	}
+}
+
+// frees lets the way out of a resource wait for a field that lets go of it.
+func (o *orderer) frees(k Key, f *Field) {
+	for _, freed := range f.Frees {
+		if len(o.down[freed]) > 0 && freed != k.ID {
+			first := o.all[o.down[freed][0]]
+			first.WaitFields = append(first.WaitFields, FieldKey{k, f.Path})
+		}
+	}
 }
 
 // vacate lets a guest that is to have another's address come only when that one
