@@ -58,6 +58,7 @@ func conclude(rep *report.Report) error {
 
 func newDrift(s streams) *cobra.Command {
 	var v view
+	var acceptSource bool
 	cmd := &cobra.Command{
 		Use:   "drift",
 		Short: "Report what differs between Git and what runs; touch nothing",
@@ -75,7 +76,7 @@ Exits 0 where nothing differs, 2 where something does, is held or is unknown.`,
 			if err != nil {
 				return err
 			}
-			rep, err := driftReport(cmd.Context(), s, settings)
+			rep, err := driftReport(cmd.Context(), s, settings, acceptSource)
 			if err != nil {
 				return err
 			}
@@ -86,12 +87,17 @@ Exits 0 where nothing differs, 2 where something does, is held or is unknown.`,
 		},
 	}
 	v.flags(cmd)
+	cmd.Flags().BoolVar(&acceptSource, "accept-source", false, "look at commits of another repository, branch or path than before; no agent may be running")
 	return cmd
 }
 
 // driftReport asks the running agent, or makes a turn of its own that touches
 // nothing.
-func driftReport(ctx context.Context, s streams, settings *config.Settings) (*report.Report, error) {
+func driftReport(ctx context.Context, s streams, settings *config.Settings, acceptSource bool) (*report.Report, error) {
+	if acceptSource {
+		// The running agent has settings of its own.
+		return oneTurn(ctx, s, settings, turn.Request{Mode: report.Drift, AcceptSource: true})
+	}
 	rep, err := web.NewClient(settings.Socket).Drift(ctx)
 	if !errors.Is(err, web.ErrNoAgent) {
 		return rep, err
