@@ -10,13 +10,7 @@ import (
 // installed. How long a newcomer waits for it, deploy/test measures on the real
 // command.
 func TestDemo(t *testing.T) {
-	var out, errs bytes.Buffer
-	code := run(t.Context(), streams{In: strings.NewReader(""), Out: &out, Err: &errs, Env: func(string) string { return "" }},
-		[]string{"demo", "--once"})
-	if code != exitSame {
-		t.Fatalf("exit code %d\n%s%s", code, out.String(), errs.String())
-	}
-	text := out.String()
+	text := playDemo(t)
 	for _, want := range []string{
 		"create   vm/lab-proxy",     // the first apply
 		"memory.size   2GiB → 3GiB", // the pushed commit
@@ -29,4 +23,27 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the demo does not show %q:\n%s", want, text)
 		}
 	}
+}
+
+// TestDemoAlone plays it where nothing else is installed, and expects to be told
+// what is left out.
+func TestDemoAlone(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	text := playDemo(t)
+	for _, want := range []string{"left out: the edge", "left out: the playbook", "\nno differences. "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the demo does not show %q:\n%s", want, text)
+		}
+	}
+}
+
+func playDemo(t *testing.T) string {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code := run(t.Context(), streams{In: strings.NewReader(""), Out: &out, Err: &errs, Env: func(string) string { return "" }},
+		[]string{"demo", "--once"})
+	if code != exitSame {
+		t.Fatalf("exit code %d\n%s%s", code, out.String(), errs.String())
+	}
+	return out.String()
 }
