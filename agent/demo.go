@@ -29,7 +29,7 @@ no other program; nginx and Ansible are used if they are installed.
 
 With --once, play a scripted round and end: a first apply, a pushed commit, a
 change behind the agent's back, the drift report, and convergence.`,
-		Args: usage(cobra.NoArgs),
+		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dir == "" {
 				temporary, err := os.MkdirTemp("", "berth-demo-")

@@ -32,7 +32,7 @@ func (v *view) check() error {
 	case "text", "json", "markdown":
 		return nil
 	}
-	return usageError{fmt.Errorf("--output %q: text, json or markdown", v.format)}
+	return usageError{err: fmt.Errorf("--output %q: text, json or markdown", v.format)}
 }
 
 func (v *view) show(s streams, rep *report.Report) error {
@@ -67,7 +67,7 @@ would do about it. Nothing is touched. Where an agent is running, it is asked.
 
 Exits 0 where nothing differs, 2 where something does, is held or is unknown.`,
 		Example: "  agent drift\n  agent drift --output json | jq .summary",
-		Args:    usage(cobra.NoArgs),
+		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := v.check(); err != nil {
 				return err

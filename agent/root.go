@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -50,8 +51,11 @@ type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// usageError is a mistake in the command line.
-type usageError struct{ err error }
+// usageError is a mistake in the command line of a command; "" is agent itself.
+type usageError struct {
+	err     error
+	command string
+}
 
 func (e usageError) Error() string { return e.err.Error() }
 func (e usageError) Unwrap() error { return e.err }
@@ -69,7 +73,7 @@ func run(ctx context.Context, s streams, args []string) int {
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &usage):
-		fmt.Fprintf(s.Err, "agent: %v\nTry: agent --help\n", err)
+		fmt.Fprintf(s.Err, "agent: %v\nTry: %s --help\n", err, cmp.Or(usage.command, "agent"))
 		return exitUsage
 	default:
 		fmt.Fprintf(s.Err, "agent: %v\n", err)
@@ -102,13 +106,13 @@ Exit codes of every command:
 			if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 				text += "; did you mean " + strings.Join(near, " or ") + "?"
 			}
-			return usageError{errors.New(text)}
+			return usageError{err: errors.New(text)}
 		},
 	}
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
 	root.PersistentFlags().StringP("config", "c", "", "the agent's settings (default "+defaultConfig+", or BERTH_CONFIG)")
 	root.AddCommand(
 		newRun(s), newDrift(s), newSync(s), newValidate(s), newSim(s), newDemo(s), newVersion(s),
@@ -116,12 +120,15 @@ Exit codes of every command:
 	return root
 }
 
-// noArgs and the like turn cobra's complaints into usage errors.
-func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+// atMost takes no more than n arguments.
+func atMost(n int) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		if err := check(cmd, args); err != nil {
-			return usageError{err}
+		switch {
+		case len(args) <= n:
+			return nil
+		case n == 0:
+			return usageError{fmt.Errorf("%s takes no arguments, and was given %q", cmd.CommandPath(), args[0]), cmd.CommandPath()}
 		}
-		return nil
+		return usageError{fmt.Errorf("%s takes one argument, and was given %d", cmd.CommandPath(), len(args)), cmd.CommandPath()}
 	}
 }

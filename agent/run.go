@@ -23,7 +23,7 @@ func newRun(s streams) *cobra.Command {
 it is seen, and everything is compared anew at each sweep. SIGHUP and SIGUSR1
 start a turn at once; SIGTERM lets requests in flight end, leaves Proxmox's tasks
 running, and ends within two seconds: the next start picks them up.`,
-		Args: usage(cobra.NoArgs),
+		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := loadSettings(cmd, s)
 			if err != nil {

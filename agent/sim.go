@@ -29,7 +29,7 @@ forgets it at the end.
 It has no network: what download-url fetches is made up from the URL, so that an
 Image's sha256 must be that of what is made up; --sha256 URL prints it.`,
 		Example: "  agent sim\n  agent sim --listen 127.0.0.1:8006\n  agent sim --sha256 https://example.com/debian-12.tar.zst",
-		Args:    usage(cobra.NoArgs),
+		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if sum != "" {
 				fmt.Fprintln(s.Out, pvesim.Sum(sum, "sha256"))

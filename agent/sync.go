@@ -30,7 +30,7 @@ func newSync(s streams) *cobra.Command {
 With --plan, the plan of that digest (agent drift prints it) is applied, or
 nothing.`,
 		Example: "  agent sync\n  agent sync --plan 3f2a91c04d1e77aa\n  agent sync --once --config /etc/berth/agent.yaml",
-		Args:    usage(cobra.NoArgs),
+		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
 				return err

@@ -18,7 +18,7 @@ func newValidate(s streams) *cobra.Command {
 every mistake at once: its file, line and column, what is wrong, and what to do.
 Nothing outside the directory is looked at.`,
 		Example: "  agent validate\n  agent validate examples/first",
-		Args:    usage(cobra.MaximumNArgs(1)),
+		Args:    atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := "."
 			if len(args) == 1 {

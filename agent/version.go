@@ -40,7 +40,7 @@ func newVersion(s streams) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version, and those of what it reads and writes",
-		Args:  usage(cobra.NoArgs),
+		Args:  atMost(0),
 		RunE: func(*cobra.Command, []string) error {
 			fmt.Fprintf(s.Out, "berth %s\nmanifest language %d, report %d\n%s %s/%s\n",
 				version(), desired.Version, report.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
