@@ -139,6 +139,22 @@ func some(ids []desired.ID) string {
 	return text
 }
 
+// ledElsewhere tells whether the manifests lead a name to another guest, which is
+// to have the same address: then the file needs no change.
+func ledElsewhere(w *World, edge desired.ID, path desired.Path, guest desired.ID) bool {
+	want := w.Fleet.Resource(edge)
+	if want == nil {
+		return false
+	}
+	for _, leaf := range desired.Leaves(edge.Kind(), want.Spec) {
+		if target, ok := leaf.Value.(desired.Target); ok && leaf.Path == path {
+			id, _, named := target.Guest()
+			return named && id != guest
+		}
+	}
+	return false
+}
+
 // Routed holds the way out of a guest to which an edge goes on to lead: a name
 // whose target is written as its address, or one that this plan leaves alone.
 func Routed() Guard {
@@ -151,7 +167,7 @@ func Routed() Guard {
 			}
 			for _, leaf := range desired.Leaves(id.Kind(), edge) {
 				guest, ours := w.WhoHas(desired.Text(leaf.Value))
-				if !ours || all[Key{id, Drain}].has(leaf.Path) || all[Key{id, Route}].has(leaf.Path) {
+				if !ours || ledElsewhere(w, id, leaf.Path, guest) || all[Key{id, Drain}].has(leaf.Path) || all[Key{id, Route}].has(leaf.Path) {
 					continue
 				}
 				for _, step := range []Step{Stop, Archive, Delete} {

@@ -2,6 +2,7 @@ package drift_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,5 +124,36 @@ func TestHeldDifferenceIsNoObstacle(t *testing.T) {
 	}
 	if c := change(t, p, "vm/web", drift.Online); c.Goes() {
 		t.Error("the disk shrinks")
+	}
+}
+
+// A guest that takes another's place at the same address comes when that one has
+// gone, whether its names change or not.
+func TestReplacedAtTheSameAddress(t *testing.T) {
+	for name, target := range map[string]string{"nothing changes": "vm/new:443", "the port changes": "vm/new:8443"} {
+		t.Run(name, func(t *testing.T) {
+			p := plan(t, drift.Input{
+				Fleet:    fleet(guest("new", "10.1.1.5"), edge("a.example.com", target)),
+				Observed: drift.Observed{Lives: []drift.Live{up("old", "10.1.1.5"), {ID: "edge/main", Spec: edgeSpec("a.example.com", "10.1.1.5:443")}}},
+				Guards:   []drift.Guard{drift.Routed()},
+			})
+			for _, c := range p.Changes {
+				if !c.Goes() {
+					t.Errorf("%s: held %q, fields %+v", c.Key, c.Held, c.Fields)
+				}
+			}
+			if order := keys(p); slices.Index(order, "vm/old stop") > slices.Index(order, "vm/new create") {
+				t.Errorf("order: %v", order)
+			}
+		})
+	}
+	// A name that is written as the address goes on to lead to the former guest.
+	p := plan(t, drift.Input{
+		Fleet:    fleet(edge("a.example.com", "10.1.1.5:443")),
+		Observed: drift.Observed{Lives: []drift.Live{up("old", "10.1.1.5"), {ID: "edge/main", Spec: edgeSpec("a.example.com", "10.1.1.5:443")}}},
+		Guards:   []drift.Guard{drift.Routed()},
+	})
+	if held := change(t, p, "vm/old", drift.Stop).Held; !strings.Contains(held, "edge/main still leads tls.routes[a.example.com] to it") {
+		t.Errorf("held %q", held)
 	}
 }

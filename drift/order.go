@@ -31,7 +31,7 @@ func (p *Plan) order(w *World) {
 			p.holdUnknown(w, f, o.up)
 		}
 	}
-	p.vacate(w, o.down)
+	o.vacate()
 	for i := range p.Changes {
 		p.Changes[i].Wait = dedupe(p.Changes[i].Wait)
 		for j := range p.Changes[i].Fields {
@@ -102,23 +102,32 @@ func (o *orderer) frees(k Key, f *Field) {
 }
 
 // vacate lets a guest that is to have another's address come only when that one
-// has left it.
-func (p *Plan) vacate(w *World, down map[desired.ID][]Key) {
-	for i := range p.Changes {
-		c := &p.Changes[i]
+// has left it; then the former one can't wait for names to lead to the new one.
+func (o *orderer) vacate() {
+	for i := range o.plan.Changes {
+		c := &o.plan.Changes[i]
 		if c.Step != Create && c.Step != Restore && c.Step != Start {
 			continue
 		}
-		address, known := w.Fleet.Address(c.ID)
+		address, known := o.world.Fleet.Address(c.ID)
 		if !known {
 			continue
 		}
-		for id, steps := range down {
-			if live := w.Live(id); id != c.ID && live != nil && !live.Archived && live.Facts[desired.FactAddress] == address {
-				c.Wait = append(c.Wait, steps[0])
+		for id, steps := range o.down {
+			live := o.world.Live(id)
+			if id == c.ID || live == nil || live.Archived || live.Facts[desired.FactAddress] != address {
+				continue
 			}
+			c.Wait = append(c.Wait, steps[0])
+			first := o.all[steps[0]]
+			first.WaitFields = slices.DeleteFunc(first.WaitFields, func(k FieldKey) bool { return o.leads(k, c.ID) })
 		}
 	}
+}
+
+// leads tells whether a field waits for a guest to lead to it.
+func (o *orderer) leads(k FieldKey, to desired.ID) bool {
+	return slices.ContainsFunc(o.all[k.Key].Fields, func(f Field) bool { return f.Path == k.Path && slices.Contains(f.Needs, to) })
 }
 
 // missing says why what is needed will not stand, where no step of this plan

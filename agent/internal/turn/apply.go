@@ -127,23 +127,35 @@ func newer(tip checkout.Commit) string {
 	return fmt.Sprintf("a newer commit, %s, has come in; the next turn decides", tip.Short())
 }
 
-// lookEvery is how often the tip is looked at while a plan is carried out.
-const lookEvery = 500 * time.Millisecond
+const (
+	// lookEvery is how often the tip is looked at while a plan is carried out.
+	lookEvery = 500 * time.Millisecond
+	// lookFor bounds a look: a repository that hangs must not hold steps up.
+	lookFor = 2 * time.Second
+)
 
 // superseded looks at the tip now and then: what has not begun when a newer commit
 // comes in is left to the next turn.
 func (t *Turner) superseded(src *source) func(context.Context) string {
 	var mu sync.Mutex
-	looked, reason := t.Now(), ""
+	looked, reason, blind := t.Now(), "", false
 	return func(ctx context.Context) string {
-		mu.Lock()
+		if !mu.TryLock() {
+			return "" // Another step is looking.
+		}
 		defer mu.Unlock()
-		if reason != "" || t.Now().Sub(looked) < lookEvery {
+		if reason != "" || blind || t.Now().Sub(looked) < lookEvery {
 			return reason
 		}
+		ctx, stop := context.WithTimeout(ctx, lookFor)
+		defer stop()
+		tip, err := t.Repository.Fetch(ctx)
 		looked = t.Now()
-		// One that can't be asked is none that has something newer.
-		if tip, err := t.Repository.Fetch(ctx); err == nil && tip.Hash != src.tip {
+		switch {
+		case err != nil:
+			// What can't be asked has nothing newer to say: nobody waits for it again.
+			blind = true
+		case tip.Hash != src.tip && tip.Hash != src.commit.Hash:
 			reason = newer(tip)
 		}
 		return reason
@@ -175,12 +187,14 @@ func (t *Turner) tell(turn string, e applyers.Event) {
 func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[string]applyers.Applyer, input drift.Input) (more bool) {
 	done := make(map[drift.Key]*drift.Outcome)
 	for i := range rep.Outcomes {
-		if o := &rep.Outcomes[i]; o.Status == drift.Done {
+		o := &rep.Outcomes[i]
+		if o.Status == drift.Done {
 			done[o.Key] = o
 		}
+		more = more || o.Status == drift.Left
 	}
 	if len(done) == 0 {
-		return false
+		return more
 	}
 	input.Observed = observe(ctx, unique(kinds), input.Fleet, input.Previous)
 	after, err := drift.Make(input)

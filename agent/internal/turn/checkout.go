@@ -9,6 +9,7 @@ import (
 	"log/slog"
 
 	"berth/agent/internal/checkout"
+	"berth/agent/internal/journal"
 	"berth/applyers"
 	"berth/desired"
 	"berth/drift/report"
@@ -118,11 +119,15 @@ func (t *Turner) previous(ctx context.Context, now *source) *desired.Fleet {
 	return src.fleet
 }
 
-// looksBack is how many turns the last whole one is looked for in.
-const looksBack = 20
+// looksBack is how many turns the last whole one is looked for in, by an agent
+// that has not made one itself yet.
+const looksBack = journal.DefaultKeep
 
 // applied is the commit of the newest turn that left no difference.
 func (t *Turner) applied() (hash string, ok bool) {
+	if t.whole != "" {
+		return t.whole, true
+	}
 	records, err := t.Journal.Last(looksBack)
 	if err != nil {
 		t.Log.Warn("journal can't be read", slog.Any("error", err))
@@ -131,6 +136,7 @@ func (t *Turner) applied() (hash string, ok bool) {
 	for _, r := range records {
 		rep, err := report.Read(bytes.NewReader(r.Report))
 		if err == nil && rep.Error == "" && !rep.Differs() {
+			t.whole = r.Commit
 			return r.Commit, true
 		}
 	}

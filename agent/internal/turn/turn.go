@@ -45,8 +45,9 @@ type Turner struct {
 
 	backoff backoff
 	tried   string
-	again   again // a turn left more to do
-	broken  again // no turn could be made
+	whole   string // the commit of the last turn that left no difference
+	again   again  // a turn left more to do
+	broken  again  // no turn could be made
 }
 
 // Request asks for a turn.
@@ -83,6 +84,9 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 		_, changed := errors.AsType[*PlanChangedError](err)
 		t.broken.learn(err != nil && !changed && ctx.Err() == nil, t.Now())
 		t.backoff.rest(t.Now())
+		if err == nil && rep.Error == "" && rep.Refused == nil && !rep.Differs() {
+			t.whole = rep.Commit.Hash
+		}
 	}
 	return rep, err
 }

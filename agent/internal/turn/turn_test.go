@@ -56,6 +56,8 @@ type repository struct {
 	tip      string
 	accepted string
 	err      error
+	hangs    int // from this fetch on, counted from 1; 0 is never
+	fetched  int
 }
 
 func (r *repository) push(hash, manifests string) {
@@ -67,7 +69,15 @@ func (r *repository) push(hash, manifests string) {
 	r.commits[hash], r.tip = manifests, hash
 }
 
-func (r *repository) Fetch(context.Context) (checkout.Commit, error) {
+func (r *repository) Fetch(ctx context.Context) (checkout.Commit, error) {
+	r.mu.Lock()
+	r.fetched++
+	hangs := r.hangs != 0 && r.fetched >= r.hangs
+	r.mu.Unlock()
+	if hangs {
+		<-ctx.Done()
+		return checkout.Commit{}, ctx.Err()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return checkout.Commit{Hash: r.tip, Subject: "commit " + r.tip}, r.err
@@ -104,6 +114,7 @@ type cluster struct {
 	hangs  map[string]chan struct{}
 	waited []string
 	blind  []drift.Blind
+	slow   time.Duration
 }
 
 func newCluster() *cluster {
@@ -151,8 +162,11 @@ func (c *cluster) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 		return err
 	}
 	c.mu.Lock()
-	hang := c.hangs[key]
+	hang, slow := c.hangs[key], c.slow
 	c.mu.Unlock()
+	if slow > 0 {
+		<-time.After(slow)
+	}
 	if hang != nil {
 		select {
 		case <-hang:
@@ -395,6 +409,48 @@ func TestNewerCommitStopsADestructiveStep(t *testing.T) {
 	if o.Status != drift.Held || !strings.Contains(o.Reason, "a newer commit, cccc, has come in") {
 		t.Errorf("archive: %+v", o)
 	}
+}
+
+// A repository that hangs, or comes back with the commit that is enforced, keeps
+// nothing from being made.
+func TestRepositoryThatHangsHoldsNothingUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, c := &repository{hangs: 2}, newCluster()
+		r.push("aaaa", base+guest("web", "101", "512MiB")+guest("db", "102", "512MiB")+guest("wiki", "103", "512MiB"))
+		c.slow = time.Second
+		turner := newTurner(t, r, c)
+		began := time.Now()
+		rep := run(t, turner, report.Run)
+		if took := time.Since(began); rep.Summary.Left != 0 || len(c.take()) != 4 || took > 10*time.Second {
+			t.Errorf("it took %s, outcomes %+v", took, rep.Outcomes)
+		}
+	})
+}
+
+func TestRepositoryThatComesBackUnchanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, c := &repository{}, newCluster()
+		r.push("aaaa", base+guest("web", "101", "512MiB")+guest("db", "102", "512MiB"))
+		turner := newTurner(t, r, c)
+		run(t, turner, report.Run)
+		c.take()
+		c.mu.Lock()
+		c.lives, c.slow = make(map[desired.ID]any), time.Second // Somebody has deleted all.
+		c.mu.Unlock()
+		r.mu.Lock()
+		r.err = errors.New("no route to host")
+		r.mu.Unlock()
+		back := time.AfterFunc(500*time.Millisecond, func() {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			r.err = nil
+		})
+		defer back.Stop()
+		rep := run(t, turner, report.Run)
+		if len(c.take()) != 3 || rep.Summary.Left != 0 {
+			t.Errorf("outcomes %+v", rep.Outcomes)
+		}
+	})
 }
 
 func TestTooManyGoneAtOnce(t *testing.T) {
