@@ -82,7 +82,7 @@ func (j *job) lacks(ctx context.Context) (string, error) {
 	port := j.readyPort()
 	needs := j.guest().Ready
 	switch {
-	case addr == "" && (port != 0 || !addressless(j.guest()) && tells(g)):
+	case addr == "" && (port != 0 || !addressless(j.guest()) && knows(g)):
 		return "its address is not known: give it a static address or a reservation, or enable its guest agent", errNotYet
 	case addr != "":
 		j.p.Made(j.ID, desired.FactAddress, addr)
@@ -109,9 +109,9 @@ func (j *job) lacks(ctx context.Context) (string, error) {
 }
 
 // addressless tells whether no interface is meant to have an address.
-// tells tells whether a guest can say under which address it is reached: one that
+// knows tells whether a guest can say under which address it is reached: one that
 // can't, and that nothing needs to reach, is ready without.
-func tells(g *found) bool {
+func knows(g *found) bool {
 	return g.kind == desired.KindContainer || flag(parseProps("enabled", g.conf.values["agent"]).value("enabled"), false)
 }
 
