@@ -16,9 +16,7 @@ func (l *loader) checkDisks(g *guest) {
 	misplaced := false
 	for _, key := range sortedKeys(g.Disks) {
 		if complaint := badSlot(g, key); complaint != "" {
-			if g.Disks[key].SecureBoot == nil {
-				l.wrong(g.item, g.key("disks", key), "disks.%s", complaint)
-			}
+			l.wrong(g.item, g.key("disks", key), "disks.%s", complaint)
 			misplaced = true
 			delete(g.Disks, key)
 			for path := range g.set {
@@ -66,7 +64,7 @@ func (l *loader) checkDisk(g *guest, key string, d *Disk) {
 	whole := g.key("disks", key)
 	// What the language has and this version can't do has been reported; what is
 	// missing beside it is not worth a second line.
-	unbuilt := d.Volume != nil || d.ISO != nil || d.Bind != nil
+	unbuilt := d.Volume != "" || d.ISO != "" || d.Bind != "" || d.State != ""
 	noImage, noSize := g.explained(at, "image"), g.explained(at, "size")
 	broken := g.bad[at] || g.bad[at.Sub("image")] || g.bad[at.Sub("size")]
 	bus, _, _ := slot(key)
@@ -78,7 +76,7 @@ func (l *loader) checkDisk(g *guest, key string, d *Disk) {
 	case g.ct != nil && key == "rootfs" && d.Size == 0 && noSize:
 	case g.ct != nil && key == "rootfs" && d.Size == 0:
 		l.wrong(g.item, whole, "%s: size is missing: write it as in 8GiB", at)
-	case bus == "mp" && d.Mount == nil && !g.explained(at, "mount"):
+	case bus == "mp" && d.Mount == "" && !g.explained(at, "mount"):
 		l.wrong(g.item, whole, "%s: mount is missing, and mount points are not built yet: make rootfs larger instead", at)
 	case d.Image == "" && d.Size == 0 && !noImage && !noSize:
 		l.wrong(g.item, whole, "%s: nothing says what it is: write image (made from it) or size (an empty disk)", at)

@@ -19,6 +19,10 @@ type Fleet struct {
 	// Users by login name and Images by name, as written.
 	Users  map[string]*User
 	Images map[string]*Image
+	// Templates and Secrets by name, Approvals in the order of what they allow.
+	Templates map[string]*Template
+	Secrets   map[string]*Secret
+	Approvals []*Approval
 	// Resources is what the appliers make true, sorted by ID: guests, images
 	// (one for each site that uses it), edges, playbooks.
 	Resources []*Resource
@@ -39,7 +43,7 @@ type Resource struct {
 	ID ID
 	// Site is the site it lives on; "" for what belongs to none.
 	Site string
-	// Spec is a *VM, *Container, *ImageAt, *Edge or *Playbook.
+	// Spec is a *VM, *Container, *DataVM, *ImageAt, *Edge or *Playbook.
 	Spec any
 	// Set holds, for each leaf of Spec that a manifest sets, where it was set.
 	// Only these are compared and enforced.
@@ -95,12 +99,14 @@ type FleetSpec struct {
 	// unless set, 0 destroys at once.
 	ArchiveFor Duration `yaml:"archiveFor"`
 	// Zone is the time zone of schedules and dates; UTC unless set.
-	Zone        string         `yaml:"zone"`
-	Guards      Guards         `yaml:"guards"`
-	SSH         SSH            `yaml:"ssh"`
-	Windows     []Later        `yaml:"windows" later:"maintenance windows are not built yet: leave them out, reboots then wait for you"`
-	Defaults    map[string]any `yaml:"defaults"` // the lowest layer, by kind; the loader merges it and leaves this nil
-	RenamedFrom *Later         `yaml:"renamedFrom" later:"renaming a fleet is not built yet: keep the name"`
+	Zone     string         `yaml:"zone"`
+	Guards   Guards         `yaml:"guards"`
+	SSH      SSH            `yaml:"ssh"`
+	Windows  []Later        `yaml:"windows" later:"maintenance windows are not built yet: leave them out, reboots then wait for you"`
+	Defaults map[string]any `yaml:"defaults"` // the lowest layer, by kind; the loader merges it and leaves this nil
+	// RenamedFrom is the name that the fleet had before; what bears it, with the
+	// same UID, is still ours.
+	RenamedFrom string `yaml:"renamedFrom"`
 }
 
 // Guards are the limits on destructive changes in one turn.

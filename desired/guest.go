@@ -14,32 +14,33 @@ const (
 // Guest holds the fields that virtual machines and containers share.
 type Guest struct {
 	Name        string `yaml:"name"`
-	Description string `yaml:"description" drift:"online"`
+	Description string `yaml:"description" drift:"online" priv:"VM.Config.Options"`
 	// Hostname is the guest's name on Proxmox and inside; Name unless set.
-	Hostname string `yaml:"hostname" drift:"online"`
+	Hostname string `yaml:"hostname" drift:"online" priv:"vm=VM.Config.Options,ct=VM.Config.Network"`
 	Site     string `yaml:"site"`
-	// Node is where the guest is made; a migrated guest is followed.
-	Node string `yaml:"node"`
+	// Node is where the guest is made; a migrated guest is followed unless Pin
+	// is set, and only then compared.
+	Node string `yaml:"node" drift:"vm=online,ct=reboot" priv:"VM.Migrate"`
 	// Plan is what the manifest's id says: a number or a plan's name.
 	// VMID is what follows from it, always set after loading.
 	Plan string `yaml:"id"`
-	VMID int    `yaml:"-" path:"id" drift:"recreate"`
+	VMID int    `yaml:"-" path:"id" drift:"recreate" priv:"VM.Allocate"`
 	Uses List   `yaml:"uses"`
 	// State is running unless set.
-	State       State  `yaml:"state" drift:"online" enum:"running|stopped|absent"`
+	State       State  `yaml:"state" drift:"online" enum:"running|stopped|absent" priv:"VM.PowerMgmt"`
 	Project     string `yaml:"project"`
 	Environment string `yaml:"environment"`
 
-	Disks    map[string]Disk `yaml:"disks" drift:"online"`
-	Networks map[string]NIC  `yaml:"networks" drift:"online"`
-	DNS      List            `yaml:"dns" list:"replace" drift:"vm=create,ct=reboot"`
-	Search   List            `yaml:"search" list:"replace" drift:"vm=create,ct=reboot"`
+	Disks    map[string]Disk `yaml:"disks" drift:"online" priv:"VM.Config.Disk"`
+	Networks map[string]NIC  `yaml:"networks" drift:"online" priv:"VM.Config.Network"`
+	DNS      List            `yaml:"dns" list:"replace" drift:"vm=create,ct=reboot" priv:"vm=VM.Config.Cloudinit,ct=VM.Config.Network"`
+	Search   List            `yaml:"search" list:"replace" drift:"vm=create,ct=reboot" priv:"vm=VM.Config.Cloudinit,ct=VM.Config.Network"`
 
 	// Startup is a phase of the site, "never" (onboot off) or "yes" (onboot on,
 	// no order).
-	Startup    string `yaml:"startup" drift:"online"`
-	Tags       Words  `yaml:"tags" drift:"online"`
-	Protection bool   `yaml:"protection" drift:"online"`
+	Startup    string `yaml:"startup" drift:"online" priv:"VM.Config.Options"`
+	Tags       Words  `yaml:"tags" drift:"online" priv:"VM.Config.Options"`
+	Protection bool   `yaml:"protection" drift:"online" priv:"VM.Config.Options"`
 
 	Expose    []Expose       `yaml:"expose"`
 	Groups    Words          `yaml:"groups"`
@@ -50,16 +51,43 @@ type Guest struct {
 	Lifecycle Lifecycle      `yaml:"lifecycle"`
 	Ignore    List           `yaml:"ignore"`
 
-	Adopt                *Later `yaml:"adopt" later:"taking over a foreign guest is not built yet: give this one another id"`
-	RenamedFrom          *Later `yaml:"renamedFrom" later:"renaming is not built yet: keep the name"`
-	Count                *Later `yaml:"count" later:"count is not built yet: write the guests out"`
-	Nodes                *Later `yaml:"nodes" later:"nodes goes with count, which is not built yet: use node"`
-	Pin                  *Later `yaml:"pin" later:"pinning is not built yet: migrated guests are followed"`
-	Clone                *Later `yaml:"clone" later:"cloning is not built yet: make the guest from an image"`
-	Pool                 *Later `yaml:"pool" later:"pools are not built yet: leave it out"`
-	Hookscript           *Later `yaml:"hookscript" later:"root@pam only, a token can't: leave it out"`
-	Options              *Later `yaml:"options" later:"verbatim options are not built yet: leave them out"`
-	AllowAddressConflict *Later `yaml:"allowAddressConflict" later:"the address preflight is not built yet: leave it out"`
+	// Adopt proves which foreign guest with this VMID is taken over, once.
+	Adopt Adopt `yaml:"adopt"`
+	// RenamedFrom is the name that the guest had in Git before.
+	RenamedFrom string `yaml:"renamedFrom"`
+	// Count makes so many guests of one document, numbered from 1; 0 is one
+	// guest without a number. The loader expands it and leaves 0.
+	Count int `yaml:"count"`
+	// Nodes are, with Count, where the guests are made, round and round.
+	Nodes List `yaml:"nodes" list:"replace"`
+	// Pin makes a guest on another node than Node drift: it is migrated.
+	Pin bool `yaml:"pin"`
+	// Clone makes the guest from a template.
+	Clone Clone `yaml:"clone" short:"template" priv:"VM.Clone"`
+	// Pool is the Proxmox pool that the guest is a member of; "" leaves it alone.
+	Pool       string `yaml:"pool" drift:"online" priv:"Pool.Allocate"`
+	Hookscript string `yaml:"hookscript" drift:"online" priv:"root@pam"`
+	// Options are further options of Proxmox, verbatim, for what the language
+	// has no word.
+	Options              map[string]string `yaml:"options" drift:"reboot" priv:"VM.Config.Options"`
+	AllowAddressConflict *Later            `yaml:"allowAddressConflict" later:"whether an address answers is not asked yet: leave it out"`
+}
+
+// Adopt names a foreign guest by what only one has. One of the two is set.
+type Adopt struct {
+	// UUID is the SMBIOS uuid of a virtual machine.
+	UUID string `yaml:"uuid"`
+	// MAC is that of one of the guest's NICs.
+	MAC string `yaml:"mac"`
+}
+
+// Clone is the template that a guest was made from, and how. Both are settled
+// when the guest is made.
+type Clone struct {
+	// Template names a Template.
+	Template string `yaml:"template" drift:"create"`
+	// Linked makes disks that share the template's; false (unless set) copies.
+	Linked bool `yaml:"linked" drift:"create"`
 }
 
 // Disk is a drive of a virtual machine or a volume of a container.
@@ -81,15 +109,35 @@ type Disk struct {
 	Serial    string `yaml:"serial" drift:"reboot"`
 	ReadOnly  bool   `yaml:"readOnly" drift:"reboot"`
 
-	Volume       *Later `yaml:"volume" later:"data VMs are not built yet: give the guest a disk of its own (size and storage)"`
-	ISO          *Later `yaml:"iso" later:"CD-ROM drives are not built yet: leave it out"`
-	Bind         *Later `yaml:"bind" later:"root@pam only, a token can't: use a volume"`
-	Limits       *Later `yaml:"limits" later:"drive limits are not built yet: leave them out"`
-	Mount        *Later `yaml:"mount" later:"mounting inside the guest is not built yet: let a playbook do it"`
-	Filesystem   *Later `yaml:"filesystem" later:"mounting inside the guest is not built yet: let a playbook do it"`
-	Label        *Later `yaml:"label" later:"mounting inside the guest is not built yet: let a playbook do it"`
-	MountOptions *Later `yaml:"options" later:"mounting inside the guest is not built yet: let a playbook do it"`
-	SecureBoot   *Later `yaml:"secureBoot" later:"EFI disks are not built yet: use seabios"`
+	// State is absent for a drive that is to be detached; "" otherwise. The
+	// volume is kept as unused.
+	State string `yaml:"state" drift:"online" enum:"absent"`
+	// Name is what references to a DataVM's disk say; no other disk has one.
+	Name string `yaml:"name"`
+	// Volume is a DataVM's disk, "lab-certbot-data/letsencrypt", attached.
+	Volume string `yaml:"volume" drift:"online"`
+	// ISO is the Image in a CD-ROM drive, or "none" for an empty one.
+	ISO string `yaml:"iso" drift:"online" priv:"VM.Config.CDROM"`
+	// Bind is a directory of the node in a container; only root@pam may ask it.
+	Bind   string `yaml:"bind" drift:"reboot" priv:"root@pam"`
+	Limits Limits `yaml:"limits" drift:"online"`
+	// Mount is where the guest mounts it: a container by Proxmox, a virtual
+	// machine by its seed. A volume's is its DataVM's unless set.
+	Mount string `yaml:"mount" drift:"vm=create,ct=reboot"`
+	// Filesystem is made if there is none; ext4 unless set. Label is its label.
+	Filesystem   string `yaml:"filesystem" drift:"vm=create" enum:"ext4|xfs|btrfs"`
+	Label        string `yaml:"label" drift:"vm=create"`
+	MountOptions Words  `yaml:"options" drift:"vm=create,ct=reboot"`
+	// SecureBoot enrols the usual keys in an EFI disk.
+	SecureBoot bool `yaml:"secureBoot" drift:"create"`
+}
+
+// Limits is the most that a drive may read and write a second; 0 is no limit.
+type Limits struct {
+	Read     Rate `yaml:"read"`
+	Write    Rate `yaml:"write"`
+	ReadOps  int  `yaml:"readOps"`
+	WriteOps int  `yaml:"writeOps"`
 }
 
 // NIC is a network interface.
@@ -114,8 +162,14 @@ type NIC struct {
 	Rate     Rate   `yaml:"rate" drift:"online"`
 	Queues   int    `yaml:"queues" drift:"online"`
 	LinkDown bool   `yaml:"linkDown" drift:"online"`
-
-	Address6 *Later `yaml:"address6" later:"IPv6 is not built yet: leave it out"`
+	// State is absent for a NIC that is to be taken away; "" otherwise.
+	State string `yaml:"state" drift:"online" enum:"absent"`
+	// Address6 is "dhcp", "auto" (router advertisements) or an address with its
+	// prefix length; "" is none.
+	Address6 string `yaml:"address6" drift:"vm=create,ct=online"`
+	// Gateway6 is the network's on the first NIC with a static Address6 unless
+	// set; "none".
+	Gateway6 string `yaml:"gateway6" drift:"vm=create,ct=online"`
 }
 
 // Expose is a name under which an edge routes to the guest.

@@ -64,6 +64,10 @@ func (l *loader) checkGuest(g *guest) {
 	if g.Node != "" && !regexpStore.MatchString(g.Node) && g.has("node") {
 		l.wrong(g.item, g.at("node"), "node: %q is no node's name", g.Node)
 	}
+	if !g.Pin {
+		// A migrated guest is followed.
+		delete(g.set, "node")
+	}
 	l.checkNames(g)
 	if g.vm != nil {
 		l.checkVM(g)

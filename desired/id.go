@@ -21,6 +21,11 @@ const (
 	KindHost      = "host"
 	KindProfile   = "profile"
 	KindUser      = "user"
+	KindData      = "data"
+	KindTemplate  = "template"
+	KindSecret    = "secret"
+	KindProject   = "project"
+	KindApproval  = "approval"
 )
 
 // MakeID joins a short kind and a name.
@@ -40,6 +45,10 @@ func (id ID) Name() string {
 
 // Guest tells whether id names a virtual machine or a container.
 func (id ID) Guest() bool { return id.Kind() == KindVM || id.Kind() == KindContainer }
+
+// Machine tells whether id names what has a VMID on Proxmox: a guest, or a data
+// VM.
+func (id ID) Machine() bool { return id.Guest() || id.Kind() == KindData }
 
 // Source is the place in the manifests that something comes from.
 // The zero Source means: not from a manifest.

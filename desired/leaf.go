@@ -42,8 +42,19 @@ type Leaf struct {
 func Leaves(kind string, spec any) []Leaf {
 	w := leafWalk{kind: kind}
 	w.structure("", reflect.ValueOf(spec).Elem(), "", false)
+	if own, ok := spec.(effects); ok {
+		for i := range w.leaves {
+			w.leaves[i].Effect = own.effectOf(w.leaves[i].Path, w.leaves[i].Effect)
+		}
+	}
 	slices.SortFunc(w.leaves, func(a, b Leaf) int { return strings.Compare(string(a.Path), string(b.Path)) })
 	return w.leaves
+}
+
+// effects is for specs that know better than their tags what a difference costs,
+// since it depends on other fields.
+type effects interface {
+	effectOf(path Path, declared Effect) Effect
 }
 
 type leafWalk struct {

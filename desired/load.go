@@ -26,6 +26,7 @@ func Load(fsys fs.FS) (*Fleet, error) {
 		fleet: &Fleet{
 			Sites: map[string]*Site{}, Hosts: map[string]*Host{},
 			Users: map[string]*User{}, Images: map[string]*Image{},
+			Templates: map[string]*Template{}, Secrets: map[string]*Secret{},
 		},
 	}
 	for _, k := range kinds() {

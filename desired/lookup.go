@@ -21,6 +21,17 @@ func (f *Fleet) Guest(id ID) *Guest {
 	return nil
 }
 
+// Machine is what Proxmox runs or keeps under an id: a guest, or a data VM as the
+// virtual machine that it is; nil if there is none.
+func (f *Fleet) Machine(id ID) *Guest {
+	if r := f.Resource(id); r != nil {
+		if d, ok := r.Spec.(*DataVM); ok {
+			return &d.VM().Guest
+		}
+	}
+	return f.Guest(id)
+}
+
 // Address is where a guest or Host is reached, as far as the manifests tell:
 // the static address or the reservation of its first NIC that has one, or the
 // Host's address, without prefix length. known is false where only the guest

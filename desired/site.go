@@ -49,8 +49,9 @@ type StorageClass struct {
 	Cache    string `yaml:"cache" enum:"none|writethrough|writeback|unsafe|directsync"`
 	Format   string `yaml:"format" enum:"raw|qcow2"`
 	// Set tells which of the defaults the manifest gives.
-	Set     map[Path]Source `yaml:"-"`
-	PerNode *Later          `yaml:"perNode" later:"a store for each node is not built yet: use a class for each node"`
+	Set map[Path]Source `yaml:"-"`
+	// PerNode is the Proxmox storage on nodes that call it otherwise than Store.
+	PerNode map[string]string `yaml:"perNode"`
 }
 
 // Timeouts bound what is waited for on a site.
@@ -82,8 +83,10 @@ type Network struct {
 	DHCP     []AddrRange       `yaml:"dhcp"`
 	Reserved map[string]string `yaml:"reserved"`
 	Set      map[Path]Source   `yaml:"-"`
-	Subnet6  *Later            `yaml:"subnet6" later:"IPv6 is not built yet: leave it out"`
-	Gateway6 *Later            `yaml:"gateway6" later:"IPv6 is not built yet: leave it out"`
+	// Subnet6 and Gateway6 are for IPv6; the prefix length of addresses that give
+	// none follows from Subnet6.
+	Subnet6  netip.Prefix `yaml:"subnet6"`
+	Gateway6 netip.Addr   `yaml:"gateway6"`
 }
 
 // AddrRange is an address or a range of addresses, both ends included:

@@ -8,6 +8,10 @@ package desired
 //	                 stands below; "vm=create,ct=online" where kinds differ;
 //	                 without, a leaf is never compared with live, nor is
 //	                 what stands below "-"
+//	priv:"VM.Config.Memory"
+//	                 the Proxmox privilege on the guest that changing it needs;
+//	                 inherited by what stands below; "vm=A,ct=B" where kinds
+//	                 differ; root@pam where no token may
 //	path:"cloudInit" the path under which a field that is no manifest's word is
 //	                 compared
 //	exact:"yes"      a map that the manifest owns whole: extra live keys go

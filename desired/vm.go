@@ -1,30 +1,48 @@
 package desired
 
+import "strings"
+
 // VM is the document of kind VM: a virtual machine.
 type VM struct {
 	Guest  `yaml:",inline"`
-	CPU    CPU    `yaml:"cpu" short:"cores" drift:"reboot"`
-	Memory Memory `yaml:"memory" short:"size" drift:"reboot"`
-	Agent  Agent  `yaml:"agent" short:"enabled" drift:"reboot"`
+	CPU    CPU    `yaml:"cpu" short:"cores" drift:"reboot" priv:"VM.Config.CPU"`
+	Memory Memory `yaml:"memory" short:"size" drift:"reboot" priv:"VM.Config.Memory"`
+	Agent  Agent  `yaml:"agent" short:"enabled" drift:"reboot" priv:"VM.Config.Options"`
 
 	// Proxmox's own words, one to one.
-	BIOS     string `yaml:"bios" drift:"reboot" enum:"seabios|ovmf"`
-	Machine  string `yaml:"machine" drift:"reboot"`
-	SCSIHW   string `yaml:"scsihw" drift:"reboot" enum:"lsi|lsi53c810|virtio-scsi-pci|virtio-scsi-single|megasas|pvscsi"`
-	OSType   string `yaml:"ostype" drift:"reboot" enum:"other|wxp|w2k|w2k3|w2k8|wvista|win7|win8|win10|win11|l24|l26|solaris"`
-	VGA      string `yaml:"vga" drift:"reboot"`
-	Serial0  string `yaml:"serial0" drift:"reboot" enum:"socket"`
-	Tablet   bool   `yaml:"tablet" drift:"reboot"`
-	Keyboard string `yaml:"keyboard" drift:"reboot"`
-	Hotplug  string `yaml:"hotplug" drift:"online"`
+	BIOS     string `yaml:"bios" drift:"reboot" enum:"seabios|ovmf" priv:"VM.Config.Options"`
+	Machine  string `yaml:"machine" drift:"reboot" priv:"VM.Config.HWType"`
+	SCSIHW   string `yaml:"scsihw" drift:"reboot" enum:"lsi|lsi53c810|virtio-scsi-pci|virtio-scsi-single|megasas|pvscsi" priv:"VM.Config.HWType"`
+	OSType   string `yaml:"ostype" drift:"reboot" enum:"other|wxp|w2k|w2k3|w2k8|wvista|win7|win8|win10|win11|l24|l26|solaris" priv:"VM.Config.Options"`
+	VGA      string `yaml:"vga" drift:"reboot" priv:"VM.Config.HWType"`
+	Serial0  string `yaml:"serial0" drift:"reboot" enum:"socket" priv:"VM.Config.HWType"`
+	Tablet   bool   `yaml:"tablet" drift:"reboot" priv:"VM.Config.Options"`
+	Keyboard string `yaml:"keyboard" drift:"reboot" priv:"VM.Config.Options"`
+	Hotplug  string `yaml:"hotplug" drift:"online" priv:"VM.Config.Options"`
 	// Boot is the order of devices; at creation the disk with an image, else
 	// all drives, then NICs.
-	Boot List `yaml:"boot" list:"replace" drift:"reboot"`
+	Boot List `yaml:"boot" list:"replace" drift:"reboot" priv:"VM.Config.Options"`
 
 	CloudInit *CloudInit `yaml:"cloudInit"`
 	// Seed is the digest of what CloudInit asks for; "" without one. An edit
 	// applies at re-creation.
 	Seed string `yaml:"-" path:"cloudInit" drift:"create"`
+}
+
+// effectOf tells that Proxmox's own cloud-init drive, unlike a seed, follows the
+// configuration at the next start.
+func (v *VM) effectOf(path Path, declared Effect) Effect {
+	if v.CloudInit == nil || !v.CloudInit.Native || declared != Create {
+		return declared
+	}
+	keys := path.Keys()
+	switch {
+	case keys[0] == "dns" || keys[0] == "search":
+		return Reboot
+	case len(keys) == 3 && keys[0] == "networks" && (strings.HasPrefix(keys[2], "address") || strings.HasPrefix(keys[2], "gateway")):
+		return Reboot
+	}
+	return declared
 }
 
 // CPU is a virtual machine's or a container's processors.
@@ -36,7 +54,8 @@ type CPU struct {
 	Units int     `yaml:"units" drift:"online"`
 	Limit float64 `yaml:"limit" drift:"online"`
 	NUMA  bool    `yaml:"numa"`
-	Flags *Later  `yaml:"flags" later:"CPU flags are not built yet: leave them out"`
+	// Flags are added to the type or, with a "-", taken from it: "+aes".
+	Flags Words `yaml:"flags"`
 }
 
 // Memory is a virtual machine's memory.
@@ -73,7 +92,10 @@ type CloudInit struct {
 	// Slot is where the seed disk goes; scsi30 unless set.
 	Slot     string `yaml:"slot"`
 	OnChange string `yaml:"onChange" enum:"keep"`
-	Native   *Later `yaml:"native" later:"Proxmox's own cloud-init drive is not built yet: leave it out, the seed disk does the same"`
+	// Native takes Proxmox's own cloud-init drive instead of a seed: then only one
+	// user, its keys, addresses and name servers can be asked. The choice is
+	// settled when the guest is made.
+	Native bool `yaml:"native"`
 }
 
 // CloudUser is a User of the fleet, or the image's own user with keys.

@@ -26,6 +26,12 @@ const (
 	Drain   Step = "drain" // take names away
 	Archive Step = "archive"
 	Delete  Step = "delete"
+
+	Adopt   Step = "adopt"   // take a foreign guest over: stamp and tag, nothing else
+	Release Step = "release" // give a guest up: take stamp and tag off, nothing else
+	Migrate Step = "migrate" // move a guest to the node that it is pinned to
+	Detach  Step = "detach"  // let go of a data volume, or of a drive that is to be absent
+	Attach  Step = "attach"  // take a data volume
 )
 
 // Down tells whether the step takes something out of service: what uses the

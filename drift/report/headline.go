@@ -74,7 +74,8 @@ func stepWord(s drift.Step, done bool) string {
 		drift.Fetch: "fetched", drift.Create: "created", drift.Restore: "restored", drift.Online: "changed",
 		drift.Pending: "changed", drift.Reboot: "rebooted", drift.Start: "started", drift.Stop: "stopped",
 		drift.Ready: "ready", drift.Run: "ran", drift.Route: "routed", drift.Drain: "drained",
-		drift.Archive: "archived", drift.Delete: "deleted",
+		drift.Archive: "archived", drift.Delete: "deleted", drift.Adopt: "adopted", drift.Release: "released",
+		drift.Migrate: "migrated", drift.Detach: "detached", drift.Attach: "attached",
 	}
 	if word := past[s]; word != "" {
 		return word

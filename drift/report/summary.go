@@ -108,7 +108,7 @@ func (t *Tally) add(res *resource, goes func(c *drift.Change, f *drift.Field) bo
 		t.Create++
 	case drift.Restore:
 		t.Restore++
-	case drift.Online, drift.Pending, drift.Reboot:
+	case drift.Online, drift.Pending, drift.Reboot, drift.Migrate, drift.Detach, drift.Attach:
 		t.Change++
 	case drift.Start:
 		t.Start++
@@ -152,7 +152,7 @@ func (t *Tally) names(res *resource, goes func(c *drift.Change, f *drift.Field) 
 // weight orders steps by how much they say about what happens to a resource.
 func weight(s drift.Step) int {
 	for i, one := range []drift.Step{
-		drift.Delete, drift.Archive, drift.Create, drift.Restore, drift.Online, drift.Pending, drift.Reboot,
+		drift.Delete, drift.Archive, drift.Release, drift.Create, drift.Adopt, drift.Restore, drift.Migrate, drift.Detach, drift.Attach, drift.Online, drift.Pending, drift.Reboot,
 		drift.Start, drift.Stop, drift.Run, drift.Route, drift.Drain, drift.Fetch, drift.Ready,
 	} {
 		if one == s {
