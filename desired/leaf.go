@@ -31,6 +31,9 @@ type Leaf struct {
 	Path   Path
 	Value  any
 	Effect Effect
+	// Privilege is what changing it needs on the guest itself: a Proxmox
+	// privilege, "root@pam" where no token may, "" where the tags don't say.
+	Privilege string
 	// Exact is true within a map that the manifest owns whole: what is live
 	// there and not wanted is to go.
 	Exact bool
@@ -41,7 +44,7 @@ type Leaf struct {
 // between kinds.
 func Leaves(kind string, spec any) []Leaf {
 	w := leafWalk{kind: kind}
-	w.structure("", reflect.ValueOf(spec).Elem(), "", false)
+	w.structure("", reflect.ValueOf(spec).Elem(), inherited{})
 	if own, ok := spec.(effects); ok {
 		for i := range w.leaves {
 			w.leaves[i].Effect = own.effectOf(w.leaves[i].Path, w.leaves[i].Effect)
@@ -62,12 +65,19 @@ type leafWalk struct {
 	leaves []Leaf
 }
 
-func (w *leafWalk) structure(at Path, v reflect.Value, inherited Effect, exact bool) {
+// inherited is what a value takes over from what it stands in.
+type inherited struct {
+	effect    Effect
+	privilege string
+	exact     bool
+}
+
+func (w *leafWalk) structure(at Path, v reflect.Value, above inherited) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		word, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
 		if options == "inline" {
-			w.structure(at, v.Field(i), inherited, exact)
+			w.structure(at, v.Field(i), above)
 			continue
 		}
 		if word == "-" {
@@ -79,29 +89,31 @@ func (w *leafWalk) structure(at Path, v reflect.Value, inherited Effect, exact b
 		if tag == "-" || word == "" {
 			continue
 		}
-		effect := effectFor(w.kind, tag, inherited)
-		w.value(at.Sub(word), v.Field(i), effect, exact || field.Tag.Get("exact") == "yes")
+		w.value(at.Sub(word), v.Field(i), inherited{
+			effect:    Effect(byKind(w.kind, tag, string(above.effect))),
+			privilege: byKind(w.kind, field.Tag.Get("priv"), above.privilege),
+			exact:     above.exact || field.Tag.Get("exact") == "yes",
+		})
 	}
 }
 
-func (w *leafWalk) value(at Path, v reflect.Value, effect Effect, exact bool) {
+func (w *leafWalk) value(at Path, v reflect.Value, has inherited) {
 	if isLeaf(v.Type()) {
-		if effect == "" {
-			return
+		if has.effect != "" {
+			w.leaves = append(w.leaves, Leaf{Path: at, Value: v.Interface(), Effect: has.effect, Privilege: has.privilege, Exact: has.exact})
 		}
-		w.leaves = append(w.leaves, Leaf{Path: at, Value: v.Interface(), Effect: effect, Exact: exact})
 		return
 	}
 	switch v.Kind() {
 	case reflect.Struct:
-		w.structure(at, v, effect, exact)
+		w.structure(at, v, has)
 	case reflect.Map:
 		for _, key := range v.MapKeys() {
-			w.value(at.Sub(key.String()), v.MapIndex(key), effect, exact)
+			w.value(at.Sub(key.String()), v.MapIndex(key), has)
 		}
 	case reflect.Pointer:
 		if !v.IsNil() && v.Type().Elem() != reflect.TypeFor[Later]() {
-			w.value(at, v.Elem(), effect, exact)
+			w.value(at, v.Elem(), has)
 		}
 	default:
 	}
@@ -121,17 +133,20 @@ func isLeaf(t reflect.Type) bool {
 	}
 }
 
-// effectFor reads a drift tag for a kind.
-func effectFor(kind, tag string, inherited Effect) Effect {
+// byKind reads a tag for a kind: one word, or "vm=one,ct=other"; what is not
+// said is inherited. A data VM is a virtual machine.
+func byKind(kind, tag, inherited string) string {
 	switch {
 	case tag == "":
 		return inherited
 	case !strings.Contains(tag, "="):
-		return Effect(tag)
+		return tag
+	case kind == KindData:
+		kind = KindVM
 	}
 	for part := range strings.SplitSeq(tag, ",") {
-		if k, effect, _ := strings.Cut(part, "="); k == kind {
-			return Effect(effect)
+		if k, word, _ := strings.Cut(part, "="); k == kind {
+			return word
 		}
 	}
 	return inherited
