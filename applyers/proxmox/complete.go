@@ -1,0 +1,77 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+
+	"berth/desired"
+)
+
+// complete does what follows a creation: growing disks, removing the uploaded
+// seed, taking the mark of an unfinished creation off, starting.
+func (j *job) complete(ctx context.Context) error {
+	g, err := j.mine(ctx)
+	if err != nil {
+		return err
+	}
+	if g, err = j.growImages(ctx, g); err != nil {
+		return err
+	}
+	if g.stamp.Making || j.uploaded != "" {
+		if err := j.removeSeeds(ctx, g.stamp.Making); err != nil {
+			return fmt.Errorf("remove the uploaded seed: %w", err)
+		}
+	}
+	if g.stamp.Making {
+		done := g.stamp
+		done.Making, done.Starting = false, j.guest().State != desired.Stopped
+		if err := j.setConfig(ctx, g, params{"description": joinDescription(g.words, done)}, nil); err != nil {
+			return fmt.Errorf("mark %s as complete: %w", j.ID, err)
+		}
+	}
+	j.p.Made(j.ID, desired.FactInstance, g.stamp.instance())
+	if j.guest().State == desired.Stopped {
+		return nil
+	}
+	return j.start(ctx)
+}
+
+// growImages grows disks that came from an image to what is asked for.
+func (j *job) growImages(ctx context.Context, g *found) (*found, error) {
+	disks := j.guest().Disks
+	for _, slot := range slices.Sorted(maps.Keys(disks)) {
+		d := disks[slot]
+		have := parseSize(parseProps(volumeKey(j.kind), g.conf.values[slot]).value("size"))
+		switch {
+		case d.Image == "" || d.Size == 0 || have == 0 || have == d.Size:
+			continue
+		case have > d.Size:
+			j.p.Say(fmt.Sprintf("%s is %s, as its image is; it can't be made %s", slot, have, d.Size))
+			continue
+		}
+		if err := j.resize(ctx, g, slot, d.Size); err != nil {
+			return nil, err
+		}
+		var err error
+		if g, err = j.mine(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return g, nil
+}
+
+// resize grows a disk. An equal size is a task without work, so that a repeated
+// one does no harm (FACTS 6).
+func (j *job) resize(ctx context.Context, g *found, slot string, size desired.Size) error {
+	err := j.patient(ctx, func() error {
+		return j.do(ctx, j.p, j.limit(anyTask), "PUT", j.path()+"/resize", params{
+			"disk": slot, "size": kibibytes(size), "digest": g.conf.digest,
+		})
+	})
+	if err != nil {
+		return fmt.Errorf("grow %s to %s: %w", slot, size, err)
+	}
+	return nil
+}

@@ -1,0 +1,43 @@
+package proxmox
+
+import (
+	"errors"
+	"strings"
+
+	"berth/desired"
+)
+
+// newContainer fills in what only containers have.
+func (j *job) newContainer(ct *desired.Container, options params) error {
+	l := j.lines()
+	for slot, d := range ct.Disks {
+		line, err := l.newRoot(slot, d)
+		if err != nil {
+			return err
+		}
+		options[slot] = line
+	}
+	root, ok := ct.Disks[rootfs]
+	if !ok || root.Image == "" {
+		return errors.New("a container needs disks.rootfs with an image")
+	}
+	image, err := l.image(root.Image)
+	if err != nil {
+		return err
+	}
+	options["ostemplate"] = volid(image)
+	options["unprivileged"] = bit(ct.Unprivileged)
+	if len(ct.Keys) > 0 {
+		options["ssh-public-keys"] = strings.Join(ct.Keys, "\n")
+	}
+	for _, path := range []desired.Path{
+		"hostname", "cpu.cores", "cpu.units", "cpu.limit", "memory", "swap", "features", "dns", "search",
+	} {
+		if j.sets(path) || path == "hostname" {
+			if option, value := j.option(path, &found{conf: &rawConfig{}}); value != "" {
+				options[option] = value
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,72 @@
+package proxmox
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+
+	"berth/desired"
+)
+
+// newVM fills in what only virtual machines have, and uploads the seed.
+func (j *job) newVM(ctx context.Context, vm *desired.VM, options params, s *stamp) error {
+	l := j.lines()
+	for slot, d := range vm.Disks {
+		line, err := l.newDrive(slot, d)
+		if err != nil {
+			return err
+		}
+		options[slot] = line
+	}
+	for _, path := range []desired.Path{
+		"hostname", "cpu.cores", "cpu.sockets", "cpu.type", "cpu.units", "cpu.limit", "cpu.numa", "memory.size", "memory.min", "memory.balloon", "agent",
+		"bios", "machine", "vga", "serial0", "tablet", "keyboard", "hotplug", "scsihw", "ostype",
+	} {
+		if !j.setsWithin(path) && path != "hostname" {
+			continue
+		}
+		if option, value := j.option(path, &found{conf: &rawConfig{}}); value != "" {
+			options[option] = value
+		}
+	}
+	for option, usual := range map[string]string{"scsihw": "virtio-scsi-single", "ostype": "l26"} {
+		if options[option] == "" {
+			options[option] = usual
+		}
+	}
+	options["boot"] = "order=" + strings.Join(bootOrder(vm), ";")
+	if vm.CloudInit == nil {
+		return nil
+	}
+	s.Seed, s.Making, s.Address = shortDigest(vm.Seed), true, written(&vm.Guest)
+	return j.seedDrive(ctx, vm, options, s.Instance)
+}
+
+// written is the static address that a seed gives a virtual machine; "" where a
+// DHCP server has to tell.
+func written(g *desired.Guest) string {
+	for _, slot := range slices.Sorted(maps.Keys(g.Networks)) {
+		if addr, _, static := strings.Cut(g.Networks[slot].Address, "/"); static {
+			return addr
+		}
+	}
+	return ""
+}
+
+// shortDigest is as much of a digest as a stamp, which people read, holds.
+func shortDigest(digest string) string { return digest[:min(len(digest), 16)] }
+
+// bootOrder is what the manifest asks for, else the disks that are made from an
+// image, else all drives and then the interfaces.
+func bootOrder(vm *desired.VM) []string {
+	if len(vm.Boot) > 0 {
+		return vm.Boot
+	}
+	slots := slices.Sorted(maps.Keys(vm.Disks))
+	imaged := slices.DeleteFunc(slices.Clone(slots), func(slot string) bool { return vm.Disks[slot].Image == "" })
+	if len(imaged) > 0 {
+		return imaged
+	}
+	return append(slots, slices.Sorted(maps.Keys(vm.Networks))...)
+}

@@ -1,0 +1,129 @@
+package proxmox
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// removePath is kept in the stamp, since it counts when the manifest is gone.
+const removePath desired.Path = "lifecycle.remove"
+
+// destroy is the word of lifecycle.remove for no archive.
+const destroy = "destroy"
+
+// restore brings an archived guest back, with all that was asked for meanwhile:
+// it is stopped, so everything can be changed.
+func (p *planner) restore() []drift.Change {
+	fields := p.judged()
+	return p.ready([]drift.Change{p.change(drift.Restore, "back in Git", fields)}, p.runs())
+}
+
+// judged holds the fields that need a guest made anew, or that would lose data.
+func (p *planner) judged() []drift.Field {
+	fields := slices.Clone(p.fields)
+	for i := range fields {
+		f := &fields[i]
+		switch {
+		case f.Effect == desired.Recreate && f.Path == "id":
+			f.Held = fmt.Sprintf("the VMID is %s and can't change: write id: %s, or remove the guest and make it anew", f.Before.Text, f.Before.Text)
+		case f.Effect == desired.Recreate:
+			f.Held = fmt.Sprintf("needs the guest to be made anew, which is not built yet: write %s, or move the disk on Proxmox (%s)",
+				f.Before.Text, "VM, Hardware, Disk Action, Move Storage")
+		case shrinks(f):
+			slot := f.Path.Keys()[1]
+			f.Held = fmt.Sprintf("%s is %s; disks never shrink: write %s", slot, f.Before.Text, f.Before.Text)
+		}
+	}
+	if p.handle.untagged && !slices.ContainsFunc(fields, func(f drift.Field) bool { return f.Path == "tags" }) {
+		fields = append(fields, p.tag())
+	}
+	if remove := p.guest().Lifecycle.Remove; (remove == destroy) != p.handle.destroy {
+		before := map[bool]string{true: destroy, false: "archive"}[p.handle.destroy]
+		fields = append(fields, drift.Field{
+			Path: removePath, Before: drift.Value{Text: before}, After: drift.Value{Text: cmp.Or(remove, "archive")},
+			Effect: desired.Online, Source: p.want.Source,
+		})
+	}
+	return fields
+}
+
+// tag is the fleet's own tag, which somebody took off.
+func (p *planner) tag() drift.Field {
+	return drift.Field{
+		Path: "tags", After: drift.Value{Text: fleetTag(p.world.Fleet.Spec.Name)}, Effect: desired.Online, Origin: drift.FromLive,
+		By: p.have.By["tags"], Source: p.want.Source,
+	}
+}
+
+// shrinks tells whether a field asks for a smaller disk.
+func shrinks(f *drift.Field) bool {
+	keys := f.Path.Keys()
+	if len(keys) != 3 || keys[0] != "disks" || keys[2] != "size" {
+		return false
+	}
+	return f.Before.Text != "" && sizeOf(f.After.Text) < sizeOf(f.Before.Text)
+}
+
+// sizeOf reads a size as a manifest writes it.
+func sizeOf(text string) desired.Size {
+	text = strings.TrimSuffix(text, "B")
+	return parseSize(strings.TrimSuffix(text, "i"))
+}
+
+// differences plans the changes of a guest in use.
+func (p *planner) differences() (all []drift.Change) {
+	var online, pending, held []drift.Field
+	var state *drift.Field
+	for _, f := range p.judged() {
+		switch {
+		case f.Held != "":
+			held = append(held, f)
+		case f.Path == "state":
+			state = &f
+		case f.Effect == desired.Reboot && p.handle.running:
+			pending = append(pending, f)
+		default:
+			online = append(online, f)
+		}
+	}
+	// What is held goes with what is not, so that no step waits for it.
+	if len(pending) > 0 && len(online) == 0 {
+		pending = append(pending, held...)
+	} else {
+		online = append(online, held...)
+	}
+	alone := len(held) > 0 && len(held) == len(online)
+	var changes []drift.Change
+	if len(online) > 0 && !alone {
+		changes = append(changes, p.change(drift.Online, "", online))
+	}
+	lifecycle := p.guest().Lifecycle
+	reboot := len(pending) > 0 || len(p.handle.pending) > 0
+	if len(pending) > 0 {
+		reason := "waits for a reboot (lifecycle.reboot: never)"
+		if lifecycle.Reboot == "now" {
+			reason = ""
+		}
+		changes = append(changes, p.change(drift.Pending, reason, pending))
+	}
+	if alone {
+		defer func() { all = append(all, p.change(drift.Online, "", online)) }()
+	}
+	switch {
+	case state != nil && p.runs():
+		start := p.change(drift.Start, "", []drift.Field{*state})
+		start.Needs = p.want.Needs
+		return p.ready(append(changes, start), true)
+	case state != nil:
+		return append(changes, p.change(drift.Stop, "state: stopped in Git", []drift.Field{*state}))
+	case reboot && lifecycle.Reboot == "now" && p.handle.running:
+		return p.ready(append(changes, p.change(drift.Reboot, "lifecycle.reboot: now", nil)), true)
+	}
+	// One that has not been ready since it was made is waited for until it is.
+	return p.ready(changes, p.handle.starting && p.handle.running && p.runs())
+}

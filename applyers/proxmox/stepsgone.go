@@ -1,0 +1,63 @@
+package proxmox
+
+import (
+	"fmt"
+	"time"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// gone plans the way out of what the manifests no longer mention.
+func (p *planner) gone() []drift.Change {
+	keep := time.Duration(p.world.Fleet.Spec.ArchiveFor)
+	switch {
+	case p.handle.making && !p.handle.running:
+		return p.away(drift.Delete, "gone from Git before its creation had ended")
+	case p.have.Archived && p.handle.over && p.handle.running:
+		c := p.change(drift.Delete, "gone from Git, and its time in the archive is over", nil)
+		c.Held = archivedRuns
+		return []drift.Change{c}
+	case p.have.Archived && p.handle.over && p.handle.clock != "":
+		all := p.away(drift.Delete, "gone from Git, and its time in the archive is over")
+		all[len(all)-1].Held = p.handle.clock
+		return all
+	case p.have.Archived && p.handle.over:
+		return p.away(drift.Delete, "gone from Git, and its time in the archive is over since "+p.handle.until.UTC().Format(time.DateOnly))
+	case p.have.Archived:
+		return nil
+	case p.successor() != "":
+		all := p.away(drift.Archive, "gone from Git")
+		for i := range all {
+			all[i].Held = fmt.Sprintf("%s has its VMID in Git: if that is a new name for it, write %s again, since renaming is not built yet; if not, give %s another id",
+				p.successor(), p.id.Name(), p.successor())
+		}
+		return all
+	case p.handle.destroy:
+		return p.away(drift.Delete, "gone from Git (lifecycle.remove: destroy)")
+	case keep == 0:
+		return p.away(drift.Delete, "gone from Git (archiveFor: 0)")
+	}
+	return p.away(drift.Archive, "gone from Git: keep for "+p.world.Fleet.Spec.ArchiveFor.String())
+}
+
+// successor is the guest that the manifests put on the VMID of this one, which is
+// gone from them; "" if there is none.
+func (p *planner) successor() desired.ID {
+	for _, r := range p.world.Fleet.Resources {
+		if g := p.world.Fleet.Guest(r.ID); g != nil && r.Site == p.handle.site && g.VMID == p.handle.vmid {
+			return r.ID
+		}
+	}
+	return ""
+}
+
+// away takes a guest out of service before it is put away: what lets go of it
+// comes before both.
+func (p *planner) away(last drift.Step, reason string) []drift.Change {
+	var all []drift.Change
+	if p.handle.running {
+		all = append(all, p.change(drift.Stop, "", nil))
+	}
+	return append(all, p.change(last, reason, nil))
+}
