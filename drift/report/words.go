@@ -102,14 +102,24 @@ func (v *viewer) source(val drift.Value, f *drift.Field) string {
 
 // sets are the paths whose values are sets of words: for these it is told what
 // comes and what goes.
-var sets = []desired.Path{"tags", "features"}
+var sets = []desired.Path{"cpu.flags", "features", "tags"}
+
+// isSet tells whether a path's value is a set of words. The mount options of
+// each disk are one as well.
+func isSet(path desired.Path) bool {
+	if slices.Contains(sets, path) {
+		return true
+	}
+	keys := path.Keys()
+	return len(keys) == 3 && keys[0] == "disks" && keys[2] == "options"
+}
 
 // difference writes both sides of a field.
 func (v *viewer) difference(f *drift.Field) string {
 	if f.Before.Secret || f.After.Secret {
 		return "(secret) differs"
 	}
-	if slices.Contains(sets, f.Path) && f.After.From == "" {
+	if isSet(f.Path) && f.After.From == "" {
 		if words := setDifference(strings.Fields(f.Before.Text), strings.Fields(f.After.Text)); words != "" {
 			return words
 		}
