@@ -91,12 +91,9 @@ func (q *call) clone(kind string) (any, error) {
 		return nil, err
 	}
 	vmid := atoi(q.args["vmid"])
-	target := q.node
-	if t := q.args["target"]; t != "" && t != target {
-		if !q.hasNode(t) {
-			return nil, fail("no such cluster node '%s'", t)
-		}
-		target = t
+	target, err := q.cloneNode()
+	if err != nil {
+		return nil, err
 	}
 	src := q.guests[vmid]
 	if src == nil || src.kind != kind || src.node != q.node {
@@ -144,14 +141,20 @@ func (q *call) clone(kind string) (any, error) {
 		if err := q.check("/storage/"+st, "Datastore.AllocateSpace"); err != nil {
 			return nil, err
 		}
-		if _, err := q.storageOn(target, st); err != nil {
+		if _, err := q.storageOn(q.node, st); err != nil {
 			return nil, err
 		}
 	}
 	if err := q.checkClone(src, conf); err != nil {
 		return nil, err
 	}
-	g := newGuest(newid, kind, target)
+	if target != q.node {
+		if err := q.checkElsewhere(src, conf, target); err != nil {
+			return nil, err
+		}
+	}
+	// The copy is made here; its configuration is handed over when it is whole.
+	g := newGuest(newid, kind, q.node)
 	g.conf["lock"] = "create"
 	if kind == KindVM {
 		g.conf["lock"], g.conf["description"] = "clone", " qmclone temporary file"
@@ -167,6 +170,7 @@ func (q *call) clone(kind string) (any, error) {
 			q.forget(g)
 			return fail("clone failed: %s", strings.TrimSuffix(err.Error(), "\n"))
 		}
+		g.node = target
 		return nil
 	}}), nil
 }
@@ -185,6 +189,9 @@ func (q *call) checkClone(src *guest, conf map[string]string) error {
 		value, ok := conf[k]
 		if !ok {
 			continue
+		}
+		if src.kind == KindCT && mountKind(q.slotVolume(src, k, value)) != "volume" {
+			return fail("unable to clone mountpoint '%s' (type %s)", k, mountKind(q.slotVolume(src, k, value)))
 		}
 		st, _, isVolume := strings.Cut(q.slotVolume(src, k, value), ":")
 		if !isVolume || src.kind == KindVM && parseDrive(k, value).cdrom() && !parseDrive(k, value).cloudinit() {

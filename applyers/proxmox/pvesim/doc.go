@@ -23,7 +23,11 @@
 // the checksum of the image that they came from; only uploaded and downloaded
 // files hold data). There is no console, no backup run, no Ceph and no
 // replication. Of the software-defined network, the firewall and the HA manager
-// there are the objects alone; an HA-managed guest obeys at once. Migration
-// follows the sources, since the recordings come from one node. A ticket is a
+// there are the objects alone; an HA-managed guest obeys at once.
+//
+// From the sources alone, since nothing of it was recorded: migration, clones onto
+// another node, the privilege that each option asks for, what of a container's
+// features and mount points is left to root@pam, and which mount points wait for
+// its stop. In our own words is the refusal to resize an EFI or TPM disk. A ticket is a
 // random text without a signature. The load of nodes and guests is made up.
 package pvesim

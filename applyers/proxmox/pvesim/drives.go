@@ -63,6 +63,8 @@ func (q *call) checkStorage(vmid int, key string, d drive) error {
 	name, size, alloc := d.allocates()
 	if st, ok := strings.CutSuffix(d["file"], ":cloudinit"); ok {
 		name, alloc = st, true
+	} else if d.cdrom() {
+		alloc = false // a medium is put in, not made
 	}
 	if alloc {
 		if err := q.check("/storage/"+name, "Datastore.AllocateSpace"); err != nil {
@@ -89,7 +91,14 @@ func (q *call) checkStorage(vmid int, key string, d drive) error {
 	if d["import-from"] != "" {
 		return badParam(key, "'import-from' requires special syntax - use <storage ID>:0,import-from=<source>")
 	}
-	return q.checkVolume(vmid, d["file"])
+	if err := q.checkVolume(vmid, d["file"]); err != nil || strings.HasPrefix(d["file"], "/") {
+		return err
+	}
+	name, rest, _ := strings.Cut(d["file"], ":")
+	if content, _, _, err := q.storages[name].parseName(rest); err != nil || content != "images" && content != "iso" {
+		return badParam(key, "content type needs to be 'images' or 'iso'\n")
+	}
+	return nil
 }
 
 // checkVolume is who may use an existing volume (FACTS 11).

@@ -87,7 +87,7 @@ func (q *call) createCT() (any, error) {
 	if _, ok := conf["unprivileged"]; !ok {
 		unprivileged = "0"
 	}
-	if err := q.checkCTOptions(vmid, conf, nil, unprivileged == "1", true); err != nil {
+	if err := q.checkCTOptions(vmid, nil, conf, nil, unprivileged == "1", true); err != nil {
 		return nil, err
 	}
 	q.normalizeCT(conf)
@@ -282,14 +282,7 @@ func (q *call) normalizeCT(conf map[string]string) {
 func (q *call) checkMountAccess(vmid int, p drive) error {
 	vol := p["volume"]
 	if strings.HasPrefix(vol, "/") {
-		if q.auth.root() {
-			return nil
-		}
-		kind := "bind"
-		if strings.HasPrefix(vol, "/dev/") {
-			kind = "device"
-		}
-		return deniedText(" (mount point type " + kind + " is only allowed for root@pam)")
+		return q.checkMountKind(p)
 	}
 	file := drive{"file": vol}
 	name, _, alloc := file.allocates()
@@ -313,7 +306,8 @@ func (q *call) checkMountAccess(vmid int, p drive) error {
 }
 
 // checkCTOptions is the check of rights option by option.
-func (q *call) checkCTOptions(vmid int, set map[string]string, remove []string, unprivileged, create bool) error {
+// now is the configuration as it stands, nil for a new container.
+func (q *call) checkCTOptions(vmid int, now, set map[string]string, remove []string, unprivileged, create bool) error {
 	if q.auth.root() {
 		return nil
 	}
@@ -324,34 +318,23 @@ func (q *call) checkCTOptions(vmid int, set map[string]string, remove []string, 
 	for _, k := range slices.Concat(remove, slices.Sorted(maps.Keys(set))) {
 		switch {
 		case k == "features":
-			if err := q.checkFeatures(set[k], at, unprivileged); err != nil {
+			if err := q.checkFeatures(now["features"], set[k], at, unprivileged); err != nil {
 				return err
 			}
 			continue
-		case isMount(k) && strings.HasPrefix(set[k], "/"):
-			return deniedText(" (mount point type bind is only allowed for root@pam)")
 		case lxcPriv(k) == "":
-			return deniedText(" (changing " + k + " is only allowed for root@pam)")
+			return deniedText(lxcForRoot(k))
 		case create && (k == "unprivileged" || k == "template"):
 			continue
 		}
 		if err := q.check(at, lxcPriv(k)); err != nil {
 			return err
 		}
-	}
-	return nil
-}
-
-// checkFeatures lets tokens switch nesting of unprivileged containers alone.
-func (q *call) checkFeatures(value, at string, unprivileged bool) error {
-	p, _ := lxcProps()["features"].parseProps("features", value)
-	for k := range p {
-		if k != "nesting" {
-			return deniedText(" (changing feature flags (except nesting) is only allowed for root@pam)")
+		if v, ok := set[k]; ok && isMount(k) {
+			if err := q.checkMountKind(parseMount(k, v)); err != nil {
+				return err
+			}
 		}
 	}
-	if !unprivileged {
-		return deniedText(" (changing feature flags for privileged container is only allowed for root@pam)")
-	}
-	return q.check(at, "VM.Allocate")
+	return nil
 }

@@ -26,10 +26,10 @@ func (q *call) updateCT() (any, error) {
 		return nil, err
 	}
 	unprivileged := g.conf["unprivileged"] == "1"
-	if err := q.checkCTOptions(vmid, nil, ch.remove, unprivileged, false); err != nil {
+	if err := q.checkCTOptions(vmid, g.conf, nil, ch.remove, unprivileged, false); err != nil {
 		return nil, err
 	}
-	if err := q.checkCTOptions(vmid, ch.set, nil, unprivileged, false); err != nil {
+	if err := q.checkCTOptions(vmid, g.conf, ch.set, nil, unprivileged, false); err != nil {
 		return nil, err
 	}
 	q.normalizeCT(ch.set)
@@ -94,7 +94,7 @@ func (q *call) applyCT(g *guest, ch *change) error {
 func (q *call) hotplugCT(g *guest) error {
 	errs := map[string]string{}
 	for _, k := range slices.Sorted(maps.Keys(g.pendingDelete)) {
-		if !liveCT(k) || isMount(k) {
+		if !liveCT(k) || isMount(k) || k == "memory" {
 			continue
 		}
 		if err := q.deleteCT(g, k); err != nil {
@@ -102,7 +102,8 @@ func (q *call) hotplugCT(g *guest) error {
 		}
 	}
 	for _, k := range slices.Sorted(maps.Keys(g.pending)) {
-		if !liveCT(k) {
+		// Over a mount point that is there nothing is plugged, it waits for the stop.
+		if _, there := g.conf[k]; !liveCT(k) || isMount(k) && there {
 			continue
 		}
 		if f := q.fault; f != nil && f.Hotplug[k] != "" {

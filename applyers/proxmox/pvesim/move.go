@@ -201,38 +201,3 @@ func (q *call) unlink() (any, error) {
 	q.event(q.node, q.auth.full(), fmt.Sprintf("update VM %d: %s", g.vmid, ch.words))
 	return nil, q.applyVM(nil, g, ch)
 }
-
-// migrate moves a guest to another node. It is simulated from the sources, since
-// nothing of it was recorded.
-func (q *call) migrate(kind string) (any, error) {
-	g, err := q.find(kind)
-	if err != nil {
-		return nil, err
-	}
-	to := q.args["target"]
-	switch {
-	case !q.hasNode(to):
-		return nil, badParam("target", "no such node '%s'", to)
-	case to == g.node:
-		return nil, badParam("target", "target is local node.")
-	}
-	if err := g.checkLock(); err != nil {
-		return nil, err
-	}
-	if g.running && q.args["online"] != "1" && q.args["restart"] != "1" {
-		return nil, fail("can't migrate running %s without --online", g.noun())
-	}
-	return q.spawn(job{kind: g.prefix() + "migrate", id: itoa(g.vmid), holds: []*guest{g}, run: func(*task) error {
-		for _, s := range q.storages {
-			for _, v := range s.volumes {
-				if v.owner != g.vmid || s.Shared || v.node != g.node {
-					continue
-				}
-				q.removeVolume(v)
-				q.addVolume(to, v)
-			}
-		}
-		g.node = to
-		return nil
-	}}), nil
-}

@@ -1,9 +1,6 @@
 package pvesim
 
-import (
-	"slices"
-	"sync"
-)
+import "sync"
 
 const lxcTable = `
 hostname str fmt=dns len=255
@@ -60,23 +57,4 @@ var lxcProps = sync.OnceValue(func() map[string]*schema {
 func isMount(key string) bool {
 	base, n := splitIndex(key)
 	return key == "rootfs" || base == "mp" && n >= 0
-}
-
-func lxcPriv(key string) string {
-	base, _ := splitIndex(key)
-	switch {
-	case key == "hookscript" || base == "dev" || key == "lock":
-		return ""
-	case isMount(key) || base == "unused":
-		return "VM.Config.Disk"
-	case slices.Contains([]string{"cores", "cpulimit", "cpuunits"}, key):
-		return "VM.Config.CPU"
-	case key == "memory" || key == "swap":
-		return "VM.Config.Memory"
-	case base == "net" || slices.Contains([]string{"nameserver", "searchdomain", "hostname"}, key):
-		return "VM.Config.Network"
-	case key == "features":
-		return ""
-	}
-	return "VM.Config.Options"
 }

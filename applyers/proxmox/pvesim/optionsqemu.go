@@ -210,39 +210,3 @@ func isCloudInit(key string) bool {
 }
 
 func isFastPlug(key string) bool { return slices.Contains(fastPlug, key) || isCloudInit(key) }
-
-// rootOnly are the options that no token may set, not even one of root@pam (FACTS 11).
-var rootOnly = []string{"args", "lock", "hookscript", "affinity", "hugepages", "keephugepages", "amd-sev", "arch"}
-
-// qemuPriv returns the privilege that an option asks for; "" means root@pam alone.
-func qemuPriv(key, value string) string {
-	base, _ := splitIndex(key)
-	switch {
-	case slices.Contains(rootOnly, key) || base == "parallel":
-		return ""
-	case base == "serial" && value != "socket" && value != "":
-		return ""
-	case (base == "usb" || base == "hostpci") && value != "":
-		if strings.Contains(value, "mapping=") || strings.HasPrefix(value, "spice") {
-			return "VM.Config.HWType"
-		}
-		return ""
-	case isDrive(key) || base == "unused":
-		return "VM.Config.Disk"
-	case base == "net":
-		return "VM.Config.Network"
-	case key == "cdrom":
-		return "VM.Config.CDROM"
-	case slices.Contains([]string{"memory", "balloon", "shares"}, key):
-		return "VM.Config.Memory"
-	case slices.Contains([]string{"cores", "sockets", "vcpus", "smp", "cpu", "cpulimit", "cpuunits", "numa"}, key) || base == "numa":
-		return "VM.Config.CPU"
-	case isCloudInit(key):
-		return "VM.Config.Cloudinit"
-	case slices.Contains([]string{"acpi", "machine", "scsihw", "vga", "watchdog", "audio0", "rng0", "bios", "kvm", "ivshmem", "usb", "serial"}, key) || base == "serial" || base == "usb" || base == "hostpci" || base == "virtiofs":
-		return "VM.Config.HWType"
-	case key == "vmstatestorage":
-		return "VM.Config.Disk"
-	}
-	return "VM.Config.Options"
-}

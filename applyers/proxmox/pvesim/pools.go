@@ -99,7 +99,7 @@ func (q *call) poolUpdate() (any, error) {
 	remove := q.args["delete"] == "1"
 	for _, v := range splitList(q.args["vms"]) {
 		id := atoi(v)
-		if err := q.check("/vms/"+v, "VM.Allocate"); err != nil && !q.may("/pool/"+name, "Pool.Allocate") {
+		if err := q.check("/vms/"+v, "Permissions.Modify", "VM.Allocate"); err != nil {
 			return nil, err
 		}
 		switch {
@@ -118,11 +118,17 @@ func (q *call) poolUpdate() (any, error) {
 			if q.args["allow-move"] != "1" {
 				return nil, fail("update pools failed: VM %d belongs already to pool '%s' and 'allow-move' is not set", id, other)
 			}
+			if err := q.check("/pool/"+other, "Pool.Allocate"); err != nil {
+				return nil, err
+			}
 			delete(o.vms, id)
 		}
 		p.vms[id] = true
 	}
 	for _, s := range splitList(q.args["storage"]) {
+		if err := q.check("/storage/"+s, "Permissions.Modify", "Datastore.Allocate"); err != nil {
+			return nil, err
+		}
 		switch {
 		case remove && !p.storages[s]:
 			return nil, fail("update pools failed: Storage '%s' is not a pool member", s)

@@ -239,7 +239,7 @@ func (q *call) checkVMOptions(vmid int, set map[string]string, remove []string, 
 		}
 		priv := qemuPriv(k, set[k])
 		if priv == "" {
-			return fail("only root can set '%s' config", k)
+			return forRoot(k)
 		}
 		if pool && q.may("/pool/"+q.args["pool"], priv) {
 			continue
@@ -252,10 +252,14 @@ func (q *call) checkVMOptions(vmid int, set map[string]string, remove []string, 
 		if create && k == "template" {
 			continue
 		}
-		if priv == "VM.Config.Cloudinit" && q.may(at, "VM.Config.Network") {
-			continue
+		privs := []string{priv}
+		if priv == "VM.Config.Cloudinit" {
+			privs = append(privs, "VM.Config.Network")
 		}
-		if err := q.check(at, priv); err != nil {
+		if err := q.check(at, privs...); err != nil {
+			return err
+		}
+		if err := q.mapping(k, set[k]); err != nil {
 			return err
 		}
 	}

@@ -306,6 +306,12 @@ func (q *call) removeOption(g *guest, k string, force bool, order *[]string, mod
 			g.pendingDelete[k] = force
 		}
 	case ok:
+		if !q.auth.root() && (base == "serial" || base == "usb" || base == "hostpci") && qemuPriv(k, value) == "" {
+			if base == "serial" {
+				return fail("only root can delete '%s' config for real devices", k)
+			}
+			return forRoot(k)
+		}
 		g.pendingDelete[k] = force
 	}
 	return nil

@@ -41,6 +41,17 @@ func (q *call) resizeVM() (any, error) {
 		if d.empty() {
 			return fail("unable to parse volume ID '%s'", d["file"])
 		}
+		if d.cdrom() {
+			return fail("you can't resize a cdrom")
+		}
+		if key == "efidisk0" || key == "tpmstate0" {
+			// In our own words: their size is that of the firmware's variables.
+			return fail("the size of %s is fixed", key)
+		}
+		st, _, _ := strings.Cut(d["file"], ":")
+		if err := q.check("/storage/"+st, "Datastore.AllocateSpace"); err != nil {
+			return err
+		}
 		v := q.volume(g.node, d["file"])
 		if v == nil {
 			return fail("volume '%s' does not exist", d["file"])

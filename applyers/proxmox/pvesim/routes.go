@@ -214,6 +214,12 @@ func lxcRoutes() []*endpoint {
 	return append(out, sharedRoutes("lxc", KindCT)...)
 }
 
+// migrateTables are what a migration of a VM, and of a container, takes.
+var migrateTables = map[string]string{
+	KindVM: "target str req fmt=node\nonline bool\nforce bool\nwith-local-disks bool\ntargetstorage str\nbwlimit int min=0\nmigration_type str enum=secure|insecure\nmigration_network str fmt=cidr",
+	KindCT: "target str req fmt=node\nonline bool\nrestart bool\ntarget-storage str\nbwlimit num min=0\ntimeout int",
+}
+
 // sharedRoutes are those that both kinds of guests have.
 func sharedRoutes(api, k string) []*endpoint {
 	at := "/nodes/{node}/" + api + "/{vmid}"
@@ -234,7 +240,7 @@ func sharedRoutes(api, k string) []*endpoint {
 		ep("GET "+snap+"/config", vmPerm("VM.Snapshot", "VM.Snapshot.Rollback", "VM.Audit"), "", kind((*call).snapshotConfig, k)),
 		ep("PUT "+snap+"/config", vmPerm("VM.Snapshot"), "description str", kind((*call).describeSnapshot, k)),
 		ep("POST "+snap+"/rollback", vmPerm("VM.Snapshot", "VM.Snapshot.Rollback"), "start bool", kind((*call).rollback, k)),
-		ep("POST "+at+"/migrate", vmPerm("VM.Migrate"), "target str req\nonline bool\nrestart bool\nforce bool\nwith-local-disks bool\ntargetstorage str\ntarget-storage str\nbwlimit num min=0\ntimeout int\nmigration_type str\nmigration_network str", kind((*call).migrate, k)),
+		ep("POST "+at+"/migrate", vmPerm("VM.Migrate"), migrateTables[k], kind((*call).migrate, k)),
 	}
 	return out
 }

@@ -261,10 +261,11 @@ func TestMigration(t *testing.T) {
 	api := rootClient(t, c)
 	c.AddGuest(Guest{VMID: 100, Running: true, Config: map[string]string{"name": "a", "scsi0": "local-lvm:vm-100-disk-0,size=1G"}})
 	run(t, c, api, 100, []step{
-		{"POST /qemu/100/migrate target=pve3", "400 target: no such node"},
+		{"POST /qemu/100/migrate target=pve3", "500 no such cluster node 'pve3'"},
 		{"POST /qemu/100/migrate target=pve1", "400 target: local node"},
 		{"POST /qemu/100/migrate target=pve2", "500 can't migrate running VM without --online"},
-		{"POST /qemu/100/migrate target=pve2&online=1", "task OK"},
+		{"POST /qemu/100/migrate target=pve2&online=1", "task migration aborted"},
+		{"POST /qemu/100/migrate target=pve2&online=1&with-local-disks=1", "task OK"},
 		{"GET /qemu/100/config", "500 Configuration file 'nodes/pve1/qemu-server/100.conf' does not exist"},
 	})
 	if g, _ := c.Guest(100); g.Node != "pve2" || !g.Running {
