@@ -31,17 +31,22 @@ func TestMigrationOfVMs(t *testing.T) {
 	}{
 		"shared": {true, map[string]string{"scsi0": "nfs:100/vm-100-disk-0.qcow2,size=1G"}, []step{{at, "500 without --online"}, {at + "&online=1", "task OK"}}, "pve2", "nfs:100/vm-100-disk-0.qcow2,size=1G"},
 		"stopped takes local disks along": {
-			false, map[string]string{"scsi0": "local-lvm:vm-100-disk-0,size=1G", "ide2": "none,media=cdrom", "unused0": "local:100/vm-100-disk-9.raw"},
-			[]step{{at, "task OK"}}, "pve2", "local-lvm:vm-100-disk-0,size=1G",
+			false,
+			map[string]string{"scsi0": "local-lvm:vm-100-disk-0,size=1G", "ide2": "none,media=cdrom", "unused0": "local:100/vm-100-disk-9.raw"},
+			[]step{{at, "task OK"}},
+			"pve2", "local-lvm:vm-100-disk-0,size=1G",
 		},
 		"to another storage": {
-			true, map[string]string{"scsi0": "only1:vm-100-disk-0,size=1G,ssd=1"},
+			true,
+			map[string]string{"scsi0": "only1:vm-100-disk-0,size=1G,ssd=1"},
 			[]step{{at + "&online=1" + with, "500 storage 'only1' is not available on node 'pve2'"}, {at + "&online=1" + with + "&targetstorage=only1:local-lvm", "task OK"}},
 			"pve2", "local-lvm:vm-100-disk-0,size=1G,ssd=1",
 		},
 		"to a storage of files": {
-			false, map[string]string{"scsi0": "only1:vm-100-disk-0,size=1G"},
-			[]step{{at + "&targetstorage=local", "task OK"}}, "pve2", "local:100/vm-100-disk-0.raw,size=1G",
+			false,
+			map[string]string{"scsi0": "only1:vm-100-disk-0,size=1G"},
+			[]step{{at + "&targetstorage=local", "task OK"}},
+			"pve2", "local:100/vm-100-disk-0.raw,size=1G",
 		},
 		"local CD-ROM": {false, map[string]string{"ide2": "local:iso/x.iso,media=cdrom"}, []step{{at, "task migration aborted"}}, "pve1", ""},
 		"foreign disk": {false, map[string]string{"scsi0": "local-lvm:vm-101-disk-0,size=1G"}, []step{{at, "task migration aborted"}}, "pve1", "local-lvm:vm-101-disk-0,size=1G"},
@@ -49,8 +54,10 @@ func TestMigrationOfVMs(t *testing.T) {
 		"no bridge":    {true, map[string]string{"net0": "virtio=BC:24:11:00:00:01,bridge=vmbr7"}, []step{{at + "&online=1", "task migration aborted"}}, "pve1", ""},
 		"locked":       {false, map[string]string{"lock": "backup"}, []step{{at, "500 VM is locked (backup)"}}, "pve1", ""},
 		"unknown storage": {
-			false, map[string]string{"scsi0": "local-lvm:vm-100-disk-0,size=1G"},
-			[]step{{at + "&targetstorage=nowhere", "500 storage 'nowhere' does not exist"}}, "pve1", "local-lvm:vm-100-disk-0,size=1G",
+			false,
+			map[string]string{"scsi0": "local-lvm:vm-100-disk-0,size=1G"},
+			[]step{{at + "&targetstorage=nowhere", "500 storage 'nowhere' does not exist"}},
+			"pve1", "local-lvm:vm-100-disk-0,size=1G",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

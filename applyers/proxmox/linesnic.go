@@ -1,0 +1,111 @@
+package proxmox
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"berth/desired"
+)
+
+// mac is the interface's own, or one that follows from fleet, site, VMID and
+// slot, so that a repeated creation makes the same.
+func (l *lines) mac(slot string, nic desired.NIC) string {
+	if nic.MAC != "" {
+		return strings.ToUpper(nic.MAC)
+	}
+	prefix := l.site.MACPrefix
+	if prefix == "" {
+		prefix = "bc:24:11"
+	}
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%d\n%s", l.fleet.Spec.UID, l.site.Name, l.vmid, slot))
+	return strings.ToUpper(fmt.Sprintf("%s:%02x:%02x:%02x", prefix, sum[0], sum[1], sum[2]))
+}
+
+// newNIC is the line of a new interface.
+func (l *lines) newNIC(slot string, nic desired.NIC) (string, error) {
+	var p props
+	if l.kind == desired.KindContainer {
+		p.set("name", cmp.Or(nic.Name, "eth"+strings.TrimPrefix(slot, "net")))
+		p.set("hwaddr", l.mac(slot, nic))
+		p.set("type", "veth")
+		l.nicPart(&p, slot, "address", nic)
+		l.nicPart(&p, slot, "gateway", nic)
+	} else {
+		p.set(cmp.Or(nic.Model, "virtio"), l.mac(slot, nic))
+		l.nicPart(&p, slot, "queues", nic)
+	}
+	if _, known := l.site.Networks[nic.Network]; !known {
+		return "", fmt.Errorf("%s: site %s has no network %q", slot, l.site.Name, nic.Network)
+	}
+	for _, word := range []string{"network", "vlan", "mtu", "firewall", "rate", "linkDown"} {
+		l.nicPart(&p, slot, word, nic)
+	}
+	return p.String(), nil
+}
+
+// nicPart writes one of the manifest's words into an interface's line.
+func (l *lines) nicPart(p *props, slot, word string, nic desired.NIC) {
+	network := l.site.Networks[nic.Network]
+	number := func(n int) string {
+		if n == 0 {
+			return ""
+		}
+		return strconv.Itoa(n)
+	}
+	switch word {
+	case "network":
+		p.set("bridge", network.Bridge)
+		if !l.sets("networks." + slot + ".vlan") {
+			p.set("tag", number(network.VLAN))
+		}
+	case "vlan":
+		if l.sets("networks."+slot+".vlan") || nic.VLAN != 0 {
+			p.set("tag", number(nic.VLAN))
+		}
+	case "mtu":
+		p.set("mtu", number(cmp.Or(nic.MTU, network.MTU)))
+	case "firewall":
+		on := nic.Firewall
+		if !l.sets("networks." + slot + ".firewall") {
+			on = on || network.Firewall
+		}
+		p.set("firewall", map[bool]string{true: "1"}[on])
+	case "rate":
+		p.set("rate", formatRate(nic.Rate))
+	case "queues":
+		p.set("queues", number(nic.Queues))
+	case "linkDown":
+		p.set("link_down", map[bool]string{true: "1"}[nic.LinkDown])
+	case "address":
+		p.set("ip", map[string]string{"": "dhcp", "none": "manual"}[nic.Address])
+		if nic.Address != "" && nic.Address != "none" {
+			p.set("ip", nic.Address)
+		}
+	case "gateway":
+		p.set("gw", strings.TrimPrefix(nic.Gateway, "none"))
+	case "name":
+		p.set("name", nic.Name)
+	case "mac":
+		if l.kind == desired.KindContainer {
+			p.set("hwaddr", l.mac(slot, nic))
+			return
+		}
+		model, _ := nicModel(*p)
+		p.set(model, l.mac(slot, nic))
+	case "model":
+		l.remodel(p, nic.Model)
+	}
+}
+
+// remodel changes the model in place and keeps the MAC.
+func (l *lines) remodel(p *props, model string) {
+	was, mac := nicModel(*p)
+	for i := range p.parts {
+		if p.parts[i].key == was {
+			p.parts[i] = prop{model, mac}
+		}
+	}
+}
