@@ -1,0 +1,117 @@
+package proxmox
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+)
+
+// right is a privilege at a path of Proxmox's access control.
+type right struct {
+	path, privilege string
+	// or are rights that do instead, all of them.
+	or []right
+}
+
+// String is "VM.Config.Memory on /vms/101".
+func (r right) String() string { return r.privilege + " on " + r.path }
+
+// rights are what a token may do: by path, each privilege with whether paths
+// below inherit it. nil is unknown, and forbids nothing: Proxmox itself judges.
+type rights map[string]map[string]bool
+
+// readRights reads what the token may do, once a look.
+func (s *sweep) readRights(ctx context.Context) rights {
+	var answer map[string]map[string]json.RawMessage
+	if err := s.get(ctx, "/access/permissions", &answer); err != nil {
+		s.applyer.opts.Log.DebugContext(ctx, "the token's rights can't be read", slog.String("site", s.site.Name), slog.Any("err", err))
+		return nil
+	}
+	all := make(rights, len(answer))
+	for path, privileges := range answer {
+		all[path] = make(map[string]bool, len(privileges))
+		for privilege, inherited := range privileges {
+			text := strings.Trim(string(inherited), `"`)
+			all[path][privilege] = text == "1" || text == "true"
+		}
+	}
+	return all
+}
+
+// has tells whether the token has a right. A path without an entry of its own has
+// what the nearest one above it passes on.
+func (r rights) has(want right) bool {
+	if r == nil || r.at(want.path, want.privilege) {
+		return true
+	}
+	return len(want.or) > 0 && !slices.ContainsFunc(want.or, func(other right) bool { return !r.has(other) })
+}
+
+func (r rights) at(path, privilege string) bool {
+	for own := true; ; own = false {
+		if privileges, listed := r[path]; listed {
+			inherited, has := privileges[privilege]
+			return has && (own || inherited)
+		}
+		if path == "/" {
+			return false
+		}
+		path = cmp.Or(path[:max(strings.LastIndexByte(path, '/'), 0)], "/")
+	}
+}
+
+// lacking are those of the wanted rights that the token does not have, each once.
+func (r rights) lacking(wanted []right) []right {
+	var all []right
+	seen := make(map[string]bool)
+	for _, w := range wanted {
+		if !r.has(w) && !seen[w.String()] {
+			seen[w.String()] = true
+			all = append(all, w)
+		}
+	}
+	return all
+}
+
+// withheld says which rights a token lacks and how to grant them; "" for none.
+func withheld(lacking []right, token string) string {
+	if len(lacking) == 0 {
+		return ""
+	}
+	paths := make(map[string][]string)
+	for _, l := range lacking {
+		paths[l.path] = append(paths[l.path], l.privilege)
+	}
+	var what, grants []string
+	for _, path := range slices.Sorted(maps.Keys(paths)) {
+		slices.Sort(paths[path])
+		what = append(what, strings.Join(paths[path], ", ")+" on "+path)
+		grants = append(grants, grantAll(path, token, paths[path]))
+	}
+	return fmt.Sprintf("the token lacks %s: %s", strings.Join(what, " and "), strings.Join(grants, " && "))
+}
+
+// grantAll is the command that gives a token some privileges at a path.
+func grantAll(path, token string, privileges []string) string {
+	var roles, own []string
+	for _, privilege := range privileges {
+		if role := roleFor(privilege); role != "" {
+			roles = append(roles, role)
+		} else {
+			own = append(own, privilege)
+		}
+	}
+	command := ""
+	if len(own) > 0 {
+		role := "Berth-" + strings.Join(own, "-")
+		command = fmt.Sprintf("pveum role add %s --privs %s && ", role, strings.Join(own, ","))
+		roles = append(roles, role)
+	}
+	slices.Sort(roles)
+	return command + fmt.Sprintf("pveum acl modify %s --tokens '%s' --roles %s", path, token, strings.Join(slices.Compact(roles), ","))
+}

@@ -1,0 +1,199 @@
+package proxmox
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// rootOnly is the privilege tag of what no token may do, whatever its rights.
+const rootOnly = "root@pam"
+
+// needy tells what rights the steps of one machine take (Proxmox VE 8.4: the
+// permissions of its own API schema, and the checks in the sources of qemu-server
+// and pve-container).
+type needy struct {
+	fleet *desired.Fleet
+	site  *desired.Site
+	id    desired.ID
+	vmid  int
+	// want is nil for what is gone from the manifests.
+	want *desired.Resource
+}
+
+func (n *needy) guest() *desired.Guest {
+	if n.want == nil {
+		return &desired.Guest{}
+	}
+	if g := n.fleet.Machine(n.want.ID); g != nil {
+		return g
+	}
+	return &desired.Guest{}
+}
+
+// on is a right on the machine itself. One that a pool is asked for may be had
+// through the pool.
+func (n *needy) on(privilege string) right {
+	r := right{path: fmt.Sprintf("/vms/%d", n.vmid), privilege: privilege}
+	if pool := n.guest().Pool; pool != "" {
+		r.or = []right{{path: "/pool/" + pool, privilege: privilege}}
+	}
+	return r
+}
+
+// step are the rights of a step but for those of its fields.
+func (n *needy) step(step drift.Step) []right {
+	switch step {
+	case drift.Create:
+		return n.create()
+	case drift.Start, drift.Stop, drift.Reboot:
+		return []right{n.on("VM.PowerMgmt")}
+	case drift.Archive, drift.Restore, drift.Adopt, drift.Release:
+		return []right{n.on("VM.Config.Options")}
+	case drift.Delete:
+		return []right{n.on("VM.Allocate")}
+	case drift.Migrate:
+		return []right{n.on("VM.Migrate")}
+	case drift.Detach, drift.Attach:
+		return []right{n.on("VM.Config.Disk")}
+	default:
+		return nil
+	}
+}
+
+// create are the rights that making the machine takes.
+func (n *needy) create() []right {
+	g := n.guest()
+	all := []right{n.on("VM.Allocate"), n.on("VM.Config.Options")}
+	if n.want.ID.Kind() != desired.KindContainer {
+		all = append(all, n.on("VM.Config.HWType"))
+	}
+	if g.State == desired.Running {
+		all = append(all, n.on("VM.PowerMgmt"))
+	}
+	if g.Clone.Template != "" {
+		all = append(all, right{path: "/vms", privilege: "VM.Clone"})
+	}
+	for _, leaf := range desired.Leaves(n.id.Kind(), n.want.Spec) {
+		if _, set := n.want.Set[leaf.Path]; set && leaf.Effect != desired.Create {
+			all = append(all, n.leaf(leaf.Path, leaf.Privilege)...)
+		}
+	}
+	for _, slot := range slices.Sorted(maps.Keys(g.Disks)) {
+		all = append(all, n.disk(g.Disks[slot])...)
+	}
+	if vm, ok := n.want.Spec.(*desired.VM); ok && vm.CloudInit != nil {
+		all = append(all, n.seed(vm)...)
+	}
+	return all
+}
+
+// seed are the rights that a cloud-init drive takes: one of Proxmox's own, or one
+// that is uploaded, imported and deleted again.
+func (n *needy) seed(vm *desired.VM) []right {
+	if vm.CloudInit.Native {
+		return []right{n.on("VM.Config.Cloudinit")}
+	}
+	store := seedStore(n.site)
+	return []right{
+		n.on("VM.Config.Disk"),
+		{path: "/storage/" + store, privilege: "Datastore.Allocate"},
+		{path: "/storage/" + store, privilege: "Datastore.AllocateTemplate"},
+		{path: "/storage/" + store, privilege: "Datastore.Audit"},
+	}
+}
+
+// disk are the rights that a disk takes on storages.
+func (n *needy) disk(d desired.Disk) []right {
+	var all []right
+	if store := storeOf(n.site, d.Storage); store != "" {
+		all = append(all, right{path: "/storage/" + store, privilege: "Datastore.AllocateSpace"})
+	}
+	for _, name := range []string{d.Image, d.ISO} {
+		r := n.fleet.Resource(desired.MakeID(desired.KindImage, name+"@"+n.site.Name))
+		if r == nil {
+			continue
+		}
+		if image, ok := r.Spec.(*desired.ImageAt); ok {
+			all = append(all, right{path: "/storage/" + image.Store, privilege: "Datastore.Audit"})
+		}
+	}
+	if data, _, ok := strings.Cut(d.Volume, "/"); ok {
+		if owner := n.fleet.Machine(desired.MakeID(desired.KindData, data)); owner != nil {
+			all = append(all, right{path: fmt.Sprintf("/vms/%d", owner.VMID), privilege: "VM.Config.Disk"})
+			for _, its := range owner.Disks {
+				all = append(all, right{path: "/storage/" + storeOf(n.site, its.Storage), privilege: "Datastore.Audit"})
+			}
+		}
+	}
+	return all
+}
+
+// leaf are the rights that one value takes. privilege is that of its tag.
+func (n *needy) leaf(path desired.Path, privilege string) []right {
+	if privilege == "" || privilege == rootOnly {
+		return nil
+	}
+	g, keys := n.guest(), path.Keys()
+	switch {
+	case path == "id":
+		return nil
+	case path == "state":
+		return []right{n.on("VM.PowerMgmt")}
+	case path == "pool":
+		return []right{{path: "/pool/" + g.Pool, privilege: "Pool.Allocate"}, n.on("VM.Allocate")}
+	case path == "startup" && g.Startup != "never" && g.Startup != "yes":
+		return []right{n.on(privilege), {path: "/", privilege: "Sys.Modify"}}
+	case len(keys) == 3 && keys[0] == "networks":
+		return append([]right{n.on(privilege)}, n.bridge(g.Networks[keys[1]])...)
+	case len(keys) == 3 && keys[0] == "disks" && keys[2] != "size" && keys[2] != "volume" && keys[2] != "iso":
+		return []right{n.on(privilege)}
+	case len(keys) == 3 && keys[0] == "disks":
+		return append([]right{n.on(privilege)}, n.disk(g.Disks[keys[1]])...)
+	}
+	return []right{n.on(privilege)}
+}
+
+// bridge is the right to use a network.
+func (n *needy) bridge(nic desired.NIC) []right {
+	network, known := n.site.Networks[nic.Network]
+	if !known || network.Bridge == "" || nic.State == string(desired.Absent) {
+		return nil
+	}
+	path := "/sdn/zones/localnetwork/" + network.Bridge
+	if vlan := max(nic.VLAN, network.VLAN); vlan != 0 {
+		path += "/" + strconv.Itoa(vlan)
+	}
+	return []right{{path: path, privilege: "SDN.Use"}}
+}
+
+// fetching are the rights that bringing an image onto a storage takes.
+func fetching(fleet *desired.Fleet, want *desired.Resource, image *desired.ImageAt) []right {
+	all := []right{{path: "/storage/" + image.Store, privilege: "Datastore.AllocateTemplate"}}
+	for _, node := range usingNodes(fleet, want, image) {
+		all = append(all, right{path: "/nodes/" + node, privilege: "Sys.AccessNetwork", or: []right{
+			{path: "/", privilege: "Sys.Audit"}, {path: "/", privilege: "Sys.Modify"},
+		}})
+	}
+	return all
+}
+
+// looking are the rights that reading a site takes.
+func looking(site *desired.Site) []right {
+	all := []right{{path: "/", privilege: "Sys.Audit"}, {path: "/vms", privilege: "VM.Audit"}}
+	stores := []string{site.Images, site.Seeds}
+	for _, class := range site.Storage {
+		stores = append(stores, class.Store)
+	}
+	for _, store := range stores {
+		if store != "" {
+			all = append(all, right{path: "/storage/" + site.Store(store), privilege: "Datastore.Audit"})
+		}
+	}
+	return all
+}
