@@ -216,6 +216,9 @@ type Observed struct {
 	Notes   []Note
 	// Counts are of guests, by site, for the report's heading.
 	Counts map[string]Count
+	// Premises is what an applyer learnt of a site beside its resources, by the
+	// site's name, for its own Steps to judge by.
+	Premises map[string]any
 }
 
 // Add puts what others have found to it.
@@ -228,6 +231,10 @@ func (o *Observed) Add(other Observed) {
 		o.Counts = make(map[string]Count)
 	}
 	maps.Copy(o.Counts, other.Counts)
+	if o.Premises == nil {
+		o.Premises = make(map[string]any)
+	}
+	maps.Copy(o.Premises, other.Premises)
 }
 
 // Count is how many guests of a site are ours, and how many are not.

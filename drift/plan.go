@@ -35,6 +35,7 @@ type Input struct {
 // the guards mark what must not be done.
 func Make(in Input) (*Plan, error) {
 	w := NewWorld(in.Fleet, in.Observed.Lives)
+	w.Premises = in.Observed.Premises
 	p := &Plan{
 		Changes: []Change{}, Commit: in.Commit, Blind: in.Observed.Blind, Foreign: in.Observed.Foreign,
 		Notes: slices.Clone(in.Observed.Notes), Counts: in.Observed.Counts,

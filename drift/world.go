@@ -12,6 +12,9 @@ import (
 // at to say which steps a difference takes.
 type World struct {
 	Fleet *desired.Fleet
+	// Premises are those that were observed, by site.
+	Premises map[string]any
+
 	lives map[desired.ID]*Live
 	addrs map[string]desired.ID
 }

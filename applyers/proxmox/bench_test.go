@@ -12,17 +12,17 @@ import (
 	"berth/desired"
 )
 
-// TestASweepCostsOneRequestAGuest holds the formula: five for the cluster (its
-// version, resources, status, log, and one list of images), two a node, one for
+// TestASweepCostsOneRequestAGuest holds the formula: six for the cluster (its
+// version, resources, status, log, the token's rights, and one list of images), two a node, one for
 // each guest of ours, and one for each guest that is wanted and not there.
 func TestASweepCostsOneRequestAGuest(t *testing.T) {
 	b, n := manyGuests(t, 25)
 	b.mark()
 	b.observe()
-	if got, want := len(b.sim.Requests())-b.from, 4+1+2+n; got != want {
+	if got, want := len(b.sim.Requests())-b.from, 5+1+2+n; got != want {
 		t.Errorf("%d requests, want %d", got, want)
 	}
-	if got := b.a.TakeRequests(); got[http.MethodGet] != 4+1+2+n || len(got) != 1 {
+	if got := b.a.TakeRequests(); got[http.MethodGet] != 5+1+2+n || len(got) != 1 {
 		t.Errorf("counted: %v", got)
 	}
 }

@@ -101,6 +101,7 @@ type sweep struct {
 	inv     inventory
 	wants   *wants
 	log     changelog
+	rights  rights
 	out     drift.Observed
 	// dark are resources that are reported as unknown already.
 	dark map[desired.ID]bool
@@ -152,6 +153,7 @@ func (s *sweep) readCluster(ctx context.Context) error {
 	var wg sync.WaitGroup
 	wg.Go(func() { rows, errs[0] = s.readResources(ctx) })
 	wg.Go(func() { errs[1] = s.readNodes(ctx, &s.inv) })
+	wg.Go(func() { s.rights = s.readRights(ctx) })
 	wg.Go(func() {
 		var err error
 		if s.log, err = s.readChangelog(ctx); err != nil {

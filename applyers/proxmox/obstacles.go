@@ -11,22 +11,27 @@ import (
 	"berth/drift"
 )
 
-// premises is what a look learnt of a site beside its guests. It is the handle of
-// a live side of the site itself, which is there only where there are obstacles,
-// so that Steps, which sees nothing but the World, can tell what would fail.
+// premises is what a look learnt of a site beside its guests, so that Steps, which
+// sees nothing but the World, can tell what would fail.
 type premises struct {
 	// obstacles say why what is not there can't be made as the manifests ask.
 	obstacles map[desired.ID]string
+	// rights are the token's, and token is its name.
+	rights rights
+	token  string
+}
+
+// premisesOf is what a look learnt of a site; empty if nothing.
+func premisesOf(w *drift.World, site string) *premises {
+	if p, ok := w.Premises[site].(*premises); ok {
+		return p
+	}
+	return &premises{}
 }
 
 // obstacle says what keeps a resource from being made; "" if nothing is known to.
 func obstacle(w *drift.World, want *desired.Resource) string {
-	if live := w.Live(desired.MakeID(desired.KindSite, want.Site)); live != nil {
-		if p, ok := live.Handle.(*premises); ok {
-			return p.obstacles[want.ID]
-		}
-	}
-	return ""
+	return premisesOf(w, want.Site).obstacles[want.ID]
 }
 
 // need is a storage that something shall be put on.
@@ -44,7 +49,7 @@ type shelf struct {
 
 // premises judges everything that is wanted and not there.
 func (s *sweep) premises(ctx context.Context) {
-	p := &premises{obstacles: make(map[desired.ID]string)}
+	p := &premises{obstacles: make(map[desired.ID]string), rights: s.rights, token: s.tokenName()}
 	shelves := make(map[need]shelf)
 	lacking := make(map[string][]string)
 	needs := make(map[desired.ID][]need)
@@ -80,10 +85,7 @@ func (s *sweep) premises(ctx context.Context) {
 			}
 		}
 	}
-	if len(p.obstacles) == 0 {
-		return
-	}
-	s.out.Lives = append(s.out.Lives, drift.Live{ID: desired.MakeID(desired.KindSite, s.site.Name), Site: s.site.Name, Handle: p})
+	s.out.Premises = map[string]any{s.site.Name: p}
 }
 
 // nodesFor are the nodes that the manifests put a resource on.

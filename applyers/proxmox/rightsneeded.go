@@ -20,7 +20,6 @@ const rootOnly = "root@pam"
 type needy struct {
 	fleet *desired.Fleet
 	site  *desired.Site
-	id    desired.ID
 	vmid  int
 	// want is nil for what is gone from the manifests.
 	want *desired.Resource
@@ -46,23 +45,25 @@ func (n *needy) on(privilege string) right {
 	return r
 }
 
-// step are the rights of a step but for those of its fields.
+// step are the rights of a step but for those of its fields. Each begins by
+// reading the machine.
 func (n *needy) step(step drift.Step) []right {
+	all := []right{n.on("VM.Audit")}
 	switch step {
 	case drift.Create:
-		return n.create()
+		return append(all, n.create()...)
 	case drift.Start, drift.Stop, drift.Reboot:
-		return []right{n.on("VM.PowerMgmt")}
+		return append(all, n.on("VM.PowerMgmt"))
 	case drift.Archive, drift.Restore, drift.Adopt, drift.Release:
-		return []right{n.on("VM.Config.Options")}
+		return append(all, n.on("VM.Config.Options"))
 	case drift.Delete:
-		return []right{n.on("VM.Allocate")}
+		return append(all, n.on("VM.Allocate"))
 	case drift.Migrate:
-		return []right{n.on("VM.Migrate")}
+		return append(all, n.on("VM.Migrate"))
 	case drift.Detach, drift.Attach:
-		return []right{n.on("VM.Config.Disk")}
+		return append(all, n.on("VM.Config.Disk"))
 	default:
-		return nil
+		return all
 	}
 }
 
@@ -79,7 +80,7 @@ func (n *needy) create() []right {
 	if g.Clone.Template != "" {
 		all = append(all, right{path: "/vms", privilege: "VM.Clone"})
 	}
-	for _, leaf := range desired.Leaves(n.id.Kind(), n.want.Spec) {
+	for _, leaf := range desired.Leaves(n.want.ID.Kind(), n.want.Spec) {
 		if _, set := n.want.Set[leaf.Path]; set && leaf.Effect != desired.Create {
 			all = append(all, n.leaf(leaf.Path, leaf.Privilege)...)
 		}
@@ -104,8 +105,14 @@ func (n *needy) seed(vm *desired.VM) []right {
 		n.on("VM.Config.Disk"),
 		{path: "/storage/" + store, privilege: "Datastore.Allocate"},
 		{path: "/storage/" + store, privilege: "Datastore.AllocateTemplate"},
-		{path: "/storage/" + store, privilege: "Datastore.Audit"},
+		reading(store),
 	}
+}
+
+// reading is the right to use what lies on a storage.
+func reading(store string) right {
+	path := "/storage/" + store
+	return right{path: path, privilege: "Datastore.Audit", or: []right{{path: path, privilege: "Datastore.AllocateSpace"}}}
 }
 
 // disk are the rights that a disk takes on storages.
@@ -120,14 +127,14 @@ func (n *needy) disk(d desired.Disk) []right {
 			continue
 		}
 		if image, ok := r.Spec.(*desired.ImageAt); ok {
-			all = append(all, right{path: "/storage/" + image.Store, privilege: "Datastore.Audit"})
+			all = append(all, reading(image.Store))
 		}
 	}
 	if data, _, ok := strings.Cut(d.Volume, "/"); ok {
 		if owner := n.fleet.Machine(desired.MakeID(desired.KindData, data)); owner != nil {
 			all = append(all, right{path: fmt.Sprintf("/vms/%d", owner.VMID), privilege: "VM.Config.Disk"})
 			for _, its := range owner.Disks {
-				all = append(all, right{path: "/storage/" + storeOf(n.site, its.Storage), privilege: "Datastore.Audit"})
+				all = append(all, reading(storeOf(n.site, its.Storage)))
 			}
 		}
 	}

@@ -194,7 +194,7 @@ func TestTheRightsThatSuffice(t *testing.T) {
 			if blind := b.plan().Blind; len(blind) > 0 {
 				out += fmt.Sprintf("unknown: %+v", blind)
 			}
-			if strings.Contains(out, "failed") || strings.Contains(out, "unknown") {
+			if strings.Contains(out, "failed") || strings.Contains(out, "unknown") || strings.Contains(out, "lacks") {
 				return
 			}
 			b.settled()
@@ -205,13 +205,15 @@ func TestTheRightsThatSuffice(t *testing.T) {
 		})
 		return out
 	}
-	if out := run(t, needed); strings.Contains(out, "failed") {
+	if out := run(t, needed); strings.Contains(out, "failed") || strings.Contains(out, "lacks") {
 		t.Errorf("outcome %s", out)
 	}
 	for _, one := range needed {
 		rest := slices.DeleteFunc(slices.Clone(needed), func(p string) bool { return p == one })
-		if out := run(t, rest); !strings.Contains(out, "failed") && !strings.Contains(out, "unknown") {
-			t.Errorf("it goes without %s, too: %s", one, out)
+		// All is told before it is tried, with the privilege's name.
+		out := run(t, rest)
+		if strings.Contains(out, ": failed") || !strings.Contains(out, "the token lacks") && !strings.Contains(out, "unknown") || !strings.Contains(out, one) {
+			t.Errorf("that %s is missing is not told beforehand: %s", one, out)
 		}
 	}
 }

@@ -7,8 +7,15 @@ import (
 	"berth/drift"
 )
 
-// Steps says which steps a difference takes. It is pure.
+// Steps says which steps a difference takes, and holds those for which the token
+// lacks a right. It is pure.
 func (a *Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, fields []drift.Field) []drift.Change {
+	changes := steps(w, want, have, fields)
+	holdUnlicensed(w, want, have, changes)
+	return changes
+}
+
+func steps(w *drift.World, want *desired.Resource, have *drift.Live, fields []drift.Field) []drift.Change {
 	id := desired.ID("")
 	switch {
 	case want != nil:
