@@ -4,23 +4,37 @@ package desired
 // and holds data disks, which guests attach by reference. It outlives every one
 // of them.
 type DataVM struct {
-	Name        string `yaml:"name"`
-	Description string `yaml:"description" drift:"online" priv:"VM.Config.Options"`
-	Site        string `yaml:"site"`
-	Node        string `yaml:"node"`
-	// Plan is what the manifest's id says: a number or a plan's name.
-	// VMID is what follows from it, always set after loading.
-	Plan string `yaml:"id"`
-	VMID int    `yaml:"-" path:"id" drift:"recreate" priv:"VM.Allocate"`
-	Tags Words  `yaml:"tags" drift:"online" priv:"VM.Config.Options"`
-	Pool string `yaml:"pool" drift:"online" priv:"Pool.Allocate"`
-	// Disks by the holder's slot; each has a Name.
-	Disks       map[string]Disk `yaml:"disks" drift:"online" priv:"VM.Config.Disk"`
-	Protection  bool            `yaml:"protection" drift:"online" priv:"VM.Config.Options"`
-	Adopt       Adopt           `yaml:"adopt"`
-	RenamedFrom string          `yaml:"renamedFrom"`
-	Ignore      List            `yaml:"ignore"`
-	Lifecycle   Lifecycle       `yaml:"lifecycle"`
+	// Name is the holder's name in Git and on Proxmox, its identity.
+	Name string `yaml:"name" default:"required" example:"certs"`
+	// Description is for people. Berth adds a line of its own below it on Proxmox.
+	Description string `yaml:"description" drift:"online" priv:"VM.Config.Options" example:"what certbot keeps"`
+	// Site is the Site on which it lives.
+	Site string `yaml:"site" default:"the fleet's" example:"home"`
+	// Node is where it is made.
+	Node string `yaml:"node" default:"the site's" example:"pve1"`
+	// Plan is the VMID: a number, or the name of one of the site's plans.
+	Plan string `yaml:"id" default:"the plan called default" example:"9501"`
+	// VMID is what follows from Plan, always set after loading.
+	VMID int `yaml:"-" path:"id" drift:"recreate" priv:"VM.Allocate"`
+	// Tags are its tags on Proxmox, all of them but Berth's own.
+	Tags Words `yaml:"tags" drift:"online" priv:"VM.Config.Options" form:"tag" example:"[data]"`
+	// Pool is the Proxmox pool that it is a member of.
+	Pool string `yaml:"pool" drift:"online" priv:"Pool.Allocate" example:"lab"`
+	// Disks are the data disks by the holder's slot; each has a name, which
+	// "volume: HOLDER/NAME" of a guest says.
+	Disks map[string]Disk `yaml:"disks" drift:"online" priv:"VM.Config.Disk" keys:"slot" default:"required" example:"{scsi0: {name: letsencrypt, storage: ssd, size: 10GiB, mount: /etc/letsencrypt}}"`
+	// Protection keeps it and its disks from being removed, by anyone.
+	Protection bool `yaml:"protection" drift:"online" priv:"VM.Config.Options" example:"true"`
+	// Adopt proves which foreign machine with this VMID is taken over, once; take
+	// it out afterwards.
+	Adopt Adopt `yaml:"adopt"`
+	// RenamedFrom is the name that it had in Git before: identity moves, never
+	// data.
+	RenamedFrom string `yaml:"renamedFrom" form:"name" example:"letsencrypt"`
+	// Ignore are fields, by dotted path, that Berth lets go: live may differ.
+	Ignore List `yaml:"ignore" example:"[tags]"`
+	// Lifecycle is what may be done to it.
+	Lifecycle Lifecycle `yaml:"lifecycle"`
 
 	// State is always Stopped and Startup "never": both are compared.
 	State   State  `yaml:"-" path:"state" drift:"online" priv:"VM.PowerMgmt"`

@@ -87,50 +87,62 @@ func (f *Fleet) Resource(id ID) *Resource {
 // FleetSpec is the document of kind Fleet: one a repository, with the fleet's
 // name and what holds for all of it.
 type FleetSpec struct {
-	Name string `yaml:"name"`
+	// Name stands in the stamp and the tag of every guest.
+	Name string `yaml:"name" default:"required" example:"home"`
 	// UID is made once, at random, so that a copied repository is another fleet.
-	UID         string `yaml:"uid"`
-	Description string `yaml:"description"`
-	// Version of the manifest language.
-	Version int `yaml:"version"`
-	// Site is the site of guests that name none; the only one by default.
-	Site string `yaml:"site"`
-	// ArchiveFor is how long a guest that is gone from Git is kept; 7 days
-	// unless set, 0 destroys at once.
-	ArchiveFor Duration `yaml:"archiveFor"`
-	// Zone is the time zone of schedules and dates; UTC unless set.
-	Zone     string         `yaml:"zone"`
-	Guards   Guards         `yaml:"guards"`
-	SSH      SSH            `yaml:"ssh"`
-	Windows  []Later        `yaml:"windows" later:"maintenance windows are not built yet: leave them out, reboots then wait for you"`
-	Defaults map[string]any `yaml:"defaults"` // the lowest layer, by kind; the loader merges it and leaves this nil
+	UID string `yaml:"uid" form:"uid" default:"required" example:"5b1f0c2e"`
+	// Description is for people.
+	Description string `yaml:"description" example:"what runs at home"`
+	// Version is that of the manifest language. A newer one is refused.
+	Version int `yaml:"version" form:"positive" default:"1" example:"1"`
+	// Site is the site of guests that name none.
+	Site string `yaml:"site" default:"the only one" example:"home"`
+	// ArchiveFor is how long a guest that is gone from Git is kept; 0 destroys it
+	// at once.
+	ArchiveFor Duration `yaml:"archiveFor" default:"7d" example:"14d"`
+	// Zone is the time zone of schedules and dates.
+	Zone string `yaml:"zone" default:"UTC" example:"Europe/Berlin"`
+	// Guards are the limits on destructive changes in one turn.
+	Guards Guards `yaml:"guards" example:"{deletes: 3}"`
+	// SSH is how guests are reached.
+	SSH SSH `yaml:"ssh" example:"{user: ansible, key: {secret: ssh-key}}"`
+	// Windows are when a reboot may happen.
+	Windows []Later `yaml:"windows" later:"maintenance windows are not built yet: leave them out, reboots then wait for you"`
+	// Defaults are the lowest layer of all documents of a kind, by kind.
+	Defaults map[string]any `yaml:"defaults" keys:"kind" example:"{VM: {agent: true, tags: [managed]}}"` // The loader merges it and leaves this nil.
 	// RenamedFrom is the name that the fleet had before; what bears it, with the
-	// same UID, is still ours.
-	RenamedFrom string `yaml:"renamedFrom"`
+	// same uid, is still ours.
+	RenamedFrom string `yaml:"renamedFrom" form:"name" example:"lab"`
 }
 
 // Guards are the limits on destructive changes in one turn.
 type Guards struct {
-	// Deletes is how many guests may be archived or deleted in one
-	// turn; 3 unless set.
-	Deletes int    `yaml:"deletes"`
+	// Deletes is how many guests may be archived or deleted in one turn; 0 holds
+	// every one.
+	Deletes int `yaml:"deletes" form:"natural" default:"3" example:"5"`
+	// Percent is the same as a share of all guests.
 	Percent *Later `yaml:"percent" later:"a limit in per cent is not built yet: guards.deletes is what holds"`
 }
 
 // SSH is how guests are reached.
 type SSH struct {
-	User string `yaml:"user"`
-	Port int    `yaml:"port"`
-	// Key names the private key: a secret that the agent's own settings resolve.
-	Key SecretRef `yaml:"key"`
-	// KnownHosts is learn (the default: pinned at first contact), strict or file.
-	KnownHosts string `yaml:"knownHosts" enum:"learn|strict|file"`
+	// User is the login name.
+	User string `yaml:"user" form:"login" default:"root" example:"ansible"`
+	// Port is the port of SSH.
+	Port int `yaml:"port" form:"port" default:"22" example:"2222"`
+	// Key is the secret that holds the private key.
+	Key SecretRef `yaml:"key" example:"{secret: ssh-key}"`
+	// KnownHosts is learn (pinned at first contact), strict or file.
+	KnownHosts string `yaml:"knownHosts" enum:"learn|strict|file" default:"learn" example:"strict"`
 }
 
 // SecretRef points at a secret; it never holds one.
 type SecretRef struct {
-	Secret string `yaml:"secret"`
-	Key    string `yaml:"key"`
+	// Secret names a Secret, a systemd credential, or one of the agent's own
+	// `secrets`, in this order.
+	Secret string `yaml:"secret" form:"dotted" default:"required" example:"apps"`
+	// Key is the field of a secret that holds several, as in a.b.
+	Key string `yaml:"key" example:"backup.token"`
 }
 
 // DefaultArchiveFor is how long archived guests are kept unless a fleet says.

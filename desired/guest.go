@@ -13,200 +13,280 @@ const (
 
 // Guest holds the fields that virtual machines and containers share.
 type Guest struct {
-	Name        string `yaml:"name"`
-	Description string `yaml:"description" drift:"online" priv:"VM.Config.Options"`
-	// Hostname is the guest's name on Proxmox and inside; Name unless set.
-	Hostname string `yaml:"hostname" drift:"online" priv:"vm=VM.Config.Options,ct=VM.Config.Network"`
-	Site     string `yaml:"site"`
-	// Node is where the guest is made; a migrated guest is followed unless Pin
-	// is set, and only then compared.
-	Node string `yaml:"node" drift:"vm=online,ct=reboot" priv:"VM.Migrate"`
-	// Plan is what the manifest's id says: a number or a plan's name.
-	// VMID is what follows from it, always set after loading.
-	Plan string `yaml:"id"`
-	VMID int    `yaml:"-" path:"id" drift:"recreate" priv:"VM.Allocate"`
-	Uses List   `yaml:"uses"`
-	// State is running unless set.
-	State       State  `yaml:"state" drift:"online" enum:"running|stopped|absent" priv:"VM.PowerMgmt"`
-	Project     string `yaml:"project"`
-	Environment string `yaml:"environment"`
+	// Name is the guest's name in Git, its identity. Guests and Hosts share one
+	// name space. With count it holds the number: "web-{n}", "web-{n:02}".
+	Name string `yaml:"name" default:"required" example:"web-1"`
+	// Description is for people. Berth adds a line of its own below it on Proxmox.
+	Description string `yaml:"description" drift:"online" priv:"VM.Config.Options" example:"the wiki of the lab"`
+	// Hostname is the guest's name on Proxmox and inside.
+	Hostname string `yaml:"hostname" drift:"online" priv:"vm=VM.Config.Options,ct=VM.Config.Network" default:"name" example:"web-1.example.net"`
+	// Site is the Site on which the guest lives.
+	Site string `yaml:"site" default:"the fleet's" example:"home"`
+	// Node is where the guest is made. A guest that was migrated is followed,
+	// unless pin is set, and only then compared.
+	Node string `yaml:"node" drift:"vm=online,ct=reboot" priv:"VM.Migrate" default:"the site's" example:"pve1"`
+	// Plan is the VMID: a number, or the name of one of the site's plans. A guest
+	// keeps the VMID that it was made with.
+	Plan string `yaml:"id" default:"the plan called default" example:"prod"`
+	// VMID is what follows from Plan, always set after loading.
+	VMID int `yaml:"-" path:"id" drift:"recreate" priv:"VM.Allocate"`
+	// Uses are Profiles laid below the document, in their order.
+	Uses List `yaml:"uses" example:"[base, web]"`
+	// State is what the guest shall be: running, stopped, or absent, which deletes
+	// it without archiving it first.
+	State State `yaml:"state" drift:"online" enum:"running|stopped|absent" priv:"VM.PowerMgmt" default:"running" example:"stopped"`
+	// Project is what the guest is a part of; playbooks know it as
+	// berth_project, and as the group project_NAME.
+	Project string `yaml:"project" form:"dotted" example:"shop"`
+	// Environment is the stage that the guest belongs to; playbooks know it as
+	// berth_environment, and as the group env_NAME.
+	Environment string `yaml:"environment" form:"dotted" example:"prod"`
 
-	Disks    map[string]Disk `yaml:"disks" drift:"online" priv:"VM.Config.Disk"`
-	Networks map[string]NIC  `yaml:"networks" drift:"online" priv:"VM.Config.Network"`
-	DNS      List            `yaml:"dns" list:"replace" drift:"vm=create,ct=reboot" priv:"vm=VM.Config.Cloudinit,ct=VM.Config.Network"`
-	Search   List            `yaml:"search" list:"replace" drift:"vm=create,ct=reboot" priv:"vm=VM.Config.Cloudinit,ct=VM.Config.Network"`
+	// Disks are the drives and volumes, by slot. A slot that is left out is
+	// unmanaged; "SLOT: absent" detaches it.
+	Disks map[string]Disk `yaml:"disks" drift:"online" priv:"VM.Config.Disk" keys:"slot" example:"{scsi0: {image: debian-12, storage: ssd, size: 32GiB}}"`
+	// Networks are the NICs, net0 to net31. A NIC that is left out is unmanaged;
+	// "netN: absent" takes it away.
+	Networks map[string]NIC `yaml:"networks" drift:"online" priv:"VM.Config.Network" keys:"nic" example:"{net0: {network: lan, address: 10.1.1.4}}"`
+	// DNS are the name servers that the guest asks. A virtual machine without
+	// cloudInit can't be told.
+	DNS List `yaml:"dns" list:"replace" drift:"vm=create,ct=reboot" priv:"vm=VM.Config.Cloudinit,ct=VM.Config.Network" default:"those of the first NIC's network" example:"[10.1.1.1]"`
+	// Search are the domains in which the guest looks up short names.
+	Search List `yaml:"search" list:"replace" drift:"vm=create,ct=reboot" priv:"vm=VM.Config.Cloudinit,ct=VM.Config.Network" default:"those of the first NIC's network" example:"[example.net]"`
 
-	// Startup is a phase of the site, "never" (onboot off) or "yes" (onboot on,
-	// no order).
-	Startup    string `yaml:"startup" drift:"online" priv:"VM.Config.Options"`
-	Tags       Words  `yaml:"tags" drift:"online" priv:"VM.Config.Options"`
-	Protection bool   `yaml:"protection" drift:"online" priv:"VM.Config.Options"`
+	// Startup is when the guest starts with its host: a phase of the site, yes
+	// (no order) or never.
+	Startup string `yaml:"startup" drift:"online" priv:"VM.Config.Options" example:"infrastructure"`
+	// Tags are the guest's tags on Proxmox, all of them but Berth's own: one that
+	// was added by hand is taken away.
+	Tags Words `yaml:"tags" drift:"online" priv:"VM.Config.Options" form:"tag" example:"[prod, web]"`
+	// Protection keeps the guest and its disks from being removed, by anyone.
+	Protection bool `yaml:"protection" drift:"online" priv:"VM.Config.Options" example:"true"`
 
-	Expose    []Expose       `yaml:"expose"`
-	Groups    Words          `yaml:"groups"`
-	Vars      map[string]any `yaml:"vars"`
-	SSH       SSH            `yaml:"ssh"`
-	Needs     List           `yaml:"needs"`
-	Ready     Ready          `yaml:"ready"`
-	Lifecycle Lifecycle      `yaml:"lifecycle"`
-	Ignore    List           `yaml:"ignore"`
+	// Expose are the names under which an Edge routes to the guest.
+	Expose []Expose `yaml:"expose" example:"[{name: git.example.com, port: 443}]"`
+	// Groups are the guest's groups in Ansible's inventory.
+	Groups Words `yaml:"groups" form:"group" example:"[reverse_proxy]"`
+	// Vars are the guest's variables in Ansible's inventory. They never reach
+	// Proxmox.
+	Vars map[string]any `yaml:"vars" keys:"var" example:"{branch: main}"`
+	// SSH is how playbooks reach the guest, where it differs from the fleet's.
+	SSH SSH `yaml:"ssh" default:"the fleet's"`
+	// Needs are guests that must exist, run and be ready first.
+	Needs List `yaml:"needs" form:"guest" example:"[vm/db-1]"`
+	// Ready is when the guest counts as ready: it runs and its address is known,
+	// and what stands here holds as well.
+	Ready Ready `yaml:"ready" default:"port 22 answers, where a playbook wants it"`
+	// Lifecycle is what may be done to the guest to make it what it shall be.
+	Lifecycle Lifecycle `yaml:"lifecycle"`
+	// Ignore are fields, by dotted path, that Berth lets go: live may differ.
+	Ignore List `yaml:"ignore" example:"[tags, disks.scsi0.cache]"`
 
-	// Adopt proves which foreign guest with this VMID is taken over, once.
+	// Adopt proves which foreign guest with this VMID is taken over, once; take it
+	// out afterwards.
 	Adopt Adopt `yaml:"adopt"`
-	// RenamedFrom is the name that the guest had in Git before.
-	RenamedFrom string `yaml:"renamedFrom"`
-	// Count makes so many guests of one document, numbered from 1; 0 is one
-	// guest without a number. The loader expands it and leaves 0.
-	Count int `yaml:"count"`
-	// Nodes are, with Count, where the guests are made, round and round.
-	Nodes List `yaml:"nodes" list:"replace"`
-	// Pin makes a guest on another node than Node drift: it is migrated.
-	Pin bool `yaml:"pin"`
-	// Clone makes the guest from a template.
-	Clone Clone `yaml:"clone" short:"template" priv:"VM.Clone"`
-	// Pool is the Proxmox pool that the guest is a member of; "" leaves it alone.
-	Pool       string `yaml:"pool" drift:"online" priv:"Pool.Allocate"`
-	Hookscript string `yaml:"hookscript" drift:"online" priv:"root@pam"`
-	// Options are further options of Proxmox, verbatim, for what the language
-	// has no word.
-	Options              map[string]string `yaml:"options" drift:"reboot" priv:"VM.Config.Options"`
-	AllowAddressConflict *Later            `yaml:"allowAddressConflict" later:"whether an address answers is not asked yet: leave it out"`
+	// RenamedFrom is the name that the guest had in Git before; it stays the same
+	// guest.
+	RenamedFrom string `yaml:"renamedFrom" form:"name" example:"web"`
+	// Count makes so many guests of one document, numbered from 1: {n} in name and
+	// hostname is the number; address, hostnum and a fixed id go up with it.
+	Count int `yaml:"count" form:"positive" default:"one guest without a number" example:"3"`
+	// Nodes are, with count, where the guests are made, round and round.
+	Nodes List `yaml:"nodes" list:"replace" default:"all on node" example:"[pve1, pve2]"`
+	// Pin makes a guest on another node than node drift: it is migrated back.
+	Pin bool `yaml:"pin" default:"false" example:"true"`
+	// Clone makes the guest from a Template. For a virtual machine the size of the
+	// boot disk then grows the cloned one.
+	Clone Clone `yaml:"clone" short:"template" priv:"VM.Clone" example:"debian-12-golden"`
+	// Pool is the Proxmox pool that the guest is a member of.
+	Pool string `yaml:"pool" drift:"online" priv:"Pool.Allocate" example:"lab"`
+	// Hookscript is the volume of a script that Proxmox runs at start and stop.
+	Hookscript string `yaml:"hookscript" drift:"online" priv:"root@pam" example:"local:snippets/hook.pl"`
+	// Options are further options of Proxmox, word by word, for what the language
+	// has no field of its own.
+	Options map[string]string `yaml:"options" drift:"reboot" priv:"VM.Config.Options" example:"{rng0: \"source=/dev/urandom\"}"`
+
+	// AllowAddressConflict starts the guest though its address answers already.
+	AllowAddressConflict *Later `yaml:"allowAddressConflict" later:"whether an address answers is not asked yet: leave it out"`
 }
 
 // Adopt names a foreign guest by what only one has. One of the two is set.
 type Adopt struct {
 	// UUID is the SMBIOS uuid of a virtual machine.
-	UUID string `yaml:"uuid"`
+	UUID string `yaml:"uuid" only:"vm,data" form:"uuid" example:"d6466886-3f2a-4b5e-9a37-6c1d52f0a8e1"`
 	// MAC is that of one of the guest's NICs.
-	MAC string `yaml:"mac"`
+	MAC string `yaml:"mac" only:"vm,ct" form:"mac" example:"\"bc:24:11:00:00:01\""`
 }
 
 // Clone is the template that a guest was made from, and how. Both are settled
 // when the guest is made.
 type Clone struct {
 	// Template names a Template.
-	Template string `yaml:"template" drift:"create"`
-	// Linked makes disks that share the template's; false (unless set) copies.
-	Linked bool `yaml:"linked" drift:"create"`
+	Template string `yaml:"template" drift:"create" default:"required" example:"debian-12-golden"`
+	// Linked makes disks that share the template's, instead of copies.
+	Linked bool `yaml:"linked" drift:"create" default:"false" example:"true"`
 }
 
-// Disk is a drive of a virtual machine or a volume of a container.
+// Disk is a drive of a virtual machine or a volume of a container. Exactly one
+// of image, volume, iso and bind says what it is; size alone is an empty disk.
 type Disk struct {
-	// Image names the Image it is made from.
-	Image string `yaml:"image" drift:"create"`
+	// Image names the Image that the disk is made from; for rootfs the
+	// container's template.
+	Image string `yaml:"image" only:"vm,ct" drift:"create" example:"debian-12"`
 	// Size grows online and never shrinks.
-	Size Size `yaml:"size" drift:"online"`
+	Size Size `yaml:"size" drift:"online" default:"the image's" example:"32GiB"`
 	// Storage is a class of the site, or a Proxmox storage by its own name.
-	Storage   string `yaml:"storage" drift:"recreate"`
-	Format    string `yaml:"format" drift:"create" enum:"raw|qcow2"`
-	Discard   bool   `yaml:"discard" drift:"reboot"`
-	SSD       bool   `yaml:"ssd" drift:"reboot"`
-	IOThread  bool   `yaml:"iothread" drift:"reboot"`
-	Cache     string `yaml:"cache" drift:"reboot" enum:"none|writethrough|writeback|unsafe|directsync"`
-	AIO       string `yaml:"aio" drift:"reboot" enum:"native|threads|io_uring"`
-	Backup    bool   `yaml:"backup" drift:"online"`
-	Replicate bool   `yaml:"replicate" drift:"online"`
-	Serial    string `yaml:"serial" drift:"reboot"`
-	ReadOnly  bool   `yaml:"readOnly" drift:"reboot"`
+	Storage string `yaml:"storage" drift:"recreate" default:"the site's only class" example:"ssd"`
+	// Format is how the disk lies on a storage of files.
+	Format string `yaml:"format" only:"vm,data" drift:"create" enum:"raw|qcow2" default:"the class's" example:"raw"`
+	// Discard passes on to the storage what the guest frees.
+	Discard bool `yaml:"discard" only:"vm,data" drift:"reboot" default:"the class's" example:"true"`
+	// SSD shows the drive as one without moving parts. Virtio drives have none.
+	SSD bool `yaml:"ssd" only:"vm,data" drift:"reboot" default:"the class's" example:"true"`
+	// IOThread gives the drive a thread of its own. For scsi and virtio.
+	IOThread bool `yaml:"iothread" only:"vm,data" drift:"reboot" default:"the class's" example:"true"`
+	// Cache is how the host caches the drive.
+	Cache string `yaml:"cache" only:"vm,data" drift:"reboot" enum:"none|writethrough|writeback|unsafe|directsync" default:"the class's" example:"writeback"`
+	// AIO is how the host reads and writes for the drive.
+	AIO string `yaml:"aio" only:"vm,data" drift:"reboot" enum:"native|threads|io_uring" example:"io_uring"`
+	// Backup takes the disk into backups.
+	Backup bool `yaml:"backup" drift:"online" example:"false"`
+	// Replicate takes the disk into replication jobs.
+	Replicate bool `yaml:"replicate" drift:"online" example:"false"`
+	// Serial is the drive's serial number, at most 20 characters.
+	Serial string `yaml:"serial" only:"vm,data" drift:"reboot" form:"serial" example:"data"`
+	// ReadOnly keeps the guest from writing. For scsi, virtio and containers'
+	// volumes.
+	ReadOnly bool `yaml:"readOnly" drift:"reboot" example:"true"`
 
-	// State is absent for a drive that is to be detached; "" otherwise. The
-	// volume is kept as unused.
-	State string `yaml:"state" drift:"online" enum:"absent"`
-	// Name is what references to a DataVM's disk say; no other disk has one.
-	Name string `yaml:"name"`
-	// Volume is a DataVM's disk, "lab-certbot-data/letsencrypt", attached.
-	Volume string `yaml:"volume" drift:"online"`
-	// ISO is the Image in a CD-ROM drive, or "none" for an empty one.
-	ISO string `yaml:"iso" drift:"online" priv:"VM.Config.CDROM"`
-	// Bind is a directory of the node in a container; only root@pam may ask it.
-	Bind   string `yaml:"bind" drift:"reboot" priv:"root@pam"`
-	Limits Limits `yaml:"limits" drift:"online"`
+	// State is absent for a drive that is to be detached; the volume is kept, as
+	// unused. "scsi2: absent" is short for it.
+	State string `yaml:"state" only:"vm,ct" drift:"online" enum:"absent" example:"absent"`
+	// Name is what references to a DataVM's disk say after the slash.
+	Name string `yaml:"name" only:"data" default:"required" form:"name" example:"letsencrypt"`
+	// Volume is a DataVM's disk, attached: its name, a slash, the disk's name. One
+	// guest writes it; several may read it.
+	Volume string `yaml:"volume" only:"vm,ct" drift:"online" form:"volume" example:"certs/letsencrypt"`
+	// ISO is the Image in a CD-ROM drive, or none for an empty one.
+	ISO string `yaml:"iso" only:"vm" drift:"online" priv:"VM.Config.CDROM" example:"none"`
+	// Bind is a directory of the node, mounted into a container.
+	Bind string `yaml:"bind" only:"ct" drift:"reboot" priv:"root@pam" form:"path" example:"/tank/media"`
+	// Limits is the most that the drive may read and write a second.
+	Limits Limits `yaml:"limits" only:"vm,data" drift:"online" example:"{read: 100MiB/s, writeOps: 500}"`
 	// Mount is where the guest mounts it: a container by Proxmox, a virtual
-	// machine by its seed. A volume's is its DataVM's unless set.
-	Mount string `yaml:"mount" drift:"vm=create,ct=reboot"`
-	// Filesystem is made if there is none; ext4 unless set. Label is its label.
-	Filesystem   string `yaml:"filesystem" drift:"vm=create" enum:"ext4|xfs|btrfs"`
-	Label        string `yaml:"label" drift:"vm=create"`
-	MountOptions Words  `yaml:"options" drift:"vm=create,ct=reboot"`
-	// SecureBoot enrols the usual keys in an EFI disk.
-	SecureBoot bool `yaml:"secureBoot" drift:"create"`
+	// machine by its seed. A container's mpN must have one.
+	Mount string `yaml:"mount" drift:"vm=create,ct=reboot" form:"path" default:"the volume's" example:"/srv"`
+	// Filesystem is what a virtual machine's seed makes on the disk if it finds
+	// none.
+	Filesystem string `yaml:"filesystem" only:"vm,data" drift:"vm=create" enum:"ext4|xfs|btrfs" default:"ext4" example:"xfs"`
+	// Label is the file system's label.
+	Label string `yaml:"label" only:"vm,data" drift:"vm=create" example:"srv"`
+	// MountOptions are options of the mount.
+	MountOptions Words `yaml:"options" drift:"vm=create,ct=reboot" example:"[noatime]"`
+	// SecureBoot puts the usual keys into an EFI disk. For efidisk0.
+	SecureBoot bool `yaml:"secureBoot" only:"vm" drift:"create" default:"false" example:"true"`
 }
 
 // Limits is the most that a drive may read and write a second; 0 is no limit.
 type Limits struct {
-	Read     Rate `yaml:"read"`
-	Write    Rate `yaml:"write"`
-	ReadOps  int  `yaml:"readOps"`
-	WriteOps int  `yaml:"writeOps"`
+	// Read is the most that is read.
+	Read Rate `yaml:"read" example:"100MiB/s"`
+	// Write is the most that is written.
+	Write Rate `yaml:"write" example:"50MiB/s"`
+	// ReadOps is how often may be read.
+	ReadOps int `yaml:"readOps" form:"natural" example:"1000"`
+	// WriteOps is how often may be written.
+	WriteOps int `yaml:"writeOps" form:"natural" example:"500"`
 }
 
 // NIC is a network interface.
 type NIC struct {
-	// Network is a network of the site; the only one unless set.
-	Network string `yaml:"network" drift:"online"`
-	// Address is "dhcp" (unless set), "none" or an address with its prefix
-	// length, which the loader takes from the network or from Hostnum.
-	Address string `yaml:"address" instead:"hostnum" drift:"vm=create,ct=online"`
-	Hostnum int    `yaml:"hostnum" instead:"address" drift:"-"`
-	// Reservation is what the DHCP server will give.
-	Reservation string `yaml:"reservation" drift:"-"`
-	// Gateway is the network's on the first NIC unless set; "none".
-	Gateway string `yaml:"gateway" drift:"vm=create,ct=online"`
-	// MAC is made once and remembered unless set.
-	MAC      string `yaml:"mac" drift:"online"`
-	Model    string `yaml:"model" drift:"reboot" enum:"virtio|e1000|e1000e|rtl8139|vmxnet3"`
-	Name     string `yaml:"name" drift:"vm=create,ct=online"`
-	Firewall bool   `yaml:"firewall" drift:"online"`
-	VLAN     int    `yaml:"vlan" drift:"online"`
-	MTU      int    `yaml:"mtu" drift:"online"`
-	Rate     Rate   `yaml:"rate" drift:"online"`
-	Queues   int    `yaml:"queues" drift:"online"`
-	LinkDown bool   `yaml:"linkDown" drift:"online"`
-	// State is absent for a NIC that is to be taken away; "" otherwise.
-	State string `yaml:"state" drift:"online" enum:"absent"`
-	// Address6 is "dhcp", "auto" (router advertisements) or an address with its
-	// prefix length; "" is none.
-	Address6 string `yaml:"address6" drift:"vm=create,ct=online"`
-	// Gateway6 is the network's on the first NIC with a static Address6 unless
-	// set; "none".
-	Gateway6 string `yaml:"gateway6" drift:"vm=create,ct=online"`
+	// Network is a network of the site.
+	Network string `yaml:"network" drift:"online" default:"the site's only one" example:"lan"`
+	// Address is dhcp, none, or an IPv4 address, whose prefix length follows from
+	// the network's subnet unless it is given. A virtual machine without
+	// cloudInit can't be told: its address is known then, not set.
+	Address string `yaml:"address" instead:"hostnum" drift:"vm=create,ct=online" default:"dhcp" example:"10.1.1.4"`
+	// Hostnum is the address as its place in the network's subnet: 4 is subnet + 4.
+	// It stands instead of address.
+	Hostnum int `yaml:"hostnum" instead:"address" drift:"-" form:"positive" example:"4"`
+	// Reservation is, with dhcp, the address that the DHCP server will give. Plans
+	// of VMIDs, routes and the check for doubles go by it.
+	Reservation string `yaml:"reservation" drift:"-" form:"ip" example:"10.1.1.22"`
+	// Gateway is the IPv4 gateway, or none.
+	Gateway string `yaml:"gateway" drift:"vm=create,ct=online" default:"the network's, on the first NIC" example:"10.1.1.1"`
+	// MAC is the NIC's hardware address.
+	MAC string `yaml:"mac" drift:"online" form:"mac" default:"made once and kept" example:"\"bc:24:11:00:00:01\""`
+	// Model is the hardware that a virtual machine sees.
+	Model string `yaml:"model" only:"vm" drift:"reboot" enum:"virtio|e1000|e1000e|rtl8139|vmxnet3" default:"virtio at creation" example:"virtio"`
+	// Name is the interface's name in the guest. A virtual machine's is set by its
+	// seed.
+	Name string `yaml:"name" drift:"vm=create,ct=online" form:"interface" default:"ethN in a container, the kernel's in a VM" example:"eth0"`
+	// Firewall puts Proxmox's firewall before the NIC.
+	Firewall bool `yaml:"firewall" drift:"online" default:"the network's" example:"true"`
+	// VLAN is the tag of the NIC's traffic on the bridge.
+	VLAN int `yaml:"vlan" drift:"online" form:"vlan" default:"the network's" example:"30"`
+	// MTU is the largest packet; for a virtual machine 1 takes the bridge's.
+	MTU int `yaml:"mtu" drift:"online" form:"natural" default:"the network's" example:"1450"`
+	// Rate is the most that the NIC may send a second.
+	Rate Rate `yaml:"rate" drift:"online" example:"100MiB/s"`
+	// Queues is how many queues a virtual machine's NIC has.
+	Queues int `yaml:"queues" only:"vm" drift:"online" form:"natural" example:"4"`
+	// LinkDown pulls the plug.
+	LinkDown bool `yaml:"linkDown" drift:"online" example:"true"`
+	// State is absent for a NIC that is to be taken away. "net1: absent" is short
+	// for it.
+	State string `yaml:"state" drift:"online" enum:"absent" example:"absent"`
+	// Address6 is dhcp, auto (router advertisements), or an IPv6 address, whose
+	// prefix length follows from the network's subnet6 unless it is given.
+	Address6 string `yaml:"address6" drift:"vm=create,ct=online" example:"auto"`
+	// Gateway6 is the IPv6 gateway, or none.
+	Gateway6 string `yaml:"gateway6" drift:"vm=create,ct=online" default:"the network's, on the first NIC with a static address6" example:"\"fd00:1::1\""`
 }
 
 // Expose is a name under which an edge routes to the guest.
 type Expose struct {
-	Name string `yaml:"name"`
-	// Port is the guest's; 443 unless set.
-	Port int `yaml:"port"`
-	// Via names the edge; the only one unless set.
-	Via           string `yaml:"via"`
-	HTTP          *Later `yaml:"http" later:"the port-80 twin is not built yet: leave it out"`
+	// Name is the DNS name.
+	Name string `yaml:"name" form:"route" default:"required" example:"git.example.com"`
+	// Port is the guest's.
+	Port int `yaml:"port" form:"port" default:"443" example:"8443"`
+	// Via names the Edge.
+	Via string `yaml:"via" default:"the only one" example:"edge"`
+	// HTTP is the port of the name's twin on port 80.
+	HTTP *Later `yaml:"http" later:"the port-80 twin is not built yet: leave it out"`
+	// ProxyProtocol tells the guest who asks.
 	ProxyProtocol *Later `yaml:"proxyProtocol" later:"PROXY protocol is not built yet: leave it out"`
-	Early         *Later `yaml:"early" later:"early routes are not built yet: the route comes after the playbooks"`
+	// Early routes before the guest's playbooks have run.
+	Early *Later `yaml:"early" later:"early routes are not built yet: the route comes after the playbooks"`
 }
 
 // Ready is when a guest counts as ready. The zero value: when it runs and its
 // address is known; and when a playbook or route wants it, when its SSH port
 // or the route's port answers.
 type Ready struct {
-	// Agent waits for the guest agent, CloudInit for cloud-init to have ended.
-	Agent     bool `yaml:"agent"`
-	CloudInit bool `yaml:"cloudInit"`
-	// Port waits for a TCP port to answer; 0 is none.
-	Port int `yaml:"port"`
-	// Timeout is the site's unless set.
-	Timeout Duration `yaml:"timeout"`
+	// Agent waits for the guest agent to answer.
+	Agent bool `yaml:"agent" only:"vm" default:"false" example:"true"`
+	// CloudInit waits for cloud-init to have ended.
+	CloudInit bool `yaml:"cloudInit" only:"vm" default:"false" example:"true"`
+	// Port waits for a TCP port to answer.
+	Port int `yaml:"port" form:"port" default:"none; 22 if a playbook wants it" example:"443"`
+	// Timeout is how long is waited.
+	Timeout Duration `yaml:"timeout" default:"the site's" example:"15m"`
 }
 
 // Lifecycle is what may be done to a guest to make it what it shall be.
 type Lifecycle struct {
-	// Reboot is never (unless set: changes wait for a reboot of yours) or now.
-	Reboot string `yaml:"reboot" enum:"never|now|window"`
-	// Replace is refuse.
-	Replace string `yaml:"replace" enum:"refuse|allow"`
-	// Remove is archive (unless set) or destroy.
-	Remove string `yaml:"remove" enum:"archive|destroy|release"`
-	// Stop is graceful (unless set) or force, where a guest that does not shut
-	// down in time is stopped.
-	Stop     string `yaml:"stop" enum:"graceful|force"`
+	// Reboot is never (what needs a reboot waits for one of yours) or now.
+	Reboot string `yaml:"reboot" enum:"never|now|window" default:"never" example:"now"`
+	// Replace is refuse: nothing here makes a guest anew.
+	Replace string `yaml:"replace" enum:"refuse|allow" default:"refuse" example:"refuse"`
+	// Remove is what becomes of a guest that is gone from Git: archive (stopped
+	// and kept for the fleet's archiveFor), destroy, or release (left as it is,
+	// and no longer ours).
+	Remove string `yaml:"remove" enum:"archive|destroy|release" default:"archive" example:"destroy"`
+	// Stop is graceful, or force, where a guest that does not shut down in time is
+	// stopped.
+	Stop string `yaml:"stop" enum:"graceful|force" default:"graceful" example:"force"`
+	// Snapshot takes one before a change.
 	Snapshot *Later `yaml:"snapshot" later:"snapshots are not built yet: leave it out"`
 }

@@ -50,8 +50,12 @@ func (k *kind) guest() bool { return k.short == KindVM || k.short == KindContain
 
 // profileSpec holds the words of a Profile that are not its guests'.
 type profileSpec struct {
-	Name        string `yaml:"name"`
-	Description string `yaml:"description"`
-	Uses        List   `yaml:"uses"`
-	For         string `yaml:"for" enum:"VM|Container"`
+	// Name is what uses says.
+	Name string `yaml:"name" default:"required" example:"base"`
+	// Description is for people.
+	Description string `yaml:"description" example:"what every guest has"`
+	// Uses are Profiles laid below this one, in their order.
+	Uses List `yaml:"uses" example:"[base]"`
+	// For is the one kind that the profile is for.
+	For string `yaml:"for" enum:"VM|Container" default:"both" example:"VM"`
 }

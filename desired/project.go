@@ -3,11 +3,15 @@ package desired
 // projectSpec holds the words of a Project that are not its guests'. Any field
 // of a guest may stand beside them, for all of the project's guests.
 type projectSpec struct {
-	Name        string `yaml:"name"`
-	Description string `yaml:"description"`
-	// Guests are the project's guests, by name, each with its kind; Environments
-	// are what they are multiplied by, each with fields over those of all guests
-	// and, under guests, over those of one.
-	Guests       map[string]any `yaml:"guests"`
-	Environments map[string]any `yaml:"environments"`
+	// Name is the project's name; each guest's project is set to it.
+	Name string `yaml:"name" default:"required" example:"shop"`
+	// Description is for people.
+	Description string `yaml:"description" example:"the web shop"`
+	// Guests are the project's guests, by name, each with its kind and any of that
+	// kind's fields. A guest is called {project}-{env}-{guest} unless its name
+	// says otherwise; null leaves out one that a lower layer gave.
+	Guests map[string]any `yaml:"guests" keys:"name" default:"required" example:"{app: {kind: Container, memory: 1GiB}}"`
+	// Environments are what the guests are multiplied by, each with any field of a
+	// guest, for all guests in it, and under guests for one of them.
+	Environments map[string]any `yaml:"environments" keys:"name" default:"required" example:"{dev: {}, prod: {guests: {app: {memory: 4GiB}}}}"`
 }

@@ -3,18 +3,24 @@ package desired
 // Secret is the document of kind Secret: where a secret is, never what. Exactly
 // one of its places is set.
 type Secret struct {
-	Name        string `yaml:"name"`
-	Description string `yaml:"description"`
+	// Name is what {secret: NAME} says.
+	Name string `yaml:"name" default:"required" example:"apps"`
+	// Description is for people.
+	Description string `yaml:"description" example:"the token of the backup server"`
 	// File is a path on the agent's host, readable by the agent alone.
-	File string `yaml:"file"`
+	File string `yaml:"file" form:"path" example:"/etc/berth/apps"`
 	// Credential is a systemd credential of the agent's service.
-	Credential string `yaml:"credential"`
+	Credential string `yaml:"credential" example:"apps"`
 	// Env is a variable of the agent's environment.
-	Env string `yaml:"env"`
+	Env string `yaml:"env" example:"APPS_TOKEN"`
 
-	Age      *Later `yaml:"age" later:"age files are not decrypted yet: put the secret into a file or a systemd credential on the agent's host"`
-	SOPS     *Later `yaml:"sops" later:"sops files are not decrypted yet: put the secret into a file or a systemd credential on the agent's host"`
-	Vault    *Later `yaml:"vault" later:"vault files are not decrypted yet: put the secret into a file or a systemd credential on the agent's host"`
+	// Age is an encrypted file in the repository.
+	Age *Later `yaml:"age" later:"age files are not decrypted yet: put the secret into a file or a systemd credential on the agent's host"`
+	// SOPS is an encrypted file in the repository.
+	SOPS *Later `yaml:"sops" later:"sops files are not decrypted yet: put the secret into a file or a systemd credential on the agent's host"`
+	// Vault is an encrypted file of Ansible's in the repository.
+	Vault *Later `yaml:"vault" later:"vault files are not decrypted yet: put the secret into a file or a systemd credential on the agent's host"`
+	// Generate makes one.
 	Generate *Later `yaml:"generate" later:"secrets are not generated yet: make one with openssl rand -hex 16 and put it into a file or a systemd credential on the agent's host"`
 	Source   Source `yaml:"-"`
 }

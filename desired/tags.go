@@ -21,8 +21,21 @@ package desired
 //	                 the word of the same map that this one takes the place of
 //	                 when a higher layer writes it
 //	enum:"a|b"       the words allowed
+//	default:"7d"     what holds unless it is written, for people; "required" where
+//	                 nothing does; without, the field is unset: not sent to
+//	                 Proxmox and not compared
+//	example:"2GiB"   a value as a manifest writes it; it loads
+//	only:"vm,data"   the kinds of guest that have the field; all unless set
+//	form:"mac"       how a text, or each item of a list of texts, is written, and
+//	keys:"slot"      how a map's keys are, for the schema that editors read; the
+//	                 loader has checks of its own, which say what to do
 //	later:"reason"   the language has it, this version can't do it: an error
 //	                 that says so and what to do instead
+//
+// REFERENCE.md and schema.json are made from these tags and from the comments
+// of the fields, which are therefore written for operators. A comment begins
+// with the field's name; that of other fields is the manifest's word.
+// After a change: go test ./desired -run 'TestReference|TestSchema' -update.
 
 // Effect is what it costs to make a difference good.
 type Effect string

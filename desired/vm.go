@@ -4,29 +4,40 @@ import "strings"
 
 // VM is the document of kind VM: a virtual machine.
 type VM struct {
-	Guest  `yaml:",inline"`
-	CPU    CPU    `yaml:"cpu" short:"cores" drift:"reboot" priv:"VM.Config.CPU"`
-	Memory Memory `yaml:"memory" short:"size" drift:"reboot" priv:"VM.Config.Memory"`
-	Agent  Agent  `yaml:"agent" short:"enabled" drift:"reboot" priv:"VM.Config.Options"`
+	Guest `yaml:",inline"`
+	// CPU is the processors; a number is that of the cores.
+	CPU CPU `yaml:"cpu" short:"cores" drift:"reboot" priv:"VM.Config.CPU" example:"2"`
+	// Memory is the memory; a size alone is its size.
+	Memory Memory `yaml:"memory" short:"size" drift:"reboot" priv:"VM.Config.Memory" example:"2GiB"`
+	// Agent is the QEMU guest agent's channel; true opens it.
+	Agent Agent `yaml:"agent" short:"enabled" drift:"reboot" priv:"VM.Config.Options" example:"true"`
 
-	// Proxmox's own words, one to one.
-	BIOS     string `yaml:"bios" drift:"reboot" enum:"seabios|ovmf" priv:"VM.Config.Options"`
-	Machine  string `yaml:"machine" drift:"reboot" priv:"VM.Config.HWType"`
-	SCSIHW   string `yaml:"scsihw" drift:"reboot" enum:"lsi|lsi53c810|virtio-scsi-pci|virtio-scsi-single|megasas|pvscsi" priv:"VM.Config.HWType"`
-	OSType   string `yaml:"ostype" drift:"reboot" enum:"other|wxp|w2k|w2k3|w2k8|wvista|win7|win8|win10|win11|l24|l26|solaris" priv:"VM.Config.Options"`
-	VGA      string `yaml:"vga" drift:"reboot" priv:"VM.Config.HWType"`
-	Serial0  string `yaml:"serial0" drift:"reboot" enum:"socket" priv:"VM.Config.HWType"`
-	Tablet   bool   `yaml:"tablet" drift:"reboot" priv:"VM.Config.Options"`
-	Keyboard string `yaml:"keyboard" drift:"reboot" priv:"VM.Config.Options"`
-	Hotplug  string `yaml:"hotplug" drift:"online" priv:"VM.Config.Options"`
-	// Boot is the order of devices; at creation the disk with an image, else
-	// all drives, then NICs.
-	Boot List `yaml:"boot" list:"replace" drift:"reboot" priv:"VM.Config.Options"`
+	// BIOS is the firmware: ovmf for UEFI, which wants an efidisk0.
+	BIOS string `yaml:"bios" drift:"reboot" enum:"seabios|ovmf" priv:"VM.Config.Options" example:"seabios"`
+	// Machine is QEMU's machine type.
+	Machine string `yaml:"machine" drift:"reboot" priv:"VM.Config.HWType" example:"q35"`
+	// SCSIHW is the SCSI controller.
+	SCSIHW string `yaml:"scsihw" drift:"reboot" enum:"lsi|lsi53c810|virtio-scsi-pci|virtio-scsi-single|megasas|pvscsi" priv:"VM.Config.HWType" default:"virtio-scsi-single at creation" example:"virtio-scsi-single"`
+	// OSType is what Proxmox tunes the machine for.
+	OSType string `yaml:"ostype" drift:"reboot" enum:"other|wxp|w2k|w2k3|w2k8|wvista|win7|win8|win10|win11|l24|l26|solaris" priv:"VM.Config.Options" default:"l26 at creation" example:"l26"`
+	// VGA is the display, in Proxmox's words; serial0 is a text console.
+	VGA string `yaml:"vga" drift:"reboot" priv:"VM.Config.HWType" example:"serial0"`
+	// Serial0 is the first serial port. A socket is all that a token may ask.
+	Serial0 string `yaml:"serial0" drift:"reboot" enum:"socket" priv:"VM.Config.HWType" example:"socket"`
+	// Tablet shows the mouse as a tablet.
+	Tablet bool `yaml:"tablet" drift:"reboot" priv:"VM.Config.Options" example:"false"`
+	// Keyboard is the layout of the console's keyboard.
+	Keyboard string `yaml:"keyboard" drift:"reboot" priv:"VM.Config.Options" example:"de"`
+	// Hotplug is what may be plugged while the machine runs, in Proxmox's words.
+	Hotplug string `yaml:"hotplug" drift:"online" priv:"VM.Config.Options" example:"\"disk,network\""`
+	// Boot is the order in which devices are booted from.
+	Boot List `yaml:"boot" list:"replace" drift:"reboot" priv:"VM.Config.Options" form:"device" default:"at creation the disk with an image, else all drives, then NICs" example:"[scsi0, net0]"`
 
-	CloudInit *CloudInit `yaml:"cloudInit"`
+	// CloudInit is what cloud-init does at the first boot.
+	CloudInit *CloudInit `yaml:"cloudInit" example:"{users: [anna], packages: [git]}"`
 	// Seed is the digest of what CloudInit asks for; "" without one. An edit
 	// applies at re-creation.
-	Seed string `yaml:"-" path:"cloudInit" drift:"create"`
+	Seed string `yaml:"-" path:"cloudInit" drift:"create" priv:"VM.Config.Disk"`
 }
 
 // effectOf tells that Proxmox's own cloud-init drive, unlike a seed, follows the
@@ -47,61 +58,81 @@ func (v *VM) effectOf(path Path, declared Effect) Effect {
 
 // CPU is a virtual machine's or a container's processors.
 type CPU struct {
-	Cores   int    `yaml:"cores"`
-	Sockets int    `yaml:"sockets"`
-	Type    string `yaml:"type"`
-	// Units is the weight against other guests, Limit the most CPUs used.
-	Units int     `yaml:"units" drift:"online"`
-	Limit float64 `yaml:"limit" drift:"online"`
-	NUMA  bool    `yaml:"numa"`
-	// Flags are added to the type or, with a "-", taken from it: "+aes".
-	Flags Words `yaml:"flags"`
+	// Cores is how many cores a socket has, or a container sees.
+	Cores int `yaml:"cores" form:"positive" example:"2"`
+	// Sockets is how many sockets a virtual machine has.
+	Sockets int `yaml:"sockets" only:"vm" form:"positive" example:"1"`
+	// Type is the processor that a virtual machine sees.
+	Type string `yaml:"type" only:"vm" example:"x86-64-v2-AES"`
+	// Units is the weight against other guests.
+	Units int `yaml:"units" drift:"online" form:"natural" example:"200"`
+	// Limit is the most processors' worth of time that is used.
+	Limit float64 `yaml:"limit" drift:"online" example:"1.5"`
+	// NUMA shows a virtual machine which memory is near which socket.
+	NUMA bool `yaml:"numa" only:"vm" example:"true"`
+	// Flags are added to the type or, with a "-", taken from it.
+	Flags Words `yaml:"flags" only:"vm" example:"[+aes]"`
 }
 
 // Memory is a virtual machine's memory.
 type Memory struct {
-	Size Size `yaml:"size"`
+	// Size is how much it has, in whole MiB.
+	Size Size `yaml:"size" example:"2GiB"`
 	// Min is what ballooning may go down to.
-	Min Size `yaml:"min"`
+	Min Size `yaml:"min" example:"1GiB"`
 	// Balloon false takes the balloon device away.
-	Balloon bool `yaml:"balloon"`
+	Balloon bool `yaml:"balloon" example:"false"`
 }
 
 // Agent is the QEMU guest agent's channel.
 type Agent struct {
-	Enabled bool   `yaml:"enabled"`
-	FSTrim  bool   `yaml:"fstrim"`
-	Type    string `yaml:"type" enum:"virtio|isa"`
+	// Enabled opens the channel.
+	Enabled bool `yaml:"enabled" example:"true"`
+	// FSTrim lets the guest give back what is free after a disk was moved.
+	FSTrim bool `yaml:"fstrim" example:"true"`
+	// Type is the channel's hardware.
+	Type string `yaml:"type" enum:"virtio|isa" example:"virtio"`
 }
 
 // CloudInit is what a virtual machine's seed asks of cloud-init at first boot.
 type CloudInit struct {
-	Users    []CloudUser          `yaml:"users"`
-	Packages Words                `yaml:"packages"`
-	Upgrade  bool                 `yaml:"upgrade"`
-	Apt      map[string]AptSource `yaml:"apt"`
-	Files    map[string]SeedFile  `yaml:"files"`
+	// Users are Users of the fleet, or the image's own user with keys.
+	Users []CloudUser `yaml:"users" example:"[anna, {name: debian, keys: [anna]}]"`
+	// Packages are installed.
+	Packages Words `yaml:"packages" example:"[git, qemu-guest-agent]"`
+	// Upgrade brings all packages up to date.
+	Upgrade bool `yaml:"upgrade" default:"false" example:"true"`
+	// Apt are files of apt's sources, by file name.
+	Apt map[string]AptSource `yaml:"apt" keys:"apt" example:"{example.list: {source: \"deb https://apt.example.net stable main\"}}"`
+	// Files are written, by path.
+	Files map[string]SeedFile `yaml:"files" keys:"path" example:"{/etc/motd: {content: hello}}"`
 	// Run holds shell lines, and argument lists, in order of the layers.
-	Run []Command `yaml:"run"`
-	// CACerts are PEM files in the repository; the loader reads them.
-	CACerts List `yaml:"caCerts"`
+	Run []Command `yaml:"run" example:"[\"systemctl enable x\", [touch, /a b]]"`
+	// CACerts are PEM files of certificates, from the manifest's directory.
+	CACerts List `yaml:"caCerts" example:"[certs/lab.crt]"`
 	CAPEMs  List `yaml:"-"`
-	// Raw is user-data verbatim.
-	Raw    map[string]any `yaml:"raw"`
-	Reboot bool           `yaml:"reboot"`
-	// Slot is where the seed disk goes; scsi30 unless set.
-	Slot     string `yaml:"slot"`
-	OnChange string `yaml:"onChange" enum:"keep"`
+	// Raw is user-data verbatim, for what cloud-init has and the language has not.
+	Raw map[string]any `yaml:"raw" example:"{locale: de_DE.UTF-8}"`
+	// Reboot restarts the guest once, last.
+	Reboot bool `yaml:"reboot" default:"false" example:"true"`
+	// Slot is where the seed disk goes.
+	Slot string `yaml:"slot" form:"device" default:"scsi30" example:"scsi29"`
+	// OnChange is keep: an edited seed is a note, and applies when the guest is
+	// made anew.
+	OnChange string `yaml:"onChange" enum:"keep" default:"keep" example:"keep"`
 	// Native takes Proxmox's own cloud-init drive instead of a seed: then only one
 	// user, its keys, addresses and name servers can be asked. The choice is
 	// settled when the guest is made.
-	Native bool `yaml:"native"`
+	Native bool `yaml:"native" default:"false" example:"true"`
 }
 
 // CloudUser is a User of the fleet, or the image's own user with keys.
 type CloudUser struct {
-	Name string `yaml:"name"`
-	Keys List   `yaml:"keys"`
+	// Name is a User, or the login name of the image's own user.
+	Name string `yaml:"name" default:"required" example:"debian"`
+	// Keys are public keys, or Users whose keys are meant, for the image's own
+	// user.
+	Keys List `yaml:"keys" example:"[anna]"`
 	// User is the User document meant; nil for the image's own user, whose Keys
 	// the loader has resolved.
 	User *User `yaml:"-"`
@@ -109,22 +140,30 @@ type CloudUser struct {
 
 // AptSource is one file of apt's sources.
 type AptSource struct {
-	Source string `yaml:"source"`
-	KeyID  string `yaml:"keyid"`
-	Key    string `yaml:"key" instead:"from"`
-	// From is a key file in the repository, read into Key.
-	From string `yaml:"from" instead:"key"`
+	// Source is the line; $RELEASE and $KEY_FILE are put in.
+	Source string `yaml:"source" default:"required" example:"\"deb https://apt.example.net stable main\""`
+	// KeyID is the fingerprint of the key that signs, fetched from a key server.
+	KeyID string `yaml:"keyid" example:"9DC858229FC7DD38854AE2D88D81803C0EBFCD88"`
+	// Key is the public key itself.
+	Key string `yaml:"key" instead:"from" example:"\"-----BEGIN PGP PUBLIC KEY BLOCK-----\""`
+	// From is a file with the key, from the manifest's directory.
+	From string `yaml:"from" instead:"key" example:"keys/example.asc"`
 }
 
 // SeedFile is a file that cloud-init writes.
 type SeedFile struct {
-	Content string `yaml:"content" instead:"from"`
-	// From is a file in the repository, read into Content.
-	From   string `yaml:"from" instead:"content"`
-	Mode   string `yaml:"mode"`
-	Owner  string `yaml:"owner"`
-	Append bool   `yaml:"append"`
-	Defer  bool   `yaml:"defer"`
+	// Content is what is in it.
+	Content string `yaml:"content" instead:"from" example:"hello"`
+	// From is a file with the content, from the manifest's directory.
+	From string `yaml:"from" instead:"content" example:"files/motd"`
+	// Mode is the file's mode.
+	Mode string `yaml:"mode" form:"mode" default:"0644" example:"0755"`
+	// Owner is its user, or user:group.
+	Owner string `yaml:"owner" form:"owner" default:"root:root" example:"root:adm"`
+	// Append adds to the file instead of writing it anew.
+	Append bool `yaml:"append" default:"false" example:"true"`
+	// Defer writes it after users and packages are there.
+	Defer bool `yaml:"defer" default:"false" example:"true"`
 }
 
 // Command is a shell line, or an argument list.
