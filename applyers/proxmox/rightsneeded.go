@@ -199,7 +199,7 @@ func looking(site *desired.Site) []right {
 	}
 	for _, store := range stores {
 		if store != "" {
-			all = append(all, right{path: "/storage/" + site.Store(store), privilege: "Datastore.Audit"})
+			all = append(all, reading(site.Store(store)))
 		}
 	}
 	return all

@@ -1,0 +1,115 @@
+package proxmox
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// Need is a privilege that the agent's token needs at a path of Proxmox's access
+// control.
+type Need struct {
+	Path, Privilege string
+	// By are the resources that it is for, sorted; none where reading the site
+	// takes it.
+	By []desired.ID
+	// Optional says what is missed without it; "" for what is needed.
+	Optional string
+}
+
+// Needs lists what it takes to look after all that a fleet puts on a site, from
+// making to destroying it, by path and privilege. Guests are named by their VMIDs:
+// /vms/101.
+func Needs(fleet *desired.Fleet, site *desired.Site) []Need {
+	l := needList{}
+	for _, r := range looking(site) {
+		l.add(r, "", "")
+	}
+	l.add(right{path: "/", privilege: "Sys.Syslog"}, "", "reports don't tell who changed a guest")
+	for _, want := range fleet.Resources {
+		if want.Site != site.Name {
+			continue
+		}
+		if image, ok := want.Spec.(*desired.ImageAt); ok {
+			for _, r := range fetching(fleet, want, image) {
+				l.add(r, want.ID, "")
+			}
+			continue
+		}
+		if !want.ID.Machine() {
+			continue
+		}
+		l.machine(&needy{fleet: fleet, site: site, want: want, vmid: fleet.Machine(want.ID).VMID})
+	}
+	slices.SortFunc(l.needs, func(a, b *Need) int {
+		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.Privilege, b.Privilege))
+	})
+	var all []Need
+	for _, n := range l.needs {
+		if !l.doubled(n) {
+			all = append(all, *n)
+		}
+	}
+	return all
+}
+
+// needList gathers needs, each once.
+type needList struct {
+	needs []*Need
+	known map[string]*Need
+	// or are the rights that do instead of one, by that one.
+	or map[string][]right
+}
+
+// doubled tells whether others that are needed anyway do instead.
+func (l *needList) doubled(n *Need) bool {
+	or := l.or[right{path: n.Path, privilege: n.Privilege}.String()]
+	return len(or) > 0 && !slices.ContainsFunc(or, func(r right) bool {
+		other := l.known[r.String()]
+		return other == nil || other.Optional != "" || len(l.or[r.String()]) > 0
+	})
+}
+
+func (l *needList) add(r right, by desired.ID, optional string) {
+	if l.known == nil {
+		l.known, l.or = make(map[string]*Need), make(map[string][]right)
+	}
+	n := l.known[r.String()]
+	if n == nil {
+		n = &Need{Path: r.path, Privilege: r.privilege, Optional: optional}
+		l.known[r.String()], l.or[r.String()] = n, r.or
+		l.needs = append(l.needs, n)
+	}
+	if optional == "" {
+		n.Optional = ""
+	}
+	if by != "" && !slices.Contains(n.By, by) {
+		n.By = append(n.By, by)
+	}
+}
+
+// machine adds what one machine takes in all its life.
+func (l *needList) machine(n *needy) {
+	steps := []drift.Step{drift.Create, drift.Archive, drift.Restore, drift.Delete}
+	if n.want.ID.Guest() {
+		steps = append(steps, drift.Start, drift.Stop)
+	}
+	if n.guest().Pin {
+		steps = append(steps, drift.Migrate)
+	}
+	for _, step := range steps {
+		for _, r := range n.step(step) {
+			l.add(r, n.want.ID, "")
+		}
+	}
+	if vm, ok := n.want.Spec.(*desired.VM); ok && vm.Agent.Enabled {
+		optional := "the addresses that DHCP gave to guests, and whether cloud-init has ended, stay unknown"
+		if vm.Ready.Agent || vm.Ready.CloudInit {
+			optional = ""
+		}
+		l.add(n.on("VM.Monitor"), n.want.ID, optional)
+	}
+}
