@@ -45,10 +45,7 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 	if w.journal, err = journal.Open(journal.Options{Dir: filepath.Join(settings.State, "journal"), Log: log}); err != nil {
 		return nil, err
 	}
-	from := settings.Repository
-	w.repository, err = checkout.Open(filepath.Join(settings.State, "clone"), checkout.Source{
-		URL: from.URL, Branch: from.Branch, Path: from.Path, TokenFile: from.Token, CAFile: from.CA, AllowRewrite: from.AllowRewrite,
-	}, log)
+	w.repository, err = checkout.Open(filepath.Join(settings.State, "clone"), source(settings, s.Env), log)
 	if err != nil {
 		return nil, errors.Join(err, w.journal.Close())
 	}

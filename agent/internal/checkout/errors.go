@@ -11,9 +11,11 @@ import (
 var (
 	// ErrUnreachable: no usable answer from the server. It may pass by itself.
 	ErrUnreachable = errors.New("cannot reach the repository")
-	// ErrAuth: the server refuses the token, or asks for one.
+	// ErrHostKey: the SSH server's host key is unknown, another than before, or of no use.
+	ErrHostKey = errors.New("cannot trust the server")
+	// ErrAuth: the server refuses the token or key, or asks for one.
 	ErrAuth = errors.New("access denied")
-	// ErrNotFound: there is no such repository, or the token may not see it.
+	// ErrNotFound: there is no such repository, or the token or key may not see it.
 	ErrNotFound = errors.New("no such repository")
 	// ErrBranch: the repository has no such branch.
 	ErrBranch = errors.New("no such branch")

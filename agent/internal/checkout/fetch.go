@@ -39,6 +39,7 @@ func (r *Repo) Fetch(ctx context.Context) (Commit, error) {
 	if err != nil {
 		return Commit{}, r.explain(err)
 	}
+	defer from.close()
 	tip, err := from.tip(ctx)
 	if err != nil {
 		return Commit{}, r.explain(err)

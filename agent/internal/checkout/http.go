@@ -6,17 +6,11 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
-	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	githttp "github.com/go-git/go-git/v5/plumbing/transport/http"
@@ -129,40 +123,21 @@ func (s *webSession) tip(ctx context.Context) (plumbing.Hash, error) {
 	s.advertised = refs
 	// go-git has replaced the path by that of the answer's URL, and left its escapes out.
 	s.endpoint.Path = (&url.URL{Path: s.endpoint.Path}).EscapedPath()
-	tip, ok := refs.References[plumbing.NewBranchReferenceName(s.source.Branch).String()]
-	if !ok {
-		names := make([]string, 0, len(refs.References))
-		for name := range refs.References {
-			names = append(names, name)
-		}
-		return plumbing.ZeroHash, noBranch(s.source, names)
-	}
-	return tip, nil
+	return branchTip(s.source, refs)
 }
 
 // pull stores a commit with all that it needs and that the haves do not bring: one request.
 func (s *webSession) pull(ctx context.Context, want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) (err error) {
-	req := packp.NewUploadPackRequestFromCapabilities(s.advertised.Capabilities)
-	if s.advertised.Capabilities.Supports(capability.NoProgress) {
-		if err := req.Capabilities.Set(capability.NoProgress); err != nil {
-			return fmt.Errorf("prepare fetch: %w", err)
-		}
+	req, err := packRequest(s.advertised, want, haves)
+	if err != nil {
+		return err
 	}
-	req.Wants = []plumbing.Hash{want}
-	req.Haves = haves
 	answer, err := s.upload.UploadPack(ctx, req)
 	if err != nil {
 		return s.explain(ctx, err)
 	}
 	defer func() { err = errors.Join(err, answer.Close()) }()
-	var pack io.Reader = answer
-	switch {
-	case req.Capabilities.Supports(capability.Sideband64k):
-		pack = sideband.NewDemuxer(sideband.Sideband64k, answer)
-	case req.Capabilities.Supports(capability.Sideband):
-		pack = sideband.NewDemuxer(sideband.Sideband, answer)
-	}
-	if err := packfile.UpdateObjectStorage(into, pack); err != nil {
+	if err := storePack(answer, req, into); err != nil {
 		if isLocal(err) {
 			return fmt.Errorf("store fetched objects: %w", err)
 		}
@@ -171,14 +146,12 @@ func (s *webSession) pull(ctx context.Context, want plumbing.Hash, haves []plumb
 	return nil
 }
 
+// close leaves the connection open for the next fetch.
+func (s *webSession) close() {}
+
 // explain puts what went wrong on the way into the words of this package.
 func (s *webSession) explain(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		// The caller has ended it, which says nothing of the server; or maxFetch has passed.
-		ended := ctx.Err()
-		if errors.Is(context.Cause(ctx), ErrUnreachable) {
-			ended = context.Cause(ctx)
-		}
+	if ended := ended(ctx); ended != nil {
 		return ended
 	}
 	out := &FetchError{Source: s.source.id()}
@@ -221,23 +194,5 @@ func peel(err error) error {
 		default:
 			return err
 		}
-	}
-}
-
-func noBranch(source Source, refs []string) error {
-	var branches []string
-	for _, ref := range refs {
-		if name := plumbing.ReferenceName(ref); name.IsBranch() {
-			branches = append(branches, name.Short())
-		}
-	}
-	slices.Sort(branches)
-	detail := "it has no branches"
-	if len(branches) > 0 {
-		detail = "it has " + strings.Join(branches, ", ")
-	}
-	return &FetchError{
-		Source: source.id(), Kind: ErrBranch, Detail: printable(detail),
-		Remedy: "push the branch, or correct its name in the settings",
 	}
 }

@@ -129,6 +129,8 @@ func (s *localSession) pull(ctx context.Context, want plumbing.Hash, haves []plu
 	return s.unreadable(err)
 }
 
+func (s *localSession) close() {}
+
 // copyObjects carries a commit with all that it needs from one storage to another that has the haves.
 func copyObjects(ctx context.Context, from storer.EncodedObjectStorer, want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) error {
 	var common []plumbing.Hash

@@ -25,10 +25,11 @@ type remote interface {
 	close()
 }
 
-// session is one fetch: tip first, then pull at most once or twice.
+// session is one fetch: tip first, then pull at most once or twice, then close.
 type session interface {
 	tip(ctx context.Context) (plumbing.Hash, error)
 	pull(ctx context.Context, want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) error
+	close()
 }
 
 // Repo is a followed repository with its clone on disk. Its methods may be called
@@ -79,9 +80,12 @@ func Open(dir string, src Source, log *slog.Logger) (*Repo, error) {
 		return nil, err
 	}
 	r := &Repo{dir: dir, source: src, log: log, accepted: accepted, maxPacks: defaultMaxPacks, maxFetch: defaultMaxFetch}
-	if src.local() {
+	switch {
+	case src.local():
 		r.remote = &local{source: src}
-	} else {
+	case src.ssh():
+		r.remote = &sshRemote{source: src, log: log}
+	default:
 		r.remote = &web{source: src}
 	}
 	if src.exposesToken() {

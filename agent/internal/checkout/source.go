@@ -16,7 +16,8 @@ import (
 
 // Source says where the manifests come from.
 type Source struct {
-	// URL is a directory, a file:// URL, or an http(s) URL. It carries no credentials.
+	// URL is a directory, a file:// URL, an http(s) URL, or an SSH address: ssh://user@host:port/path
+	// or user@host:path. It carries no credentials.
 	URL string
 	// Branch is the branch that is followed. It is always named, never guessed.
 	Branch string
@@ -28,6 +29,8 @@ type Source struct {
 	TokenFile string
 	// CAFile holds PEM certificates that are trusted besides the system's; read at every fetch.
 	CAFile string
+	// SSH is how an SSH address is reached, and nil for any other.
+	SSH *SSH
 	// AllowRewrite accepts a branch whose history no longer contains the accepted commit.
 	AllowRewrite bool
 	// Timeout is how long the server may be silent; zero means a minute. A whole fetch
@@ -76,8 +79,11 @@ func (s Source) settle() (Source, error) {
 	if !fs.ValidPath(s.Path) {
 		return s, fmt.Errorf("repository path %q: it leaves the repository", s.Path)
 	}
-	if s.local() && (s.TokenFile != "" || s.CAFile != "") {
+	if (s.local() || s.ssh()) && (s.TokenFile != "" || s.CAFile != "") {
 		return s, fmt.Errorf("repository %s: a token or CA file is only for http(s) URLs; remove it", s.URL)
+	}
+	if err := s.settleSSH(); err != nil {
+		return s, fmt.Errorf("repository %s: %w", s.URL, err)
 	}
 	if s.Timeout <= 0 {
 		s.Timeout = defaultTimeout
@@ -126,7 +132,11 @@ func canonicalURL(raw string) (string, error) {
 	if !strings.Contains(raw, "://") {
 		// git@host:path is how ssh remotes are commonly written.
 		if before, _, scp := strings.Cut(raw, ":"); scp && !strings.Contains(before, "/") {
-			return "", errSSH
+			address, err := parseSCP(raw)
+			if err != nil {
+				return "", err
+			}
+			return address.String(), nil
 		}
 		abs, err := filepath.Abs(raw)
 		if err != nil {
@@ -146,9 +156,13 @@ func canonicalURL(raw string) (string, error) {
 		return fileURL(path.Clean(u.Path)), nil
 	case "http", "https":
 	case "ssh", "git+ssh", "ssh+git":
-		return "", errSSH
+		address, err := parseSSH(u)
+		if err != nil {
+			return "", err
+		}
+		return address.String(), nil
 	default:
-		return "", errors.New("repository URL: its scheme is not supported; use https://, http:// or a directory")
+		return "", errors.New("repository URL: its scheme is not supported; use https://, http://, ssh:// or a directory")
 	}
 	if u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", errors.New("repository URL: it holds a user name, password or query; remove it and put the token into a token file")
@@ -159,5 +173,3 @@ func canonicalURL(raw string) (string, error) {
 	u.Host = strings.ToLower(u.Host)
 	return u.Scheme + "://" + u.Host + strings.TrimRight(u.EscapedPath(), "/"), nil
 }
-
-var errSSH = errors.New("repository URL: ssh remotes are not supported yet; use an https:// URL with a token file, or a directory")

@@ -43,7 +43,11 @@ func readBounded(name string, limit int64, forbidden os.FileMode) (raw []byte, e
 		return nil, fmt.Errorf("%s: not a regular file", name)
 	}
 	if info.Mode().Perm()&forbidden != 0 {
-		return nil, fmt.Errorf("%s: mode %04o lets every user of this machine at it; run chmod o-rwx on it", name, info.Mode().Perm())
+		may, remedy := "lets every user of this machine at it", "o-rwx"
+		if forbidden&0o004 == 0 {
+			may, remedy = "lets every user of this machine change it", "o-w"
+		}
+		return nil, fmt.Errorf("%s: mode %04o %s; run chmod %s on it", name, info.Mode().Perm(), may, remedy)
 	}
 	raw, err = io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {

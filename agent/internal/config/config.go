@@ -22,7 +22,8 @@ import (
 // directory.
 type Settings struct {
 	Repository Repository `yaml:"repository"`
-	// State is the directory of the clone, the journal and the known hosts.
+	// State is the directory of the clone, the journal and the known hosts (see
+	// [SSH] for the repository's, which are in known_hosts).
 	State string `yaml:"state"`
 	// Socket is the Unix socket by which commands reach the running agent.
 	Socket string `yaml:"socket"`
@@ -48,6 +49,8 @@ type Repository struct {
 	// holds the authorities to judge it by.
 	Token string `yaml:"token"`
 	CA    string `yaml:"ca"`
+	// SSH is how an SSH remote is reached.
+	SSH SSH `yaml:"ssh"`
 	// AllowRewrite takes a history that no longer holds the last accepted commit.
 	AllowRewrite bool `yaml:"allowRewrite"`
 }
@@ -98,6 +101,8 @@ var variables = []struct {
 	{"BERTH_BRANCH", func(s *Settings, v string) error { s.Repository.Branch = v; return nil }},
 	{"BERTH_PATH", func(s *Settings, v string) error { s.Repository.Path = v; return nil }},
 	{"BERTH_TOKEN_FILE", func(s *Settings, v string) error { s.Repository.Token = v; return nil }},
+	{"BERTH_SSH_KEY_FILE", func(s *Settings, v string) error { s.Repository.SSH.Key = Credential{File: v}; return nil }},
+	{"BERTH_SSH_KNOWN_HOSTS", func(s *Settings, v string) error { s.Repository.SSH.KnownHosts = v; return nil }},
 	{"BERTH_STATE", func(s *Settings, v string) error { s.State = v; return nil }},
 	{"BERTH_SOCKET", func(s *Settings, v string) error { s.Socket = v; return nil }},
 	{"BERTH_POLL", func(s *Settings, v string) error { return s.Poll.UnmarshalText([]byte(v)) }},
@@ -157,8 +162,12 @@ func (s *Settings) parse(file string, text []byte) error {
 	if url := s.Repository.URL; !strings.Contains(url, ":") {
 		s.Repository.URL = within(dir, url) // A directory.
 	}
-	for _, p := range []*string{&s.State, &s.Socket, &s.Repository.Token, &s.Repository.CA} {
+	ssh := &s.Repository.SSH
+	for _, p := range []*string{&s.State, &s.Socket, &s.Repository.Token, &s.Repository.CA, &ssh.Key.File} {
 		*p = within(dir, *p)
+	}
+	if !isMode(ssh.KnownHosts) {
+		ssh.KnownHosts = within(dir, ssh.KnownHosts)
 	}
 	for name, path := range s.Secrets {
 		s.Secrets[name] = within(dir, path)
@@ -206,6 +215,9 @@ func (s *Settings) Check() error {
 		wrong = append(wrong, fmt.Errorf("there is no %s: write it, name another by --config or BERTH_CONFIG, or set BERTH_URL", Default))
 	case s.Repository.URL == "":
 		say("repository.url is missing: write where the manifests are, or set BERTH_URL")
+	}
+	if s.Repository.SSH.KnownHosts == "file" {
+		say("repository.ssh.knownHosts: file: no file of another user's is read: name one, or write strict or learn")
 	}
 	if f := s.Log.Format; f != "text" && f != "json" {
 		say("log.format: %q: write text or json", f)

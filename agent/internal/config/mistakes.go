@@ -15,7 +15,7 @@ var (
 	unknown  = regexp.MustCompile(`^field (\S+) not found in type config\.(\w+)$`)
 	unfit    = regexp.MustCompile("^cannot unmarshal \\S+(?: `(.*)`)? into (.*)$")
 	ofFields = map[string]reflect.Type{
-		"Settings": reflect.TypeFor[Settings](), "Repository": reflect.TypeFor[Repository](), "Log": reflect.TypeFor[Log](),
+		"Settings": reflect.TypeFor[Settings](), "Repository": reflect.TypeFor[Repository](), "SSH": reflect.TypeFor[SSH](), "Log": reflect.TypeFor[Log](),
 	}
 )
 

@@ -29,18 +29,35 @@ func (s *Settings) Secret(name string, environ func(string) string) ([]byte, err
 	if !ok {
 		return nil, fmt.Errorf("secret %q: neither a systemd credential nor in `secrets` of %s: add `secrets: {%s: FILE}`", name, s.where(), name)
 	}
+	value, err := readSecret(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("secret %q: there is no file %s: write it, or correct `secrets` of %s", name, file, s.where())
+	}
+	if err != nil {
+		return nil, fmt.Errorf("secret %q: %w", name, err)
+	}
+	return value, nil
+}
+
+// maxSecret bounds the file of a secret, in bytes.
+const maxSecret = 1 << 20
+
+// readSecret reads a file that other users cannot read.
+func readSecret(file string) ([]byte, error) {
 	info, err := os.Stat(file)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil, fmt.Errorf("secret %q: there is no file %s: write it, or correct `secrets` of %s", name, file, s.where())
 	case err != nil:
-		return nil, fmt.Errorf("secret %q: %w", name, err)
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: not a regular file", file)
 	case info.Mode().Perm()&0o007 != 0:
-		return nil, fmt.Errorf("secret %q: %s: mode %04o lets every user of this machine at it; run chmod o-rwx on it", name, file, info.Mode().Perm())
+		return nil, fmt.Errorf("%s: mode %04o lets every user of this machine at it; run chmod o-rwx on it", file, info.Mode().Perm())
+	case info.Size() > maxSecret:
+		return nil, fmt.Errorf("%s: larger than %d bytes, which no secret is", file, maxSecret)
 	}
 	value, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("secret %q: %w", name, err)
+		return nil, err
 	}
 	return trim(value), nil
 }

@@ -82,7 +82,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			http.Error(w, "only smart HTTP is served here", http.StatusForbidden)
 			return
 		}
-		answer, err := s.advertise(service)
+		answer, err := s.advertise(service, []byte("# service="+service), pktline.Flush)
 		reply(w, "application/x-"+service+"-advertisement", answer, err)
 		return
 	case r.Method == http.MethodPost && strings.HasSuffix(r.URL.Path, "/"+uploadPack):
@@ -149,12 +149,12 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 	return raw, nil
 }
 
-// advertise lists the references, HEAD first.
-func (s *Server) advertise(service string) ([]byte, error) {
+// advertise lists the references, HEAD first, after the lines that HTTP has in front.
+func (s *Server) advertise(service string, prefix ...[]byte) ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	adv := packp.NewAdvRefs()
-	adv.Prefix = [][]byte{[]byte("# service=" + service), pktline.Flush}
+	adv.Prefix = prefix
 	refs, err := s.refs()
 	if err != nil {
 		return nil, err

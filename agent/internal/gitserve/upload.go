@@ -2,7 +2,9 @@ package gitserve
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -14,6 +16,9 @@ import (
 // deltaWindow is how many objects the encoder compares each one with; git's own default.
 const deltaWindow = 10
 
+// errNothingWanted is a request without wants.
+var errNothingWanted = &badRequestError{"the request wants nothing"}
+
 // negotiation is one upload-pack request: what the client wants and has.
 type negotiation struct {
 	wants, common      []plumbing.Hash
@@ -21,19 +26,40 @@ type negotiation struct {
 	flushed, done      bool // Haves ended with a flush; the client has said "done".
 }
 
-// upload answers a fetch: acknowledgements while the client still negotiates, then the pack.
-// Protocol: gitprotocol-pack(5), gitprotocol-http(5).
-func (s *Server) upload(body []byte) ([]byte, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var out bytes.Buffer
-	pkt := pktline.NewEncoder(&out)
-	n, err := s.negotiate(body, pkt)
+// UploadPack serves one fetch over a connection that goes both ways, as over SSH: the
+// references, what the client asks for, the pack. A client that only looks sends a
+// flush or closes its end.
+func (s *Server) UploadPack(in io.Reader, out io.Writer) error {
+	answer, err := s.advertise(uploadPack)
 	if err != nil {
+		return err
+	}
+	if _, err := out.Write(answer); err != nil {
+		return fmt.Errorf("send references: %w", err)
+	}
+	err = s.converse(in, out)
+	if errors.Is(err, errNothingWanted) {
+		return nil
+	}
+	return err
+}
+
+// upload answers a fetch over HTTP: acknowledgements while the client still negotiates, then the pack.
+func (s *Server) upload(body []byte) ([]byte, error) {
+	var out bytes.Buffer
+	if err := s.converse(bytes.NewReader(body), &out); err != nil {
 		return nil, err
 	}
-	if !n.done {
-		return out.Bytes(), nil
+	return out.Bytes(), nil
+}
+
+// converse negotiates, and sends the pack once the client is done with it.
+// Protocol: gitprotocol-pack(5), gitprotocol-http(5).
+func (s *Server) converse(in io.Reader, out io.Writer) error {
+	pkt := pktline.NewEncoder(out)
+	n, err := s.negotiate(in, pkt)
+	if err != nil || !n.done {
+		return err
 	}
 	switch {
 	case len(n.common) == 0:
@@ -42,8 +68,22 @@ func (s *Server) upload(body []byte) ([]byte, error) {
 		err = pkt.Encodef("ACK %s\n", n.common[len(n.common)-1])
 	}
 	if err != nil {
-		return nil, fmt.Errorf("encode acknowledgement: %w", err)
+		return fmt.Errorf("encode acknowledgement: %w", err)
 	}
+	pack, err := s.pack(n)
+	if err != nil {
+		return err
+	}
+	if _, err := out.Write(pack); err != nil {
+		return fmt.Errorf("send pack: %w", err)
+	}
+	return nil
+}
+
+// pack is made as a whole, lest a slow client keeps the storage locked.
+func (s *Server) pack(n negotiation) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	have, err := revlist.Objects(s.store, n.common, nil)
 	if err != nil {
 		return nil, fmt.Errorf("list objects the client has: %w", err)
@@ -52,21 +92,25 @@ func (s *Server) upload(body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list objects to send: %w", err)
 	}
-	if _, err := packfile.NewEncoder(&out, s.store, !n.ofsDelta).Encode(send, deltaWindow); err != nil {
+	var pack bytes.Buffer
+	if _, err := packfile.NewEncoder(&pack, s.store, !n.ofsDelta).Encode(send, deltaWindow); err != nil {
 		return nil, fmt.Errorf("encode pack: %w", err)
 	}
-	return out.Bytes(), nil
+	return pack.Bytes(), nil
 }
 
 // negotiate reads the request's lines and writes the acknowledgements that belong between them.
-func (s *Server) negotiate(body []byte, pkt *pktline.Encoder) (negotiation, error) {
+func (s *Server) negotiate(in io.Reader, pkt *pktline.Encoder) (negotiation, error) {
 	var n negotiation
-	lines := pktline.NewScanner(bytes.NewReader(body))
+	lines := pktline.NewScanner(in)
 	for !n.done && lines.Scan() {
 		line := strings.TrimSuffix(string(lines.Bytes()), "\n")
 		verb, rest, _ := strings.Cut(line, " ")
 		switch verb {
 		case "": // A flush ends the wants, then each batch of haves.
+			if len(n.wants) == 0 {
+				return n, errNothingWanted
+			}
 			if !n.flushed {
 				n.flushed = true
 				continue
@@ -111,12 +155,14 @@ func (s *Server) negotiate(body []byte, pkt *pktline.Encoder) (negotiation, erro
 		return n, &badRequestError{fmt.Sprintf("read request: %v", err)}
 	}
 	if len(n.wants) == 0 {
-		return n, &badRequestError{"the request wants nothing"}
+		return n, errNothingWanted
 	}
 	return n, nil
 }
 
 func (s *Server) object(hash string) (plumbing.Hash, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	h := plumbing.NewHash(hash)
 	if !plumbing.IsHash(hash) || s.store.HasEncodedObject(h) != nil {
 		return plumbing.ZeroHash, &badRequestError{fmt.Sprintf("no such object: %q", hash)}
