@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"strings"
 	"testing"
+
+	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/pvesim/schemacheck"
 )
 
 // TestDemo plays the scripted round, with nginx and Ansible where they are
@@ -40,7 +43,8 @@ func TestDemoAlone(t *testing.T) {
 func playDemo(t *testing.T) string {
 	t.Helper()
 	var out, errs bytes.Buffer
-	code := run(t.Context(), streams{In: strings.NewReader(""), Out: &out, Err: &errs, Env: func(string) string { return "" }},
+	watch := func(c *pvesim.Cluster) { schemacheck.Watch(t, c) }
+	code := run(t.Context(), streams{In: strings.NewReader(""), Out: &out, Err: &errs, Env: func(string) string { return "" }, Simulated: watch},
 		[]string{"demo", "--once"})
 	if code != exitSame {
 		t.Fatalf("exit code %d\n%s%s", code, out.String(), errs.String())

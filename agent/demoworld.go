@@ -56,6 +56,9 @@ func startDemo(ctx context.Context, s streams, dir string, once bool) (*demoWorl
 		return d, err
 	}
 	d.sim.cluster.OnPower(d.boot)
+	if s.Simulated != nil {
+		s.Simulated(d.sim.cluster)
+	}
 	d.say("a simulated Proxmox cluster at %s: node proxmox-1 with %d guests that are not ours", d.sim.endpoint, len(d.sim.cluster.Guests()))
 	if d.nginx, err = startDemoNginx(ctx, filepath.Join(dir, "nginx")); err != nil {
 		return d, err

@@ -22,7 +22,7 @@ func TestScript(t *testing.T) {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
-			return newTestWorld(env)
+			return newTestWorld(t, env)
 		},
 		Cmds: testWorldCommands(),
 	})

@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"berth/applyers/proxmox/pvesim"
 )
 
 // The exit codes of every command.
@@ -30,6 +32,9 @@ type streams struct {
 	// is; 0 where that is unknown.
 	Color bool
 	Width int
+	// Simulated is told of the demo's cluster; nil tells nobody. Tests look at the
+	// requests that it gets.
+	Simulated func(*pvesim.Cluster)
 }
 
 // terminal tells whether a file is one that shows colours.

@@ -10,17 +10,20 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"berth/agent/internal/gitserve"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/pvesim/schemacheck"
 )
 
 // testWorld is what a script's agent works on: a simulated cluster and a
 // repository, both served by the test.
 type testWorld struct {
+	t       *testing.T // of all scripts: it ends after the last
 	dir     string
 	sim     *simulator
 	git     *gitserve.Server
@@ -31,8 +34,9 @@ type testWorld struct {
 
 type worldKey struct{}
 
-func newTestWorld(env *testscript.Env) error {
-	env.Values[worldKey{}] = &testWorld{dir: env.WorkDir, held: make(map[string]string)}
+func newTestWorld(t *testing.T, env *testscript.Env) error {
+	t.Helper()
+	env.Values[worldKey{}] = &testWorld{t: t, dir: env.WorkDir, held: make(map[string]string)}
 	return nil
 }
 
@@ -75,6 +79,7 @@ func (w *testWorld) cluster(ts *testscript.TestScript, _ []string) error {
 		return err
 	}
 	ts.Defer(func() { _ = w.sim.close() })
+	schemacheck.Watch(w.t, w.sim.cluster)
 	ts.Setenv("ENDPOINT", w.sim.endpoint)
 	ts.Setenv("FINGERPRINT", w.sim.fingerprint)
 	ts.Setenv("DEBIAN", pvesim.Sum("https://example.com/debian-12.tar.zst", "sha256"))

@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/pvesim/schemacheck"
 	"berth/deploy/internal/standin"
 )
 
@@ -33,6 +34,7 @@ type cluster struct {
 func newCluster(t *testing.T, network *standin.Network, o pvesim.Options) *cluster {
 	t.Helper()
 	c := &cluster{Cluster: pvesim.New(o)}
+	schemacheck.Watch(t, c.Cluster)
 	c.token = c.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
 	server := httptest.NewUnstartedServer(c)
 	_ = server.Listener.Close()

@@ -30,6 +30,9 @@ var below = []string{
 // stands below, but never the command itself.
 var insideAgent = append([]string{"agent/internal/..."}, below...)
 
+// watched are what only the tests of those import that run a whole agent.
+var watched = []string{"applyers/applyertest", "applyers/proxmox/pvesim/schemacheck"}
+
 // layout is the table of the repository's packages. Imports run one way:
 // agent → applyers/* → applyers → drift → desired, and drift/report → drift.
 // The same rules stand in .golangci.yml, where editors show them.
@@ -43,24 +46,25 @@ var layout = []row{
 	{
 		dir:     "applyers/proxmox",
 		imports: []string{"desired", "drift", "applyers", "applyers/proxmox/seed"},
-		tests:   []string{"applyers/applyertest", "applyers/proxmox/pvesim"},
+		tests:   []string{"applyers/applyertest", "applyers/proxmox/pvesim", "applyers/proxmox/pvesim/schemacheck"},
 	},
 	{dir: "applyers/proxmox/pvesim"},
+	{dir: "applyers/proxmox/pvesim/schemacheck", imports: []string{"applyers/proxmox/pvesim"}},
 	{dir: "applyers/proxmox/seed", imports: []string{"desired"}},
 	{dir: "applyers/nginx", imports: []string{"desired", "drift", "applyers"}, tests: []string{"applyers/applyertest"}},
 	{dir: "applyers/ansible", imports: []string{"desired", "drift", "applyers"}, tests: []string{"applyers/applyertest"}},
 
-	{dir: "agent", imports: insideAgent, tests: []string{"applyers/applyertest"}},
+	{dir: "agent", imports: insideAgent, tests: watched},
 	{dir: "agent/internal/config", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/checkout", imports: insideAgent, tests: []string{"applyers/applyertest"}},
-	{dir: "agent/internal/turn", imports: insideAgent, tests: []string{"applyers/applyertest"}},
+	{dir: "agent/internal/turn", imports: insideAgent, tests: watched},
 	{dir: "agent/internal/trigger", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/journal", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/gitserve", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/notify", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/web", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 
-	{dir: "deploy", tests: append([]string{"applyers/applyertest", "deploy/internal/..."}, below...)},
+	{dir: "deploy", tests: slices.Concat(watched, []string{"deploy/internal/..."}, below)},
 	{dir: "deploy/internal/standin"},
 	{dir: "deploy/internal/testsummary"},
 	{dir: "examples", tests: []string{"desired"}},
@@ -124,7 +128,7 @@ func refusal(from row, i sourceImport) string {
 	switch {
 	case under(i.Dir, "agent"):
 		return "nothing imports the agent"
-	case from.dir == "applyers/proxmox/pvesim":
+	case under(from.dir, "applyers/proxmox/pvesim"):
 		return "the simulator knows nothing of Berth, so that any client can be tried against it"
 	case (under(from.dir, "desired") || under(from.dir, "drift")) && under(i.Dir, "applyers"):
 		return "what compares never knows who applies"

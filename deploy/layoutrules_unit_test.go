@@ -47,6 +47,8 @@ func TestLayoutRules(t *testing.T) {
 		{"applyers/proxmox/pvesim/a_test.go", "applyers/proxmox", "the simulator knows nothing of Berth, so that any client can be tried against it"},
 		{"applyers/proxmox/a.go", "applyers/proxmox/pvesim", "that is for its tests alone"},
 		{"applyers/nginx/a.go", "applyers/applyertest", "that is for its tests alone"},
+		{"agent/a.go", "applyers/proxmox/pvesim/schemacheck", "that is for its tests alone"},
+		{"applyers/proxmox/pvesim/a_test.go", "applyers/proxmox/pvesim/schemacheck", "the simulator knows nothing of Berth, so that any client can be tried against it"},
 		{"agent/a.go", "deploy/internal/standin", "what surrounds the program is no part of it"},
 	} {
 		t.Run(test.file+" imports "+test.imports, func(t *testing.T) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"time"
 )
 
 var (
@@ -69,7 +68,7 @@ func (l *loader) checkFleet(it *item, spec *FleetSpec) {
 			l.wrong(it, it.at("version"), "version: there is no version %d: write %d", spec.Version, Version)
 		}
 	}
-	if _, err := time.LoadLocation(spec.Zone); !it.bad["zone"] && (err != nil || spec.Zone == "Local" || !regexpZone.MatchString(spec.Zone)) {
+	if !regexpZone.MatchString(spec.Zone) {
 		l.wrong(it, it.at("zone"), "zone: %q is no time zone: write it as in Europe/Berlin", spec.Zone)
 	}
 	if spec.Guards.Deletes < 0 {
@@ -90,13 +89,16 @@ func (l *loader) readDefaults(defaults *tree) {
 	defaults.label(layerDefaults)
 	var allowed []string
 	for _, k := range kinds() {
-		if k.layered() {
+		if k.spec != nil && k.word != "Fleet" && k.word != "Profile" {
 			allowed = append(allowed, k.word)
 		}
 	}
 	for _, e := range defaults.entries {
 		k := l.kinds[e.key]
 		switch {
+		case k != nil && k.later != "":
+			l.report(e.src, l.fleetDoc.id, "defaults."+e.key+": "+k.later)
+			continue
 		case !slices.Contains(allowed, e.key):
 			var text string
 			if near := nearest(e.key, allowed); len(near) > 0 {

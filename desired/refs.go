@@ -108,11 +108,8 @@ func withName(short []string) []string {
 func kindWord(short string) string {
 	for _, k := range kinds() {
 		if k.short == short {
-			switch k.word {
-			case "VM":
+			if k.word == "VM" {
 				return "VM"
-			case "DataVM":
-				return "data VM"
 			}
 			return strings.ToLower(k.word)
 		}

@@ -11,6 +11,7 @@ import (
 
 	"berth/applyers"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/pvesim/schemacheck"
 	"berth/desired"
 	"berth/drift"
 )
@@ -131,6 +132,7 @@ func newBench(t *testing.T, docs ...string) *bench {
 
 func benchOn(t *testing.T, sim *pvesim.Cluster, docs ...string) *bench {
 	t.Helper()
+	schemacheck.Watch(t, sim)
 	b := &bench{t: t, sim: sim}
 	b.token = sim.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
 	b.restart()

@@ -9,6 +9,7 @@ import (
 	"berth/applyers"
 	"berth/applyers/applyertest"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/pvesim/schemacheck"
 	"berth/desired"
 )
 
@@ -49,6 +50,7 @@ func TestApplyer(t *testing.T) {
 			return fleet
 		}
 		b := &bench{sim: pvesim.New(pvesim.Options{})}
+		schemacheck.Watch(tb, b.sim)
 		b.token = b.sim.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
 		k := &breaker{below: b.sim.Transport()}
 		b.over = k

@@ -23,6 +23,7 @@ import (
 	"berth/applyers/nginx"
 	"berth/applyers/proxmox"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/pvesim/schemacheck"
 	"berth/desired"
 	"berth/drift"
 	"berth/drift/report"
@@ -87,6 +88,7 @@ func scenario(t *testing.T, o pvesim.Options, test func(l *land)) {
 	})
 	synctest.Test(t, func(t *testing.T) {
 		l := &land{t: t, sim: pvesim.New(o), repo: &repository{}, edge: e, dir: t.TempDir(), now: time.Now, log: &events{}}
+		schemacheck.Watch(t, l.sim)
 		l.token = l.sim.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
 		l.write("nginx.conf", "events {}\nstream {\n    include berth/*.conf;\n}\n")
 		test(l)

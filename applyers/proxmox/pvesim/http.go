@@ -44,10 +44,14 @@ type call struct {
 	header http.Header
 	body   []byte
 	seq    int
-	fault  *faultState
-	ep     *endpoint
-	known  map[string]map[string]bool // rights that were looked up, see have
-	paths  map[string]bool
+	// What a multipart body holds: its fields, and the file.
+	sent     map[string]string
+	file     []byte
+	partsErr error
+	fault    *faultState
+	ep       *endpoint
+	known    map[string]map[string]bool // rights that were looked up, see have
+	paths    map[string]bool
 }
 
 // null is the answer of calls that have nothing to say.
@@ -211,6 +215,9 @@ func (q *call) record() {
 	form := url.Values{}
 	for k, v := range q.params {
 		form[k] = asList(v)
+	}
+	for k, v := range q.sent {
+		form.Set(k, v)
 	}
 	q.seq = len(q.requests)
 	q.requests = append(q.requests, Request{Seq: q.seq, Time: q.now(), Method: q.method, Path: q.path, Form: form})

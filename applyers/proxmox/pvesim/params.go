@@ -45,7 +45,9 @@ func (q *call) read(r *http.Request) error {
 	case int64(len(body)) > limit:
 		return &apiError{status: 501, message: "for data too large", plain: true}
 	case kind == "multipart/form-data":
-		return nil // storage/upload reads it itself
+		// What is wrong with it storage/upload tells, should it be asked.
+		q.sent, q.file, q.partsErr = q.parts()
+		return nil
 	case kind == "application/json":
 		return q.readJSON(body)
 	case kind == "application/x-www-form-urlencoded" || kind == "":

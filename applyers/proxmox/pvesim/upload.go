@@ -17,9 +17,12 @@ var uploadOrder = []string{"content", "checksum-algorithm", "checksum", "filenam
 // upload reads the parts of an upload in the order that they must have, and
 // copies the file in a task.
 func (q *call) upload() (any, error) {
-	fields, file, err := q.parts()
-	if err != nil {
-		return nil, err
+	fields, file := q.sent, q.file
+	if q.partsErr != nil {
+		return nil, q.partsErr
+	}
+	if fields == nil {
+		return nil, badParam("filename", "property is missing and it is not optional")
 	}
 	for k, v := range fields {
 		if sp, ok := uploadSchema().lookup(k); ok {
@@ -33,9 +36,6 @@ func (q *call) upload() (any, error) {
 		return nil, err
 	}
 	content := fields["content"]
-	for k, v := range fields {
-		q.requests[q.seq].Form.Set(k, v)
-	}
 	if !s.holds(content) {
 		return nil, fail("storage '%s' does not support '%s' content", s.Name, content)
 	}
