@@ -59,10 +59,11 @@ func (w *wiring) close() error {
 }
 
 // appliers makes the appliers for one turn.
-func (w *wiring) appliers(files fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
+func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
+	places := secrets{settings: w.settings, env: w.env, documents: fleet.Secrets}
 	guests := proxmox.New(proxmox.Options{
 		Token: func(_ context.Context, site *desired.Site) (string, error) {
-			token, err := w.secret(site.Token)
+			token, err := places.read(site.Token)
 			return string(token), err
 		},
 		Log: w.log, Dial: w.dial,
@@ -70,17 +71,10 @@ func (w *wiring) appliers(files fs.FS) ([]applyers.Applyer, func() map[string]in
 	playbooks, err := ansible.New(ansible.Options{
 		Memory: w.journal, State: filepath.Join(w.settings.State, "ansible"), Log: w.log,
 		Files: func(context.Context) (fs.FS, error) { return files, nil },
-		Key:   func(_ context.Context, ref desired.SecretRef) ([]byte, error) { return w.secret(ref) },
+		Key:   func(_ context.Context, ref desired.SecretRef) ([]byte, error) { return places.read(ref) },
 	})
 	if err != nil {
 		return nil, nil, err
 	}
 	return []applyers.Applyer{guests, nginx.New(nginx.Options{Log: w.log}), playbooks}, guests.TakeRequests, nil
-}
-
-func (w *wiring) secret(ref desired.SecretRef) ([]byte, error) {
-	if ref.Key != "" {
-		return nil, fmt.Errorf("secret %q: a key within a secret is not built yet: keep each in a file of its own", ref.Secret)
-	}
-	return w.settings.Secret(ref.Secret, w.env)
 }

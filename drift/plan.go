@@ -31,11 +31,17 @@ type Input struct {
 	Guards []Guard
 }
 
+// World joins what is wanted and what was observed.
+func (in *Input) World() *World {
+	w := NewWorld(in.Fleet, in.Observed.Lives)
+	w.Premises = in.Observed.Premises
+	return w
+}
+
 // Make plans the way from what is live to what is wanted, orders it, and lets
 // the guards mark what must not be done.
 func Make(in Input) (*Plan, error) {
-	w := NewWorld(in.Fleet, in.Observed.Lives)
-	w.Premises = in.Observed.Premises
+	w := in.World()
 	p := &Plan{
 		Changes: []Change{}, Commit: in.Commit, Blind: in.Observed.Blind, Foreign: in.Observed.Foreign,
 		Notes: slices.Clone(in.Observed.Notes), Counts: in.Observed.Counts,

@@ -34,7 +34,10 @@ type Settings struct {
 	// Secrets name files that hold what manifests refer to; systemd credentials
 	// of the same name come first.
 	Secrets map[string]string `yaml:"secrets"`
-	Log     Log               `yaml:"log"`
+	// SecretFiles are the directories in which the files of Secret documents may
+	// lie: who can push must not have the agent read any file of the host.
+	SecretFiles []string `yaml:"secretFiles"`
+	Log         Log      `yaml:"log"`
 	// File is where the settings were read from; "" if there was no file.
 	File string `yaml:"-"`
 }
@@ -172,6 +175,9 @@ func (s *Settings) parse(file string, text []byte) error {
 	for name, path := range s.Secrets {
 		s.Secrets[name] = within(dir, path)
 	}
+	for i, path := range s.SecretFiles {
+		s.SecretFiles[i] = within(dir, path)
+	}
 	return nil
 }
 
@@ -199,6 +205,9 @@ func (s *Settings) defaults() {
 	}
 	if s.Sweep == 0 {
 		s.Sweep = Interval(10 * time.Minute)
+	}
+	if s.SecretFiles == nil {
+		s.SecretFiles = []string{"/etc/berth/secrets"}
 	}
 }
 

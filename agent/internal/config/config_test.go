@@ -109,3 +109,58 @@ func TestSecret(t *testing.T) {
 		}
 	}
 }
+
+func TestDocumentSecrets(t *testing.T) {
+	allowed, outside := t.TempDir(), write(t, "outside", "s3cret\n", 0o600)
+	inside := filepath.Join(allowed, "pve")
+	if err := os.WriteFile(inside, []byte("s3cret\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(allowed, "open"), []byte("s3cret\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(allowed, "link")); err != nil {
+		t.Fatal(err)
+	}
+	env := func(name string) string {
+		return map[string]string{"CREDENTIALS_DIRECTORY": allowed, "BERTH_SECRET_PVE": "s3cret", "HOME": "s3cret"}[name]
+	}
+	s := &config.Settings{SecretFiles: []string{allowed}}
+	file := func(path string) func() ([]byte, error) {
+		return func() ([]byte, error) { return s.DocumentFile("x", path) }
+	}
+	credential := func(name string) func() ([]byte, error) {
+		return func() ([]byte, error) { return s.DocumentCredential("x", name, env) }
+	}
+	variable := func(name string) func() ([]byte, error) {
+		return func() ([]byte, error) { return s.DocumentEnv("x", name, env) }
+	}
+	for what, c := range map[string]struct {
+		read func() ([]byte, error)
+		want string
+	}{
+		"inside":             {file(inside), ""},
+		"outside":            {file(outside), "where manifests may point: move it there, or add its directory to `secretFiles`"},
+		"a link out":         {file(filepath.Join(allowed, "link")), "where manifests may point"},
+		"up and out":         {file(allowed + "/../" + filepath.Base(filepath.Dir(outside)) + "/outside"), "where manifests may point"},
+		"not there":          {file(filepath.Join(allowed, "none")), "there is no file"},
+		"open":               {file(filepath.Join(allowed, "open")), "chmod o-rwx"},
+		"the directory":      {file(allowed), "where manifests may point"},
+		"credential":         {credential("pve"), ""},
+		"no credential":      {credential("none"), "LoadCredential=none:FILE"},
+		"credential outside": {credential("../x"), "no plain name"},
+		"variable":           {variable("BERTH_SECRET_PVE"), ""},
+		"another variable":   {variable("HOME"), "begin with BERTH_SECRET_ only"},
+		"no variable":        {variable("BERTH_SECRET_X"), "has no BERTH_SECRET_X"},
+	} {
+		got, err := c.read()
+		switch {
+		case c.want == "" && (err != nil || string(got) != "s3cret"):
+			t.Errorf("%s: got %q, %v", what, got, err)
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%s: got %v, want %q", what, err, c.want)
+		case err != nil && strings.Contains(err.Error(), "s3cret"):
+			t.Errorf("%s: the error holds the secret: %v", what, err)
+		}
+	}
+}

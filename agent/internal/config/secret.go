@@ -62,6 +62,68 @@ func readSecret(file string) ([]byte, error) {
 	return trim(value), nil
 }
 
+// DocumentFile reads the file that a Secret document names. It must lie in one of
+// the directories of `secretFiles`, links followed. The value is never part of an
+// error.
+func (s *Settings) DocumentFile(name, file string) ([]byte, error) {
+	real, err := filepath.EvalSymlinks(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("secret %q: there is no file %s on this host: write it, or correct `file` of the Secret", name, file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("secret %q: %w", name, err)
+	}
+	for _, dir := range s.SecretFiles {
+		if resolved, err := filepath.EvalSymlinks(dir); err == nil {
+			dir = resolved
+		}
+		if rest, err := filepath.Rel(dir, real); err == nil && filepath.IsLocal(rest) && rest != "." {
+			value, err := readSecret(real)
+			if err != nil {
+				return nil, fmt.Errorf("secret %q: %w", name, err)
+			}
+			return value, nil
+		}
+	}
+	return nil, fmt.Errorf("secret %q: %s lies outside of %s, where manifests may point: move it there, or add its directory to `secretFiles` of %s",
+		name, file, strings.Join(s.SecretFiles, ", "), s.where())
+}
+
+// DocumentCredential reads the systemd credential that a Secret document names.
+func (s *Settings) DocumentCredential(name, credential string, environ func(string) string) ([]byte, error) {
+	dir := environ("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return nil, fmt.Errorf("secret %q: the agent has no systemd credentials: add LoadCredential=%s:FILE to its service", name, credential)
+	}
+	if credential == "" || credential != filepath.Base(credential) || strings.HasPrefix(credential, ".") {
+		return nil, fmt.Errorf("secret %q: credential %q is no plain name", name, credential)
+	}
+	value, err := os.ReadFile(filepath.Join(dir, credential))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("secret %q: the agent's service has no credential %q: add LoadCredential=%s:FILE to it", name, credential, credential)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("secret %q: %w", name, err)
+	}
+	return trim(value), nil
+}
+
+// secretVariables is how the variables begin that a Secret document may name.
+const secretVariables = "BERTH_SECRET_"
+
+// DocumentEnv reads the variable of the agent's environment that a Secret document
+// names: one that was meant for it.
+func (s *Settings) DocumentEnv(name, variable string, environ func(string) string) ([]byte, error) {
+	switch value := environ(variable); {
+	case !strings.HasPrefix(variable, secretVariables):
+		return nil, fmt.Errorf("secret %q: env %q: manifests may name variables that begin with %s only: rename it", name, variable, secretVariables)
+	case value == "":
+		return nil, fmt.Errorf("secret %q: the agent's environment has no %s: set it in its service", name, variable)
+	default:
+		return trim([]byte(value)), nil
+	}
+}
+
 func (s *Settings) where() string {
 	if s.File != "" {
 		return s.File

@@ -80,7 +80,7 @@ func (t *Turner) apply(ctx context.Context, rep *report.Report, src *source, kin
 		return fmt.Errorf("write the journal, nothing was done: %w", err)
 	}
 	rep.Outcomes, err = applyers.Execute(ctx, applyers.Execution{
-		Plan: rep.Plan, World: drift.NewWorld(src.fleet, input.Observed.Lives), Appliers: kinds,
+		Plan: rep.Plan, World: input.World(), Appliers: kinds,
 		Confirm:    func(ctx context.Context, c drift.Change) string { return t.confirm(ctx, src, c) },
 		Superseded: t.superseded(src),
 		Events: func(e applyers.Event) error {

@@ -9,6 +9,7 @@ import (
 	"berth/agent/internal/turn"
 	"berth/applyers"
 	"berth/applyers/proxmox/pvesim"
+	"berth/desired"
 	"berth/drift/report"
 )
 
@@ -41,7 +42,7 @@ func TestRetryAfterATurnThatFailed(t *testing.T) {
 		l.push("aaaa", ct("cache", 4002, ""))
 		l.mustRun(agent)
 		pass(11 * time.Second)
-		agent.Appliers = func(fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
+		agent.Appliers = func(*desired.Fleet, fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
 			return nil, nil, errors.New("no space left on device")
 		}
 		if _, err := agent.Run(l.t.Context(), turn.Request{Mode: report.Run}); err == nil {

@@ -21,7 +21,7 @@ import (
 // deaf makes an agent to which no guest answers.
 func (l *land) deafAgent() (*turn.Turner, func()) {
 	agent, stop := l.agent("journal")
-	agent.Appliers = func(fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
+	agent.Appliers = func(*desired.Fleet, fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
 		guests := proxmox.New(proxmox.Options{
 			Token:     func(context.Context, *desired.Site) (string, error) { return l.token, nil },
 			Transport: func(*desired.Site) (http.RoundTripper, error) { return logged{l, l.sim.Transport()}, nil },

@@ -193,7 +193,7 @@ func (l *land) agent(dir string) (t *turn.Turner, stop func()) {
 	}
 	t = &turn.Turner{
 		Repository: l.repo, Journal: j, Log: slog.New(slog.DiscardHandler), Now: l.now,
-		Appliers: func(fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
+		Appliers: func(*desired.Fleet, fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
 			guests := proxmox.New(proxmox.Options{
 				Token:     func(context.Context, *desired.Site) (string, error) { return l.token, nil },
 				Transport: func(*desired.Site) (http.RoundTripper, error) { return way, nil },

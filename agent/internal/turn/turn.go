@@ -15,6 +15,7 @@ import (
 	"berth/agent/internal/checkout"
 	"berth/agent/internal/journal"
 	"berth/applyers"
+	"berth/desired"
 	"berth/drift"
 	"berth/drift/report"
 )
@@ -28,9 +29,9 @@ type Repository interface {
 	Tree(ctx context.Context, c checkout.Commit) (fs.FS, error)
 }
 
-// Appliers makes the appliers for one turn: files is the tree of the commit
-// that is enforced. Counted tells how many requests they have made, by method.
-type Appliers func(files fs.FS) (all []applyers.Applyer, counted func() map[string]int, err error)
+// Appliers makes the appliers for one turn: fleet is what it is about, files is
+// the tree of the commit that is enforced. Counted tells how many requests they have made, by method.
+type Appliers func(fleet *desired.Fleet, files fs.FS) (all []applyers.Applyer, counted func() map[string]int, err error)
 
 // Turner makes turns, one at a time.
 type Turner struct {
@@ -105,7 +106,7 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 		t.backoff = backoff{}
 		t.tried = src.commit.Hash
 	}
-	all, counted, err := t.Appliers(src.files)
+	all, counted, err := t.Appliers(src.fleet, src.files)
 	if err != nil {
 		return nil, err
 	}

@@ -217,7 +217,7 @@ func newTurner(t *testing.T, r *repository, c *cluster) *turn.Turner {
 	})
 	return &turn.Turner{
 		Repository: r, Journal: j, Log: slog.New(slog.DiscardHandler), Now: time.Now,
-		Appliers: func(fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
+		Appliers: func(*desired.Fleet, fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
 			return []applyers.Applyer{c}, func() map[string]int { return map[string]int{"GET": 3, "POST": 1} }, nil
 		},
 	}
