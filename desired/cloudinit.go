@@ -168,6 +168,10 @@ func (l *loader) seed(g *guest) {
 	if c == nil {
 		return
 	}
+	if c.Native {
+		l.nativeDrive(g)
+		return
+	}
 	type person struct {
 		Name       string
 		Keys       List

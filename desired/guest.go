@@ -150,9 +150,9 @@ type Disk struct {
 	// AIO is how the host reads and writes for the drive.
 	AIO string `yaml:"aio" only:"vm,data" drift:"reboot" enum:"native|threads|io_uring" example:"io_uring"`
 	// Backup takes the disk into backups.
-	Backup bool `yaml:"backup" drift:"online" example:"false"`
+	Backup bool `yaml:"backup" drift:"vm=online,ct=reboot" example:"false"`
 	// Replicate takes the disk into replication jobs.
-	Replicate bool `yaml:"replicate" drift:"online" example:"false"`
+	Replicate bool `yaml:"replicate" drift:"vm=online,ct=reboot" example:"false"`
 	// Serial is the drive's serial number, at most 20 characters.
 	Serial string `yaml:"serial" only:"vm,data" drift:"reboot" form:"serial" example:"data"`
 	// ReadOnly keeps the guest from writing. For scsi, virtio and containers'

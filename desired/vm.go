@@ -38,6 +38,9 @@ type VM struct {
 	// Seed is the digest of what CloudInit asks for; "" without one. An edit
 	// applies at re-creation.
 	Seed string `yaml:"-" path:"cloudInit" drift:"create" priv:"VM.Config.Disk"`
+	// Drive is what Proxmox's own cloud-init drive says, where CloudInit is native;
+	// nil otherwise.
+	Drive *CloudDrive `yaml:"-" path:"cloudInit"`
 }
 
 // effectOf tells that Proxmox's own cloud-init drive, unlike a seed, follows the

@@ -100,6 +100,8 @@ func (j *job) step(ctx context.Context) error {
 		return j.restore(ctx)
 	case drift.Online, drift.Pending:
 		return j.change(ctx)
+	case drift.Migrate:
+		return j.migrate(ctx)
 	case drift.Reboot:
 		return j.reboot(ctx)
 	case drift.Start:
@@ -226,7 +228,7 @@ func (j *job) guest() *desired.Guest {
 }
 
 func (j *job) lines() *lines {
-	return &lines{fleet: j.Fleet, site: j.site, want: j.Want, kind: j.kind, vmid: j.vmid, plugins: j.plugins}
+	return &lines{fleet: j.Fleet, site: j.site, want: j.Want, kind: j.kind, vmid: j.vmid, node: j.node, plugins: j.plugins}
 }
 
 // setConfig writes options and takes others away, resting on the digest that was

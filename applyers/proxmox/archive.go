@@ -53,6 +53,9 @@ func (j *job) restore(ctx context.Context) error {
 	if g, fields, err = j.grow(ctx, g, fields); err != nil {
 		return err
 	}
+	if err := j.joinPool(ctx, fields); err != nil {
+		return err
+	}
 	back := *g
 	back.stamp.Archived, back.stamp.Making = time.Time{}, false
 	back.stamp.Starting = j.guest().State != desired.Stopped

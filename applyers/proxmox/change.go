@@ -27,6 +27,9 @@ func (j *job) change(ctx context.Context) error {
 	if g, fields, err = j.grow(ctx, g, fields); err != nil {
 		return err
 	}
+	if err := j.joinPool(ctx, fields); err != nil {
+		return err
+	}
 	set, err := j.optionsFor(g, fields)
 	if err != nil {
 		return err
@@ -34,7 +37,7 @@ func (j *job) change(ctx context.Context) error {
 	write, remove := compact(set, g.conf.values)
 	err = j.patient(ctx, func() error { return j.setConfig(ctx, g, write, remove) })
 	if err == nil {
-		return nil
+		return errors.Join(j.renewDrive(ctx, set), j.truth(ctx, fields))
 	}
 	return j.takeBack(ctx, write, remove, fmt.Errorf("change %s: %w", j.ID, err))
 }
@@ -50,7 +53,7 @@ func (j *job) open(g *found, fields []drift.Field) ([]drift.Field, error) {
 	var left []drift.Field
 	for _, f := range fields {
 		switch text := have[f.Path]; {
-		case f.Path == "tags" || f.Path == "state" || f.Path == removePath:
+		case f.Path == "tags" || f.Path == "state" || f.Path == "pool" || f.Path == removePath:
 			left = append(left, f)
 		case text == f.After.Text:
 		case text != f.Before.Text:
@@ -113,8 +116,22 @@ func (j *job) optionsFor(g *found, fields []drift.Field) (params, error) {
 			set["description"] = joinDescription(words, j.stampOf(g))
 		case f.Path == "startup":
 			maps.Copy(set, j.startupOptions())
-		case len(keys) == 3 && (keys[0] == "disks" || keys[0] == "networks"):
+		case f.Path == "pool":
+		case len(keys) >= 3 && optionOf(j.kind, f.Path) != keys[1]:
+			option := optionOf(j.kind, f.Path)
+			line, begun := set[option]
+			if !begun {
+				line = g.conf.values[option]
+			}
+			p := parseProps("", line)
+			ipconfigPart(&p, keys[2], j.guest().Networks[keys[1]])
+			set[option] = p.String()
+		case len(keys) >= 3 && (keys[0] == "disks" || keys[0] == "networks"):
 			slot := keys[1]
+			if keys[2] == "state" {
+				set[slot] = ""
+				continue
+			}
 			line, err := j.line(g, keys, set[slot])
 			if err != nil {
 				return nil, err
@@ -136,7 +153,7 @@ func (j *job) optionsFor(g *found, fields []drift.Field) (params, error) {
 // the MAC: a line without them would allocate a second volume, or make another
 // MAC (FACTS 4, 6).
 func (j *job) line(g *found, keys []string, begun string) (string, error) {
-	slot, word, l := keys[1], keys[2], j.lines()
+	slot, word, l := keys[1], strings.Join(keys[2:], "."), j.lines()
 	is := g.conf.values[slot]
 	guest := j.guest()
 	if begun == "" {
@@ -146,17 +163,24 @@ func (j *job) line(g *found, keys []string, begun string) (string, error) {
 	case keys[0] == "networks" && is == "":
 		return l.newNIC(slot, guest.Networks[slot])
 	case keys[0] == "networks":
-		p := parseProps("", begun)
+		p := parseNIC(j.kind, begun)
 		l.nicPart(&p, slot, word, guest.Networks[slot])
 		return p.String(), nil
 	case is == "" && j.kind == desired.KindContainer:
-		return "", &applyers.HeldError{Reason: slot + ": adding volumes to a container is not built yet"}
+		return l.newVolume(slot, guest.Disks[slot])
 	case is == "" && guest.Disks[slot].Image != "":
 		return "", &applyers.HeldError{Reason: slot + " is gone; a disk with an image is made together with its guest"}
 	case is == "":
 		return l.newDrive(slot, guest.Disks[slot])
 	}
 	p := parseProps(volumeKey(j.kind), begun)
+	if word == "iso" {
+		volume, err := l.iso(guest.Disks[slot])
+		p.set("file", volume)
+		p.set("media", "cdrom")
+		p.set("size", "")
+		return p.String(), err
+	}
 	l.drivePart(&p, slot, word, guest.Disks[slot])
 	return p.String(), nil
 }

@@ -124,9 +124,18 @@ func (j *job) newOptions(ctx context.Context) (params, error) {
 	if g.Protection {
 		options["protection"] = "1"
 	}
+	options["pool"] = g.Pool
+	for option, value := range g.Options {
+		if !rootsOption(j.kind, option, value) {
+			options[option] = value
+		}
+	}
 	maps.Copy(options, j.startupOptions())
 	l := j.lines()
 	for slot, nic := range g.Networks {
+		if nic.State != "" {
+			continue
+		}
 		if options[slot], err = l.newNIC(slot, nic); err != nil {
 			return nil, err
 		}

@@ -11,7 +11,10 @@ import (
 func (j *job) newContainer(ct *desired.Container, options params) error {
 	l := j.lines()
 	for slot, d := range ct.Disks {
-		line, err := l.newRoot(slot, d)
+		if d.Bind != "" || d.State != "" {
+			continue
+		}
+		line, err := l.newVolume(slot, d)
 		if err != nil {
 			return err
 		}

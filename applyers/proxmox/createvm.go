@@ -13,6 +13,9 @@ import (
 func (j *job) newVM(ctx context.Context, vm *desired.VM, options params, s *stamp) error {
 	l := j.lines()
 	for slot, d := range vm.Disks {
+		if d.State != "" {
+			continue
+		}
 		line, err := l.newDrive(slot, d)
 		if err != nil {
 			return err
@@ -20,7 +23,7 @@ func (j *job) newVM(ctx context.Context, vm *desired.VM, options params, s *stam
 		options[slot] = line
 	}
 	for _, path := range []desired.Path{
-		"hostname", "cpu.cores", "cpu.sockets", "cpu.type", "cpu.units", "cpu.limit", "cpu.numa", "memory.size", "memory.min", "memory.balloon", "agent",
+		"hostname", "cpu.cores", "cpu.sockets", "cpu.type", "cpu.flags", "cpu.units", "cpu.limit", "cpu.numa", "memory.size", "memory.min", "memory.balloon", "agent",
 		"bios", "machine", "vga", "serial0", "tablet", "keyboard", "hotplug", "scsihw", "ostype",
 	} {
 		if !j.setsWithin(path) && path != "hostname" {
@@ -36,7 +39,11 @@ func (j *job) newVM(ctx context.Context, vm *desired.VM, options params, s *stam
 		}
 	}
 	options["boot"] = "order=" + strings.Join(bootOrder(vm), ";")
-	if vm.CloudInit == nil {
+	switch {
+	case vm.CloudInit == nil:
+		return nil
+	case vm.CloudInit.Native:
+		j.newNative(vm, options)
 		return nil
 	}
 	s.Seed, s.Making, s.Address = shortDigest(vm.Seed), true, written(&vm.Guest)

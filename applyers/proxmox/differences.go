@@ -19,13 +19,15 @@ const destroy = "destroy"
 // restore brings an archived guest back, with all that was asked for meanwhile:
 // it is stopped, so everything can be changed.
 func (p *planner) restore() []drift.Change {
-	fields := p.judged()
+	// Where it belongs is seen to once it is back.
+	fields := slices.DeleteFunc(p.judged(), func(f drift.Field) bool { return f.Path == nodePath })
 	return p.ready([]drift.Change{p.change(drift.Restore, "back in Git", fields)}, p.runs())
 }
 
 // judged holds the fields that need a guest made anew, or that would lose data.
 func (p *planner) judged() []drift.Field {
 	fields := slices.Clone(p.fields)
+	p.settle(fields)
 	for i := range fields {
 		f := &fields[i]
 		switch {
@@ -78,13 +80,19 @@ func sizeOf(text string) desired.Size {
 // differences plans the changes of a guest in use.
 func (p *planner) differences() (all []drift.Change) {
 	var online, pending, held []drift.Field
-	var state *drift.Field
+	var cloud []drift.Field
+	var state, node *drift.Field
+	lifecycle := p.guest().Lifecycle
 	for _, f := range p.judged() {
 		switch {
 		case f.Held != "":
 			held = append(held, f)
 		case f.Path == "state":
 			state = &f
+		case f.Path == nodePath:
+			node = &f
+		case f.Effect == desired.Reboot && p.handle.running && p.handle.native && lifecycle.Reboot == "now" && cloudOption(optionOf(p.id.Kind(), f.Path)):
+			cloud = append(cloud, f)
 		case f.Effect == desired.Reboot && p.handle.running:
 			pending = append(pending, f)
 		default:
@@ -102,8 +110,7 @@ func (p *planner) differences() (all []drift.Change) {
 	if len(online) > 0 && !alone {
 		changes = append(changes, p.change(drift.Online, "", online))
 	}
-	lifecycle := p.guest().Lifecycle
-	reboot := len(pending) > 0 || len(p.handle.pending) > 0
+	reboot := len(pending) > 0 || len(cloud) > 0 || len(p.handle.pending) > 0
 	if len(pending) > 0 {
 		reason := "waits for a reboot (lifecycle.reboot: never)"
 		if lifecycle.Reboot == "now" {
@@ -114,6 +121,9 @@ func (p *planner) differences() (all []drift.Change) {
 	if alone {
 		defer func() { all = append(all, p.change(drift.Online, "", online)) }()
 	}
+	if node != nil {
+		changes = append(changes, p.pinned(*node))
+	}
 	switch {
 	case state != nil && p.runs():
 		start := p.change(drift.Start, "", []drift.Field{*state})
@@ -122,7 +132,7 @@ func (p *planner) differences() (all []drift.Change) {
 	case state != nil:
 		return append(changes, p.change(drift.Stop, "state: stopped in Git", []drift.Field{*state}))
 	case reboot && lifecycle.Reboot == "now" && p.handle.running:
-		return p.ready(append(changes, p.change(drift.Reboot, "lifecycle.reboot: now", nil)), true)
+		return p.ready(append(changes, p.change(drift.Reboot, "lifecycle.reboot: now", cloud)), true)
 	}
 	// One that has not been ready since it was made is waited for until it is.
 	return p.ready(changes, p.handle.starting && p.handle.running && p.runs())

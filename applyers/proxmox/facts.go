@@ -32,14 +32,18 @@ func (s *sweep) facts(ctx context.Context, g *found, want *desired.Resource, liv
 	}
 }
 
-// configured is the static address in a container's configuration; a virtual
-// machine's stands in its seed alone.
+// configured is the static address in a guest's configuration. A virtual machine's
+// that has no cloud-init drive of Proxmox's own stands in its seed alone.
 func configured(g *found) string {
-	if g.kind != desired.KindContainer {
+	if g.kind != desired.KindContainer && !native(g) {
 		return ""
 	}
 	for _, slot := range nicSlots(g.conf) {
-		if prefix, err := netip.ParsePrefix(parseProps("", g.conf.values[slot]).value("ip")); err == nil {
+		line := g.conf.values[slot]
+		if g.kind == desired.KindVM {
+			line = g.conf.values["ipconfig"+strings.TrimPrefix(slot, "net")]
+		}
+		if prefix, err := netip.ParsePrefix(parseProps("", line).value("ip")); err == nil {
 			return prefix.Addr().String()
 		}
 	}
@@ -71,7 +75,7 @@ func (c *cluster) asked(ctx context.Context, g *found) string {
 		return ""
 	}
 	for _, slot := range nicSlots(g.conf) {
-		p := parseProps("", g.conf.values[slot])
+		p := parseNIC(g.kind, g.conf.values[slot])
 		mac := p.value("hwaddr")
 		if g.kind == desired.KindVM {
 			_, mac = nicModel(p)

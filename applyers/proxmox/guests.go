@@ -44,6 +44,10 @@ type handle struct {
 	until time.Time
 	over  bool
 	clock string
+	// obstacles say why paths can't be changed as the manifest asks.
+	obstacles map[desired.Path]string
+	// native tells that it has Proxmox's own cloud-init drive.
+	native bool
 }
 
 // guests finds and reads the guests that are ours or in the way of ours.
@@ -207,6 +211,8 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 		kind: g.kind, site: s.site.Name, node: g.node, vmid: g.vmid, running: g.running, making: g.stamp.Making, starting: g.stamp.Starting, destroy: g.stamp.Destroy,
 		untagged: !slices.Contains(g.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name))),
 	}
+	h.native = native(g)
+	h.obstacles = s.obstaclesTo(want)
 	live := &drift.Live{
 		ID: g.stamp.ID, Site: s.site.Name, Spec: w.spec(g), Archived: !g.stamp.Archived.IsZero(),
 		Protected: flag(g.conf.values["protection"], false), Facts: make(map[string]string),

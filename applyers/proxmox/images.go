@@ -128,7 +128,7 @@ func usingNodes(fleet *desired.Fleet, r *desired.Resource, image *desired.ImageA
 			continue
 		}
 		for _, d := range g.Disks {
-			if d.Image == image.Name && g.Node != "" {
+			if (d.Image == image.Name || d.ISO == image.Name) && g.Node != "" {
 				nodes = append(nodes, g.Node)
 			}
 		}

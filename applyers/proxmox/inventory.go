@@ -19,6 +19,7 @@ type row struct {
 	template bool
 	lock     string
 	tags     []string
+	pool     string
 }
 
 // what names a guest for people: `vm 101 "web" on pve1`.
@@ -42,8 +43,8 @@ type inventory struct {
 }
 
 type resourceRow struct {
-	Type, Node, Name, Status, Tags, Storage, Plugintype, Content, Lock string
-	Vmid, Template, Shared                                             scalar
+	Type, Node, Name, Status, Tags, Storage, Plugintype, Content, Lock, Pool string
+	Vmid, Template, Shared                                                   scalar
 }
 
 // readResources reads guests and storages of the whole cluster. The status in it
@@ -65,7 +66,7 @@ func (r resourceRow) guest() *row {
 	}
 	return &row{
 		kind: kind, node: r.Node, vmid: r.Vmid.int(), name: r.Name, running: r.Status == "running",
-		template: r.Template.yes(), lock: r.Lock, tags: parseTags(r.Tags),
+		template: r.Template.yes(), lock: r.Lock, tags: parseTags(r.Tags), pool: r.Pool,
 	}
 }
 
@@ -130,6 +131,10 @@ func (c *cluster) readLists(ctx context.Context, inv *inventory) {
 				for _, r := range rows {
 					r.Type, r.Node = family, node
 					if g := r.guest(); g.vmid > 0 {
+						// Only the cluster's own list tells of pools.
+						if was := inv.rows[g.vmid]; was != nil {
+							g.pool = was.pool
+						}
 						inv.rows[g.vmid] = g
 					}
 				}

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"fmt"
 
 	"berth/desired"
@@ -13,6 +14,7 @@ type lines struct {
 	want  *desired.Resource
 	kind  string
 	vmid  int
+	node  string
 	// plugins are the kinds of the cluster's storages, as far as they are known.
 	plugins map[string]string
 }
@@ -22,19 +24,22 @@ func (l *lines) sets(path string) bool {
 	return set
 }
 
-// storeOf is the Proxmox storage that a class stands for.
-func (l *lines) storeOf(name string) string { return storeOf(l.site, name) }
+// storeOf is the Proxmox storage that a class stands for on the guest's node.
+func (l *lines) storeOf(name string) string { return storeOn(l.site, name, l.node) }
 
-func storeOf(site *desired.Site, name string) string {
-	if class, ok := site.Storage[name]; ok {
-		return class.Store
-	}
+// storeOn is the Proxmox storage that a class stands for on a node; what is no
+// class is the storage itself.
+func storeOn(site *desired.Site, name, node string) string {
 	if name == "" && len(site.Storage) == 1 {
-		for _, class := range site.Storage {
-			return class.Store
+		for only := range site.Storage {
+			name = only
 		}
 	}
-	return name
+	class, ok := site.Storage[name]
+	if !ok {
+		return name
+	}
+	return cmp.Or(class.PerNode[node], class.Store)
 }
 
 // image finds an image on the guest's site.

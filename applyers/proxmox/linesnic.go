@@ -31,8 +31,9 @@ func (l *lines) newNIC(slot string, nic desired.NIC) (string, error) {
 		p.set("name", cmp.Or(nic.Name, "eth"+strings.TrimPrefix(slot, "net")))
 		p.set("hwaddr", l.mac(slot, nic))
 		p.set("type", "veth")
-		l.nicPart(&p, slot, "address", nic)
-		l.nicPart(&p, slot, "gateway", nic)
+		for _, word := range addressWords() {
+			l.nicPart(&p, slot, word, nic)
+		}
 	} else {
 		p.set(cmp.Or(nic.Model, "virtio"), l.mac(slot, nic))
 		l.nicPart(&p, slot, "queues", nic)
@@ -86,6 +87,10 @@ func (l *lines) nicPart(p *props, slot, word string, nic desired.NIC) {
 		}
 	case "gateway":
 		p.set("gw", strings.TrimPrefix(nic.Gateway, "none"))
+	case "address6":
+		p.set("ip6", nic.Address6)
+	case "gateway6":
+		p.set("gw6", strings.TrimPrefix(nic.Gateway6, "none"))
 	case "name":
 		p.set("name", nic.Name)
 	case "mac":

@@ -105,6 +105,8 @@ type sweep struct {
 	out     drift.Observed
 	// dark are resources that are reported as unknown already.
 	dark map[desired.ID]bool
+	// noPool says of wanted pools why nothing can be put into them.
+	noPool map[string]string
 	// absent are those that are wanted and not there.
 	absent []*desired.Resource
 }
@@ -139,6 +141,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 		return blind("the cluster has no quorum", "see pvecm status on a node that runs")
 	}
 	s.readLists(ctx, &s.inv)
+	s.pools(ctx)
 	s.guests(ctx)
 	s.images(ctx)
 	s.readOnly(version.Version)

@@ -73,6 +73,10 @@ func (s *sweep) premises(ctx context.Context) {
 			p.obstacles[r.ID] = why + s.nodeFrom(r)
 			continue
 		}
+		if g := guestOf(r); g != nil && s.noPool[g.Pool] != "" {
+			p.obstacles[r.ID] = s.noPool[g.Pool]
+			continue
+		}
 		for _, n := range needs[r.ID] {
 			shelf := shelves[need{node: n.node, store: n.store}]
 			if why := s.unfit(n, shelf, lacking[n.store]); why != "" && p.obstacles[r.ID] == "" {
@@ -86,6 +90,24 @@ func (s *sweep) premises(ctx context.Context) {
 		}
 	}
 	s.out.Premises = map[string]any{s.site.Name: p}
+}
+
+// obstaclesTo say which paths of a guest that is there can't be changed as its
+// manifest asks.
+func (s *sweep) obstaclesTo(want *desired.Resource) map[desired.Path]string {
+	out := make(map[desired.Path]string)
+	if want == nil {
+		return out
+	}
+	g := guestOf(want)
+	if g == nil {
+		return out
+	}
+	out[poolPath] = s.noPool[g.Pool]
+	if g.Pin {
+		out[nodePath] = s.noWayTo(g.Node)
+	}
+	return out
 }
 
 // nodesFor are the nodes that the manifests put a resource on.
@@ -157,12 +179,12 @@ func (s *sweep) needs(r *desired.Resource) []need {
 	var all []need
 	for _, slot := range slices.Sorted(maps.Keys(g.Disks)) {
 		name := g.Disks[slot].Storage
-		if store := storeOf(s.site, name); store != "" {
+		if store := storeOn(s.site, name, node); store != "" {
 			all = append(all, need{node, store, content, s.storeFrom(name, "disk "+slot+" of "+string(r.ID), r.Source)})
 		}
 	}
-	if vm, ok := r.Spec.(*desired.VM); ok && vm.CloudInit != nil {
-		if store := seedStore(s.site); store != "" {
+	if vm, ok := r.Spec.(*desired.VM); ok && vm.CloudInit != nil && !vm.CloudInit.Native {
+		if store := seedStore(s.site, node); store != "" {
 			all = append(all, need{node, store, "import", s.storeFrom(s.site.Seeds, "seeds of site "+s.site.Name, s.site.Source)})
 		}
 	}

@@ -35,9 +35,10 @@ func (j *job) stampOf(g *found) stamp {
 	return s
 }
 
-// tags are the wanted tags and Berth's own, in order. Unmanaged tags stay.
+// tags are the wanted tags and Berth's own, in order. Unmanaged tags stay, in the
+// case that somebody gave them: on some clusters that counts (FACTS 4).
 func (j *job) tags(have []string, archived bool) []string {
-	tags := []string{fleetTag(j.Fleet.Spec.Name)}
+	tags := []string{strings.ToLower(fleetTag(j.Fleet.Spec.Name))}
 	if archived {
 		tags = append(tags, archivedTag)
 	}
@@ -49,9 +50,6 @@ func (j *job) tags(have []string, archived bool) []string {
 		if tag != archivedTag && (ownTag(tag) || !managed) {
 			tags = append(tags, tag)
 		}
-	}
-	for i := range tags {
-		tags[i] = strings.ToLower(tags[i])
 	}
 	slices.Sort(tags)
 	return slices.Compact(tags)
@@ -90,6 +88,11 @@ func (j *job) option(path desired.Path, g *found) (option, value string) {
 		return option, strings.Join(guest.DNS, " ")
 	case "searchdomain":
 		return option, strings.Join(guest.Search, " ")
+	case "hookscript":
+		return option, guest.Hookscript
+	}
+	if path.Within("options") {
+		return option, guest.Options[option]
 	}
 	switch spec := j.Want.Spec.(type) {
 	case *desired.VM:
@@ -152,7 +155,12 @@ func (j *job) vmOption(option string, vm *desired.VM, g *found) string {
 		return bit(vm.CPU.NUMA)
 	case "cpu":
 		p := parseProps("cputype", g.conf.values["cpu"])
-		p.set("cputype", vm.CPU.Type)
+		if j.sets("cpu.type") {
+			p.set("cputype", vm.CPU.Type)
+		}
+		if j.sets("cpu.flags") {
+			p.set("flags", strings.Join(signed(vm.CPU.Flags), ";"))
+		}
 		return p.String()
 	case "memory":
 		return mebibytes(vm.Memory.Size)
@@ -162,6 +170,8 @@ func (j *job) vmOption(option string, vm *desired.VM, g *found) string {
 		return j.agent(vm, g)
 	case "tablet":
 		return bit(vm.Tablet)
+	case "ciuser", "sshkeys", "ciupgrade":
+		return driveOption(option, vm.Drive)
 	case "boot":
 		return "order=" + strings.Join(vm.Boot, ";")
 	}
@@ -212,4 +222,19 @@ func compact(set params, have map[string]string) (write params, remove []string)
 		}
 	}
 	return write, remove
+}
+
+// driveOption is what Proxmox's own cloud-init drive is asked for.
+func driveOption(option string, drive *desired.CloudDrive) string {
+	switch {
+	case drive == nil:
+		return ""
+	case option == "ciuser":
+		return drive.User
+	case option == "sshkeys" && len(drive.Keys) > 0:
+		return formatKeys(drive.Keys)
+	case option == "ciupgrade":
+		return bit(drive.Upgrade)
+	}
+	return ""
 }

@@ -1,6 +1,8 @@
 package proxmox
 
 import (
+	"strings"
+
 	"berth/desired"
 )
 
@@ -19,10 +21,23 @@ func optionOf(kind string, path desired.Path) string {
 		}
 		return "hostname"
 	case "disks", "networks":
+		if _, address := addressWord(keys); address && vm {
+			return "ipconfig" + strings.TrimPrefix(keys[1], "net")
+		}
 		if len(keys) > 1 {
 			return keys[1]
 		}
 		return ""
+	case "options":
+		if len(keys) > 1 {
+			return keys[1]
+		}
+		return ""
+	case "cloudInit":
+		if len(keys) < 2 {
+			return ""
+		}
+		return map[string]string{"user": "ciuser", "keys": "sshkeys", "upgrade": "ciupgrade"}[keys[1]]
 	case "dns":
 		return "nameserver"
 	case "search":
@@ -34,7 +49,7 @@ func optionOf(kind string, path desired.Path) string {
 		switch keys[1] {
 		case "cores", "sockets", "numa":
 			return keys[1]
-		case "type":
+		case "type", "flags":
 			return "cpu"
 		case "units":
 			return "cpuunits"
@@ -47,7 +62,7 @@ func optionOf(kind string, path desired.Path) string {
 			return "balloon"
 		}
 		return "memory"
-	case "description", "startup", "tags", "protection", "swap", "features", "unprivileged",
+	case "description", "startup", "tags", "protection", "swap", "features", "unprivileged", "hookscript",
 		"bios", "machine", "scsihw", "ostype", "vga", "serial0", "tablet", "keyboard", "hotplug", "boot", "agent":
 		return keys[0]
 	}

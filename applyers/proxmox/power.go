@@ -159,6 +159,8 @@ func (j *job) reboot(ctx context.Context) error {
 		return err
 	case !running:
 		return j.start(ctx)
+	case len(j.Fields) > 0:
+		return j.renew(ctx)
 	case len(g.conf.now) == 0:
 		return nil
 	}
@@ -173,4 +175,16 @@ func (j *job) reboot(ctx context.Context) error {
 		return fmt.Errorf("reboot %s %d: %w", j.kind, j.vmid, err)
 	}
 	return nil
+}
+
+// renew lets what Proxmox's own cloud-init drive says take effect: it is written
+// while the guest is off, so that a turn that breaks off finds what is left to do.
+func (j *job) renew(ctx context.Context) error {
+	if err := j.stop(ctx); err != nil {
+		return err
+	}
+	if err := j.change(ctx); err != nil {
+		return err
+	}
+	return j.start(ctx)
 }

@@ -47,30 +47,33 @@ func (j *job) seedDrive(ctx context.Context, vm *desired.VM, options params, ins
 	return nil
 }
 
+// seedUsual is where a seed goes that the manifest names no slot for.
+const seedUsual = "scsi30"
+
 func seedSlot(vm *desired.VM) string {
 	if vm.CloudInit != nil && vm.CloudInit.Slot != "" {
 		return vm.CloudInit.Slot
 	}
-	return "scsi30"
+	return seedUsual
 }
 
 func (j *job) seedPrefix() string { return "berth-" + itoa(j.vmid) + "-" }
 
 // seedStore is where seeds are uploaded.
-func (j *job) seedStore() string { return seedStore(j.site) }
+func (j *job) seedStore() string { return seedStore(j.site, j.node) }
 
-func seedStore(site *desired.Site) string {
+func seedStore(site *desired.Site, node string) string {
 	if site.Seeds != "" {
-		return storeOf(site, site.Seeds)
+		return storeOn(site, site.Seeds, node)
 	}
-	return storeOf(site, site.Images)
+	return storeOn(site, site.Images, node)
 }
 
 // besideBoot is the storage of the disk that the guest boots from.
 func (j *job) besideBoot(vm *desired.VM) string {
 	for _, slot := range bootOrder(vm) {
 		if d, ok := vm.Disks[slot]; ok {
-			return storeOf(j.site, d.Storage)
+			return storeOn(j.site, d.Storage, j.node)
 		}
 	}
 	return j.seedStore()
@@ -84,7 +87,7 @@ func (j *job) buildSeed(vm *desired.VM, options params, instance string) ([]byte
 	}
 	for _, slot := range slices.Sorted(maps.Keys(vm.Networks)) {
 		nic := vm.Networks[slot]
-		_, mac := nicModel(parseProps("", options[slot]))
+		_, mac := nicModel(parseNIC(desired.KindVM, options[slot]))
 		address := nic.Address
 		if address == "" {
 			address = "dhcp"

@@ -49,6 +49,7 @@ func (w *wording) guest(g *found) desired.Guest {
 		State: desired.Stopped, Startup: w.startup(v["onboot"], v["startup"]),
 		Protection: flag(v["protection"], false),
 		Disks:      make(map[string]desired.Disk), Networks: make(map[string]desired.NIC),
+		Pool: g.pool, Hookscript: v["hookscript"], Options: w.verbatim(g),
 	}
 	switch {
 	case !g.stamp.Archived.IsZero():
@@ -62,10 +63,35 @@ func (w *wording) guest(g *found) desired.Guest {
 	}
 	for _, tag := range parseTags(v["tags"]) {
 		if !ownTag(tag) {
-			out.Tags = append(out.Tags, tag)
+			out.Tags = append(out.Tags, sameTag(tag, ask.Tags))
 		}
 	}
 	return out
+}
+
+// sameTag is the wanted tag that differs from this one in its case alone, which
+// only a cluster with case-sensitive tags keeps (FACTS 4).
+func sameTag(tag string, wanted []string) string {
+	for _, other := range wanted {
+		if strings.EqualFold(tag, other) {
+			return other
+		}
+	}
+	return tag
+}
+
+// absent words what shall not be there and is not.
+func (w *wording) absent(out *desired.Guest) {
+	for slot, d := range w.asked().Disks {
+		if _, there := out.Disks[slot]; !there && d.State == string(desired.Absent) {
+			out.Disks[slot] = desired.Disk{State: d.State}
+		}
+	}
+	for slot, n := range w.asked().Networks {
+		if _, there := out.Networks[slot]; !there && n.State == string(desired.Absent) {
+			out.Networks[slot] = desired.NIC{State: n.State}
+		}
+	}
 }
 
 // startup names the phase whose order and delays a guest has.
@@ -112,12 +138,13 @@ func (w *wording) spec(g *found) any {
 	guest := w.guest(g)
 	for key, value := range g.conf.values {
 		switch {
-		case diskSlot(g.kind, key, value):
+		case diskSlot(g.kind, key, value), cdromSlot(g.kind, key, value):
 			guest.Disks[key] = w.disk(key, value, g)
 		case nicSlot(key):
 			guest.Networks[key] = w.nic(key, value, g)
 		}
 	}
+	w.absent(&guest)
 	if g.kind == desired.KindContainer {
 		return w.container(guest, g)
 	}

@@ -2,7 +2,6 @@ package proxmox
 
 import (
 	"strconv"
-	"strings"
 
 	"berth/desired"
 )
@@ -11,8 +10,8 @@ import (
 func (w *wording) container(guest desired.Guest, g *found) *desired.Container {
 	v := g.conf.values
 	guest.Hostname = v["hostname"]
-	guest.DNS = strings.Fields(v["nameserver"])
-	guest.Search = strings.Fields(v["searchdomain"])
+	guest.DNS = words(v["nameserver"])
+	guest.Search = words(v["searchdomain"])
 	limit, err := strconv.ParseFloat(v["cpulimit"], 64)
 	if err != nil {
 		limit = 0

@@ -2,20 +2,22 @@ package proxmox
 
 import (
 	"maps"
+	"net/url"
+	"path"
 	"slices"
 	"strings"
 
 	"berth/desired"
 )
 
-// storage names the class whose storage it is.
-func (w *wording) storage(name, slot string) string {
+// storage names the class whose storage it is on the guest's node.
+func (w *wording) storage(name, slot, node string) string {
 	ask := w.asked().Disks[slot].Storage
-	if ask == name || w.site.Storage[ask].Store == name {
+	if ask == name || storeOn(w.site, ask, node) == name {
 		return ask
 	}
 	for _, class := range slices.Sorted(maps.Keys(w.site.Storage)) {
-		if w.site.Storage[class].Store == name {
+		if storeOn(w.site, class, node) == name {
 			return class
 		}
 	}
@@ -26,30 +28,97 @@ func (w *wording) storage(name, slot string) string {
 func (w *wording) disk(slot, text string, g *found) desired.Disk {
 	p := parseProps(volumeKey(g.kind), text)
 	volid := p.value(volumeKey(g.kind))
+	if p.value("media") == "cdrom" {
+		return desired.Disk{ISO: w.iso(volid)}
+	}
+	if g.kind == desired.KindContainer {
+		return w.volume(slot, p, g)
+	}
 	store, name, _ := strings.Cut(volid, ":")
+	ask := w.asked().Disks[slot]
 	d := desired.Disk{
-		Image: g.stamp.Images[slot], Size: parseSize(p.value("size")), Storage: w.storage(store, slot),
-		Format: "raw", ReadOnly: flag(p.value("ro"), false), Replicate: flag(p.value("replicate"), true),
+		Image: g.stamp.Images[slot], Size: parseSize(p.value("size")), Storage: w.storage(store, slot, g.node), Format: "raw",
+		ReadOnly: flag(p.value("ro"), false), Replicate: flag(p.value("replicate"), true), Backup: flag(p.value("backup"), true),
+		Discard: flag(p.value("discard"), false), SSD: flag(p.value("ssd"), false), IOThread: flag(p.value("iothread"), false),
+		Cache: p.or("cache", "none"), AIO: p.value("aio"), Serial: p.value("serial"), Limits: parseLimits(p),
 	}
 	if strings.HasSuffix(name, ".qcow2") {
 		d.Format = "qcow2"
 	}
-	if g.kind == desired.KindContainer {
-		// The root is always in a backup, other volumes if asked for.
-		d.Backup = flag(p.value("backup"), slot == rootfs)
-		return d
+	if plain, err := url.PathUnescape(d.Serial); err == nil {
+		d.Serial = plain
 	}
-	d.Backup = flag(p.value("backup"), true)
-	d.Discard = flag(p.value("discard"), false)
-	d.SSD = flag(p.value("ssd"), false)
-	d.IOThread = flag(p.value("iothread"), false)
-	d.Cache = p.or("cache", "none")
-	d.AIO = p.value("aio")
-	d.Serial = p.value("serial")
+	if firmware(slot) {
+		// Proxmox decides how large these are, and what they are kept as.
+		d.Size, d.Format = ask.Size, ask.Format
+		d.SecureBoot = flag(p.value("pre-enrolled-keys"), false)
+	}
 	return d
 }
 
-const rootfs = "rootfs"
+// volume reads a container's volume, or a directory of the node that it shows.
+func (w *wording) volume(slot string, p props, g *found) desired.Disk {
+	volid := p.value("volume")
+	d := desired.Disk{
+		ReadOnly: flag(p.value("ro"), false), Replicate: flag(p.value("replicate"), true),
+		// The root is always in a backup, other volumes if asked for.
+		Backup: flag(p.value("backup"), slot == rootfs),
+		Mount:  p.value("mp"),
+	}
+	if ask := w.asked().Disks[slot].Mount; ask != "" && path.Clean(ask) == path.Clean(d.Mount) {
+		d.Mount = ask
+	}
+	d.MountOptions = strings.FieldsFunc(p.value("mountoptions"), func(r rune) bool { return r == ';' })
+	if strings.HasPrefix(volid, "/") {
+		d.Bind = volid
+		if ask := w.asked().Disks[slot].Bind; ask != "" && path.Clean(ask) == path.Clean(volid) {
+			d.Bind = ask
+		}
+		return d
+	}
+	store, _, _ := strings.Cut(volid, ":")
+	d.Image, d.Size, d.Storage, d.Format = g.stamp.Images[slot], parseSize(p.value("size")), w.storage(store, slot, g.node), "raw"
+	return d
+}
+
+// iso names the image in a CD-ROM drive, or the volume where no manifest knows
+// it; "none" for an empty drive.
+func (w *wording) iso(volume string) string {
+	if volume == "none" || volume == "" {
+		return "none"
+	}
+	for _, r := range w.fleet.Resources {
+		if image, ok := r.Spec.(*desired.ImageAt); ok && r.Site == w.site.Name && volid(image) == volume {
+			return image.Name
+		}
+	}
+	return volume
+}
+
+// parseLimits reads what a drive may do at most. Proxmox's megabytes are of 1024
+// times 1024 bytes (qemu-server, print_drivedevice_full); bytes may stand there
+// instead.
+func parseLimits(p props) desired.Limits {
+	rate := func(word string) desired.Rate {
+		if text := p.value("mbps_" + word); text != "" {
+			return parseRate(text)
+		}
+		return desired.Rate(whole(p.value("bps_"+word), 0))
+	}
+	return desired.Limits{
+		Read: rate("rd"), Write: rate("wr"), ReadOps: whole(p.value("iops_rd"), 0), WriteOps: whole(p.value("iops_wr"), 0),
+	}
+}
+
+const (
+	rootfs = "rootfs"
+	efi    = "efidisk0"
+	tpm    = "tpmstate0"
+)
+
+// firmware tells whether a slot holds what the firmware keeps, of which Proxmox
+// itself decides the size.
+func firmware(slot string) bool { return slot == efi || slot == tpm }
 
 // volumeKey is the key that a drive's first part has by the schema.
 func volumeKey(kind string) string {
@@ -61,6 +130,23 @@ func volumeKey(kind string) string {
 
 // diskSlot tells whether a key holds a disk.
 func diskSlot(kind, key, value string) bool {
+	return driveSlot(kind, key) && (kind == desired.KindContainer || parseProps("file", value).value("media") != "cdrom")
+}
+
+// cdromSlot tells whether a key holds a CD-ROM drive that a manifest may speak
+// of: Proxmox's own cloud-init drive is none.
+func cdromSlot(kind, key, value string) bool {
+	return kind == desired.KindVM && driveSlot(kind, key) && !diskSlot(kind, key, value) && !nativeDrive(value)
+}
+
+// nativeDrive tells whether a line is Proxmox's own cloud-init drive.
+func nativeDrive(value string) bool {
+	_, name, _ := strings.Cut(parseProps("file", value).value("file"), ":")
+	return strings.Contains(name[strings.LastIndexByte(name, '/')+1:], "cloudinit")
+}
+
+// driveSlot tells whether a key is that of a drive, or of a container's volume.
+func driveSlot(kind, key string) bool {
 	stem := strings.TrimRight(key, "0123456789")
 	numbered := stem != key
 	if kind == desired.KindContainer {
@@ -68,9 +154,7 @@ func diskSlot(kind, key, value string) bool {
 	}
 	switch stem {
 	case "scsi", "virtio", "sata", "ide":
-		return numbered && parseProps("file", value).value("media") != "cdrom"
-	case "efidisk", "tpmstate":
 		return numbered
 	}
-	return false
+	return firmware(key)
 }

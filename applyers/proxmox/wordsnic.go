@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,7 +19,7 @@ func nicSlot(key string) bool {
 
 // nic reads an interface's line.
 func (w *wording) nic(slot, text string, g *found) desired.NIC {
-	p := parseProps("", text)
+	p := parseNIC(g.kind, text)
 	ask := w.asked().Networks[slot]
 	tag := whole(p.value("tag"), 0)
 	n := desired.NIC{
@@ -28,14 +29,13 @@ func (w *wording) nic(slot, text string, g *found) desired.NIC {
 	}
 	if g.kind == desired.KindContainer {
 		n.MAC, n.Name = p.value("hwaddr"), p.value("name")
-		n.Address = p.or("ip", "none")
-		if n.Address == "manual" {
-			n.Address = "none"
-		}
-		n.Gateway = p.or("gw", "none")
+		addresses(&n, p, ask)
 	} else {
 		n.Model, n.MAC = nicModel(p)
 		n.Queues = whole(p.value("queues"), 0)
+		if native(g) {
+			addresses(&n, w.ipconfig(slot, g), ask)
+		}
 	}
 	// MACs are equal in whatever case.
 	if strings.EqualFold(n.MAC, ask.MAC) {
@@ -44,15 +44,63 @@ func (w *wording) nic(slot, text string, g *found) desired.NIC {
 	return n
 }
 
-// nicModel takes model and MAC out of "virtio=BC:…", or of the long form.
+// addresses reads ip, gw, ip6 and gw6, which containers and Proxmox's own
+// cloud-init drive write alike.
+func addresses(n *desired.NIC, p props, ask desired.NIC) {
+	n.Address = sameAddress(p.or("ip", "none"), ask.Address)
+	if n.Address == "manual" {
+		n.Address = "none"
+	}
+	n.Gateway = sameAddress(p.or("gw", "none"), ask.Gateway)
+	n.Address6 = sameAddress(strings.TrimSuffix(p.value("ip6"), "manual"), ask.Address6)
+	n.Gateway6 = sameAddress(p.value("gw6"), ask.Gateway6)
+	if n.Gateway6 == "" && ask.Gateway6 == "none" {
+		n.Gateway6 = "none"
+	}
+}
+
+// sameAddress is ask where both are the same address, however it is written.
+func sameAddress(have, ask string) string {
+	if a, err := netip.ParsePrefix(have); err == nil {
+		if b, err := netip.ParsePrefix(ask); err == nil && a == b {
+			return ask
+		}
+	}
+	if a, err := netip.ParseAddr(have); err == nil {
+		if b, err := netip.ParseAddr(ask); err == nil && a == b {
+			return ask
+		}
+	}
+	return have
+}
+
+// parseNIC takes an interface's line apart. A virtual machine's model and MAC
+// become one part, "virtio=BC:…", whichever of the forms stands there (FACTS 4).
+func parseNIC(kind, text string) props {
+	if kind == desired.KindContainer {
+		return parseProps("", text)
+	}
+	p := parseProps("model", text)
+	model, mac := p.value("model"), p.value("macaddr")
+	if model != "" {
+		p.set("model", "")
+		p.set("macaddr", "")
+		p.parts = append([]prop{{model, mac}}, p.parts...)
+	}
+	p.first = ""
+	return p
+}
+
+// nicModel takes model and MAC out of "virtio=BC:…".
 func nicModel(p props) (model, mac string) {
 	for _, part := range p.parts {
 		switch part.key {
-		case "virtio", "e1000", "e1000e", "rtl8139", "vmxnet3":
+		case "bridge", "firewall", "link_down", "mtu", "queues", "rate", "tag", "trunks":
+		default:
 			return part.key, part.value
 		}
 	}
-	return p.value("model"), p.value("macaddr")
+	return "", ""
 }
 
 // network names the network of the site that bridge and VLAN make.

@@ -20,7 +20,7 @@ func (w *wording) vm(guest desired.Guest, g *found) *desired.VM {
 		}
 	}
 	guest.Hostname = v["name"]
-	agent := parseProps("enabled", v["agent"])
+	agent, cpu := parseProps("enabled", v["agent"]), parseProps("cputype", v["cpu"])
 	limit, err := strconv.ParseFloat(v["cpulimit"], 64)
 	if err != nil {
 		limit = 0
@@ -29,8 +29,8 @@ func (w *wording) vm(guest desired.Guest, g *found) *desired.VM {
 		Guest: guest,
 		CPU: desired.CPU{
 			Cores: whole(v["cores"], 1), Sockets: whole(v["sockets"], 1),
-			Type: parseProps("cputype", v["cpu"]).or("cputype", "kvm64"), Units: whole(v["cpuunits"], 100),
-			Limit: limit, NUMA: flag(v["numa"], false),
+			Type: cpu.or("cputype", "kvm64"), Units: whole(v["cpuunits"], 100),
+			Limit: limit, NUMA: flag(v["numa"], false), Flags: sameFlags(cpu.value("flags"), ask.CPU.Flags),
 		},
 		Memory: vmMemory(v),
 		Agent: desired.Agent{
@@ -47,10 +47,33 @@ func (w *wording) vm(guest desired.Guest, g *found) *desired.VM {
 	vm.VGA = sameProps("type", cmp.Or(v["vga"], "std"), ask.VGA)
 	vm.Machine = sameProps("type", cmp.Or(v["machine"], "pc"), ask.Machine)
 	vm.Hotplug = sameHotplug(v["hotplug"], ask.Hotplug)
+	w.native(vm, ask, g)
 	if order, ok := strings.CutPrefix(strings.TrimSpace(v["boot"]), "order="); ok && order != "" {
 		vm.Boot = strings.Split(order, ";")
 	}
 	return vm
+}
+
+// sameFlags are ask where both are the same set; a flag without a sign is added.
+func sameFlags(have string, ask desired.Words) desired.Words {
+	flags := desired.Words(strings.FieldsFunc(have, func(r rune) bool { return r == ';' }))
+	if signed(flags).Equal(signed(ask)) {
+		return ask
+	}
+	return flags
+}
+
+// signed writes every flag with its sign, in order.
+func signed(flags desired.Words) desired.Words {
+	out := make(desired.Words, 0, len(flags))
+	for _, f := range flags {
+		if f != "" && f[0] != '-' && f[0] != '+' {
+			f = "+" + f
+		}
+		out = append(out, f)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // vmMemory reads size and ballooning. Without a word on ballooning the device is

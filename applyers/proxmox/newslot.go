@@ -1,0 +1,133 @@
+package proxmox
+
+import (
+	"strings"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// settle puts right what fields cost, and holds those that can't be done, where
+// that depends on more than their paths.
+func (p *planner) settle(fields []drift.Field) {
+	for i := range fields {
+		f := &fields[i]
+		if p.newSlot(f.Path) {
+			f.Effect = p.plugged(f.Path.Keys()[1])
+		}
+		if f.Path == nodePath {
+			f.Held = p.stays()
+		}
+		if why := p.handle.obstacles[f.Path]; why != "" && f.Held == "" {
+			f.Held = why
+		}
+	}
+	p.rootsAlone(fields)
+}
+
+// newSlot tells whether a path leads into a drive or an interface that is not
+// there yet: all of its fields come with it, at once.
+func (p *planner) newSlot(path desired.Path) bool {
+	keys := path.Keys()
+	if len(keys) < 3 || p.have == nil {
+		return false
+	}
+	live := guestIn(p.have.Spec)
+	if live == nil {
+		return false
+	}
+	switch keys[0] {
+	case "disks":
+		_, there := live.Disks[keys[1]]
+		return !there
+	case "networks":
+		_, there := live.Networks[keys[1]]
+		return !there
+	}
+	return false
+}
+
+// plugged is what it costs to plug a new device in: only SCSI and VirtIO drives,
+// network interfaces and containers' volumes go into a guest that runs (FACTS 5).
+func (p *planner) plugged(slot string) desired.Effect {
+	if p.id.Kind() != desired.KindContainer {
+		switch strings.TrimRight(slot, "0123456789") {
+		case "ide", "sata", "efidisk", "tpmstate":
+			return desired.Reboot
+		}
+	}
+	return desired.Online
+}
+
+// rootsAlone holds what only root@pam may set. A directory of the node is held
+// with all that is said of it.
+func (p *planner) rootsAlone(fields []drift.Field) {
+	binds := make(map[string]string)
+	for i := range fields {
+		f := &fields[i]
+		why := rootOnly(p.id.Kind(), f.Path, f.After.Text)
+		if why == "" || f.Held != "" {
+			continue
+		}
+		f.Held = why + ": " + p.asRoot(f)
+		if keys := f.Path.Keys(); keys[0] == "disks" {
+			binds[keys[1]] = f.Held
+		}
+	}
+	for i := range fields {
+		f := &fields[i]
+		if keys := f.Path.Keys(); len(keys) > 2 && keys[0] == "disks" && f.Held == "" && p.guest().Disks[keys[1]].Bind != "" && p.newSlot(f.Path) {
+			f.Held = binds[keys[1]]
+		}
+	}
+}
+
+// asRoot is the command by which root sets a field.
+func (p *planner) asRoot(f *drift.Field) string {
+	tool, g := "qm", p.guest()
+	if p.id.Kind() == desired.KindContainer {
+		tool = "pct"
+	}
+	option, value := optionOf(p.id.Kind(), f.Path), f.After.Text
+	if keys := f.Path.Keys(); keys[0] == "disks" {
+		d := g.Disks[keys[1]]
+		var line props
+		line.first = "volume"
+		line.set("volume", d.Bind)
+		line.set("mp", d.Mount)
+		if d.ReadOnly {
+			line.set("ro", "1")
+		}
+		value = line.String()
+	}
+	where := ""
+	if node := p.node(); node != "" {
+		where = " on " + node
+	}
+	return "as root" + where + ": " + tool + " set " + itoa(g.VMID) + " --" + option + " " + quoted(value)
+}
+
+// node is where the guest stands, or shall stand.
+func (p *planner) node() string {
+	if p.handle.node != "" {
+		return p.handle.node
+	}
+	return p.guest().Node
+}
+
+// quoted is a word as a shell takes it.
+func quoted(text string) string {
+	plain := strings.IndexFunc(text, func(r rune) bool {
+		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/:.,=_+-@%", r)
+	}) < 0
+	if plain && text != "" {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}
+
+// guestIn is the part of a live or wanted spec that guests share; nil if it is no
+// guest's.
+func guestIn(spec any) *desired.Guest {
+	return guestOf(&desired.Resource{Spec: spec})
+}
