@@ -33,12 +33,3 @@ func (j *job) truth(ctx context.Context, fields []drift.Field) error {
 	}
 	return nil
 }
-
-// handleOf is the applyer's own part of a live guest.
-func handleOf(have *drift.Live) (*handle, bool) {
-	if have == nil {
-		return nil, false
-	}
-	h, ok := have.Handle.(*handle)
-	return h, ok
-}

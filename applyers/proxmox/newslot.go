@@ -22,7 +22,7 @@ func (p *planner) settle(fields []drift.Field) {
 			f.Held = why
 		}
 	}
-	p.rootsAlone(fields)
+	p.heldForRoot(fields)
 }
 
 // newSlot tells whether a path leads into a drive or an interface that is not
@@ -59,13 +59,13 @@ func (p *planner) plugged(slot string) desired.Effect {
 	return desired.Online
 }
 
-// rootsAlone holds what only root@pam may set. A directory of the node is held
+// heldForRoot holds what only root@pam may set. A directory of the node is held
 // with all that is said of it.
-func (p *planner) rootsAlone(fields []drift.Field) {
+func (p *planner) heldForRoot(fields []drift.Field) {
 	binds := make(map[string]string)
 	for i := range fields {
 		f := &fields[i]
-		why := rootOnly(p.id.Kind(), f.Path, f.After.Text)
+		why := rootsAlone(p.id.Kind(), f.Path, f.After.Text)
 		if why == "" || f.Held != "" {
 			continue
 		}

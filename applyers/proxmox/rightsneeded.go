@@ -35,6 +35,9 @@ func (n *needy) guest() *desired.Guest {
 	return &desired.Guest{}
 }
 
+// node is where the machine shall stand; a storage class may be another one there.
+func (n *needy) node() string { return n.guest().Node }
+
 // on is a right on the machine itself. One that a pool is asked for may be had
 // through the pool.
 func (n *needy) on(privilege string) right {
@@ -100,7 +103,7 @@ func (n *needy) seed(vm *desired.VM) []right {
 	if vm.CloudInit.Native {
 		return []right{n.on("VM.Config.Cloudinit")}
 	}
-	store := seedStore(n.site)
+	store := seedStore(n.site, n.node())
 	return []right{
 		n.on("VM.Config.Disk"),
 		{path: "/storage/" + store, privilege: "Datastore.Allocate"},
@@ -118,7 +121,7 @@ func reading(store string) right {
 // disk are the rights that a disk takes on storages.
 func (n *needy) disk(d desired.Disk) []right {
 	var all []right
-	if store := storeOf(n.site, d.Storage); store != "" {
+	if store := storeOn(n.site, d.Storage, n.node()); store != "" {
 		all = append(all, right{path: "/storage/" + store, privilege: "Datastore.AllocateSpace"})
 	}
 	for _, name := range []string{d.Image, d.ISO} {
@@ -134,7 +137,7 @@ func (n *needy) disk(d desired.Disk) []right {
 		if owner := n.fleet.Machine(desired.MakeID(desired.KindData, data)); owner != nil {
 			all = append(all, right{path: fmt.Sprintf("/vms/%d", owner.VMID), privilege: "VM.Config.Disk"})
 			for _, its := range owner.Disks {
-				all = append(all, reading(storeOf(n.site, its.Storage)))
+				all = append(all, reading(storeOn(n.site, its.Storage, owner.Node)))
 			}
 		}
 	}

@@ -106,7 +106,7 @@ func (p *planner) make(reason string) []drift.Change {
 	}
 	create.Needs = p.want.Needs
 	create.Held = obstacle(p.world, p.want)
-	p.rootsAlone(create.Fields)
+	p.heldForRoot(create.Fields)
 	for _, need := range p.want.Needs {
 		if need.Kind() == desired.KindImage && p.world.Live(need) == nil && create.Held == "" {
 			create.Held = "whether " + string(need) + " is there could not be read"

@@ -103,9 +103,9 @@ func usualParts() map[string]map[string]string {
 	}
 }
 
-// rootOnly says why only root@pam may ask for a value, which no token is, not
+// rootsAlone says why only root@pam may ask for a value, which no token is, not
 // even one of root@pam's (FACTS 1, 11); "" if others may.
-func rootOnly(kind string, path desired.Path, value string) string {
+func rootsAlone(kind string, path desired.Path, value string) string {
 	keys := path.Keys()
 	if len(keys) == 0 {
 		return ""
