@@ -63,6 +63,9 @@ func (s *shape) ownAlias(word, key string) alias {
 	case reflect.TypeFor[StorageClass](), reflect.TypeFor[Network]():
 		return planAlias(word)
 	}
+	if found := newerAlias(s.typ, word); found != (alias{}) {
+		return found
+	}
 	return otherAlias(s.typ, word)
 }
 

@@ -1,5 +1,7 @@
 package desired
 
+import "cmp"
+
 // DataVM is the document of kind DataVM: a virtual machine that is never started
 // and holds data disks, which guests attach by reference. It outlives every one
 // of them.
@@ -36,16 +38,30 @@ type DataVM struct {
 	// Lifecycle is what may be done to it.
 	Lifecycle Lifecycle `yaml:"lifecycle"`
 
-	// State is always Stopped and Startup "never": both are compared.
-	State   State  `yaml:"-" path:"state" drift:"online" priv:"VM.PowerMgmt"`
-	Startup string `yaml:"-" path:"startup" drift:"online" priv:"VM.Config.Options"`
+	// Hostname, its name on Proxmox, is always Name; State is always Stopped and
+	// Startup "never". All three are compared.
+	Hostname string `yaml:"-" path:"hostname" drift:"online" priv:"VM.Config.Options"`
+	State    State  `yaml:"-" path:"state" drift:"online" priv:"VM.PowerMgmt"`
+	Startup  string `yaml:"-" path:"startup" drift:"online" priv:"VM.Config.Options"`
 }
 
 // VM is the virtual machine that holds the data.
 func (d *DataVM) VM() *VM {
 	return &VM{Guest: Guest{
-		Name: d.Name, Hostname: d.Name, Description: d.Description, Site: d.Site, Node: d.Node, Plan: d.Plan, VMID: d.VMID,
+		Name: d.Name, Hostname: cmp.Or(d.Hostname, d.Name), Description: d.Description, Site: d.Site, Node: d.Node, Plan: d.Plan, VMID: d.VMID,
 		Tags: d.Tags, Pool: d.Pool, Disks: d.Disks, Protection: d.Protection, Adopt: d.Adopt, RenamedFrom: d.RenamedFrom,
-		Ignore: d.Ignore, Lifecycle: d.Lifecycle, State: Stopped, Startup: "never",
+		Ignore: d.Ignore, Lifecycle: d.Lifecycle, State: cmp.Or(d.State, Stopped), Startup: cmp.Or(d.Startup, "never"),
 	}}
+}
+
+// effectOf leaves out what a data VM's disk only tells those who attach it: the
+// holder itself mounts nothing.
+func (d *DataVM) effectOf(path Path, declared Effect) Effect {
+	if keys := path.Keys(); len(keys) == 3 && keys[0] == "disks" {
+		switch keys[2] {
+		case "mount", "filesystem", "label", "options", "readOnly":
+			return ""
+		}
+	}
+	return declared
 }

@@ -62,12 +62,17 @@ func badSlot(g *guest, key string) string {
 func (l *loader) checkDisk(g *guest, key string, d *Disk) {
 	at := Path("disks").Sub(key)
 	whole := g.key("disks", key)
+	bus, _, _ := slot(key)
+	if d.Volume != "" {
+		l.checkDriveWords(g, key, bus)
+		l.checkVolume(g, key, d)
+		return
+	}
 	// What the language has and this version can't do has been reported; what is
 	// missing beside it is not worth a second line.
-	unbuilt := d.Volume != "" || d.ISO != "" || d.Bind != "" || d.State != ""
+	unbuilt := d.ISO != "" || d.Bind != "" || d.State != ""
 	noImage, noSize := g.explained(at, "image"), g.explained(at, "size")
 	broken := g.bad[at] || g.bad[at.Sub("image")] || g.bad[at.Sub("size")]
-	bus, _, _ := slot(key)
 	switch {
 	case unbuilt || broken:
 	case g.ct != nil && key == "rootfs" && d.Image == "" && noImage:

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"time"
 )
 
 var (
@@ -68,7 +69,7 @@ func (l *loader) checkFleet(it *item, spec *FleetSpec) {
 			l.wrong(it, it.at("version"), "version: there is no version %d: write %d", spec.Version, Version)
 		}
 	}
-	if !regexpZone.MatchString(spec.Zone) {
+	if _, err := time.LoadLocation(spec.Zone); !it.bad["zone"] && (err != nil || spec.Zone == "Local" || !regexpZone.MatchString(spec.Zone)) {
 		l.wrong(it, it.at("zone"), "zone: %q is no time zone: write it as in Europe/Berlin", spec.Zone)
 	}
 	if spec.Guards.Deletes < 0 {
@@ -89,16 +90,13 @@ func (l *loader) readDefaults(defaults *tree) {
 	defaults.label(layerDefaults)
 	var allowed []string
 	for _, k := range kinds() {
-		if k.spec != nil && k.word != "Fleet" && k.word != "Profile" {
+		if k.layered() {
 			allowed = append(allowed, k.word)
 		}
 	}
 	for _, e := range defaults.entries {
 		k := l.kinds[e.key]
 		switch {
-		case k != nil && k.later != "":
-			l.report(e.src, l.fleetDoc.id, "defaults."+e.key+": "+k.later)
-			continue
 		case !slices.Contains(allowed, e.key):
 			var text string
 			if near := nearest(e.key, allowed); len(near) > 0 {

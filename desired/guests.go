@@ -13,6 +13,8 @@ type guest struct {
 	vm   *VM
 	ct   *Container
 	site *site
+	// data tells that it is a data VM as the virtual machine that it is.
+	data bool
 	// addressWrong tells that an address was refused, so that nothing which
 	// follows from it is worth telling.
 	addressWrong bool
@@ -43,8 +45,11 @@ func (l *loader) guestDocuments() {
 	}
 	l.allot()
 	l.numberGuests()
-	for _, g := range l.guests {
+	l.oneWriter()
+	for _, g := range l.machines() {
 		l.uniqueNames(g)
+	}
+	for _, g := range l.guests {
 		l.needsOf(g)
 		if g.vm != nil {
 			l.seed(g)
@@ -101,15 +106,7 @@ func (l *loader) checkNames(g *guest) {
 			g.set["state"] = g.src
 		}
 	}
-	for _, node := range g.items("tags") {
-		switch {
-		case node.form != scalarForm:
-		case strings.HasPrefix(node.text, "berth"):
-			l.wrong(g.item, node.src, "tags: %q: tags that begin with berth are Berth's own: choose another", node.text)
-		case !regexpTag.MatchString(node.text):
-			l.wrong(g.item, node.src, "tags: %q: write a-z, 0-9, _ and inside also . + -", node.text)
-		}
-	}
+	l.checkTags(g.item)
 	for _, node := range g.items("groups") {
 		if node.form == scalarForm {
 			l.checkGroup(g.item, node)
@@ -122,6 +119,18 @@ func (l *loader) checkNames(g *guest) {
 	}
 	if slices.Contains([]string{"all", "ungrouped", "vm", "ct", "localhost"}, g.name) {
 		l.wrong(g.item, g.nameSrc, "name: %q means something else to Ansible: choose another", g.name)
+	}
+}
+
+func (l *loader) checkTags(it *item) {
+	for _, node := range it.items("tags") {
+		switch {
+		case node.form != scalarForm:
+		case strings.HasPrefix(node.text, "berth"):
+			l.wrong(it, node.src, "tags: %q: tags that begin with berth are Berth's own: choose another", node.text)
+		case !regexpTag.MatchString(node.text):
+			l.wrong(it, node.src, "tags: %q: write a-z, 0-9, _ and inside also . + -", node.text)
+		}
 	}
 }
 
@@ -206,13 +215,25 @@ func (l *loader) checkReady(g *guest) {
 	}
 }
 
-// uniqueNames refuses two guests of one host name on a site.
+// machines lists what has a VMID: the data VMs, then the guests.
+func (l *loader) machines() []*guest {
+	out := make([]*guest, 0, len(l.datas)+len(l.guests))
+	for _, d := range l.datas {
+		out = append(out, d.guest)
+	}
+	return append(out, l.guests...)
+}
+
+// uniqueNames refuses two machines of one name on a site.
 func (l *loader) uniqueNames(g *guest) {
 	if g.site == nil {
 		return
 	}
 	name := strings.ToLower(g.Hostname)
-	if has, ok := g.site.hosts[name]; ok {
+	if has, ok := g.site.hosts[name]; ok && g.data {
+		l.wrong(g.item, g.nameSrc, "name: %q is %s's on Proxmox (%s): choose another", g.Hostname, has.id, has.src.place())
+		return
+	} else if ok {
 		l.wrong(g.item, g.at("hostname"), "hostname: %q is %s's (%s): choose another", g.Hostname, has.id, has.src.place())
 		return
 	}

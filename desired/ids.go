@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
@@ -76,13 +77,13 @@ func (l *loader) checkPlans(s *site) {
 
 // numberGuests gives every guest its VMID.
 func (l *loader) numberGuests() {
-	for _, g := range l.guests {
+	for _, g := range l.machines() {
 		if g.site != nil && whole(g.Plan) {
 			l.fixedID(g)
 		}
 	}
 	var ranged []*guest
-	for _, g := range l.guests {
+	for _, g := range l.machines() {
 		if g.site == nil || whole(g.Plan) || g.bad["id"] {
 			continue
 		}
@@ -96,7 +97,9 @@ func (l *loader) numberGuests() {
 		}
 		l.basedID(g, p)
 	}
-	slices.SortFunc(ranged, func(a, b *guest) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(ranged, func(a, b *guest) int {
+		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(string(a.id), string(b.id)))
+	})
 	for _, g := range ranged {
 		l.rangedID(g, l.planOf(g))
 	}
@@ -140,6 +143,10 @@ func (l *loader) fixedID(g *guest) {
 
 // basedID is for plans whose ids follow from addresses.
 func (l *loader) basedID(g *guest, p *plan) {
+	if g.data {
+		l.wrong(g.item, g.idSource(), "id: plan %s follows from an address, and a data VM has none: write a number, or a plan with a range", p.name)
+		return
+	}
 	if g.bad["networks.net0.address"] || g.bad["networks.net0.hostnum"] || g.bad["networks.net0.reservation"] || g.bad["networks.net0"] || g.bad["networks"] {
 		return
 	}

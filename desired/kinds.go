@@ -6,10 +6,8 @@ import "reflect"
 type kind struct {
 	// word is what manifests write after `kind:`, short what references write.
 	word, short string
-	// spec is the Go type; nil for a kind that can't be done yet.
+	// spec is the Go type.
 	spec reflect.Type
-	// later says what to do instead of a kind that can't be done yet.
-	later string
 	// dotted kinds may have dots and underscores in their names.
 	dotted bool
 }
@@ -27,11 +25,11 @@ func kinds() []*kind {
 		{word: "Container", short: KindContainer, spec: reflect.TypeFor[Container]()},
 		{word: "Edge", short: KindEdge, spec: reflect.TypeFor[Edge]()},
 		{word: "Playbook", short: KindPlaybook, spec: reflect.TypeFor[Playbook](), dotted: true},
-		{word: "Template", short: "template", dotted: true, later: "templates are not built yet: make the guests from an Image"},
-		{word: "DataVM", short: "data", later: "data VMs are not built yet: give the guest a disk of its own (size and storage)"},
-		{word: "Project", short: "project", dotted: true, later: "projects are not built yet: write the guests out, with project and environment"},
-		{word: "Secret", short: "secret", dotted: true, later: "Secret documents are not built yet: put the secret where the agent's own settings find it, and leave this out"},
-		{word: "Approval", short: "approval", later: "approvals are not built yet: raise guards.deletes for the change, or delete by hand"},
+		{word: "DataVM", short: KindData, spec: reflect.TypeFor[DataVM]()},
+		{word: "Template", short: KindTemplate, spec: reflect.TypeFor[Template](), dotted: true},
+		{word: "Secret", short: KindSecret, spec: reflect.TypeFor[Secret](), dotted: true},
+		{word: "Project", short: KindProject, spec: reflect.TypeFor[projectSpec](), dotted: true},
+		{word: "Approval", short: KindApproval, spec: reflect.TypeFor[Approval]()},
 	}
 }
 
@@ -43,6 +41,16 @@ func kindOf(word string) *kind {
 		}
 	}
 	return nil
+}
+
+// layered tells whether Fleet.defaults may have a layer for documents of the
+// kind.
+func (k *kind) layered() bool {
+	switch k.word {
+	case "Fleet", "Profile", "Project", "Approval":
+		return false
+	}
+	return true
 }
 
 // guest tells whether documents of the kind are guests.

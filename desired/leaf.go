@@ -49,13 +49,14 @@ func Leaves(kind string, spec any) []Leaf {
 		for i := range w.leaves {
 			w.leaves[i].Effect = own.effectOf(w.leaves[i].Path, w.leaves[i].Effect)
 		}
+		w.leaves = slices.DeleteFunc(w.leaves, func(leaf Leaf) bool { return leaf.Effect == "" })
 	}
 	slices.SortFunc(w.leaves, func(a, b Leaf) int { return strings.Compare(string(a.Path), string(b.Path)) })
 	return w.leaves
 }
 
 // effects is for specs that know better than their tags what a difference costs,
-// since it depends on other fields.
+// since it depends on other fields. "" is no effect: the leaf is not compared.
 type effects interface {
 	effectOf(path Path, declared Effect) Effect
 }

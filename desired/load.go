@@ -41,9 +41,14 @@ func Load(fsys fs.FS) (*Fleet, error) {
 	l.userDocuments()
 	l.hostDocuments()
 	l.imageDocuments()
+	l.templateDocuments()
+	l.secretDocuments()
+	l.dataDocuments()
+	l.projectDocuments()
 	l.guestDocuments()
 	l.edgeDocuments()
 	l.playbookDocuments()
+	l.approvalDocuments()
 	l.finish()
 	if len(l.problems) > 0 {
 		return nil, Problems(l.sorted(l.problems))
@@ -75,6 +80,8 @@ type loader struct {
 	hosts     map[string]*item
 	images    map[string]*imageUse
 	guests    []*guest
+	datas     []*dataVM
+	uses      []volumeUse
 	edges     []*edge
 	playbooks []*playbook
 }
@@ -93,7 +100,7 @@ type item struct {
 // to the guests that use it.
 func (l *loader) report(src Source, id ID, text string) {
 	switch {
-	case strings.HasPrefix(src.Layer, KindProfile+"/"):
+	case strings.HasPrefix(src.Layer, KindProfile+"/"), strings.HasPrefix(src.Layer, KindProject+"/"):
 		id = ID(src.Layer)
 	case src.Layer == layerDefaults && l.fleetDoc != nil:
 		id = l.fleetDoc.id

@@ -5,7 +5,6 @@ import (
 	"path"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
@@ -51,15 +50,10 @@ func (l *loader) identify(t *tree) {
 		l.checkNameless(doc)
 		return
 	}
-	if doc.kind.later != "" {
-		l.lost[doc.id] = true
-		l.report(kindNode.src, doc.id, doc.kind.later)
-		return
-	}
 	if !l.onlyOne(doc) {
 		return
 	}
-	if doc.kind.word == "Profile" {
+	if doc.kind.word == "Profile" || doc.kind.word == "Project" {
 		doc.tree.label(string(doc.id))
 	}
 	l.docs = append(l.docs, doc)
@@ -77,9 +71,7 @@ func notOurs(file string) string {
 func (l *loader) unknownKind(node *tree) {
 	var words []string
 	for _, k := range kinds() {
-		if k.later == "" {
-			words = append(words, k.word)
-		}
+		words = append(words, k.word)
 	}
 	if near := nearest(node.text, words); len(near) > 0 {
 		l.report(node.src, "", fmt.Sprintf("kind: no kind %q; did you mean %s?", node.text, oneOf(near)))
@@ -91,11 +83,11 @@ func (l *loader) unknownKind(node *tree) {
 // identifyName reads a document's name; false if it has none that can be used.
 func (l *loader) identifyName(doc *document) bool {
 	node := doc.tree.get("name")
-	if doc.kind.short == "approval" {
+	if doc.kind.short == KindApproval {
 		// An approval's identity is what it allows.
-		doc.name, doc.nameSrc = strconv.Itoa(doc.src.Line), doc.src
-		if allow := doc.tree.get("allow"); allow != nil {
-			doc.name = allow.text
+		doc.name, doc.nameSrc = doc.src.place(), doc.src
+		if allow := doc.tree.get("allow"); allow != nil && allow.form == scalarForm && allow.text != "" {
+			doc.name, doc.nameSrc = strings.Join(strings.Fields(allow.text), " "), allow.src
 		}
 		doc.id = MakeID(doc.kind.short, doc.name)
 		return true
@@ -133,9 +125,6 @@ func (l *loader) identifyName(doc *document) bool {
 
 // misnamed tells whether an unknown field was meant to be the name.
 func (l *loader) misnamed(doc *document) bool {
-	if doc.kind.spec == nil {
-		return false
-	}
 	s := l.shapes.of(doc.kind.spec)
 	return slices.ContainsFunc(doc.tree.entries, func(e entry) bool {
 		if e.key == "kind" || s.byWord[e.key] != nil {
@@ -150,10 +139,11 @@ func (l *loader) misnamed(doc *document) bool {
 // mistakes are told at once.
 func (l *loader) checkNameless(doc *document) {
 	doc.id = ID(doc.kind.short)
-	switch {
-	case doc.kind.spec == nil:
-	case doc.kind.word == "Profile":
+	switch doc.kind.word {
+	case "Profile":
 		l.checkProfile(newProfile(doc))
+	case "Project":
+		l.checkProject(newProject(doc))
 	default:
 		l.check(doc.id, doc.kind.word, "", doc.tree.without("kind", "name", "defaults"), l.shapes.of(doc.kind.spec))
 	}
@@ -197,7 +187,12 @@ func (l *loader) onlyOne(doc *document) bool {
 		ids = []ID{MakeID(KindVM, doc.name), MakeID(KindContainer, doc.name), MakeID(KindHost, doc.name)}
 	}
 	for _, id := range ids {
-		if first := l.named[id]; first != nil {
+		first := l.named[id]
+		if first != nil && doc.kind.short == KindApproval {
+			l.report(doc.nameSrc, doc.id, fmt.Sprintf("allow: %s is allowed already (%s): keep the one that ends later", doc.name, first.nameSrc.place()))
+			return false
+		}
+		if first != nil {
 			l.report(doc.nameSrc, doc.id, fmt.Sprintf("name: %s has this name already (%s): choose another", first.id, first.nameSrc.place()))
 			return false
 		}

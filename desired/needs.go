@@ -37,6 +37,9 @@ func (l *loader) finish() {
 		if g.site != nil {
 			r.Site = g.site.name
 			for _, d := range g.Disks {
+				if data, _, ok := strings.Cut(d.Volume, "/"); ok {
+					r.Needs = append(r.Needs, MakeID(KindData, data))
+				}
 				if i := l.images[d.Image]; i != nil && i.sites[g.site.name] {
 					r.Needs = append(r.Needs, imageID(d.Image, g.site.name))
 				}
@@ -46,6 +49,7 @@ func (l *loader) finish() {
 			r.Needs = append(r.Needs, ID(need))
 		}
 	}
+	l.dataResources()
 	l.imageResources()
 	for _, p := range l.playbooks {
 		r := l.resource(p.item, p.Playbook, p.Ignore)

@@ -108,8 +108,11 @@ func withName(short []string) []string {
 func kindWord(short string) string {
 	for _, k := range kinds() {
 		if k.short == short {
-			if k.word == "VM" {
+			switch k.word {
+			case "VM":
 				return "VM"
+			case "DataVM":
+				return "data VM"
 			}
 			return strings.ToLower(k.word)
 		}

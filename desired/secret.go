@@ -15,12 +15,12 @@ type Secret struct {
 	Env string `yaml:"env" example:"APPS_TOKEN"`
 
 	// Age is an encrypted file in the repository.
-	Age *Later `yaml:"age" later:"age files are not decrypted yet: put the secret into a file or a systemd credential on the agent's host"`
+	Age *Later `yaml:"age" later:"age files are not built yet: put the secret into a file or a systemd credential on the agent's host"`
 	// SOPS is an encrypted file in the repository.
-	SOPS *Later `yaml:"sops" later:"sops files are not decrypted yet: put the secret into a file or a systemd credential on the agent's host"`
+	SOPS *Later `yaml:"sops" later:"sops files are not built yet: put the secret into a file or a systemd credential on the agent's host"`
 	// Vault is an encrypted file of Ansible's in the repository.
-	Vault *Later `yaml:"vault" later:"vault files are not decrypted yet: put the secret into a file or a systemd credential on the agent's host"`
+	Vault *Later `yaml:"vault" later:"vault files are not built yet: put the secret into a file or a systemd credential on the agent's host"`
 	// Generate makes one.
-	Generate *Later `yaml:"generate" later:"secrets are not generated yet: make one with openssl rand -hex 16 and put it into a file or a systemd credential on the agent's host"`
+	Generate *Later `yaml:"generate" later:"generated secrets are not built yet: make one with openssl rand -hex 16 and put it into a file or a systemd credential on the agent's host"`
 	Source   Source `yaml:"-"`
 }

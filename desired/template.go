@@ -11,8 +11,10 @@ type Template struct {
 	// taken, and remembered for each clone.
 	Find Find `yaml:"find" default:"required" example:"{tag: debian-12}"`
 	// Build makes it.
-	Build  *Later `yaml:"build" later:"templates are not built yet: make one by hand or with Packer, and write find"`
-	Source Source `yaml:"-"`
+	Build *Later `yaml:"build" later:"templates are not built yet: make one by hand or with Packer, and write find"`
+	// Version makes what is built be built anew when it changes.
+	Version *Later `yaml:"version" later:"it goes with build: take it out"`
+	Source  Source `yaml:"-"`
 }
 
 // Find tells a template by exactly one of its tag, its Proxmox name and its VMID.
