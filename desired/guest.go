@@ -56,7 +56,7 @@ type Guest struct {
 
 	// Startup is when the guest starts with its host: a phase of the site, yes
 	// (no order) or never.
-	Startup string `yaml:"startup" drift:"online" priv:"VM.Config.Options" example:"infrastructure"`
+	Startup string `yaml:"startup" drift:"online" priv:"VM.Config.Options" form:"word" example:"infrastructure"`
 	// Tags are the guest's tags on Proxmox, all of them but Berth's own: one that
 	// was added by hand is taken away.
 	Tags Words `yaml:"tags" drift:"online" priv:"VM.Config.Options" form:"tag" example:"[prod, web]"`
@@ -277,9 +277,9 @@ type Ready struct {
 // Lifecycle is what may be done to a guest to make it what it shall be.
 type Lifecycle struct {
 	// Reboot is never (what needs a reboot waits for one of yours) or now.
-	Reboot string `yaml:"reboot" enum:"never|now|window" default:"never" example:"now"`
+	Reboot string `yaml:"reboot" enum:"never|now|window" unbuilt:"window" default:"never" example:"now"`
 	// Replace is refuse: nothing here makes a guest anew.
-	Replace string `yaml:"replace" enum:"refuse|allow" default:"refuse" example:"refuse"`
+	Replace string `yaml:"replace" enum:"refuse|allow" unbuilt:"allow" default:"refuse" example:"refuse"`
 	// Remove is what becomes of a guest that is gone from Git: archive (stopped
 	// and kept for the fleet's archiveFor), destroy, or release (left as it is,
 	// and no longer ours).

@@ -179,6 +179,9 @@ func (l *loader) checkLifecycle(g *guest) {
 	if g.Lifecycle.Remove == "release" {
 		l.wrong(g.item, g.at("lifecycle", "remove"), "lifecycle.remove: releasing is not built yet: write archive or destroy")
 	}
+	if g.Lifecycle.Replace == "allow" {
+		l.wrong(g.item, g.at("lifecycle", "replace"), "lifecycle.replace: making a guest anew is not built yet: write refuse, and make it under another name")
+	}
 	for _, d := range []struct {
 		to  *string
 		def string

@@ -102,7 +102,7 @@ type Network struct {
 	DNS List `yaml:"dns" list:"replace" form:"ip" example:"[10.1.1.1]"`
 	// Search are the search domains of guests.
 	Search List `yaml:"search" list:"replace" example:"[example.net]"`
-	// Static, if given, are all the addresses that guests may take.
+	// Static are, if given, all the addresses that guests may take.
 	Static []AddrRange `yaml:"static" default:"all that are not dhcp or reserved" example:"[10.1.1.4, 10.1.1.21-10.1.1.99]"`
 	// DHCP are the addresses that a DHCP server gives out: no guest may take one
 	// as a static address.
@@ -133,7 +133,7 @@ func (r IDRange) Contains(id int) bool { return r.From <= id && id <= r.To }
 // IDPlan says what VMIDs guests get: Base plus the host part of net0's address,
 // or one of Range that follows from a hash of site and name.
 type IDPlan struct {
-	// Base, with plus: hostnum, gives base + the host part of net0's address, or
+	// Base gives, with plus: hostnum, base + the host part of net0's address, or
 	// of its reservation.
 	Base int `yaml:"base" form:"natural" example:"4001000"`
 	// Plus says what is added to base.

@@ -20,7 +20,7 @@ package desired
 //	instead:"hostnum"
 //	                 the word of the same map that this one takes the place of
 //	                 when a higher layer writes it
-//	enum:"a|b"       the words allowed
+//	enum:"a|b"       the words allowed; unbuilt:"b" of them this version refuses
 //	default:"7d"     what holds unless it is written, for people; "required" where
 //	                 nothing does; without, the field is unset: not sent to
 //	                 Proxmox and not compared
