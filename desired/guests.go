@@ -138,7 +138,7 @@ func (l *loader) checkGroup(it *item, node *tree) {
 	switch {
 	case regexpGroup.MatchString(node.text):
 	case strings.Contains(node.text, "{"):
-		l.wrong(it, node.src, "groups: %q: placeholders are not built yet: write the group out", node.text)
+		l.wrong(it, node.src, "groups: %q: {project} and {env} are for the guests of a Project: write the group out", node.text)
 	default:
 		l.wrong(it, node.src, "groups: %q: write %s: a-z, 0-9 and _ only", node.text, groupWord(strings.ToLower(node.text)))
 	}

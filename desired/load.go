@@ -82,6 +82,8 @@ type loader struct {
 	guests    []*guest
 	datas     []*dataVM
 	uses      []volumeUse
+	// expanded counts the guests that projects make.
+	expanded  int
 	edges     []*edge
 	playbooks []*playbook
 }
@@ -212,11 +214,15 @@ func (it *item) has(path Path) bool {
 	return set || it.bad[path]
 }
 
-// takenOut tells whether the document itself says null, so that nothing shall
-// follow from elsewhere.
+// takenOut tells whether the document itself, or its Project, says null, so that
+// nothing shall follow from elsewhere.
 func (it *item) takenOut(keys ...string) bool {
-	t := it.own.find(keys...)
-	return t != nil && t.form == nullForm
+	for _, layer := range slices.Backward(append(slices.Clip(it.layers), it.own)) {
+		if t := layer.find(keys...); t != nil {
+			return t.form == nullForm
+		}
+	}
+	return false
 }
 
 // wrong reports a mistake of the item.

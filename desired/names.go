@@ -168,7 +168,7 @@ func badName(k *kind, name string) string {
 	case name == "":
 		return "it is empty: write " + may
 	case strings.Contains(name, "{"):
-		return fmt.Sprintf("%q: placeholders are not built yet: write the name out", name)
+		return fmt.Sprintf("%q: {project} and {env} are for the guests of a Project: write the name out", name)
 	case len(name) > 63:
 		return fmt.Sprintf("%q is longer than 63 letters: write a shorter one", name)
 	case k.guest() && pattern.MatchString(better):

@@ -165,9 +165,11 @@ func (l *loader) circle(ids []ID) {
 	if doc.kind.word == "Playbook" {
 		what = "after and order"
 	}
-	for _, key := range []string{"needs", "after"} {
-		if t := doc.tree.get(key); t != nil {
-			src = t.src
+	for _, layer := range append(slices.Clip(doc.layers), doc.tree) {
+		for _, key := range []string{"needs", "after"} {
+			if t := layer.get(key); t != nil {
+				src = t.src
+			}
 		}
 	}
 	l.report(src, doc.id, what+": a circle, "+strings.Join(words, " → ")+": take one out")

@@ -167,14 +167,16 @@ func (l *loader) stackProfile(p *profile, above []*profile) []*profile {
 }
 
 // layersOf lists the layers below a guest: the fleet's defaults, then the
-// profiles that it uses.
+// profiles that it uses, then those of its Project.
 func (l *loader) layersOf(doc *document) []*tree {
 	base := l.defaults[doc.kind.word]
 	layers := []*tree{base}
 	m := merger{report: func(src Source, text string) { l.report(src, doc.id, text) }}
 	s := l.shapes.of(reflect.TypeFor[List]())
 	uses := m.merge("uses", nil, base.get("uses"), s, nil)
-	uses = m.merge("uses", uses, doc.tree.get("uses"), s, nil)
+	for _, t := range append(slices.Clip(doc.layers), doc.tree) {
+		uses = m.merge("uses", uses, t.get("uses"), s, nil)
+	}
 	var stack []*profile
 	for _, p := range l.usedProfiles(doc.id, uses) {
 		for _, q := range p.stack {
@@ -187,7 +189,7 @@ func (l *loader) layersOf(doc *document) []*tree {
 	for _, p := range stack {
 		layers = append(layers, p.tree)
 	}
-	return layers
+	return append(layers, doc.layers...)
 }
 
 // misfit reports, at the `uses` line, that a profile has what the guest's kind

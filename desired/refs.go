@@ -50,7 +50,7 @@ func (l *loader) documents(short ...string) []candidate {
 
 // named says whether a document exists, or may exist and could not be read.
 func (l *loader) exists(id ID) bool {
-	return l.named[id] != nil || l.lost[id] || l.lostAny
+	return l.named[id] != nil || l.lost[id] || l.lostAny || id.Guest() && l.lostKind(KindProject)
 }
 
 // reference checks a reference "kind/name" to one of some kinds. ok tells that

@@ -29,6 +29,9 @@ type document struct {
 	name string
 	id   ID
 	tree *tree
+	// layers are a Project's, the lowest first: they lie between the profiles and
+	// the document's own tree. Nil for what was written as a document.
+	layers []*tree
 	// src is where the document begins, nameSrc where its name stands.
 	src, nameSrc Source
 }
