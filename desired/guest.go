@@ -163,7 +163,7 @@ type Disk struct {
 	// unused. "scsi2: absent" is short for it.
 	State string `yaml:"state" only:"vm,ct" drift:"online" enum:"absent" example:"absent"`
 	// Name is what references to a DataVM's disk say after the slash.
-	Name string `yaml:"name" only:"data" default:"required" form:"name" example:"letsencrypt"`
+	Name string `yaml:"name" only:"data" default:"required" form:"dotted" example:"letsencrypt"`
 	// Volume is a DataVM's disk, attached: its name, a slash, the disk's name. One
 	// guest writes it; several may read it.
 	Volume string `yaml:"volume" only:"vm,ct" drift:"online" form:"volume" example:"certs/letsencrypt"`

@@ -146,13 +146,13 @@ func (s *schemer) defaults(own []*word) object {
 // project adds a project's guests and environments, with what may stand beside
 // and within them.
 func (s *schemer) project(props object) {
-	all := s.anyGuest("count", "renamedFrom", "state", "hostname")
+	all := s.anyGuest("renamedFrom", "adopt", "project", "environment")
 	s.into(props, all)
 	guest := object{
 		"kind": object{"description": "The guest's kind.", "enum": []any{"VM", "Container"}},
 		"name": s.scalar(reflect.TypeFor[string](), "guestname", nil),
 	}
-	s.into(guest, s.anyGuest())
+	s.into(guest, s.anyGuest("project", "environment"))
 	guest["description"] = object{"$ref": "#/definitions/Guest.description"}
 	s.defs["project guest"] = object{"type": []any{"object", "null"}, "properties": guest, "additionalProperties": false}
 	guests := object{"type": []any{"object", "null"}, "additionalProperties": ref("project guest")}
