@@ -104,6 +104,9 @@ type Field struct {
 	// Frees are resources that this field lets go of: what takes them out of
 	// service waits for it.
 	Frees []desired.ID `json:"frees,omitempty"`
+	// Yields names what this field gives up and another resource may take: a
+	// change that takes it waits for the field.
+	Yields []string `json:"yields,omitempty"`
 }
 
 // FieldNeed names a field of a resource, whatever step does it.
@@ -136,6 +139,9 @@ type Change struct {
 	// WaitFields are fields of other changes that must have been done first,
 	// since they let go of this resource.
 	WaitFields []FieldKey `json:"waitFields,omitempty"`
+	// Takes names what one resource alone may have at a time, as a volume that is
+	// written to: the change waits for the fields of others that yield it.
+	Takes []string `json:"takes,omitempty"`
 	// Lanes bound what runs at once: "site:home", "node:home/pve1",
 	// "guest:home/4001004", "host:edge".
 	Lanes []string `json:"lanes,omitempty"`

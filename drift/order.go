@@ -31,6 +31,7 @@ func (p *Plan) order(w *World) {
 			p.holdUnknown(w, f, o.up)
 		}
 	}
+	o.handOver()
 	o.vacate()
 	for i := range p.Changes {
 		p.Changes[i].Wait = dedupe(p.Changes[i].Wait)
@@ -97,6 +98,29 @@ func (o *orderer) frees(k Key, f *Field) {
 		if len(o.down[freed]) > 0 && freed != k.ID {
 			first := o.all[o.down[freed][0]]
 			first.WaitFields = append(first.WaitFields, FieldKey{k, f.Path})
+		}
+	}
+}
+
+// handOver lets what one resource takes wait until the one that has it has let go.
+func (o *orderer) handOver() {
+	yields := make(map[string][]FieldKey)
+	for i := range o.plan.Changes {
+		c := &o.plan.Changes[i]
+		for _, f := range c.Fields {
+			for _, what := range f.Yields {
+				yields[what] = append(yields[what], FieldKey{c.Key, f.Path})
+			}
+		}
+	}
+	for i := range o.plan.Changes {
+		c := &o.plan.Changes[i]
+		for _, what := range c.Takes {
+			for _, k := range yields[what] {
+				if k.Key != c.Key {
+					c.WaitFields = append(c.WaitFields, k)
+				}
+			}
 		}
 	}
 }
@@ -311,8 +335,8 @@ func (p *Plan) spread() {
 					changed = true
 				}
 			}
-			if last := heldDown(all, c.ID); last != nil && c.Step == Stop {
-				// It is stopped only to be taken away.
+			if last := heldDown(all, c.ID); last != nil && (c.Step == Stop || c.Step == Detach) {
+				// It is stopped, and lets go of its volumes, only to be taken away.
 				c.Held = last.Held
 				changed = true
 				continue

@@ -42,6 +42,15 @@ func NewWorld(fleet *desired.Fleet, lives []Live) *World {
 // Live finds a resource of ours as it is; nil if it is not there.
 func (w *World) Live(id desired.ID) *Live { return w.lives[id] }
 
+// Lives are all resources of ours as they are, sorted by id.
+func (w *World) Lives() []*Live {
+	all := make([]*Live, 0, len(w.lives))
+	for _, id := range slices.Sorted(maps.Keys(w.lives)) {
+		all = append(all, w.lives[id])
+	}
+	return all
+}
+
 // Fact answers what is known about a guest. An address that is live comes
 // before one that is written, since the written one may wait for a
 // re-creation; except where the address can change in place.

@@ -12,9 +12,10 @@ import (
 func TestStamps(t *testing.T) {
 	full := stamp{
 		Fleet: "pegasus", UID: "5b1f0c2e", ID: "vm/web-1", Site: "home", VMID: 4000004, Instance: "9c4e01aa",
-		Images: map[string]string{"scsi0": "debian-12"}, Seed: "abc", Making: true, Destroy: true, Archived: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC),
+		Images: map[string]string{"scsi0": "debian-12"}, Seed: "abc", Making: true, Remove: destroy, Clone: "golden:9000",
+		Disks: map[string]string{"scsi1": "data", "virtio0": "logs"}, Archived: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC),
 	}
-	const line = "berth: pegasus/vm/web-1 home#4000004 uid=5b1f0c2e instance=9c4e01aa image=scsi0:debian-12 seed=abc state=making remove=destroy archived=2026-11-21T10:00:00Z"
+	const line = "berth: pegasus/vm/web-1 home#4000004 uid=5b1f0c2e instance=9c4e01aa image=scsi0:debian-12 disks=scsi1:data,virtio0:logs clone=golden:9000 seed=abc state=making remove=destroy archived=2026-11-21T10:00:00Z"
 	if full.String() != line {
 		t.Errorf("written: %s", full)
 	}

@@ -41,9 +41,15 @@ type stamp struct {
 	// on, and after a restore, until the guest has been ready once.
 	Making   bool
 	Starting bool
-	// Destroy is set where the guest is destroyed, not archived, when its manifest
-	// is gone: then only the guest can tell.
-	Destroy bool
+	// Remove is destroy or release where the guest is not archived when its
+	// manifest is gone: then only the guest can tell. "" is archive.
+	Remove string
+	// Disks are the names of a data VM's disks, by slot: what refers to them rests
+	// on neither slot nor VMID.
+	Disks map[string]string
+	// Clone is the template that the guest was made from, and its VMID:
+	// "debian-12:9000".
+	Clone string
 	// Archived is when the guest was archived; zero for one in use.
 	Archived time.Time
 	// Version is 0 for the first form, which doesn't write it.
@@ -61,11 +67,9 @@ func (s stamp) String() string {
 	}
 	add("uid", s.UID)
 	add("instance", s.Instance)
-	images := make([]string, 0, len(s.Images))
-	for _, slot := range slices.Sorted(maps.Keys(s.Images)) {
-		images = append(images, slot+":"+s.Images[slot])
-	}
-	add("image", strings.Join(images, ","))
+	add("image", bySlot(s.Images))
+	add("disks", bySlot(s.Disks))
+	add("clone", s.Clone)
 	add("seed", s.Seed)
 	add("address", s.Address)
 	switch {
@@ -74,9 +78,7 @@ func (s stamp) String() string {
 	case s.Starting:
 		add("state", "starting")
 	}
-	if s.Destroy {
-		add("remove", "destroy")
-	}
+	add("remove", s.Remove)
 	if !s.Archived.IsZero() {
 		add("archived", s.Archived.UTC().Format(time.RFC3339))
 	}
@@ -84,6 +86,26 @@ func (s stamp) String() string {
 		add("v", strconv.Itoa(s.Version))
 	}
 	return b.String()
+}
+
+// bySlot writes what slots hold: "scsi0:debian-12,scsi1:data".
+func bySlot(m map[string]string) string {
+	all := make([]string, 0, len(m))
+	for _, slot := range slices.Sorted(maps.Keys(m)) {
+		all = append(all, slot+":"+m[slot])
+	}
+	return strings.Join(all, ",")
+}
+
+// parseBySlot reads what [bySlot] writes.
+func parseBySlot(text string) map[string]string {
+	m := make(map[string]string)
+	for one := range strings.SplitSeq(text, ",") {
+		if slot, name, ok := strings.Cut(one, ":"); ok {
+			m[slot] = name
+		}
+	}
+	return m
 }
 
 // instance is the guest's instance; a stamp that a person wrote by hand names
@@ -104,7 +126,7 @@ func parseStamp(line string) (s stamp, ok bool) {
 	site, number, placed := strings.Cut(words[1], "#")
 	vmid, err := strconv.Atoi(number)
 	s = stamp{Fleet: fleet, ID: desired.ID(id), Site: site, VMID: vmid}
-	if !named || !placed || err != nil || vmid <= 0 || !s.ID.Guest() || s.ID.Name() == "" {
+	if !named || !placed || err != nil || vmid <= 0 || !s.ID.Machine() || s.ID.Name() == "" {
 		return stamp{}, false
 	}
 	for _, word := range words[2:] {
@@ -121,14 +143,13 @@ func parseStamp(line string) (s stamp, ok bool) {
 		case "state":
 			s.Making, s.Starting = value == "making", value == "starting"
 		case "remove":
-			s.Destroy = value == "destroy"
+			s.Remove = value
 		case "image":
-			s.Images = make(map[string]string)
-			for one := range strings.SplitSeq(value, ",") {
-				if slot, name, ok := strings.Cut(one, ":"); ok {
-					s.Images[slot] = name
-				}
-			}
+			s.Images = parseBySlot(value)
+		case "disks":
+			s.Disks = parseBySlot(value)
+		case "clone":
+			s.Clone = value
 		case "archived":
 			// A date that can't be read must not make an archived guest look
 			// like one in use, nor like one whose time is up.
