@@ -107,6 +107,8 @@ type Field struct {
 	// Yields names what this field gives up and another resource may take: a
 	// change that takes it waits for the field.
 	Yields []string `json:"yields,omitempty"`
+	// Takes is of a change's Takes what this field alone waits for.
+	Takes []string `json:"takes,omitempty"`
 }
 
 // FieldNeed names a field of a resource, whatever step does it.

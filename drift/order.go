@@ -115,12 +115,20 @@ func (o *orderer) handOver() {
 	}
 	for i := range o.plan.Changes {
 		c := &o.plan.Changes[i]
-		for _, what := range c.Takes {
-			for _, k := range yields[what] {
-				if k.Key != c.Key {
-					c.WaitFields = append(c.WaitFields, k)
+		others := func(takes []string) (all []FieldKey) {
+			for _, what := range takes {
+				for _, k := range yields[what] {
+					if k.ID != c.ID {
+						all = append(all, k)
+					}
 				}
 			}
+			return all
+		}
+		c.WaitFields = append(c.WaitFields, others(c.Takes)...)
+		for j := range c.Fields {
+			f := &c.Fields[j]
+			f.WaitFields = append(f.WaitFields, others(f.Takes)...)
 		}
 	}
 }

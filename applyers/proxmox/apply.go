@@ -52,6 +52,8 @@ type job struct {
 	plugins map[string]string
 	// uploaded is the name of the seed that this attempt has uploaded.
 	uploaded string
+	// volumes are the data VMs' disks that this attempt may take, by reference.
+	volumes map[string]string
 }
 
 func (a *Applyer) job(ctx context.Context, aj applyers.Job, p applyers.Progress) (*job, error) {
@@ -65,7 +67,7 @@ func (a *Applyer) job(ctx context.Context, aj applyers.Job, p applyers.Progress)
 	if err != nil {
 		return nil, err
 	}
-	j := &job{cluster: c, Job: aj, applyer: a, p: p, kind: aj.ID.Kind()}
+	j := &job{cluster: c, Job: aj, applyer: a, p: p, kind: machineKind(aj.ID)}
 	if g := j.guest(); g != nil {
 		j.node, j.vmid = g.Node, g.VMID
 	}
@@ -114,6 +116,14 @@ func (j *job) step(ctx context.Context) error {
 		return j.archive(ctx)
 	case drift.Delete:
 		return j.remove(ctx)
+	case drift.Adopt:
+		return j.adopt(ctx)
+	case drift.Release:
+		return j.release(ctx)
+	case drift.Detach:
+		return j.detach(ctx)
+	case drift.Attach:
+		return j.attach(ctx)
 	default:
 		return fmt.Errorf("there is no step %s for %s", j.Step, j.kind)
 	}
@@ -167,8 +177,8 @@ func (j *job) look(ctx context.Context) (*found, error) {
 // proven tells whether a guest bears the proof that it is the job's.
 func (j *job) proven(g *found) bool {
 	s := g.stamp
-	return g.stamped && g.kind == j.kind && s.Version <= stampVersion && s.Fleet == j.Fleet.Spec.Name && s.UID == j.Fleet.Spec.UID &&
-		s.ID == j.ID && s.Site == j.site.Name && s.VMID == g.vmid && g.vmid == j.vmid
+	return g.stamped && g.kind == j.kind && s.Version <= stampVersion && s.fleets(j.Fleet) &&
+		(s.ID == j.ID || renames(j.Fleet)[s.ID] == j.ID) && s.Site == j.site.Name && s.VMID == g.vmid && g.vmid == j.vmid
 }
 
 // lockWait is how long a locked guest is waited for; lockPoll how often it is
@@ -191,6 +201,7 @@ func (j *job) mine(ctx context.Context) (*found, error) {
 		case !j.proven(g):
 			return nil, &applyers.HeldError{Reason: g.what() + " no longer bears the stamp that makes it " + string(j.ID)}
 		case g.lock == "":
+			g.identify(j.Fleet, renames(j.Fleet))
 			return g, nil
 		case j.now().After(end):
 			return nil, fmt.Errorf("%s is locked (%s): wait until that is over, or clear it as root with unlock", g.what(), g.lock)
@@ -228,7 +239,7 @@ func (j *job) guest() *desired.Guest {
 }
 
 func (j *job) lines() *lines {
-	return &lines{fleet: j.Fleet, site: j.site, want: j.Want, kind: j.kind, vmid: j.vmid, node: j.node, plugins: j.plugins}
+	return &lines{fleet: j.Fleet, site: j.site, want: j.Want, kind: j.kind, vmid: j.vmid, node: j.node, plugins: j.plugins, volumes: j.volumes}
 }
 
 // setConfig writes options and takes others away, resting on the digest that was

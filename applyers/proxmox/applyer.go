@@ -31,7 +31,7 @@ type Options struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// Applyer looks after the kinds vm, ct and image. It is safe for concurrent use.
+// Applyer looks after the kinds vm, ct, data and image. It is safe for concurrent use.
 type Applyer struct {
 	opts  Options
 	count counter
@@ -72,9 +72,9 @@ func New(o Options) *Applyer {
 	return &Applyer{opts: o, poll: firstPoll, clusters: make(map[string]*cluster), seen: make(map[desired.ID]place)}
 }
 
-// Kinds are vm, ct and image.
+// Kinds are vm, ct, data and image.
 func (a *Applyer) Kinds() []string {
-	return []string{desired.KindVM, desired.KindContainer, desired.KindImage}
+	return []string{desired.KindVM, desired.KindContainer, desired.KindData, desired.KindImage}
 }
 
 // TakeRequests gives how many requests were sent, by method, since it was last

@@ -17,6 +17,11 @@ func (j *job) archive(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if j.ID.Kind() == desired.KindData && g.stamp.Archived.IsZero() {
+		if err := j.loseNothing(ctx, g); err != nil {
+			return err
+		}
+	}
 	if err := j.stop(ctx); err != nil {
 		return err
 	}
@@ -46,8 +51,8 @@ func (j *job) restore(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fields, err := j.open(g, j.Fields)
-	if err != nil {
+	fields, volumes := j.partVolumes(j.Fields)
+	if fields, err = j.open(g, fields); err != nil {
 		return err
 	}
 	if g, fields, err = j.grow(ctx, g, fields); err != nil {
@@ -70,6 +75,11 @@ func (j *job) restore(ctx context.Context) error {
 	set["description"] = joinDescription(words, j.stampOf(&back))
 	set["tags"] = strings.Join(j.tags(g.tags, false), ";")
 	maps.Copy(set, j.startupOptions())
+	lines, err := j.volumeLines(ctx, g, volumes)
+	if err != nil {
+		return err
+	}
+	maps.Copy(set, lines)
 	write, remove := compact(set, g.conf.values)
 	if err := j.setConfig(ctx, g, write, remove); err != nil {
 		return fmt.Errorf("restore %s: %w", j.ID, err)

@@ -108,7 +108,7 @@ func (j *job) optionsFor(g *found, fields []drift.Field) (params, error) {
 		keys := f.Path.Keys()
 		switch {
 		case f.Path == "state":
-		case f.Path == removePath:
+		case f.Path == removePath || len(keys) == 3 && keys[0] == "disks" && keys[2] == "name":
 			words := g.words
 			if j.setsAndHolds("description") {
 				words = j.guest().Description

@@ -27,7 +27,11 @@ func (j *job) complete(ctx context.Context) error {
 	if g.stamp.Making {
 		done := g.stamp
 		done.Making, done.Starting = false, j.guest().State != desired.Stopped
-		if err := j.setConfig(ctx, g, params{"description": joinDescription(g.words, done)}, nil); err != nil {
+		var remove []string
+		if j.ID.Kind() == desired.KindData && g.conf.values["boot"] != "" {
+			remove = []string{"boot"}
+		}
+		if err := j.setConfig(ctx, g, params{"description": joinDescription(g.words, done)}, remove); err != nil {
 			return fmt.Errorf("mark %s as complete: %w", j.ID, err)
 		}
 	}

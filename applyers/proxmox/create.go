@@ -81,6 +81,9 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 	if err := j.checkBridges(ctx); err != nil {
 		return nil, err
 	}
+	if err := j.takeVolumes(ctx); err != nil {
+		return nil, err
+	}
 	options, err := j.newOptions(ctx)
 	if err != nil {
 		return nil, err
@@ -111,7 +114,7 @@ func (j *job) newOptions(ctx context.Context) (params, error) {
 	}
 	s := stamp{
 		Fleet: j.Fleet.Spec.Name, UID: j.Fleet.Spec.UID, ID: j.ID, Site: j.site.Name, VMID: j.vmid,
-		Instance: instance, Images: make(map[string]string), Destroy: j.guest().Lifecycle.Remove == destroy,
+		Instance: instance, Images: make(map[string]string), Remove: removal(j.guest()), Disks: diskNames(j.Want),
 		Starting: j.guest().State != desired.Stopped,
 	}
 	g := j.guest()
@@ -143,6 +146,8 @@ func (j *job) newOptions(ctx context.Context) (params, error) {
 	switch spec := j.Want.Spec.(type) {
 	case *desired.VM:
 		err = j.newVM(ctx, spec, options, &s)
+	case *desired.DataVM:
+		err = j.newDataVM(ctx, spec, options, &s)
 	case *desired.Container:
 		err = j.newContainer(spec, options)
 	}

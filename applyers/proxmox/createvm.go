@@ -70,7 +70,7 @@ func bootOrder(vm *desired.VM) []string {
 	if len(vm.Boot) > 0 {
 		return vm.Boot
 	}
-	slots := slices.Sorted(maps.Keys(vm.Disks))
+	slots := slices.DeleteFunc(slices.Sorted(maps.Keys(vm.Disks)), func(slot string) bool { return vm.Disks[slot].State != "" })
 	imaged := slices.DeleteFunc(slices.Clone(slots), func(slot string) bool { return vm.Disks[slot].Image == "" })
 	if len(imaged) > 0 {
 		return imaged

@@ -13,15 +13,38 @@ import (
 // removePath is kept in the stamp, since it counts when the manifest is gone.
 const removePath desired.Path = "lifecycle.remove"
 
-// destroy is the word of lifecycle.remove for no archive.
-const destroy = "destroy"
+// destroy and release are the words of lifecycle.remove for no archive.
+const (
+	destroy = "destroy"
+	release = "release"
+)
+
+// removal is what lifecycle.remove asks for; "" for the archive.
+func removal(g *desired.Guest) string {
+	if word := g.Lifecycle.Remove; word == destroy || word == release {
+		return word
+	}
+	return ""
+}
 
 // restore brings an archived guest back, with all that was asked for meanwhile:
 // it is stopped, so everything can be changed.
 func (p *planner) restore() []drift.Change {
 	// Where it belongs is seen to once it is back.
 	fields := slices.DeleteFunc(p.judged(), func(f drift.Field) bool { return f.Path == nodePath })
-	return p.ready([]drift.Change{p.change(drift.Restore, "back in Git", fields)}, p.runs())
+	s := p.slotChanges(fields)
+	var changes []drift.Change
+	if len(s.detach) > 0 {
+		changes = append(changes, p.change(drift.Detach, "", s.detach))
+	}
+	back := p.change(drift.Restore, "back in Git", append(s.rest, s.attach...))
+	for _, f := range s.attach {
+		// It is not started without its data.
+		back.Held = cmp.Or(back.Held, f.Held)
+		back.Takes = append(back.Takes, f.Takes...)
+		back.Needs = append(back.Needs, f.Needs...)
+	}
+	return p.ready(append(changes, back), p.runs())
 }
 
 // judged holds the fields that need a guest made anew, or that would lose data.
@@ -44,10 +67,9 @@ func (p *planner) judged() []drift.Field {
 	if p.handle.untagged && !slices.ContainsFunc(fields, func(f drift.Field) bool { return f.Path == "tags" }) {
 		fields = append(fields, p.tag())
 	}
-	if remove := p.guest().Lifecycle.Remove; (remove == destroy) != p.handle.destroy {
-		before := map[bool]string{true: destroy, false: "archive"}[p.handle.destroy]
+	if remove := removal(p.guest()); remove != p.handle.remove {
 		fields = append(fields, drift.Field{
-			Path: removePath, Before: drift.Value{Text: before}, After: drift.Value{Text: cmp.Or(remove, "archive")},
+			Path: removePath, Before: drift.Value{Text: cmp.Or(p.handle.remove, "archive")}, After: drift.Value{Text: cmp.Or(remove, "archive")},
 			Effect: desired.Online, Source: p.want.Source,
 		})
 	}
@@ -83,7 +105,8 @@ func (p *planner) differences() (all []drift.Change) {
 	var cloud []drift.Field
 	var state, node *drift.Field
 	lifecycle := p.guest().Lifecycle
-	for _, f := range p.judged() {
+	moves := p.slotChanges(p.judged())
+	for _, f := range moves.rest {
 		switch {
 		case f.Held != "":
 			held = append(held, f)
@@ -124,6 +147,9 @@ func (p *planner) differences() (all []drift.Change) {
 	if node != nil {
 		changes = append(changes, p.pinned(*node))
 	}
+	first, last := p.moves(moves, state)
+	changes = append(changes, first...)
+	defer func() { all = append(all, last...) }()
 	switch {
 	case state != nil && p.runs():
 		start := p.change(drift.Start, "", []drift.Field{*state})
@@ -135,5 +161,6 @@ func (p *planner) differences() (all []drift.Change) {
 		return p.ready(append(changes, p.change(drift.Reboot, "lifecycle.reboot: now", cloud)), true)
 	}
 	// One that has not been ready since it was made is waited for until it is.
-	return p.ready(changes, p.handle.starting && p.handle.running && p.runs())
+	restarts := p.handle.running && slices.ContainsFunc(first, func(c drift.Change) bool { return c.Step == drift.Detach })
+	return p.ready(changes, (restarts || p.handle.starting && p.handle.running) && p.runs())
 }

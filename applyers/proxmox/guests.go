@@ -22,6 +22,10 @@ type found struct {
 	words   string
 	stamp   stamp
 	stamped bool
+	// adopting is set where a manifest takes a guest over that bears no stamp;
+	// renamed is how the stamp still names one of ours, where that has changed.
+	adopting bool
+	renamed  string
 }
 
 // handle is what the applyer keeps of a live guest for its steps.
@@ -33,8 +37,16 @@ type handle struct {
 	making bool
 	// starting is set while it has not been ready since it was made or restored.
 	starting bool
-	// destroy tells that the stamp asks for destruction instead of the archive.
-	destroy bool
+	// remove is what the stamp asks for instead of the archive: destroy or release.
+	remove string
+	// adopting is set for a guest that bears no stamp and that the manifest takes
+	// over; renamed is how the stamp of a guest of ours still names it.
+	adopting bool
+	renamed  string
+	// volumes are the disks of other machines that it has attached, by slot.
+	volumes map[string]heldVolume
+	// boots is the slot of the disk that it boots from; "" where nothing tells.
+	boots string
 	// untagged tells that the fleet's tag is missing.
 	untagged bool
 	// pending are the manifest's paths that wait for a reboot.
@@ -54,8 +66,9 @@ type handle struct {
 func (s *sweep) guests(ctx context.Context) {
 	read := s.readCandidates(ctx, s.candidates())
 	mine := s.sort(ctx, read)
+	s.volumes = volumesIn(mine, s.wants)
 	s.lives(ctx, mine)
-	for _, r := range s.wants.of(desired.KindVM, desired.KindContainer) {
+	for _, r := range s.wants.of(desired.KindVM, desired.KindContainer, desired.KindData) {
 		if len(mine[r.ID]) == 0 {
 			s.missing(ctx, r)
 			if !s.dark[r.ID] {
@@ -65,7 +78,9 @@ func (s *sweep) guests(ctx context.Context) {
 	}
 	ours := 0
 	for _, list := range mine {
-		ours += len(list)
+		if !list[0].adopting {
+			ours += len(list)
+		}
 	}
 	if s.only.IDs == nil {
 		s.out.Counts = map[string]drift.Count{s.site.Name: {Ours: ours, Others: len(s.inv.rows) - ours}}
@@ -83,10 +98,18 @@ func (s *sweep) candidates() []*row {
 		}
 	}
 	s.applyer.mu.Unlock()
+	for _, id := range s.only.IDs {
+		// Whose a guest's volumes are, the data VMs' configurations tell.
+		for _, data := range referredTo(s.fleet.Resource(id)) {
+			if g := s.fleet.Machine(data); g != nil {
+				vmids[s.applyer.vmidOf(s.site.Name, data, g.VMID)] = true
+			}
+		}
+	}
 	var rows []*row
 	for _, vmid := range slices.Sorted(maps.Keys(s.inv.rows)) {
 		r := s.inv.rows[vmid]
-		tagged := s.only.IDs == nil && slices.Contains(r.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name)))
+		tagged := s.only.IDs == nil && tagged(s.fleet, r.tags)
 		if tagged || vmids[vmid] || s.wants.byVMID[vmid] != nil || r.name != "" && s.wants.byName[r.name] != nil {
 			rows = append(rows, r)
 		}
@@ -184,7 +207,7 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 	lives := make([]*drift.Live, len(ids))
 	var wg sync.WaitGroup
 	for i, id := range ids {
-		if len(mine[id]) != 1 || s.dark[id] {
+		if len(mine[id]) != 1 || s.dark[id] || !s.looks(id) {
 			continue
 		}
 		g := mine[id][0]
@@ -206,10 +229,10 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 }
 
 func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
-	w := &wording{fleet: s.fleet, site: s.site, want: want}
+	w := &wording{fleet: s.fleet, site: s.site, want: want, volumes: s.volumes}
 	h := &handle{
-		kind: g.kind, site: s.site.Name, node: g.node, vmid: g.vmid, running: g.running, making: g.stamp.Making, starting: g.stamp.Starting, destroy: g.stamp.Destroy,
-		untagged: !slices.Contains(g.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name))),
+		kind: g.kind, site: s.site.Name, node: g.node, vmid: g.vmid, running: g.running, making: g.stamp.Making, starting: g.stamp.Starting, remove: g.stamp.Remove,
+		untagged: !slices.Contains(g.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name))), adopting: g.adopting, renamed: g.renamed,
 	}
 	h.native = native(g)
 	h.obstacles = s.obstaclesTo(want)
@@ -224,6 +247,8 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	if live.Archived {
 		h.until, h.over, h.clock = s.archiveEnd(g.stamp.Archived)
 	}
+	h.volumes, h.boots = w.held(g), bootDisk(g)
+	s.unused(g, live)
 	s.waiting(w, g, live, h)
 	for _, leaf := range desired.Leaves(g.kind, live.Spec) {
 		if who := s.log.who(g.vmid, optionOf(g.kind, leaf.Path)); who != "" {

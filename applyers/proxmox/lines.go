@@ -17,6 +17,8 @@ type lines struct {
 	node  string
 	// plugins are the kinds of the cluster's storages, as far as they are known.
 	plugins map[string]string
+	// volumes are the data VMs' disks that may be taken, by reference.
+	volumes map[string]string
 }
 
 func (l *lines) sets(path string) bool {

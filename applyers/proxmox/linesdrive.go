@@ -17,6 +17,15 @@ func (l *lines) newDrive(slot string, d desired.Disk) (string, error) {
 	if d.ISO != "" {
 		return l.newCDROM(d)
 	}
+	if d.Volume != "" {
+		// It is there, and never allocated.
+		if l.volumes[d.Volume] == "" {
+			return "", fmt.Errorf("disk %s: which volume %s is was not found out", slot, d.Volume)
+		}
+		p.set("file", l.volumes[d.Volume])
+		l.driveOptions(&p, slot, d)
+		return p.String(), nil
+	}
 	store := l.storeOf(d.Storage)
 	switch {
 	case store == "":
@@ -41,10 +50,19 @@ func (l *lines) newDrive(slot string, d desired.Disk) (string, error) {
 		p.set("file", store+":"+gibibytes(d.Size))
 	}
 	p.set("format", cmp.Or(d.Format, l.usualFormat(store)))
-	for _, part := range driveParts() {
-		l.drivePart(&p, slot, part, d)
-	}
+	l.driveOptions(&p, slot, d)
 	return p.String(), nil
+}
+
+// driveOptions writes all that a manifest says of a new drive.
+func (l *lines) driveOptions(p *props, slot string, d desired.Disk) {
+	for _, part := range driveParts() {
+		l.drivePart(p, slot, part, d)
+	}
+	if _, vm := l.want.Spec.(*desired.VM); vm && d.Mount != "" && p.value("serial") == "" {
+		// The seed finds the disk by it.
+		p.set("serial", mountSerial(slot, d))
+	}
 }
 
 // newCDROM is the line of a CD-ROM drive.

@@ -102,6 +102,8 @@ type sweep struct {
 	wants   *wants
 	log     changelog
 	rights  rights
+	// volumes are the disks of our data VMs, as references say them, by volume.
+	volumes map[string]string
 	out     drift.Observed
 	// dark are resources that are reported as unknown already.
 	dark map[desired.ID]bool
@@ -203,7 +205,7 @@ func (s *sweep) readOnly(version string) {
 		return
 	}
 	ids := make(map[desired.ID]bool)
-	for _, r := range s.wants.of(desired.KindVM, desired.KindContainer, desired.KindImage) {
+	for _, r := range s.wants.of(desired.KindVM, desired.KindContainer, desired.KindData, desired.KindImage) {
 		ids[r.ID] = true
 	}
 	for _, live := range s.out.Lives {

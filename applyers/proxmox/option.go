@@ -31,7 +31,8 @@ func (j *job) setsAndHolds(path desired.Path) bool { return j.sets(path) && !j.W
 // stampOf is a guest's stamp with what the manifest asks of it now.
 func (j *job) stampOf(g *found) stamp {
 	s := g.stamp
-	s.Destroy = j.guest().Lifecycle.Remove == destroy
+	s.Remove = removal(j.guest())
+	s.Disks = s.named(j.Want)
 	return s
 }
 
@@ -46,7 +47,11 @@ func (j *job) tags(have []string, archived bool) []string {
 	if managed {
 		tags = append(tags, j.guest().Tags...)
 	}
+	former := j.Fleet.Spec.RenamedFrom
 	for _, tag := range have {
+		if former != "" && strings.EqualFold(tag, fleetTag(former)) {
+			continue
+		}
 		if tag != archivedTag && (ownTag(tag) || !managed) {
 			tags = append(tags, tag)
 		}

@@ -14,26 +14,25 @@ import (
 // guest that it stands on; otherwise it says why not, and what to do.
 func (s *sweep) proves(g *found) (ours bool, reason, remedy string) {
 	fleet := s.fleet.Spec
-	tagged := slices.Contains(g.tags, strings.ToLower(fleetTag(fleet.Name)))
 	switch {
 	case slices.ContainsFunc(s.site.Foreign, func(r desired.IDRange) bool { return r.Contains(g.vmid) }):
 		return false, "the site lists this VMID as foreign", ""
 	case g.stamped && g.stamp.Version > stampVersion:
 		return false, "its stamp is of a newer Berth", "upgrade this one"
-	case g.stamped && (g.stamp.Fleet != fleet.Name || g.stamp.UID != fleet.UID):
+	case g.stamped && !g.stamp.fleets(s.fleet):
 		return false, "it belongs to fleet " + g.stamp.Fleet + " (uid " + g.stamp.UID + ")", ""
 	case g.stamped && g.stamp.Site != s.site.Name:
 		return false, "its stamp names site " + g.stamp.Site, "if it was moved here, write the stamp's site anew"
 	case g.stamped && g.stamp.VMID != g.vmid:
 		return false, fmt.Sprintf("its stamp names VMID %d: it is a copy of %s made by hand", g.stamp.VMID, g.stamp.ID),
 			fmt.Sprintf("take the last line of its description and the tag %s off", fleetTag(fleet.Name))
-	case g.stamped && g.stamp.ID.Kind() != g.kind:
+	case g.stamped && machineKind(g.stamp.ID) != g.kind:
 		return false, "its stamp names " + string(g.stamp.ID) + ", which it is not", ""
 	case g.stamped && g.template:
 		return false, "it was made into a template", "make a copy of it, and give the copy another VMID"
 	case g.stamped:
 		return true, "", ""
-	case tagged:
+	case tagged(s.fleet, g.tags):
 		return false, "it bears our tag and no stamp: ownership lost", ""
 	}
 	return false, "it is not ours", ""
@@ -45,6 +44,7 @@ func (s *sweep) sort(ctx context.Context, read []*found) map[desired.ID][]*found
 	var others []*found
 	for _, g := range read {
 		if ours, _, _ := s.proves(g); ours {
+			g.identify(s.fleet, s.wants.renames)
 			mine[g.stamp.ID] = append(mine[g.stamp.ID], g)
 		} else {
 			others = append(others, g)
@@ -76,8 +76,13 @@ func twice(id desired.ID, site, what string) drift.Foreign {
 func (s *sweep) displaced(id desired.ID, mine map[desired.ID][]*found) {
 	for _, g := range mine[id] {
 		if r := s.wants.byVMID[g.vmid]; r != nil && r.ID != id && len(mine[r.ID]) == 0 {
-			s.foreign(r.ID, g.what(), fmt.Sprintf("it is %s of this fleet and keeps its VMID until it is deleted", id),
-				fmt.Sprintf("give %s another id, or wait until %s is gone", r.ID, id))
+			reason, remedy := fmt.Sprintf("it is %s of this fleet and keeps its VMID until it is deleted", id),
+				fmt.Sprintf("give %s another id, or wait until %s is gone", r.ID, id)
+			if s.wants.byID[id] != nil {
+				reason = fmt.Sprintf("it is %s of this fleet and keeps the VMID that it was made with", id)
+				remedy = fmt.Sprintf("give %s an id of its own, or write id: %d at %s, so that another is taken here", r.ID, g.vmid, id)
+			}
+			s.foreign(r.ID, g.what(), reason, remedy)
 		}
 	}
 }
@@ -86,7 +91,7 @@ func (s *sweep) displaced(id desired.ID, mine map[desired.ID][]*found) {
 func (s *sweep) other(ctx context.Context, g *found, mine map[desired.ID][]*found) {
 	_, reason, remedy := s.proves(g)
 	if r := s.wants.byVMID[g.vmid]; r != nil && len(mine[r.ID]) == 0 {
-		s.inTheWay(ctx, g, r, reason, remedy)
+		s.inTheWay(ctx, g, r, mine, reason, remedy)
 		return
 	}
 	namesake := s.wants.byName[g.name]
@@ -107,15 +112,19 @@ func (s *sweep) other(ctx context.Context, g *found, mine map[desired.ID][]*foun
 }
 
 // inTheWay reports what stands on a wanted VMID.
-func (s *sweep) inTheWay(ctx context.Context, g *found, want *desired.Resource, reason, remedy string) {
-	tagged := slices.Contains(g.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name)))
+func (s *sweep) inTheWay(ctx context.Context, g *found, want *desired.Resource, mine map[desired.ID][]*found, reason, remedy string) {
 	switch {
 	case !g.stamped && (g.lock == "create" || g.lock == "clone"):
 		s.stub(ctx, g, want)
 		return
-	case !g.stamped && tagged:
-		line := stamp{Fleet: s.fleet.Spec.Name, UID: s.fleet.Spec.UID, ID: want.ID, Site: s.site.Name, VMID: g.vmid}
-		remedy = fmt.Sprintf("`agent adopt` is not built yet: if it is %s, put this as the last line of its description: %s", want.ID, line)
+	case s.adopts(want, g):
+		if reason, remedy = s.mismatch(want, g); reason == "" {
+			g.adopting, g.stamp = true, stamp{ID: want.ID}
+			mine[want.ID] = []*found{g}
+			return
+		}
+	case !g.stamped && tagged(s.fleet, g.tags):
+		remedy = fmt.Sprintf("if it is %s: agent adopt %s", want.ID, want.ID)
 	case remedy == "":
 		remedy = fmt.Sprintf("give %s another id, or remove that guest", want.ID)
 	}

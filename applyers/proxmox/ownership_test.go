@@ -44,7 +44,7 @@ func TestNotOurs(t *testing.T) {
 		},
 		"with our tag on the wanted VMID": {
 			guests: []pvesim.Guest{strange(4001, map[string]string{"tags": "berth.pegasus"})},
-			reason: "ownership lost", remedy: "last line of its description: berth: pegasus/vm/web-1 home#4001 uid=5b1f0c2e", held: "ownership lost",
+			reason: "ownership lost", remedy: "agent adopt vm/web-1", held: "ownership lost",
 		},
 		"a copy by hand": {
 			guests: []pvesim.Guest{strange(778, map[string]string{"tags": "berth.pegasus", "description": "x\n\n" + ourStamp})},

@@ -95,7 +95,7 @@ func (j *job) stopStep(ctx context.Context) error {
 	if err := j.unprotected(g); err != nil {
 		return err
 	}
-	if j.guest() != nil || g.stamp.Making || g.stamp.Destroy || !g.stamp.Archived.IsZero() || j.Fleet.Spec.ArchiveFor == 0 {
+	if j.guest() != nil || g.stamp.Making || g.stamp.Remove == destroy || !g.stamp.Archived.IsZero() || j.Fleet.Spec.ArchiveFor == 0 {
 		if err := j.loseNothing(ctx, g); err != nil {
 			return err
 		}

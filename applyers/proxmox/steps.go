@@ -38,6 +38,18 @@ func steps(w *drift.World, want *desired.Resource, have *drift.Live, fields []dr
 		return p.gone()
 	case want == nil:
 		return nil
+	case p.handle.adopting:
+		return []drift.Change{p.adoption()}
+	case p.handle.renamed != "":
+		return append([]drift.Change{p.renaming()}, p.wanted()...)
+	}
+	return p.wanted()
+}
+
+// wanted plans what the manifest asks of what is ours, or not there.
+func (p *planner) wanted() []drift.Change {
+	have := p.have
+	switch {
 	case p.guest().State == desired.Absent:
 		if have == nil {
 			return nil
@@ -107,6 +119,7 @@ func (p *planner) make(reason string) []drift.Change {
 	create.Needs = p.want.Needs
 	create.Held = obstacle(p.world, p.want)
 	p.heldForRoot(create.Fields)
+	p.take(&create, slotsOf(p.guest())...)
 	for _, need := range p.want.Needs {
 		if need.Kind() == desired.KindImage && p.world.Live(need) == nil && create.Held == "" {
 			create.Held = "whether " + string(need) + " is there could not be read"

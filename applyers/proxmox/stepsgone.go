@@ -24,18 +24,22 @@ func (p *planner) gone() []drift.Change {
 		return all
 	case p.have.Archived && p.handle.over:
 		return p.away(drift.Delete, "gone from Git, and its time in the archive is over since "+p.handle.until.UTC().Format(time.DateOnly))
+	case p.have.Archived && !p.handle.running:
+		return p.letGoOfAll()
 	case p.have.Archived:
 		return nil
 	case p.successor() != "":
 		all := p.away(drift.Archive, "gone from Git")
 		for i := range all {
-			all[i].Held = fmt.Sprintf("%s has its VMID in Git: if that is a new name for it, write %s again, since renaming is not built yet; if not, give %s another id",
+			all[i].Held = fmt.Sprintf("%s has its VMID in Git: if that is a new name for it, write renamedFrom: %s there; if not, give %s another id",
 				p.successor(), p.id.Name(), p.successor())
 		}
 		return all
-	case p.handle.destroy:
+	case p.handle.remove == release:
+		return []drift.Change{p.change(drift.Release, "gone from Git (lifecycle.remove: release): it is left as it is, and no longer ours", nil)}
+	case p.handle.remove == destroy && p.id.Kind() != desired.KindData:
 		return p.away(drift.Delete, "gone from Git (lifecycle.remove: destroy)")
-	case keep == 0:
+	case keep == 0 && p.id.Kind() != desired.KindData:
 		return p.away(drift.Delete, "gone from Git (archiveFor: 0)")
 	}
 	return p.away(drift.Archive, "gone from Git: keep for "+p.world.Fleet.Spec.ArchiveFor.String())
@@ -45,7 +49,7 @@ func (p *planner) gone() []drift.Change {
 // gone from them; "" if there is none.
 func (p *planner) successor() desired.ID {
 	for _, r := range p.world.Fleet.Resources {
-		if g := p.world.Fleet.Guest(r.ID); g != nil && r.Site == p.handle.site && g.VMID == p.handle.vmid {
+		if g := p.world.Fleet.Machine(r.ID); g != nil && r.Site == p.handle.site && g.VMID == p.handle.vmid {
 			return r.ID
 		}
 	}
@@ -59,5 +63,9 @@ func (p *planner) away(last drift.Step, reason string) []drift.Change {
 	if p.handle.running {
 		all = append(all, p.change(drift.Stop, "", nil))
 	}
-	return append(all, p.change(last, reason, nil))
+	all = append(append(all, p.letGoOfAll()...), p.change(last, reason, nil))
+	if p.id.Kind() == desired.KindData {
+		p.keepData(&all[len(all)-1])
+	}
+	return all
 }

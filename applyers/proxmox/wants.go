@@ -15,6 +15,8 @@ type wants struct {
 	byVMID    map[int]*desired.Resource
 	byName    map[string]*desired.Resource
 	guests    map[desired.ID]*desired.Guest
+	// renames are the new ids of what was renamed in Git, by the old ones.
+	renames map[desired.ID]desired.ID
 }
 
 // newWants indexes the resources of a fleet; looks tells which are in scope.
@@ -22,6 +24,7 @@ func newWants(fleet *desired.Fleet, site string, looks func(desired.ID) bool) *w
 	w := &wants{
 		byID: make(map[desired.ID]*desired.Resource), byVMID: make(map[int]*desired.Resource),
 		byName: make(map[string]*desired.Resource), guests: make(map[desired.ID]*desired.Guest),
+		renames: renames(fleet),
 	}
 	for _, r := range fleet.Resources {
 		w.byID[r.ID] = r
@@ -38,9 +41,12 @@ func newWants(fleet *desired.Fleet, site string, looks func(desired.ID) bool) *w
 	return w
 }
 
-// guestOf is the part of a resource that guests share; nil if it is none.
+// guestOf is the part of a resource that guests share; nil if it is none. A data
+// VM is the virtual machine that holds the data.
 func guestOf(r *desired.Resource) *desired.Guest {
 	switch spec := r.Spec.(type) {
+	case *desired.DataVM:
+		return &spec.VM().Guest
 	case *desired.VM:
 		return &spec.Guest
 	case *desired.Container:

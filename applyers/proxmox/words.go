@@ -17,6 +17,8 @@ type wording struct {
 	site  *desired.Site
 	// want is the manifest's own side; nil for what is gone from Git.
 	want *desired.Resource
+	// volumes are the disks of data VMs as references say them, by volume.
+	volumes map[string]string
 }
 
 // sets tells whether the manifest sets a path.
@@ -31,11 +33,8 @@ func (w *wording) sets(path desired.Path) bool {
 // asked is what the manifest asks of a guest; the zero Guest if nothing.
 func (w *wording) asked() *desired.Guest {
 	if w.want != nil {
-		switch spec := w.want.Spec.(type) {
-		case *desired.VM:
-			return &spec.Guest
-		case *desired.Container:
-			return &spec.Guest
+		if g := guestOf(w.want); g != nil {
+			return g
 		}
 	}
 	return &desired.Guest{}
@@ -147,6 +146,9 @@ func (w *wording) spec(g *found) any {
 	w.absent(&guest)
 	if g.kind == desired.KindContainer {
 		return w.container(guest, g)
+	}
+	if g.stamp.ID.Kind() == desired.KindData {
+		return w.data(guest, g)
 	}
 	return w.vm(guest, g)
 }

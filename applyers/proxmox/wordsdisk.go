@@ -37,6 +37,7 @@ func (w *wording) disk(slot, text string, g *found) desired.Disk {
 	store, name, _ := strings.Cut(volid, ":")
 	ask := w.asked().Disks[slot]
 	d := desired.Disk{
+		Name: g.stamp.Disks[slot], Volume: w.volumeOf(volid, g),
 		Image: g.stamp.Images[slot], Size: parseSize(p.value("size")), Storage: w.storage(store, slot, g.node), Format: "raw",
 		ReadOnly: flag(p.value("ro"), false), Replicate: flag(p.value("replicate"), true), Backup: flag(p.value("backup"), true),
 		Discard: flag(p.value("discard"), false), SSD: flag(p.value("ssd"), false), IOThread: flag(p.value("iothread"), false),

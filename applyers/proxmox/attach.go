@@ -1,0 +1,184 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"berth/applyers"
+	"berth/desired"
+	"berth/drift"
+)
+
+// attach takes volumes of data VMs, after a last look at every guest of the
+// cluster: nobody else may write to them.
+func (j *job) attach(ctx context.Context) error {
+	g, err := j.mine(ctx)
+	if err != nil {
+		return err
+	}
+	set, err := j.volumeLines(ctx, g, j.Fields)
+	if err != nil {
+		return err
+	}
+	// What was read before the look at all others may be old.
+	if g, err = j.mine(ctx); err != nil {
+		return err
+	}
+	err = j.patient(ctx, func() error { return j.setConfig(ctx, g, set, nil) })
+	if err == nil {
+		return nil
+	}
+	return j.takeBack(ctx, set, nil, fmt.Errorf("attach %s to %s: %w", strings.Join(sortedKeys(set), ", "), j.ID, err))
+}
+
+// partVolumes parts the fields that attach a volume from the others.
+func (j *job) partVolumes(fields []drift.Field) (rest, volumes []drift.Field) {
+	for _, f := range fields {
+		if keys := f.Path.Keys(); len(keys) == 3 && keys[0] == "disks" && keys[2] == "volume" {
+			volumes = append(volumes, f)
+		} else {
+			rest = append(rest, f)
+		}
+	}
+	return rest, volumes
+}
+
+// volumeLines are the lines of the volumes that some fields attach and that are
+// not attached yet.
+func (j *job) volumeLines(ctx context.Context, g *found, fields []drift.Field) (params, error) {
+	set := make(params)
+	for _, f := range fields {
+		slot := f.Path.Keys()[1]
+		volid, err := j.takeVolume(ctx, slot)
+		switch {
+		case err != nil:
+			return nil, err
+		case g.volume(slot) == volid:
+			continue
+		case g.conf.values[slot] != "":
+			return nil, heldf("%s holds %s meanwhile: planned again in the next turn", slot, g.volume(slot))
+		}
+		if set[slot], err = j.lines().newDrive(slot, j.guest().Disks[slot]); err != nil {
+			return nil, err
+		}
+	}
+	return set, nil
+}
+
+// takeVolumes finds all volumes that the guest is to have, before it is made.
+func (j *job) takeVolumes(ctx context.Context) error {
+	for _, slot := range slotsOf(j.guest()) {
+		if j.guest().Disks[slot].Volume == "" {
+			continue
+		}
+		if _, err := j.takeVolume(ctx, slot); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// takeVolume finds the volume that a slot refers to, and makes sure that it may be
+// taken.
+func (j *job) takeVolume(ctx context.Context, slot string) (string, error) {
+	d := j.guest().Disks[slot]
+	if j.kind == desired.KindContainer {
+		return "", heldf("volume %s: a container can't have a data VM's disk", d.Volume)
+	}
+	volid, owner, err := j.findVolume(ctx, d.Volume)
+	if err != nil {
+		return "", err
+	}
+	var power powerState
+	if err := j.get(ctx, base(owner.kind, owner.node, owner.vmid)+"/status/current", &power); err != nil {
+		return "", err
+	}
+	if power.Status == "running" {
+		return "", heldf("%s runs, with its disks in its own hands: stop it first", owner.what())
+	}
+	if owner.node != j.node && j.node != "" && !j.shared(ctx, volid) {
+		return "", heldf("volume %s lies on node %s and the guest is to be on %s: put both on one node, or the volume on shared storage", d.Volume, owner.node, j.node)
+	}
+	uses, err := j.uses(ctx, func(at attached) bool { return at.volid == volid }, owner.vmid, j.vmid)
+	if err != nil {
+		return "", err
+	}
+	for _, u := range uses {
+		if !u.readOnly || !d.ReadOnly {
+			return "", heldf("%s has volume %s as %s: detach it there first, or let both be readOnly", u.what, d.Volume, u.slot)
+		}
+	}
+	if j.volumes == nil {
+		j.volumes = make(map[string]string)
+	}
+	j.volumes[d.Volume] = volid
+	return volid, nil
+}
+
+// shared tells whether a volume can be reached from every node.
+func (j *job) shared(ctx context.Context, volid string) bool {
+	store, _, _ := strings.Cut(volid, ":")
+	rows, err := j.readResources(ctx)
+	return err == nil && slices.ContainsFunc(rows, func(r resourceRow) bool { return r.Type == "storage" && r.Storage == store && r.Shared.yes() })
+}
+
+// use is a volume in a slot of some guest.
+type use struct {
+	attached
+	what     string
+	readOnly bool
+}
+
+// uses looks at every guest of the cluster but some for volumes in use, ours or
+// not, running or not, what waits for a stop included. Where one can't be read the
+// answer is a refusal: what can't be seen may be the one that counts.
+func (j *job) uses(ctx context.Context, match func(attached) bool, but ...int) ([]use, error) {
+	if err := j.seesAll(ctx); err != nil {
+		return nil, err
+	}
+	rows, err := j.readResources(ctx)
+	if err != nil {
+		return nil, err
+	}
+	found, errs := make([][]use, len(rows)), make([]error, len(rows))
+	var wg sync.WaitGroup
+	for i, r := range rows {
+		other := r.guest()
+		if other == nil || slices.Contains(but, other.vmid) {
+			continue
+		}
+		wg.Go(func() { found[i], errs[i] = j.usesOf(ctx, other, match) })
+	}
+	wg.Wait()
+	for _, err := range errs {
+		if err != nil {
+			return nil, err
+		}
+	}
+	return slices.Concat(found...), nil
+}
+
+func (j *job) usesOf(ctx context.Context, other *row, match func(attached) bool) ([]use, error) {
+	conf, err := j.readConfig(ctx, other.kind, other.node, other.vmid)
+	switch {
+	case absent(err):
+		return nil, nil
+	case err != nil && ctx.Err() != nil:
+		return nil, applyers.ErrLeft
+	case err != nil:
+		return nil, heldf("%s can't be read, and may use the volume: %v", other.what(), err)
+	}
+	var all []use
+	for _, values := range []map[string]string{conf.values, conf.now} {
+		for _, at := range volumesOf(other.kind, values) {
+			if match(at) {
+				ro := flag(parseProps(volumeKey(other.kind), values[at.slot]).value("ro"), false)
+				all = append(all, use{attached: at, what: other.what(), readOnly: ro})
+			}
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,56 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"berth/desired"
+	"berth/drift"
+)
+
+// data is a data VM in the manifest's words. How guests mount its disks is theirs
+// to know: live can't tell, and the manifest's word stands.
+func (w *wording) data(guest desired.Guest, g *found) *desired.DataVM {
+	for slot, d := range guest.Disks {
+		ask := w.asked().Disks[slot]
+		d.Mount, d.Filesystem, d.Label, d.MountOptions = ask.Mount, ask.Filesystem, ask.Label, ask.MountOptions
+		guest.Disks[slot] = d
+	}
+	return &desired.DataVM{
+		Name: guest.Name, Description: guest.Description, Site: guest.Site, Node: guest.Node, VMID: guest.VMID,
+		Tags: guest.Tags, Pool: guest.Pool, Disks: guest.Disks, Protection: guest.Protection,
+		State: guest.State, Startup: guest.Startup,
+	}
+}
+
+// newDataVM fills in what a data VM is made with: as little as Proxmox takes, and
+// nothing that it could boot or reach the network with.
+func (j *job) newDataVM(ctx context.Context, data *desired.DataVM, options params, s *stamp) error {
+	vm := data.VM()
+	if err := j.newVM(ctx, vm, options, s); err != nil {
+		return err
+	}
+	delete(options, "boot")
+	maps.Copy(options, params{"cores": "1", "memory": "16", "onboot": "0"})
+	// Proxmox makes a boot order of what it is given; the end of the creation
+	// takes it out.
+	s.Making = true
+	return nil
+}
+
+// slotsOf are the slots that hold disks, sorted.
+func slotsOf(g *desired.Guest) []string { return slices.Sorted(maps.Keys(g.Disks)) }
+
+// keepData judges the way out of a data VM: what uses its disks is named, and
+// being gone from Git never destroys data.
+func (p *planner) keepData(c *drift.Change) {
+	switch users := p.users(true); {
+	case len(users) > 0:
+		c.Held = "its disks are in use: " + strings.Join(users, ", ") + "; take them from there first, or bring its manifest back"
+	case c.Step == drift.Delete && !p.handle.making:
+		c.Held = fmt.Sprintf("data is never destroyed by leaving it out: bring its manifest back, or, if nobody needs it, as root on %s: qm destroy %d", p.handle.node, p.handle.vmid)
+	}
+}

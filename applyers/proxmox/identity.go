@@ -1,0 +1,62 @@
+package proxmox
+
+import (
+	"slices"
+	"strings"
+
+	"berth/desired"
+)
+
+// machineKind is what Proxmox knows a resource as: a data VM is a virtual machine
+// like others.
+func machineKind(id desired.ID) string {
+	if id.Kind() == desired.KindData {
+		return desired.KindVM
+	}
+	return id.Kind()
+}
+
+// fleets tells whether a stamp is of a fleet, under its name or the one it had
+// before. The uid is the same all along.
+func (s stamp) fleets(f *desired.Fleet) bool {
+	former := f.Spec.RenamedFrom
+	return s.UID == f.Spec.UID && (s.Fleet == f.Spec.Name || former != "" && s.Fleet == former)
+}
+
+// tagged tells whether tags hold the fleet's, or the one of its former name.
+func tagged(f *desired.Fleet, tags []string) bool {
+	has := func(name string) bool {
+		return name != "" && slices.Contains(tags, strings.ToLower(fleetTag(name)))
+	}
+	return has(f.Spec.Name) || has(f.Spec.RenamedFrom)
+}
+
+// renames are the new ids of what manifests have given another name, by the old
+// ones. An old name that is a resource's own again means that.
+func renames(f *desired.Fleet) map[desired.ID]desired.ID {
+	all := make(map[desired.ID]desired.ID)
+	for _, r := range f.Resources {
+		g := guestOf(r)
+		if g == nil || g.RenamedFrom == "" {
+			continue
+		}
+		if old := desired.MakeID(r.ID.Kind(), g.RenamedFrom); f.Resource(old) == nil {
+			all[old] = r.ID
+		}
+	}
+	return all
+}
+
+// identify reads a stamp of ours as the manifests name things now, and remembers
+// how it was written where that differs: it is to be written anew.
+func (g *found) identify(f *desired.Fleet, renames map[desired.ID]desired.ID) {
+	s := &g.stamp
+	was := s.Fleet + "/" + string(s.ID)
+	s.Fleet = f.Spec.Name
+	if id, renamed := renames[s.ID]; renamed {
+		s.ID = id
+	}
+	if is := s.Fleet + "/" + string(s.ID); is != was {
+		g.renamed = was
+	}
+}
