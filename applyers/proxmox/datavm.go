@@ -13,7 +13,7 @@ import (
 
 // data is a data VM in the manifest's words. How guests mount its disks is theirs
 // to know: live can't tell, and the manifest's word stands.
-func (w *wording) data(guest desired.Guest, g *found) *desired.DataVM {
+func (w *wording) data(guest desired.Guest) *desired.DataVM {
 	for slot, d := range guest.Disks {
 		ask := w.asked().Disks[slot]
 		d.Mount, d.Filesystem, d.Label, d.MountOptions = ask.Mount, ask.Filesystem, ask.Label, ask.MountOptions
@@ -47,10 +47,48 @@ func slotsOf(g *desired.Guest) []string { return slices.Sorted(maps.Keys(g.Disks
 // keepData judges the way out of a data VM: what uses its disks is named, and
 // being gone from Git never destroys data.
 func (p *planner) keepData(c *drift.Change) {
-	switch users := p.users(true); {
+	switch users := p.users(); {
 	case len(users) > 0:
 		c.Held = "its disks are in use: " + strings.Join(users, ", ") + "; take them from there first, or bring its manifest back"
 	case c.Step == drift.Delete && !p.handle.making:
 		c.Held = fmt.Sprintf("data is never destroyed by leaving it out: bring its manifest back, or, if nobody needs it, as root on %s: qm destroy %d", p.handle.node, p.handle.vmid)
+	}
+}
+
+// sparesData holds what would give the name of some data to other data, or resize
+// a disk under the guest that runs with it (FACTS 6).
+func (p *planner) sparesData(fields []drift.Field) {
+	if p.id.Kind() != desired.KindData || p.have == nil {
+		return
+	}
+	live, stamped := guestIn(p.have.Spec), make(map[string]string)
+	for slot, d := range live.Disks {
+		stamped[slot] = d.Name
+	}
+	for i := range fields {
+		f := &fields[i]
+		keys := f.Path.Keys()
+		if len(keys) != 3 || keys[0] != "disks" {
+			continue
+		}
+		slot := keys[1]
+		switch keys[2] {
+		case "name":
+			if _, agreed := settled(stamped, diskNames(p.want), slot); !agreed {
+				f.Held = fmt.Sprintf("%s is %q, and what is in it does not move: leave every name with its slot", slot, stamped[slot])
+			}
+		case "size":
+			for _, live := range p.world.Lives() {
+				h, ok := live.Handle.(*handle)
+				if !ok || !h.running {
+					continue
+				}
+				for _, at := range sortedKeys(h.volumes) {
+					if h.volumes[at].ref == p.id.Name()+"/"+stamped[slot] {
+						f.Held = fmt.Sprintf("%s runs with it as %s: it grows when that is stopped", live.ID, at)
+					}
+				}
+			}
+		}
 	}
 }

@@ -51,6 +51,7 @@ func (p *planner) restore() []drift.Change {
 func (p *planner) judged() []drift.Field {
 	fields := slices.Clone(p.fields)
 	p.settle(fields)
+	p.sparesData(fields)
 	for i := range fields {
 		f := &fields[i]
 		switch {

@@ -47,7 +47,7 @@ func (p *planner) holders(d desired.Disk) []*drift.Live {
 // it as d asks for; "" if it has not.
 func (h *handle) slotOf(d desired.Disk) string {
 	for _, slot := range sortedKeys(h.volumes) {
-		if v := h.volumes[slot]; v.ref == d.Volume && !(v.readOnly && d.ReadOnly) {
+		if v := h.volumes[slot]; v.ref == d.Volume && (!v.readOnly || !d.ReadOnly) {
 			return slot
 		}
 	}
@@ -92,7 +92,7 @@ func letsGo(w *drift.World, live *drift.Live, h *handle, slot string) bool {
 
 // users are the guests of ours that have any disk of this data VM, with those that
 // let go of it in this plan left out.
-func (p *planner) users(leaving bool) []string {
+func (p *planner) users() []string {
 	var all []string
 	for _, live := range p.world.Lives() {
 		h, ok := live.Handle.(*handle)
@@ -100,7 +100,7 @@ func (p *planner) users(leaving bool) []string {
 			continue
 		}
 		for _, slot := range sortedKeys(h.volumes) {
-			if dataOf(h.volumes[slot].ref) == p.id && !(leaving && letsGo(p.world, live, h, slot)) {
+			if dataOf(h.volumes[slot].ref) == p.id && !letsGo(p.world, live, h, slot) {
 				all = append(all, fmt.Sprintf("%s (%s as %s)", live.ID, h.volumes[slot].ref, slot))
 			}
 		}
@@ -155,7 +155,7 @@ func (p *planner) slotChanges(fields []drift.Field) slots {
 		slot := keys[1]
 		d, want := live.Disks[slot], p.guest().Disks[slot]
 		switch {
-		case keys[2] == "state" && f.After.Text == string(desired.Absent):
+		case keys[2] == "state" && f.After.Text == string(desired.Absent) && d.ISO == "":
 			moved[slot] = true
 			s.detach = append(s.detach, p.detaching(slot, d, f))
 		case keys[2] == "volume" && want.Volume != "":

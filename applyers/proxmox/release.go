@@ -39,8 +39,6 @@ func (j *job) unstamp(ctx context.Context, g *found) error {
 	return nil
 }
 
-var errNotOurs = errors.New("it does not bear this fleet's stamp")
-
 // heldf is a refusal.
 func heldf(format string, args ...any) error {
 	return &applyers.HeldError{Reason: fmt.Sprintf(format, args...)}

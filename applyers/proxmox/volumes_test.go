@@ -47,8 +47,9 @@ func data(edit ...func(*desired.DataVM)) func(*desired.Fleet) {
 	}
 }
 
-// disk gives a guest a disk, with all that it says set.
-func disk(id desired.ID, slot string, d desired.Disk) func(*desired.Fleet) {
+// disk gives a guest a disk as scsi1, with all that it says set.
+func disk(id desired.ID, d desired.Disk) func(*desired.Fleet) {
+	const slot = "scsi1"
 	return func(f *desired.Fleet) {
 		r := f.Resource(id)
 		g := guestOf(r)
@@ -71,7 +72,7 @@ func disk(id desired.ID, slot string, d desired.Disk) func(*desired.Fleet) {
 
 // withVolume gives a guest the data VM's disk as scsi1.
 func withVolume(id desired.ID) func(*desired.Fleet) {
-	return disk(id, "scsi1", desired.Disk{Volume: "certs/letsencrypt", Mount: "/etc/letsencrypt"})
+	return disk(id, desired.Disk{Volume: "certs/letsencrypt", Mount: "/etc/letsencrypt"})
 }
 
 // now is the bench with other manifests than those it had.
@@ -140,21 +141,22 @@ func TestADataVMHoldsDataAndIsNeverStarted(t *testing.T) {
 }
 
 // consumer is a bench in which web-1 has the volume.
-func consumer(t *testing.T, changes ...func(*desired.Fleet)) *bench {
+func consumer(t *testing.T) *bench {
+	t.Helper()
 	b := newBench(t, webYAML)
-	b.amend(append([]func(*desired.Fleet){data(), withVolume("vm/web-1")}, changes...)...)
+	b.amend(data(), withVolume("vm/web-1"))
 	b.apply()
 	b.settled()
 	return b
 }
 
-func holds(g pvesim.Guest, slot string) bool {
-	return strings.Contains(g.Config[slot], "vm-9501-disk-0")
+func holds(g pvesim.Guest) bool {
+	return strings.Contains(g.Config["scsi1"], "vm-9501-disk-0")
 }
 
 func TestAVolumeIsAttachedAndNeverAllocated(t *testing.T) {
 	b := consumer(t)
-	if g := b.guest(4001); !holds(g, "scsi1") || !g.Running {
+	if g := b.guest(4001); !holds(g) || !g.Running {
 		t.Errorf("%+v", g)
 	}
 	if got := b.volumesOfGuest(9501); len(got) != 1 {
@@ -163,18 +165,18 @@ func TestAVolumeIsAttachedAndNeverAllocated(t *testing.T) {
 	// To a guest that runs already it is hotplugged.
 	b.now([]string{webYAML, dbYAML}, data(), withVolume("vm/web-1"))
 	b.apply()
-	b.now([]string{webYAML, dbYAML}, data(), disk("vm/web-1", "scsi1", desired.Disk{State: "absent"}), withVolume("vm/db"))
+	b.now([]string{webYAML, dbYAML}, data(), disk("vm/web-1", desired.Disk{State: "absent"}), withVolume("vm/db"))
 	b.sim.SetRunning(4001, false)
-	b.now([]string{webYAML + "state: stopped\n", dbYAML}, data(), disk("vm/web-1", "scsi1", desired.Disk{State: "absent"}), withVolume("vm/db"))
+	b.now([]string{webYAML + "state: stopped\n", dbYAML}, data(), disk("vm/web-1", desired.Disk{State: "absent"}), withVolume("vm/db"))
 	b.apply()
 	b.settled()
-	if g := b.guest(4003); !holds(g, "scsi1") || !g.Running || holds(b.guest(4001), "scsi1") {
+	if g := b.guest(4003); !holds(g) || !g.Running || holds(b.guest(4001)) {
 		t.Errorf("%+v", g)
 	}
 }
 
 func TestAVolumeIsHandedOverOnlyAfterTheOldOneHasStopped(t *testing.T) {
-	absent := disk("vm/web-1", "scsi1", desired.Disk{State: "absent"})
+	absent := disk("vm/web-1", desired.Disk{State: "absent"})
 	b := consumer(t)
 	// One that runs and may not be stopped keeps it, and the new one waits.
 	b.now([]string{webYAML, dbYAML}, data(), absent, withVolume("vm/db"))
@@ -187,7 +189,7 @@ func TestAVolumeIsHandedOverOnlyAfterTheOldOneHasStopped(t *testing.T) {
 	b.mark()
 	b.apply()
 	b.settled()
-	if web, db := b.guest(4001), b.guest(4003); web.Config["scsi1"] != "" || !web.Running || !holds(db, "scsi1") || !db.Running {
+	if web, db := b.guest(4001), b.guest(4003); web.Config["scsi1"] != "" || !web.Running || !holds(db) || !db.Running {
 		t.Errorf("%+v\n%+v", web.Config, db.Config)
 	}
 	b.neverTwo()
@@ -238,7 +240,7 @@ func TestAnArchivedGuestLetsGo(t *testing.T) {
 	b.now([]string{webYAML}, data(), withVolume("vm/web-1"))
 	b.apply()
 	b.settled()
-	if web := b.guest(4001); !holds(web, "scsi1") || !web.Running {
+	if web := b.guest(4001); !holds(web) || !web.Running {
 		t.Errorf("%+v", web.Config)
 	}
 }

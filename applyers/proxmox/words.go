@@ -148,7 +148,7 @@ func (w *wording) spec(g *found) any {
 		return w.container(guest, g)
 	}
 	if g.stamp.ID.Kind() == desired.KindData {
-		return w.data(guest, g)
+		return w.data(guest)
 	}
 	return w.vm(guest, g)
 }
