@@ -55,13 +55,17 @@ func (d *DataVM) VM() *VM {
 }
 
 // effectOf leaves out what a data VM's disk only tells those who attach it: the
-// holder itself mounts nothing.
+// holder itself mounts nothing. What takes a reboot elsewhere takes none here,
+// since it never runs.
 func (d *DataVM) effectOf(path Path, declared Effect) Effect {
 	if keys := path.Keys(); len(keys) == 3 && keys[0] == "disks" {
 		switch keys[2] {
 		case "mount", "filesystem", "label", "options", "readOnly":
 			return ""
 		}
+	}
+	if declared == Reboot {
+		return Online
 	}
 	return declared
 }
