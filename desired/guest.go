@@ -164,9 +164,10 @@ type Disk struct {
 	State string `yaml:"state" only:"vm,ct" drift:"online" enum:"absent" example:"absent"`
 	// Name is what references to a DataVM's disk say after the slash.
 	Name string `yaml:"name" only:"data" default:"required" form:"dotted" example:"letsencrypt"`
-	// Volume is a DataVM's disk, attached: its name, a slash, the disk's name. One
-	// guest writes it; several may read it.
-	Volume string `yaml:"volume" only:"vm,ct" drift:"online" form:"volume" example:"certs/letsencrypt"`
+	// Volume is a DataVM's disk, attached: the holder's name, a slash, the disk's
+	// name. One guest writes it; several may read it. A container can't have one:
+	// it is a block device.
+	Volume string `yaml:"volume" only:"vm" drift:"online" form:"volume" example:"certs/letsencrypt"`
 	// ISO is the Image in a CD-ROM drive, or none for an empty one.
 	ISO string `yaml:"iso" only:"vm" drift:"online" priv:"VM.Config.CDROM" example:"none"`
 	// Bind is a directory of the node, mounted into a container.
@@ -277,16 +278,16 @@ type Ready struct {
 // Lifecycle is what may be done to a guest to make it what it shall be.
 type Lifecycle struct {
 	// Reboot is never (what needs a reboot waits for one of yours) or now.
-	Reboot string `yaml:"reboot" enum:"never|now|window" unbuilt:"window" default:"never" example:"now"`
+	Reboot string `yaml:"reboot" only:"vm,ct" enum:"never|now|window" unbuilt:"window" default:"never" example:"now"`
 	// Replace is refuse: nothing here makes a guest anew.
-	Replace string `yaml:"replace" enum:"refuse|allow" unbuilt:"allow" default:"refuse" example:"refuse"`
+	Replace string `yaml:"replace" only:"vm,ct" enum:"refuse|allow" unbuilt:"allow" default:"refuse" example:"refuse"`
 	// Remove is what becomes of a guest that is gone from Git: archive (stopped
 	// and kept for the fleet's archiveFor), destroy, or release (left as it is,
-	// and no longer ours).
-	Remove string `yaml:"remove" enum:"archive|destroy|release" default:"archive" example:"destroy"`
+	// and no longer ours). A DataVM is never destroyed.
+	Remove string `yaml:"remove" enum:"archive|destroy|release" default:"archive" example:"release"`
 	// Stop is graceful, or force, where a guest that does not shut down in time is
 	// stopped.
-	Stop string `yaml:"stop" enum:"graceful|force" default:"graceful" example:"force"`
+	Stop string `yaml:"stop" only:"vm,ct" enum:"graceful|force" default:"graceful" example:"force"`
 	// Snapshot takes one before a change.
 	Snapshot *Later `yaml:"snapshot" later:"snapshots are not built yet: leave it out"`
 }

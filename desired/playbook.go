@@ -19,8 +19,8 @@ type Playbook struct {
 	File string `yaml:"-"`
 	// Dir is the directory whose files are Ansible's to read: the playbook's.
 	Dir string `yaml:"-"`
-	// Hosts is Ansible's pattern of names and groups, with : :& and :!.
-	Hosts string `yaml:"hosts" default:"required" example:"\"env_prod:!vm_db_1\""`
+	// Hosts is Ansible's pattern of guests and groups, with : :& and :!.
+	Hosts string `yaml:"hosts" default:"required" example:"\"vm:!db-1\""`
 	// Targets are the guests that Hosts names.
 	Targets []ID `yaml:"-"`
 	// Runs says when hosts are due: created (a guest was made), changed (the

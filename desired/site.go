@@ -5,7 +5,7 @@ import "net/netip"
 // Site is the document of kind Site: a Proxmox cluster.
 type Site struct {
 	// Name is what guests and references say.
-	Name string `yaml:"name" default:"required" example:"home"`
+	Name string `yaml:"name" default:"required" example:"paris"`
 	// Description is for people.
 	Description string `yaml:"description" example:"the rack in the cellar"`
 	// Endpoints are the API's addresses, tried in turn.
