@@ -127,6 +127,7 @@ func besides() map[string]string {
 		"Container networks.NET.reservation": plainCT + `}, networks: {net0: {address: dhcp}}}`,
 		"Container networks.NET.gateway6":    plainCT + `}, networks: {net0: {address6: "fd00:1::4"}}}`,
 		"DataVM adopt.uuid":                  `{kind: DataVM, name: subject, site: home, id: 7000, disks: {SLOT: {name: letsencrypt, size: 8GiB}}}`,
+		"Project guests":                     `{kind: Project, name: subject, environments: {dev: {}}}`,
 		"Secret file":                        `{kind: Secret, name: subject}`,
 		"Secret env":                         `{kind: Secret, name: subject}`,
 		"Template find.name":                 `{kind: Template, name: subject}`,
@@ -275,7 +276,7 @@ func exampleFleet(kind, path, example string) (string, error) {
 			world += part + "---\n"
 		}
 	}
-	if strings.HasSuffix(path, "6") {
+	if strings.HasSuffix(path, "net6") || strings.HasSuffix(path, "way6") || strings.HasSuffix(path, "address6") {
 		world = strings.Replace(world, "gateway: 10.1.1.1", `gateway: 10.1.1.1, subnet6: "fd00:1::/64"`, 1)
 	}
 	switch kind {

@@ -10,8 +10,8 @@ type projectSpec struct {
 	// Guests are the project's guests, by name, each with its kind and any of that
 	// kind's fields. A guest is called {project}-{env}-{guest} unless its name
 	// says otherwise; null leaves out one that a lower layer gave.
-	Guests map[string]any `yaml:"guests" keys:"name" default:"required" example:"{app: {kind: Container, memory: 1GiB}}"`
+	Guests map[string]any `yaml:"guests" keys:"dotted" default:"required" example:"{app: {kind: VM, disks: {scsi0: {image: debian-12, storage: ssd}}}}"`
 	// Environments are what the guests are multiplied by, each with any field of a
 	// guest, for all guests in it, and under guests for one of them.
-	Environments map[string]any `yaml:"environments" keys:"name" default:"required" example:"{dev: {}, prod: {guests: {app: {memory: 4GiB}}}}"`
+	Environments map[string]any `yaml:"environments" keys:"dotted" default:"required" example:"{dev: {}, prod: {guests: {app: {memory: 4GiB}}}}"`
 }

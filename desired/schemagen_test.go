@@ -2,6 +2,7 @@ package desired
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"maps"
 	"net/netip"
@@ -146,29 +147,37 @@ func (s *schemer) defaults(own []*word) object {
 // project adds a project's guests and environments, with what may stand beside
 // and within them.
 func (s *schemer) project(props object) {
-	all := s.anyGuest("renamedFrom", "adopt", "project", "environment")
-	s.into(props, all)
+	layer := s.anyGuest("renamedFrom", "adopt", "project", "environment")
+	s.into(props, layer)
+	described := object{"$ref": "#/definitions/Guest.description"}
+	named := s.scalar(reflect.TypeFor[string](), "guestname", nil)
+	named["description"] = "The guest's name; {project}-{env}-{guest} unless it is set."
+
 	guest := object{
 		"kind": object{"description": "The guest's kind.", "enum": []any{"VM", "Container"}},
-		"name": s.scalar(reflect.TypeFor[string](), "guestname", nil),
+		"name": named, "description": described,
 	}
-	s.into(guest, s.anyGuest("project", "environment"))
-	guest["description"] = object{"$ref": "#/definitions/Guest.description"}
-	s.defs["project guest"] = object{"type": []any{"object", "null"}, "properties": guest, "additionalProperties": false}
-	guests := object{"type": []any{"object", "null"}, "additionalProperties": ref("project guest")}
-	environment := object{"guests": guests}
-	s.into(environment, all)
-	environment["description"] = object{"$ref": "#/definitions/Guest.description"}
-	for word, value := range map[string]object{
-		"guests": guests,
-		"environments": {
-			"type":                 []any{"object", "null"},
-			"additionalProperties": object{"type": []any{"object", "null"}, "properties": environment, "additionalProperties": false},
-		},
-	} {
-		value = maps.Clone(value)
-		value["description"] = s.defs["projectSpec."+word].(object)["description"]
-		props[word] = value
+	s.into(guest, layer)
+	s.defs["guest-of-a-Project"] = object{"type": []any{"object"}, "properties": guest, "required": []any{"kind"}, "additionalProperties": false}
+
+	own := object{"name": named, "description": described}
+	s.into(own, s.anyGuest("project", "environment"))
+	s.defs["guest-of-an-environment"] = object{"type": []any{"object", "null"}, "properties": own, "additionalProperties": false}
+
+	environment := object{"guests": s.byName("guest-of-an-environment", "What the environment gives to one guest, by name; null leaves it out."), "description": described}
+	s.into(environment, layer)
+	s.defs["environment-of-a-Project"] = object{"type": []any{"object"}, "properties": environment, "additionalProperties": false}
+
+	for word, name := range map[string]string{"guests": "guest-of-a-Project", "environments": "environment-of-a-Project"} {
+		props[word] = s.byName(name, s.defs["projectSpec."+word].(object)["description"])
+	}
+}
+
+// byName is a map of a definition's values, by name.
+func (s *schemer) byName(definition string, description any) object {
+	return object{
+		"description": description, "type": []any{"object"},
+		"patternProperties": object{anchored(forms("")["dotted"].pattern): ref(definition)}, "additionalProperties": false,
 	}
 }
 
@@ -185,20 +194,13 @@ func (s *schemer) into(props object, words []*word) {
 // where it is the same, and gives its name there.
 func (s *schemer) define(w *word) string {
 	def := s.word(w)
-	for _, name := range []string{w.key(), w.key() + " of " + cmpOr(s.kind, "any guest"), w.path + " of " + cmpOr(s.kind, "any guest")} {
+	for _, name := range []string{w.key(), w.key() + "-of-" + cmp.Or(s.kind, "any"), w.path + "-of-" + cmp.Or(s.kind, "any")} {
 		if has, ok := s.defs[name]; !ok || reflect.DeepEqual(has, def) {
 			s.defs[name] = def
 			return name
 		}
 	}
 	panic(w.path + ": its definition differs from that in another place")
-}
-
-func cmpOr(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a
 }
 
 // word is the schema of one word.
