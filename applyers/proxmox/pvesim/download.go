@@ -115,9 +115,6 @@ func (q *call) downloadURL() (any, error) {
 		return nil, badParam("filename", "invalid filename or wrong extension")
 	}
 	algo, sum := q.args["checksum-algorithm"], q.args["checksum"]
-	if sum != "" && algo == "" {
-		return nil, badParam("checksum-algorithm", "checksum-algorithm required when passing checksum")
-	}
 	return q.spawn(job{kind: "download", id: name, run: func(t *task) error {
 		file := s.path(content + "/" + name)
 		t.logf("downloading %s to %s", from, file)

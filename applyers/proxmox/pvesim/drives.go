@@ -17,7 +17,7 @@ type drive map[string]string
 func driveSchema(key string) *schema {
 	sp, _ := qemuOptions().lookup(key)
 	if sp.prop == nil {
-		return qemuProps()["drive"]
+		return qemuProps()["scsi"] // a disk without a slot yet
 	}
 	return sp.prop
 }

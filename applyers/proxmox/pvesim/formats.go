@@ -32,7 +32,40 @@ var patterns = sync.OnceValue(func() map[string]*regexp.Regexp {
 		"startup": `^(order=)?\d+$|^up=\d+$|^down=\d+$`,
 		"word":    `^[-_.\w]+$`,
 		"userid":  `^[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+$`,
-		"sum":     `^[0-9a-fA-F]+$`,
+		"tokenid": `^[^\s:/]+@[A-Za-z][A-Za-z0-9.\-_]+![A-Za-z][A-Za-z0-9.\-_]+$`,
+		"token":   `^[A-Za-z][A-Za-z0-9.\-_]+$`,
+		"name":    `^[A-Za-z0-9.\-_]+$`,
+		"pool":    `^[A-Za-z0-9.\-_]+(/[A-Za-z0-9.\-_]+){0,2}$`,
+		"node":    `^[a-zA-Z0-9]([a-zA-Z0-9\-]*[a-zA-Z0-9])?$`,
+		"storage": `^[a-zA-Z][a-zA-Z0-9\-_.]*[a-zA-Z0-9]$`,
+		"cpuset":  `^\d+(-\d+)?(,\d+(-\d+)?)*$`,
+		"ranges":  `^\d+(-\d+)?(;\d+(-\d+)?)*$`,
+		"numbers": `^\d+(;\d+)*$`,
+		"wwn":     `^0x[0-9a-fA-F]{16}$`,
+		"text16":  `^[A-Za-z0-9\-_\s]{0,16}$`,
+		"text8":   `^[A-Za-z0-9\-_\s]{0,8}$`,
+		"plain":   `^[A-Za-z0-9\-]+$`,
+		"machine": `^(pc|q35|virt|(pc(-i440fx|-q35)?|virt)-\d+(\.\d+)+(\+pve\d+)?(\.pxe)?|virt\+pve\d+)$`,
+		"bootdev": `^(ide|sata|scsi|virtio)\d+$`,
+		"port":    `^(/dev/parport\d+|/dev/usb/lp\d+)$`,
+		"date":    `^(now|\d{4}-\d{1,2}-\d{1,2}(T\d{1,2}:\d{1,2}:\d{1,2})?)$`,
+		"genid":   `^([a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}|[01])$`,
+		"uuid":    `^[a-fA-F0-9]{8}(-[a-fA-F0-9]{4}){3}-[a-fA-F0-9]{12}$`,
+		"usbhost": `^((0x)?[0-9A-Fa-f]{4}:(0x)?[0-9A-Fa-f]{4}|\d+-\d+(\.\d+)*|[Ss][Pp][Ii][Cc][Ee])$`,
+		"pci":     `^([a-f0-9]{4}:)?[a-f0-9]{2}:[a-f0-9]{2}(\.[a-f0-9])?(;([a-f0-9]{4}:)?[a-f0-9]{2}:[a-f0-9]{2}(\.[a-f0-9])?)*$`,
+		"pciid":   `^0x[0-9a-fA-F]{4}$`,
+		"mode":    `^0[0-7]{3}$`,
+		"fstypes": `^[a-zA-Z0-9_; ]+$`,
+		"mntopts": `^(discard|lazytime|noatime|nodev|noexec|nosuid)(;(discard|lazytime|noatime|nodev|noexec|nosuid))*$`,
+		"devs":    `^((ide|sata|scsi|virtio|net|hostpci|usb)\d+)?([;\s]+(ide|sata|scsi|virtio|net|hostpci|usb)\d+)*;?$`,
+		"legacy":  `^[acdn]{1,4}$`,
+		"flags":   `^[+-][a-zA-Z0-9\-_.]+(;[+-][a-zA-Z0-9\-_.]+)*$`,
+		"vendor":  `^[a-zA-Z0-9]{1,12}$`,
+		"bits":    `^(host|[0-9]{1,2})$`,
+		"keys":    `^[0-9a-zA-Z!=]*$`,
+		"zone":    `^[A-Za-z0-9+\-_/]+$`,
+		"mtus":    `^net\d+=\d+(,net\d+=\d+)*$`,
+		"email":   `^[^@]+@[^@]+$`,
 	} {
 		m[k] = regexp.MustCompile(v)
 	}
@@ -117,10 +150,6 @@ func checkFormat(format, v string) string {
 		if _, err := url.PathUnescape(v); err != nil {
 			return "invalid urlencoded string: " + v
 		}
-	case "size", "bytes", "serial", "url":
-		if !matches(format, v) {
-			return "value does not match the regex pattern"
-		}
 	case "disk":
 		if !matches("disk", v) {
 			return "value does not look like a valid disk size: " + v
@@ -128,10 +157,33 @@ func checkFormat(format, v string) string {
 	case "cpu":
 		return checkCPU(v)
 	case "startup":
-		for p := range strings.SplitSeq(v, ",") {
-			if !matches("startup", strings.TrimSpace(p)) {
-				return "unable to parse startup options"
+		return checkStartup(v)
+	case "hotplug":
+		return checkHotplug(v)
+	case "cidr":
+		if _, err := netip.ParsePrefix(v); err != nil {
+			return "value does not look like a valid CIDR network"
+		}
+	case "address-ll-list":
+		for _, a := range splitList(v) {
+			if ip, err := netip.ParseAddr(a); err != nil || ip.Zone() != "" && !ip.IsLinkLocalUnicast() {
+				return "value does not look like a valid IP address: " + a
 			}
+		}
+	case "pair-list":
+		for _, e := range splitList(v) {
+			from, to, pair := strings.Cut(e, ":")
+			if e != "1" && (!matches("storage", from) || pair && !matches("storage", to)) {
+				return "value '" + e + "' does not look like a valid storage pair"
+			}
+		}
+	case "dev":
+		if !strings.HasPrefix(v, "/dev/") || slices.Contains(strings.Split(v, "/"), "..") {
+			return "value does not look like a device path"
+		}
+	case "path":
+		if !strings.HasPrefix(v, "/") && !matches("volid", v) {
+			return fmt.Sprintf("unable to parse volume ID '%s'", v)
 		}
 	case "privs-list":
 		for _, p := range splitList(v) {
@@ -140,17 +192,92 @@ func checkFormat(format, v string) string {
 			}
 		}
 	case "mp":
-		if strings.Contains(v, "..") || v == "" {
+		if slices.Contains(strings.Split(v, "/"), "..") || v == "" {
 			return "invalid mount point"
+		}
+	default:
+		return checkNamed(format, v)
+	}
+	return ""
+}
+
+// names say what the values of formats are that a pattern decides.
+var names = map[string]string{
+	"node": "node name", "pool": "pool name", "userid": "user name", "tokenid": "token ID", "role": "role name", "group": "group name", "cpuset": "CPU set", "zone": "time zone", "email": "email address",
+}
+
+// checkNamed judges the formats that have a pattern, and lists of such.
+func checkNamed(format, v string) string {
+	if single, ok := strings.CutSuffix(format, "-list"); ok {
+		for _, e := range splitList(v) {
+			if text := checkFormat(single, e); text != "" {
+				return text
+			}
+		}
+		return ""
+	}
+	pattern := format
+	switch format {
+	case "role", "group":
+		pattern = "name"
+	case "storage":
+		if !matches("storage", v) {
+			return fmt.Sprintf("storage ID '%s' contains illegal characters", v)
+		}
+		return ""
+	case "email":
+		if v == "" {
+			return ""
+		}
+	}
+	if names[format] != "" && !matches(pattern, v) {
+		return fmt.Sprintf("value '%s' does not look like a valid %s", v, names[format])
+	}
+	return ""
+}
+
+func checkStartup(v string) string {
+	seen := map[string]bool{}
+	for p := range strings.SplitSeq(v, ",") {
+		k, _, ok := strings.Cut(strings.TrimSpace(p), "=")
+		if !ok {
+			k = "order"
+		}
+		if !matches("startup", strings.TrimSpace(p)) || seen[k] {
+			return "unable to parse startup options"
+		}
+		seen[k] = true
+	}
+	return ""
+}
+
+func checkHotplug(v string) string {
+	if v == "0" || v == "1" {
+		return ""
+	}
+	for _, f := range splitList(v) {
+		if !slices.Contains([]string{"network", "disk", "cpu", "memory", "usb", "cloudinit"}, f) {
+			return "unable to parse hotplug option"
 		}
 	}
 	return ""
 }
 
 func checkCPU(v string) string {
-	name, _, _ := strings.Cut(v, ",")
-	name = strings.TrimPrefix(name, "cputype=")
-	if strings.HasPrefix(name, "custom-") || strings.Contains(name, "=") || slices.Contains(cpuModels, name) {
+	name := ""
+	for part := range strings.SplitSeq(v, ",") {
+		k, x, ok := strings.Cut(strings.TrimSpace(part), "=")
+		switch {
+		case !ok:
+			name = k
+		case k == "cputype":
+			name = x
+		}
+	}
+	if name == "" {
+		return ""
+	}
+	if strings.HasPrefix(name, "custom-") || slices.Contains(cpuModels, name) {
 		return ""
 	}
 	if slices.ContainsFunc(cpuFamilies, func(f string) bool { return strings.HasPrefix(name, f) }) {

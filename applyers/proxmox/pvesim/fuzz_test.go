@@ -17,7 +17,7 @@ func FuzzProps(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		for name, format := range map[string]*schema{"net": qemuProps()["net"], "drive": qemuProps()["drive"], "ctnet": lxcProps()["ctnet"], "mp": lxcProps()["mp"]} {
+		for name, format := range map[string]*schema{"net": qemuProps()["net"], "drive": qemuProps()["scsi"], "ctnet": lxcProps()["ctnet"], "mp": lxcProps()["mp"]} {
 			p, text := format.parseProps("x", s)
 			if text != "" {
 				if p != nil {

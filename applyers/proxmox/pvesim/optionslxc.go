@@ -25,17 +25,17 @@ unprivileged bool
 features str prop=features
 hookscript str fmt=volid
 debug bool
-timezone str
-searchdomain str
-nameserver str fmt=address-list
+timezone str fmt=zone
+searchdomain str fmt=dns-list
+nameserver str fmt=address-ll-list
 rootfs str prop=rootfs
 mp[256] str prop=mp
 unused[256] str prop=ctunused
 net[32] str prop=ctnet
-dev[256] str
+dev[256] str prop=dev
 `
 
-const mountTable = "volume str key req fmt=mp\nsize str fmt=disk\nacl bool\nmountoptions str\nquota bool\nreplicate bool\nro bool\nshared bool\n"
+const mountTable = "volume str key req fmt=mp\nsize str fmt=disk\nacl bool\nmountoptions str pat=mntopts\nquota bool\nreplicate bool\nro bool\nshared bool\n"
 
 // lxcOptions is the table of a container's options.
 var lxcOptions = sync.OnceValue(func() *schema { return parseSchema(lxcTable, lxcProps()) })
@@ -43,11 +43,12 @@ var lxcOptions = sync.OnceValue(func() *schema { return parseSchema(lxcTable, lx
 var lxcProps = sync.OnceValue(func() map[string]*schema {
 	out := map[string]*schema{}
 	for k, t := range map[string]string{
-		"features": "nesting bool\nkeyctl bool\nfuse bool\nmknod bool\nforce_rw_sys bool\nmount str\n",
+		"features": "nesting bool\nkeyctl bool\nfuse bool\nmknod bool\nforce_rw_sys bool\nmount str pat=fstypes\n",
 		"rootfs":   mountTable,
 		"mp":       mountTable + "mp str req fmt=mp\nbackup bool\n",
+		"dev":      "path str key fmt=dev\nmode str pat=mode\nuid int min=0\ngid int min=0\ndeny-write bool\n",
 		"ctunused": "volume str key req fmt=volid\n",
-		"ctnet":    "name str req\nbridge str\nfirewall bool\ngw str fmt=ipv4\ngw6 str fmt=ipv6\nhwaddr str fmt=mac\nip str fmt=ipv4cfg\nip6 str fmt=ipv6cfg\nlink_down bool\nmtu int min=64 max=65535\nrate num\ntag int min=1 max=4094\ntrunks str\ntype str enum=veth\n",
+		"ctnet":    "name str req pat=word\nbridge str pat=word\nfirewall bool\ngw str fmt=ipv4\ngw6 str fmt=ipv6\nhwaddr str fmt=mac\nip str fmt=ipv4cfg\nip6 str fmt=ipv6cfg\nlink_down bool\nmtu int min=64 max=65535\nrate num\ntag int min=1 max=4094\ntrunks str pat=numbers\ntype str enum=veth\n",
 	} {
 		out[k] = parseSchema(t, nil)
 	}

@@ -6,62 +6,6 @@ import (
 	"sync"
 )
 
-// driveTable is shared by all buses; which keys a bus refuses is of no use to a
-// client that writes what it read.
-const driveTable = `
-file str key req fmt=volume
-volume alias alias=file
-import-from str
-format str enum=raw|qcow|qed|qcow2|vmdk|cloop
-size str fmt=disk
-media str enum=cdrom|disk
-cache str enum=none|writethrough|writeback|unsafe|directsync
-discard str enum=ignore|on
-ssd bool
-iothread bool
-backup bool
-replicate bool
-ro bool
-shared bool
-snapshot bool
-detect_zeroes bool
-scsiblock bool
-aio str enum=native|threads|io_uring
-rerror str enum=ignore|report|stop
-werror str enum=enospc|ignore|report|stop
-trans str enum=none|lba|auto
-serial str fmt=encoded len=60
-model str fmt=encoded len=120
-wwn str
-product str
-vendor str
-queues int min=2
-cyls int
-heads int
-secs int
-bps int
-bps_rd int
-bps_wr int
-iops int
-iops_rd int
-iops_wr int
-iops_max int
-iops_rd_max int
-iops_wr_max int
-mbps num
-mbps_rd num
-mbps_wr num
-mbps_max num
-mbps_rd_max num
-mbps_wr_max num
-bps_max_length int min=1
-bps_rd_max_length int min=1
-bps_wr_max_length int min=1
-iops_max_length int min=1
-iops_rd_max_length int min=1
-iops_wr_max_length int min=1
-`
-
 const netModels = "e1000|e1000-82540em|e1000-82544gc|e1000-82545em|e1000e|i82551|i82557b|i82559er|ne2k_isa|ne2k_pci|pcnet|rtl8139|virtio|vmxnet3"
 
 const qemuTable = `
@@ -78,17 +22,17 @@ cores int min=1
 sockets int min=1
 vcpus int min=1
 smp int min=1
-cpu str fmt=cpu
+cpu str prop=cpu fmt=cpu
 cpulimit num min=0 max=128
 cpuunits int min=1 max=262144
 numa bool
-numa[8] str
+numa[8] str prop=numa
 memory str prop=memory
 balloon int min=0
 shares int min=0 max=50000
 hugepages str enum=any|2|1024
 keephugepages bool
-affinity str
+affinity str fmt=cpuset
 acpi bool
 kvm bool
 tablet bool
@@ -97,49 +41,49 @@ freeze bool
 localtime bool
 reboot bool
 autostart bool
-startdate str
+startdate str pat=date
 bios str enum=seabios|ovmf
-machine str
+machine str prop=machine
 arch str enum=x86_64|aarch64
 args str
 amd-sev str
 scsihw str enum=lsi|lsi53c810|virtio-scsi-pci|virtio-scsi-single|megasas|pvscsi
-boot str
-bootdisk str
-cdrom str
-ide[4] str prop=drive
-sata[6] str prop=drive
-scsi[31] str prop=drive
-virtio[16] str prop=drive
+boot str prop=boot
+bootdisk str pat=bootdev
+cdrom str prop=ide
+ide[4] str prop=ide
+sata[6] str prop=sata
+scsi[31] str prop=scsi
+virtio[16] str prop=virtio
 efidisk0 str prop=efi
 tpmstate0 str prop=tpm
 unused[256] str prop=unused
 net[32] str prop=net
-hostpci[16] str
-usb[14] str
-serial[4] str fmt=serial
-parallel[3] str
-virtiofs[10] str
-audio0 str
-rng0 str
-ivshmem str
+hostpci[16] str prop=hostpci
+usb[14] str prop=usb
+serial[4] str pat=serial
+parallel[3] str pat=port
+virtiofs[10] str prop=virtiofs
+audio0 str prop=audio
+rng0 str prop=rng
+ivshmem str prop=ivshmem
 vga str prop=vga
-keyboard str
-spice_enhancements str
-watchdog str
+keyboard str enum=de|de-ch|da|en-gb|en-us|es|fi|fr|fr-be|fr-ca|fr-ch|hu|is|it|ja|lt|mk|nl|no|pl|pt|pt-br|sv|sl|tr
+spice_enhancements str prop=spice
+watchdog str prop=watchdog
 agent str prop=agent
-hotplug str
+hotplug str fmt=hotplug
 hookscript str fmt=volid
-vmstatestorage str
-vmgenid str
-smbios1 str len=512
+vmstatestorage str fmt=storage
+vmgenid str pat=genid
+smbios1 str prop=smbios
 migrate_downtime num min=0
 migrate_speed int min=0
 citype str enum=configdrive2|nocloud|opennebula
 ciuser str
 cipassword str
 ciupgrade bool
-cicustom str
+cicustom str prop=cicustom
 searchdomain str
 nameserver str fmt=address-list
 sshkeys str fmt=encoded
@@ -148,33 +92,6 @@ ipconfig[32] str prop=ipconfig
 
 // qemuOptions is the table of a VM's options.
 var qemuOptions = sync.OnceValue(func() *schema { return parseSchema(qemuTable, qemuProps()) })
-
-var qemuProps = sync.OnceValue(func() map[string]*schema {
-	var models strings.Builder
-	for m := range strings.SplitSeq(netModels, "|") {
-		models.WriteString(m + " alias alias=macaddr\n")
-	}
-	tables := map[string]string{
-		"drive":  driveTable,
-		"efi":    "file str key req fmt=volume\nvolume alias2 alias=file\nformat str enum=raw|qcow|qed|qcow2|vmdk|cloop\nimport-from str\nsize str fmt=disk\nefitype str enum=2m|4m\npre-enrolled-keys bool\nms-cert str enum=2011|2023|2023w|2023k",
-		"tpm":    "file str key req fmt=volume\nvolume alias2 alias=file\nimport-from str\nsize str fmt=disk\nversion str enum=v1.2|v2.0",
-		"unused": "file str key req fmt=volid\nvolume alias2 alias=file",
-		"memory": "current int key req min=16",
-		"net": "model str key req enum=" + netModels + "\nmacaddr str fmt=mac\nbridge str\nfirewall bool\nlink_down bool\nmtu int min=1 max=65520\nqueues int min=0 max=64\nrate num min=0\ntag int min=1 max=4094\ntrunks str\n" +
-			models.String(),
-		"vga":      "type str key enum=cirrus|qxl|qxl2|qxl3|qxl4|none|serial0|serial1|serial2|serial3|std|virtio|virtio-gl|vmware\nmemory int min=4 max=512\nclipboard str enum=vnc",
-		"agent":    "enabled bool key req\nfreeze-fs-on-backup bool\nfstrim_cloned_disks bool\ntype str enum=virtio|isa",
-		"ipconfig": "ip str fmt=ipv4cfg\ngw str fmt=ipv4\nip6 str fmt=ipv6cfg\ngw6 str fmt=ipv6",
-	}
-	out := map[string]*schema{}
-	for k, t := range tables {
-		if k == "drive" {
-			t = strings.Replace(t, "volume alias ", "volume alias2 ", 1)
-		}
-		out[k] = parseSchema(t, nil)
-	}
-	return out
-})
 
 var driveKeys = sync.OnceValue(func() []string {
 	var keys []string

@@ -50,6 +50,9 @@ func (s *schema) parseProps(path, value string) (map[string]string, string) {
 		}
 	}
 	for _, k := range s.order {
+		if need := s.specs[k].needs; need != "" && res[k] != "" && res[need] == "" {
+			lines = append(lines, path+"."+need+": missing property - '"+path+"."+k+"' requires this property\n")
+		}
 		if _, ok := res[k]; !ok && s.specs[k].required {
 			lines = append(lines, path+"."+k+": property is missing and it is not optional\n")
 		}

@@ -28,7 +28,7 @@ var routes = sync.OnceValue(func() []*endpoint {
 // ep makes an endpoint. Its spec is "METHOD /path" with words in braces for
 // parameters; {name...} takes the rest of the path.
 func ep(spec string, perm func(*call) error, table string, handle func(*call) (any, error)) *endpoint {
-	return epSchema(spec, perm, parseSchema(table, nil), handle)
+	return epSchema(spec, perm, parseSchema(table, qemuProps()), handle)
 }
 
 func epSchema(spec string, perm func(*call) error, s *schema, handle func(*call) (any, error)) *endpoint {
@@ -113,15 +113,15 @@ func clusterRoutes() []*endpoint {
 		ep("PUT /cluster/options", need("/", "Sys.Modify"), "delete str\ndescription str\ntag-style str\nmac_prefix str\nkeyboard str\nlanguage str\nmigration str\nnext-id str\nregistered-tags str\nuser-tag-access str\nha str\nconsole str\nhttp_proxy str\nemail_from str\nbwlimit str\ncrs str", (*call).setDatacenter),
 		ep("GET /pools", nil, "poolid str\ntype str enum=qemu|lxc|storage", (*call).poolList),
 		ep("GET /pools/{poolid...}", need("/pool/{poolid}", "Pool.Audit"), "type str enum=qemu|lxc|storage", (*call).poolGet),
-		ep("POST /pools", need("/pool/{poolid}", "Pool.Allocate"), "poolid str req\ncomment str", (*call).poolCreate),
-		ep("PUT /pools", need("/pool/{poolid}", "Pool.Allocate"), poolTable+"poolid str req", (*call).poolUpdate),
+		ep("POST /pools", need("/pool/{poolid}", "Pool.Allocate"), "poolid str req fmt=pool\ncomment str", (*call).poolCreate),
+		ep("PUT /pools", need("/pool/{poolid}", "Pool.Allocate"), poolTable+"poolid str req fmt=pool", (*call).poolUpdate),
 		ep("PUT /pools/{poolid...}", need("/pool/{poolid}", "Pool.Allocate"), poolTable, (*call).poolUpdate),
-		ep("DELETE /pools", need("/pool/{poolid}", "Pool.Allocate"), "poolid str req", (*call).poolDelete),
+		ep("DELETE /pools", need("/pool/{poolid}", "Pool.Allocate"), "poolid str req fmt=pool", (*call).poolDelete),
 		ep("DELETE /pools/{poolid...}", need("/pool/{poolid}", "Pool.Allocate"), "", (*call).poolDelete),
 	}
 }
 
-const poolTable = "comment str\nvms str\nstorage str\ndelete bool\nallow-move bool\n"
+const poolTable = "comment str\nvms str fmt=vmid-list\nstorage str fmt=storage-list\ndelete bool\nallow-move bool\n"
 
 func nodeRoutes() []*endpoint {
 	return []*endpoint{
@@ -137,7 +137,7 @@ func nodeRoutes() []*endpoint {
 		ep("PUT /nodes/{node}/network", need("/nodes/{node}", "Sys.Modify"), "", (*call).networkApply),
 		ep("DELETE /nodes/{node}/network/{iface}", need("/nodes/{node}", "Sys.Modify"), "", (*call).networkDelete),
 		ep("DELETE /nodes/{node}/network", need("/nodes/{node}", "Sys.Modify"), "", (*call).networkRevert),
-		forwarded(ep("GET /nodes/{node}/query-url-metadata", mayDownload, "url str req fmt=url\nverify-certificates bool", (*call).queryURL)),
+		forwarded(ep("GET /nodes/{node}/query-url-metadata", mayDownload, "url str req pat=url\nverify-certificates bool", (*call).queryURL)),
 	}
 }
 
@@ -150,11 +150,11 @@ func mayDownload(q *call) error {
 
 const vmAt = "/nodes/{node}/qemu/{vmid}"
 
-const updateTable = "delete str fmt=id-list\nrevert str fmt=id-list\nforce bool\nskiplock bool\ndigest str len=40\nlock str enum=backup|clone|create|migrate|rollback|snapshot|snapshot-delete|suspending|suspended\n"
+const updateTable = "delete str fmt=id-list\nrevert str fmt=id-list\ndigest str len=40\n"
 
-const slots = "disk str req\nsize str req fmt=size\ndigest str len=40\nskiplock bool"
+const slots = "disk str req enum=@drive\nsize str req pat=size\ndigest str len=40\nskiplock bool"
 
-const cloneTable = "newid int req fmt=vmid\ndescription str\npool str\nsnapname str len=40 fmt=id\nstorage str\nfull bool\ntarget str\nbwlimit int min=0\n"
+const cloneTable = "newid int req fmt=vmid\ndescription str\npool str fmt=pool\nsnapname str len=40 fmt=id\nstorage str fmt=storage\nfull bool\ntarget str fmt=node\n"
 
 func configPerm(q *call) error {
 	return q.check("/vms/"+q.args["vmid"], "VM.Config.Disk", "VM.Config.CDROM", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Network", "VM.Config.HWType", "VM.Config.Options", "VM.Config.Cloudinit")
@@ -163,13 +163,13 @@ func configPerm(q *call) error {
 func vmPerm(privs ...string) func(*call) error { return need("/vms/{vmid}", privs...) }
 
 func qemuRoutes() []*endpoint {
-	create := qemuOptions().with("vmid int req fmt=vmid\narchive str len=255\nbwlimit int min=0\nimport-working-storage str\nlive-restore bool\npool str\nstart bool\nstorage str\nunique bool\nforce bool")
-	update := qemuOptions().with(updateTable)
-	async := update.with("background_delay int min=1 max=30")
+	create := qemuOptions().with("vmid int req fmt=vmid\narchive str len=255\nbwlimit int min=0\nimport-working-storage str fmt=storage\nlive-restore bool\npool str fmt=pool\nstart bool\nstorage str fmt=storage\nunique bool needs=archive\nforce bool needs=archive")
+	update := qemuOptions().with(updateTable + "force bool needs=delete\nskiplock bool")
+	async := update.with("background_delay int min=1 max=30\nimport-working-storage str fmt=storage")
 	out := []*endpoint{
 		forwarded(ep("GET /nodes/{node}/qemu", nil, "full bool", kind((*call).guestList, KindVM))),
 		epSchema("POST /nodes/{node}/qemu", nil, create, (*call).createVM),
-		ep("POST "+vmAt+"/clone", (*call).mayClone, cloneTable+"name str fmt=dns\nformat str enum=raw|qcow2|vmdk", kind((*call).clone, KindVM)),
+		ep("POST "+vmAt+"/clone", (*call).mayClone, cloneTable+"bwlimit int min=0\nname str fmt=dns\nformat str enum=raw|qcow2|vmdk", kind((*call).clone, KindVM)),
 		ep("PUT "+vmAt+"/resize", vmPerm("VM.Config.Disk"), slots, (*call).resizeVM),
 		ep("PUT "+vmAt+"/cloudinit", vmPerm("VM.Config.Cloudinit"), "", (*call).cloudInitRenew),
 		ep("GET "+vmAt+"/cloudinit", vmPerm("VM.Audit"), "", (*call).cloudInitPending),
@@ -188,8 +188,8 @@ func qemuRoutes() []*endpoint {
 		epSchema("PUT "+vmAt+"/config", configPerm, update, func(q *call) (any, error) { return q.updateVM(false) }),
 		epSchema("POST "+vmAt+"/config", configPerm, async, func(q *call) (any, error) { return q.updateVM(true) }),
 		ep("PUT "+vmAt+"/unlink", vmPerm("VM.Config.Disk"), "idlist str req fmt=id-list\nforce bool", (*call).unlink),
-		ep("POST "+vmAt+"/move_disk", vmPerm("VM.Config.Disk"), "disk str req\nstorage str\nformat str enum=raw|qcow2|vmdk\ndelete bool\ndigest str len=40\nbwlimit int min=0\ntarget-vmid int fmt=vmid\ntarget-disk str\ntarget-digest str len=40", (*call).moveDisk),
-		ep("POST "+vmAt+"/template", vmPerm("VM.Allocate"), "disk str", kind((*call).template, KindVM)),
+		ep("POST "+vmAt+"/move_disk", vmPerm("VM.Config.Disk"), "disk str req enum=@slot\nstorage str fmt=storage\nformat str enum=raw|qcow2|vmdk\ndelete bool\ndigest str len=40\nbwlimit int min=0\ntarget-vmid int fmt=vmid\ntarget-disk str enum=@slot\ntarget-digest str len=40", (*call).moveDisk),
+		ep("POST "+vmAt+"/template", vmPerm("VM.Allocate"), "disk str enum=@drive", kind((*call).template, KindVM)),
 	)...)
 	return append(out, sharedRoutes("qemu", KindVM)...)
 }
@@ -197,27 +197,21 @@ func qemuRoutes() []*endpoint {
 const ctAt = "/nodes/{node}/lxc/{vmid}"
 
 func lxcRoutes() []*endpoint {
-	create := lxcOptions().with("vmid int req fmt=vmid\nostemplate str req len=255\nbwlimit num min=0\nforce bool\nignore-unpack-errors bool\npassword str\npool str\nrestore bool\nssh-public-keys str\nstart bool\nstorage str\nunique bool")
+	create := lxcOptions().with("vmid int req fmt=vmid\nostemplate str req len=255\nbwlimit num min=0\nforce bool\nignore-unpack-errors bool\npassword str minlen=5\npool str fmt=pool\nrestore bool\nssh-public-keys str\nstart bool\nstorage str fmt=storage\nunique bool needs=restore")
 	update := lxcOptions().with(updateTable)
 	out := []*endpoint{
 		forwarded(ep("GET /nodes/{node}/lxc", nil, "", kind((*call).guestList, KindCT))),
 		epSchema("POST /nodes/{node}/lxc", nil, create, (*call).createCT),
-		ep("POST "+ctAt+"/clone", (*call).mayClone, cloneTable+"hostname str fmt=dns", kind((*call).clone, KindCT)),
+		ep("POST "+ctAt+"/clone", (*call).mayClone, cloneTable+"bwlimit num min=0\nhostname str fmt=dns", kind((*call).clone, KindCT)),
 		forwarded(ep("GET "+ctAt+"/interfaces", vmPerm("VM.Audit"), "", (*call).containerInterfaces)),
 	}
 	out = append(out, locking(
 		epSchema("PUT "+ctAt+"/config", vmPerm("VM.Config.Disk", "VM.Config.CPU", "VM.Config.Memory", "VM.Config.Network", "VM.Config.Options"), update, (*call).updateCT),
-		ep("PUT "+ctAt+"/resize", vmPerm("VM.Config.Disk"), "disk str req\nsize str req fmt=size\ndigest str len=40", (*call).resizeCT),
-		ep("POST "+ctAt+"/move_volume", vmPerm("VM.Config.Disk"), "volume str req\nstorage str\ndelete bool\ndigest str len=40\nbwlimit num min=0\ntarget-vmid int fmt=vmid\ntarget-volume str\ntarget-digest str len=40", (*call).moveVolume),
+		ep("PUT "+ctAt+"/resize", vmPerm("VM.Config.Disk"), "disk str req enum=@mount\nsize str req pat=size\ndigest str len=40", (*call).resizeCT),
+		ep("POST "+ctAt+"/move_volume", vmPerm("VM.Config.Disk"), "volume str req enum=@volume\nstorage str fmt=storage\ndelete bool\ndigest str len=40\nbwlimit num min=0\ntarget-vmid int fmt=vmid\ntarget-volume str enum=@volume\ntarget-digest str len=40", (*call).moveVolume),
 		ep("POST "+ctAt+"/template", vmPerm("VM.Allocate"), "", kind((*call).template, KindCT)),
 	)...)
 	return append(out, sharedRoutes("lxc", KindCT)...)
-}
-
-// migrateTables are what a migration of a VM, and of a container, takes.
-var migrateTables = map[string]string{
-	KindVM: "target str req fmt=node\nonline bool\nforce bool\nwith-local-disks bool\ntargetstorage str\nbwlimit int min=0\nmigration_type str enum=secure|insecure\nmigration_network str fmt=cidr",
-	KindCT: "target str req fmt=node\nonline bool\nrestart bool\ntarget-storage str\nbwlimit num min=0\ntimeout int",
 }
 
 // sharedRoutes are those that both kinds of guests have.
@@ -229,13 +223,13 @@ func sharedRoutes(api, k string) []*endpoint {
 		ep("GET "+at+"/pending", vmPerm("VM.Audit"), "", kind((*call).pendingList, k)),
 		forwarded(ep("GET "+at+"/status/current", vmPerm("VM.Audit"), "", kind((*call).current, k))),
 		ep("GET "+at+"/feature", vmPerm("VM.Audit"), "feature str req enum=snapshot|clone|copy\nsnapname str len=40 fmt=id", kind((*call).feature, k)),
-		ep("POST "+at+"/status/start", vmPerm("VM.PowerMgmt"), "skiplock bool\ntimeout int min=0\nmachine str\nforce-cpu str\ndebug bool\nmigratedfrom str\nstateuri str\ntargetstorage str\nmigration_type str\nmigration_network str", kind((*call).start, k)),
-		ep("POST "+at+"/status/stop", vmPerm("VM.PowerMgmt"), "skiplock bool\ntimeout int min=0\nkeepActive bool\noverrule-shutdown bool\nmigratedfrom str", kind((*call).stop, k)),
-		ep("POST "+at+"/status/shutdown", vmPerm("VM.PowerMgmt"), "skiplock bool\ntimeout int min=0\nforceStop bool\nkeepActive bool", kind((*call).shutdown, k)),
+		ep("POST "+at+"/status/start", vmPerm("VM.PowerMgmt"), startTables[k], kind((*call).start, k)),
+		ep("POST "+at+"/status/stop", vmPerm("VM.PowerMgmt"), stopTables[k], kind((*call).stop, k)),
+		ep("POST "+at+"/status/shutdown", vmPerm("VM.PowerMgmt"), shutdownTables[k], kind((*call).shutdown, k)),
 		ep("POST "+at+"/status/reboot", vmPerm("VM.PowerMgmt"), "timeout int min=0", kind((*call).reboot, k)),
-		ep("DELETE "+at, vmPerm("VM.Allocate"), "purge bool\ndestroy-unreferenced-disks bool\nskiplock bool\nforce bool", kind((*call).destroy, k)),
+		ep("DELETE "+at, vmPerm("VM.Allocate"), destroyTables[k], kind((*call).destroy, k)),
 		ep("GET "+at+"/snapshot", vmPerm("VM.Audit"), "", kind((*call).snapshots, k)),
-		ep("POST "+at+"/snapshot", vmPerm("VM.Snapshot"), "snapname str req len=40 fmt=id\ndescription str\nvmstate bool", kind((*call).takeSnapshot, k)),
+		ep("POST "+at+"/snapshot", vmPerm("VM.Snapshot"), snapshotTables[k], kind((*call).takeSnapshot, k)),
 		ep("DELETE "+snap, vmPerm("VM.Snapshot"), "force bool", kind((*call).deleteSnapshot, k)),
 		ep("GET "+snap+"/config", vmPerm("VM.Snapshot", "VM.Snapshot.Rollback", "VM.Audit"), "", kind((*call).snapshotConfig, k)),
 		ep("PUT "+snap+"/config", vmPerm("VM.Snapshot"), "description str", kind((*call).describeSnapshot, k)),
@@ -245,9 +239,11 @@ func sharedRoutes(api, k string) []*endpoint {
 	return out
 }
 
+const sumTable = "checksum str needs=checksum-algorithm\nchecksum-algorithm str enum=md5|sha1|sha224|sha256|sha384|sha512 needs=checksum\n"
+
 // uploadSchema are the fields of an upload, which come as parts.
 var uploadSchema = sync.OnceValue(func() *schema {
-	return parseSchema("content str req enum=iso|vztmpl|import\nchecksum str\nchecksum-algorithm str enum=md5|sha1|sha224|sha256|sha384|sha512\nfilename str len=255", nil)
+	return parseSchema("content str req enum=iso|vztmpl|import\n"+sumTable+"filename str req len=255", nil)
 })
 
 func storageRoutes() []*endpoint {
@@ -264,7 +260,7 @@ func storageRoutes() []*endpoint {
 		forwarded(ep("GET /nodes/{node}/storage", nil, "content str\nenabled bool\nformat bool\nstorage str\ntarget str", (*call).nodeStorages)),
 		forwarded(ep("GET "+at+"/status", audit, "", (*call).storageStatus)),
 		forwarded(ep("GET "+at+"/content", audit, "content str\nvmid int fmt=vmid", (*call).contentList)),
-		ep("POST "+at+"/content", need("/storage/{storage}", "Datastore.AllocateSpace"), "filename str req\nsize str req fmt=bytes\nvmid int req fmt=vmid\nformat str enum=raw|qcow2|subvol|vmdk", (*call).contentAlloc),
+		ep("POST "+at+"/content", need("/storage/{storage}", "Datastore.AllocateSpace"), "filename str req\nsize str req pat=bytes\nvmid int req fmt=vmid\nformat str enum=raw|qcow2|subvol|vmdk needs=size", (*call).contentAlloc),
 		forwarded(ep("GET "+at+"/content/{volume...}", nil, "", (*call).contentGet)),
 		ep("DELETE "+at+"/content/{volume...}", nil, "delay int min=1 max=30", (*call).contentDelete),
 		ep("POST "+at+"/upload", need("/storage/{storage}", "Datastore.AllocateTemplate"), "", (*call).upload),
@@ -273,26 +269,27 @@ func storageRoutes() []*endpoint {
 				return err
 			}
 			return mayDownload(q)
-		}, "content str req enum=iso|vztmpl|import\nfilename str req len=255\nurl str req fmt=url\nchecksum str\nchecksum-algorithm str enum=md5|sha1|sha224|sha256|sha384|sha512\ncompression str\nverify-certificates bool", (*call).downloadURL),
+		}, "content str req enum=iso|vztmpl|import\nfilename str req len=255\nurl str req pat=url\n"+sumTable+"compression str\nverify-certificates bool", (*call).downloadURL),
 	}
 }
 
 func accessRoutes() []*endpoint {
 	userAdmin := need("/access/groups", "User.Modify")
 	const tok = "/access/users/{userid}/token/{tokenid}"
+	const userTable = "comment str len=2048\nenable bool\nexpire int min=0\ngroups str fmt=group-list\nemail str fmt=email\nfirstname str len=1024\nlastname str len=1024\nkeys str pat=keys\n"
 	const tokTable = "comment str\nexpire int min=0\nprivsep bool"
 	return []*endpoint{
 		ep("POST /access/ticket", nil, "username str req\npassword str req\nrealm str\notp str\npath str\nprivs str\nnew-format bool\ntfa-challenge str", (*call).ticket),
 		ep("GET /access/permissions", nil, "path str\nuserid str", (*call).permissions),
 		ep("GET /access/acl", nil, "", (*call).aclList),
-		ep("PUT /access/acl", func(q *call) error { return q.check(q.args["path"], "Permissions.Modify") }, "path str req\nroles str req\nusers str\ngroups str\ntokens str\npropagate bool\ndelete bool", (*call).aclUpdate),
+		ep("PUT /access/acl", func(q *call) error { return q.check(q.args["path"], "Permissions.Modify") }, "path str req\nroles str req fmt=role-list\nusers str fmt=userid-list\ngroups str fmt=group-list\ntokens str fmt=tokenid-list\npropagate bool\ndelete bool", (*call).aclUpdate),
 		ep("GET /access/roles", nil, "", (*call).roleList),
-		ep("POST /access/roles", need("/access", "Sys.Modify"), "roleid str req\nprivs str fmt=privs-list", (*call).roleCreate),
+		ep("POST /access/roles", need("/access", "Sys.Modify"), "roleid str req fmt=role\nprivs str fmt=privs-list", (*call).roleCreate),
 		ep("DELETE /access/roles/{roleid}", need("/access", "Sys.Modify"), "", (*call).roleDelete),
 		ep("GET /access/users", nil, "enabled bool\nfull bool", (*call).userList),
-		ep("POST /access/users", userAdmin, "userid str req len=64\npassword str len=64\ncomment str\nenable bool\nexpire int min=0\ngroups str\nemail str\nfirstname str\nlastname str\nkeys str", (*call).userCreate),
+		ep("POST /access/users", userAdmin, userTable+"userid str req fmt=userid\npassword str len=64 minlen=8", (*call).userCreate),
 		ep("GET /access/users/{userid}", userAdmin, "", (*call).userGet),
-		ep("PUT /access/users/{userid}", userAdmin, "groups str\nappend bool\ncomment str\nenable bool\nexpire int min=0\nemail str\nfirstname str\nlastname str\nkeys str", (*call).userUpdate),
+		ep("PUT /access/users/{userid}", userAdmin, userTable+"append bool needs=groups", (*call).userUpdate),
 		ep("POST /access/groups", need("/access/groups", "Group.Allocate"), "groupid str req\ncomment str", (*call).groupCreate),
 		ep("DELETE /access/groups/{groupid}", need("/access/groups", "Group.Allocate"), "", (*call).groupDelete),
 		ep("GET /access/users/{userid}/token", userAdmin, "", (*call).tokenList),

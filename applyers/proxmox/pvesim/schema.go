@@ -20,6 +20,9 @@ type spec struct {
 	prop     *schema // of a property string
 	required bool
 	key      bool   // the default key of a property string
+	pattern  string // the name of one, see patterns
+	minLen   int
+	needs    string // a parameter that must be given as well
 	alias    string // the key that this one stands for
 	count    int    // of an indexed parameter: 0 … count-1
 }
@@ -32,8 +35,8 @@ type schema struct {
 }
 
 // parseSchema reads a table: one parameter a line, as "name kind option…". A name
-// such as net[32] is indexed. Options: req, key, min=, max=, len=, fmt=, enum=a|b,
-// prop=<format>, alias=<key>.
+// such as net[32] is indexed. Options: req, key, min=, max=, len=, minlen=, fmt=,
+// pat=<pattern>, enum=a|b or enum=@<kind of slots>, prop=<format>, needs=<parameter>, alias=<key>.
 func parseSchema(table string, props map[string]*schema) *schema {
 	s := &schema{specs: map[string]spec{}, indexed: map[string]spec{}}
 	for line := range strings.Lines(table) {
@@ -55,10 +58,19 @@ func parseSchema(table string, props map[string]*schema) *schema {
 				sp.max = number(v)
 			case "len":
 				sp.maxLen = atoi(v)
+			case "minlen":
+				sp.minLen = atoi(v)
 			case "fmt":
 				sp.format = v
+			case "pat":
+				sp.pattern = v
+			case "needs":
+				sp.needs = v
 			case "enum":
 				sp.enum = strings.Split(v, "|")
+				if names, ok := strings.CutPrefix(v, "@"); ok {
+					sp.enum = slotNames()[names]
+				}
 			case "alias":
 				sp.alias = v
 			case "prop":
@@ -142,15 +154,17 @@ func (sp spec) check(name, v string) string {
 		if _, text := sp.prop.parseProps(name, v); text != "" {
 			return "invalid format - " + text
 		}
-		return ""
 	}
 	if sp.format != "" {
 		if text := checkFormat(sp.format, v); text != "" {
-			if sp.format == "size" || sp.format == "bytes" || strings.HasPrefix(sp.format, "re:") {
-				return text
-			}
 			return "invalid format - " + text + "\n"
 		}
+	}
+	if sp.pattern != "" && !matches(sp.pattern, v) {
+		return "value does not match the regex pattern"
+	}
+	if n := len([]rune(v)); n < sp.minLen {
+		return fmt.Sprintf("value must be at least %d characters long", sp.minLen)
 	}
 	if sp.maxLen > 0 && len([]rune(v)) > sp.maxLen {
 		return fmt.Sprintf("value may only be %d characters long", sp.maxLen)
@@ -235,16 +249,39 @@ func (q *call) verify(vars map[string]string) error {
 		}
 	}
 	for _, k := range s.order {
-		if _, ok := q.params[k]; !ok && s.specs[k].required {
-			if _, inPath := vars[k]; !inPath {
-				wrong[k] = "property is missing and it is not optional"
-			}
+		_, ok := q.params[k]
+		if _, inPath := vars[k]; !ok && s.specs[k].required && !inPath {
+			wrong[k] = "property is missing and it is not optional"
+		}
+		if need := s.specs[k].needs; ok && need != "" && q.params[need] == nil {
+			wrong[need] = fmt.Sprintf("missing property - '%s' requires this property", k)
 		}
 	}
 	if len(wrong) > 0 {
 		return paramError(wrong)
 	}
 	return nil
+}
+
+// checkAll verifies parameters that are there as texts; none of them is unknown.
+func (s *schema) checkAll(params map[string]string) map[string]string {
+	wrong := map[string]string{}
+	for _, k := range s.order {
+		sp := s.specs[k]
+		v, ok := params[k]
+		switch {
+		case !ok && sp.required:
+			wrong[k] = "property is missing and it is not optional"
+		case ok:
+			if text := sp.check(k, v); text != "" {
+				wrong[k] = text
+			}
+		}
+		if _, have := params[sp.needs]; ok && sp.needs != "" && !have {
+			wrong[sp.needs] = fmt.Sprintf("missing property - '%s' requires this property", k)
+		}
+	}
+	return wrong
 }
 
 func longKind(k string) string {

@@ -24,12 +24,8 @@ func (q *call) upload() (any, error) {
 	if fields == nil {
 		return nil, badParam("filename", "property is missing and it is not optional")
 	}
-	for k, v := range fields {
-		if sp, ok := uploadSchema().lookup(k); ok {
-			if text := sp.check(k, v); text != "" {
-				return nil, badParam(k, "%s", text)
-			}
-		}
+	if wrong := uploadSchema().checkAll(fields); len(wrong) > 0 {
+		return nil, paramError(wrong)
 	}
 	s, err := q.storageOn(q.node, q.args["storage"])
 	if err != nil {

@@ -192,9 +192,10 @@ func property(r *raw) (*Property, error) {
 }
 
 // goPattern writes Perl's (?^i:…) as Go does. Go counts to 1000 alone, so longer
-// repeats have no end.
+// repeats have no end; and it knows no {,n}.
 func goPattern(p string) string {
 	p = longRepeat().ReplaceAllString(p, "{$1,}")
+	p = strings.ReplaceAll(p, "{,", "{0,")
 	var b strings.Builder
 	for {
 		before, after, ok := strings.Cut(p, "(?^")
