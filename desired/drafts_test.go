@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -77,18 +78,11 @@ func TestPegasusWithoutTheRest(t *testing.T) {
 			t.Errorf("%s: nothing is %s", name, pattern)
 		}
 	}
-	delete(fleet, "data/disks.yaml")
 	delete(fleet, "edge.yaml")
 	delete(fleet, "playbooks.yaml")
 	drop("fleet.yaml", `(?s)windows:.*?\n(?:  .*?\n)`)
 	drop("fleet.yaml", `, percent: 20`)
 	drop("fleet.yaml", `(?s)kind: Secret.*?---\n`)
-	for _, name := range []string{"lab-ansible", "lab-certbot", "prod-ansible"} {
-		drop("guests/"+name+".yaml", `  scsi1: .*\n`)
-	}
-	for _, name := range []string{"lab-ansible", "prod-ansible"} {
-		drop("guests/"+name+".yaml", `disks:\n`)
-	}
 	drop("guests/lab-certbot.yaml", `  caCerts: .*\n`)
 	drop("guests/lab-ansible.yaml", `  files:\n(    .*\n){2}`)
 
@@ -121,6 +115,22 @@ func TestPegasusWithoutTheRest(t *testing.T) {
 	}
 	if addr, known := got.Address("vm/lab-ansible"); addr != "10.111.1.22" || !known {
 		t.Errorf("address %s", addr)
+	}
+	certbot := got.Guest("vm/lab-certbot").Disks["scsi1"]
+	if certbot.Mount != "/etc/letsencrypt" || !certbot.IOThread || certbot.ReadOnly {
+		t.Errorf("lab-certbot scsi1: %+v", certbot)
+	}
+	keys := ansible.Disks["scsi1"]
+	if keys.Mount != "/var/lib/ansible" || keys.Label != "ssh_keys" || !keys.ReadOnly {
+		t.Errorf("lab-ansible scsi1: %+v", keys)
+	}
+	if users := got.VolumeUsers("lab-ansible-data/ssh_keys"); !slices.Equal(users, []ID{"vm/lab-ansible"}) {
+		t.Errorf("users %v", users)
+	}
+	for id, vmid := range map[ID]int{"data/prod-ansible-data": 94000001, "data/lab-ansible-data": 95001022, "data/lab-certbot-data": 95000001} {
+		if m := got.Machine(id); m == nil || m.VMID != vmid || m.Tags.String() == "" {
+			t.Errorf("%s: %+v", id, m)
+		}
 	}
 	image := got.Resource("image/ubuntu-22.04-20240126@home").Spec.(*ImageAt)
 	if image.Store != "local-hdd" || image.Content != "import" || image.File != "ubuntu-22.04-server-cloudimg-amd64-20240126.qcow2" {
