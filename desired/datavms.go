@@ -15,11 +15,12 @@ var regexpLabelName = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 // regexpMountOption is one option of a mount.
 var regexpMountOption = regexp.MustCompile(`^[a-z0-9_.-]+(=[A-Za-z0-9_./:%+-]+)?$`)
 
-// A dataVM is a DataVM being loaded. Its guest is the virtual machine that it
-// is to Proxmox.
+// A dataVM is a DataVM being loaded, and the virtual machine that it is to
+// Proxmox.
 type dataVM struct {
-	*guest
-	*DataVM
+	*item
+	spec    *DataVM
+	machine *guest
 	// named finds the slot of a disk by its name.
 	named map[string]string
 }
@@ -30,12 +31,12 @@ func (l *loader) dataDocuments() {
 		if doc.kind.word != "DataVM" {
 			continue
 		}
-		d := &dataVM{DataVM: &DataVM{}, named: map[string]string{}}
-		it := l.open(doc, d.DataVM, l.defaults["DataVM"])
-		d.DataVM.Name, d.Hostname, d.DataVM.State, d.DataVM.Startup = doc.name, doc.name, Stopped, "never"
-		it.set["hostname"], it.set["state"], it.set["startup"] = doc.nameSrc, doc.src, doc.src
-		vm := d.VM()
-		d.guest = &guest{item: it, vm: vm, Guest: &vm.Guest, data: true}
+		d := &dataVM{spec: &DataVM{}, named: map[string]string{}}
+		d.item = l.open(doc, d.spec, l.defaults["DataVM"])
+		d.spec.Name, d.spec.Hostname, d.spec.State, d.spec.Startup = doc.name, doc.name, Stopped, "never"
+		d.set["hostname"], d.set["state"], d.set["startup"] = doc.nameSrc, doc.src, doc.src
+		vm := d.spec.VM()
+		d.machine = &guest{item: d.item, vm: vm, Guest: &vm.Guest, data: true}
 		l.datas = append(l.datas, d)
 	}
 	slices.SortFunc(l.datas, func(a, b *dataVM) int { return strings.Compare(a.name, b.name) })
@@ -45,27 +46,27 @@ func (l *loader) dataDocuments() {
 }
 
 func (l *loader) checkData(d *dataVM) {
-	it, g := d.item, d.guest
-	g.site = l.siteOf(it, d.DataVM.Site)
+	it, g := d.item, d.machine
+	g.site = l.siteOf(it, d.spec.Site)
 	if g.site != nil {
-		d.DataVM.Site = g.site.name
-		if d.DataVM.Node == "" {
-			d.DataVM.Node = g.site.Node
+		d.spec.Site = g.site.name
+		if d.spec.Node == "" {
+			d.spec.Node = g.site.Node
 		}
 	}
-	if d.DataVM.Node != "" && it.has("node") && !regexpStore.MatchString(d.DataVM.Node) {
-		l.wrong(it, it.at("node"), "node: %q is no node's name", d.DataVM.Node)
+	if d.spec.Node != "" && it.has("node") && !regexpStore.MatchString(d.spec.Node) {
+		l.wrong(it, it.at("node"), "node: %q is no node's name", d.spec.Node)
 	}
 	// It is where it was moved to.
 	delete(it.set, "node")
-	g.Guest.Site, g.Guest.Node = d.DataVM.Site, d.DataVM.Node
+	g.Site, g.Node = d.spec.Site, d.spec.Node
 	l.checkTags(it)
 	l.checkIgnore(it, d.kind)
 	l.checkDataLifecycle(d)
-	if len(d.DataVM.Disks) == 0 && !it.explained("", "disks") {
+	if len(d.spec.Disks) == 0 && !it.explained("", "disks") {
 		l.wrong(it, it.src, "disks is missing: a data VM holds at least one, as in {scsi0: {name: srv, storage: NAME, size: 8GiB}}")
 	}
-	for _, key := range sortedKeys(d.DataVM.Disks) {
+	for _, key := range sortedKeys(d.spec.Disks) {
 		l.checkDataSlot(d, key)
 	}
 }
@@ -79,19 +80,19 @@ func (l *loader) checkDataLifecycle(d *dataVM) {
 			l.wrong(it, it.key("lifecycle", word), "lifecycle.%s: a data VM never runs and is never made anew: take it out", word)
 		}
 	}
-	if d.DataVM.Lifecycle.Remove == "destroy" {
+	if d.spec.Lifecycle.Remove == "destroy" {
 		l.wrong(it, it.at("lifecycle", "remove"), "lifecycle.remove: data is never destroyed because a manifest is gone: write archive or release, and destroy the disks on Proxmox once nobody needs them")
 	}
-	if d.DataVM.Lifecycle.Remove == "" {
-		d.DataVM.Lifecycle.Remove = "archive"
+	if d.spec.Lifecycle.Remove == "" {
+		d.spec.Lifecycle.Remove = "archive"
 	}
 }
 
 func (l *loader) checkDataSlot(d *dataVM, key string) {
 	it, at := d.item, Path("disks").Sub(key)
-	if complaint := badDataSlot(d.guest, key); complaint != "" {
+	if complaint := badDataSlot(d.machine, key); complaint != "" {
 		l.wrong(it, it.key("disks", key), "disks.%s", complaint)
-		delete(d.DataVM.Disks, key)
+		delete(d.spec.Disks, key)
 		for path := range it.set {
 			if path.Within(at) {
 				delete(it.set, path)
@@ -99,9 +100,9 @@ func (l *loader) checkDataSlot(d *dataVM, key string) {
 		}
 		return
 	}
-	disk := d.DataVM.Disks[key]
+	disk := d.spec.Disks[key]
 	l.checkDataDisk(d, key, &disk)
-	d.DataVM.Disks[key] = disk
+	d.spec.Disks[key] = disk
 }
 
 // badDataSlot says what is wrong with the key of a data VM's disk.
@@ -150,8 +151,8 @@ func (l *loader) checkDataDisk(d *dataVM, key string, disk *Disk) {
 		l.wrong(it, it.at("disks", key, "serial"), "%s.serial: %q: write at most 20 letters, digits and . _ -", at, disk.Serial)
 	}
 	bus, _, _ := slot(key)
-	l.checkDriveWords(d.guest, key, bus)
-	l.settleStorage(d.guest, key, bus, disk)
+	l.checkDriveWords(d.machine, key, bus)
+	l.settleStorage(d.machine, key, bus, disk)
 	l.checkVolumeMount(it, key, disk)
 }
 
@@ -191,10 +192,10 @@ func (l *loader) checkVolumeMount(it *item, key string, disk *Disk) {
 // dataResources makes a resource of each data VM.
 func (l *loader) dataResources() {
 	for _, d := range l.datas {
-		r := l.resource(d.item, d.DataVM, d.DataVM.Ignore)
-		d.DataVM.VMID = d.guest.VMID
-		if d.guest.site != nil {
-			r.Site = d.guest.site.name
+		r := l.resource(d.item, d.spec, d.spec.Ignore)
+		d.spec.VMID = d.machine.VMID
+		if d.machine.site != nil {
+			r.Site = d.machine.site.name
 		}
 	}
 }

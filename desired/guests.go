@@ -222,7 +222,7 @@ func (l *loader) checkReady(g *guest) {
 func (l *loader) machines() []*guest {
 	out := make([]*guest, 0, len(l.datas)+len(l.guests))
 	for _, d := range l.datas {
-		out = append(out, d.guest)
+		out = append(out, d.machine)
 	}
 	return append(out, l.guests...)
 }

@@ -267,13 +267,14 @@ func (l *loader) checkLayer(p *project, at Path, t *tree, kinds []projectPart, r
 		s := l.shapes.of(g.kind.spec)
 		d.structure(atLayer(at), t, s, reflect.New(s.typ).Elem())
 	}
-	for i := range found {
-		for _, f := range found[i] {
+	for i, own := range found {
+		others := found[len(found)-1-i]
+		for _, f := range own {
 			same := func(other finding) bool { return other.src == f.src }
 			switch {
 			case len(kinds) == 1 || f.what == mistaken:
 				l.report(f.src, p.id, f.text)
-			case !slices.ContainsFunc(found[1-i], same):
+			case !slices.ContainsFunc(others, same):
 				l.report(f.src, p.id, fmt.Sprintf("%s (%s is a %s: write it at the guests that have it)", f.text, Path("guests").Sub(kinds[i].name), kinds[i].kind.word))
 			case i == 0:
 				l.report(f.src, p.id, f.text)

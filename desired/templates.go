@@ -38,15 +38,3 @@ func (l *loader) checkTemplate(it *item, t *Template) {
 		l.wrong(it, it.at("find", "id"), "find.id: %d is no VMID: write %d to %d", t.Find.ID, minVMID, maxVMID)
 	}
 }
-
-// template finds the Template that a field names; nil if there is none, which
-// has been reported.
-func (l *loader) template(it *item, src Source, field, name string) *Template {
-	if t := l.fleet.Templates[name]; t != nil {
-		return t
-	}
-	if !l.exists(MakeID(KindTemplate, name)) {
-		l.wrong(it, src, "%s: %s", field, missing("template", name, l.documents(KindTemplate)))
-	}
-	return nil
-}

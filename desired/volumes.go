@@ -96,8 +96,8 @@ func (l *loader) checkVolume(g *guest, key string, disk *Disk) {
 	if d == nil {
 		return
 	}
-	if g.site != nil && d.guest.site != nil && g.site != d.guest.site {
-		l.wrong(g.item, src, "%s.volume: %s is on site %s (%s), and the guest on %s: a disk can't be attached from elsewhere", at, d.id, d.guest.site.name, d.src.place(), g.site.name)
+	if g.site != nil && d.machine.site != nil && g.site != d.machine.site {
+		l.wrong(g.item, src, "%s.volume: %s is on site %s (%s), and the guest on %s: a disk can't be attached from elsewhere", at, d.id, d.machine.site.name, d.src.place(), g.site.name)
 		return
 	}
 	l.flowVolume(g, key, disk, d, holder)
@@ -130,7 +130,7 @@ func (l *loader) volumeOf(g *guest, key, ref string) (d *dataVM, holder string) 
 		}
 		return nil, ""
 	}
-	if d.bad["disks"] || len(d.named) < len(d.DataVM.Disks) {
+	if d.bad["disks"] || len(d.named) < len(d.spec.Disks) {
 		return nil, "" // A disk's name is missing or wrong, which has been told.
 	}
 	var candidates []candidate
@@ -159,7 +159,7 @@ func (l *loader) volumesOf(name string) string {
 // it is mounted, and what its storage is good for.
 func (l *loader) flowVolume(g *guest, key string, disk *Disk, d *dataVM, holder string) {
 	at, from := Path("disks").Sub(key), Path("disks").Sub(holder)
-	held := d.DataVM.Disks[holder]
+	held := d.spec.Disks[holder]
 	bus, _, _ := slot(key)
 	flow := func(word string, set func()) {
 		src, given := d.set[from.Sub(word)]

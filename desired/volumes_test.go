@@ -39,8 +39,8 @@ func TestVolume(t *testing.T) {
 		t.Errorf("users %v", users)
 	}
 	disk = f.Guest("vm/b").Disks["scsi1"]
-	got := fmt.Sprintln(disk.Mount, disk.Label, disk.Filesystem, disk.MountOptions, disk.ReadOnly, disk.SSD, disk.Size, disk.Storage)
-	if got != "/etc/letsencrypt certs xfs noatime true true 0MiB \n" {
+	got := fmt.Sprintln(disk.Mount, disk.Label, disk.Filesystem, disk.MountOptions, disk.ReadOnly, disk.Size, disk.SSD, disk.Storage)
+	if got != "/etc/letsencrypt certs xfs noatime true 0MiB true \n" {
 		t.Errorf("what flowed from the holder: %q", got)
 	}
 	if g := f.Guest("vm/a"); g.Disks["scsi1"].Mount != "" {
