@@ -1,0 +1,398 @@
+package desired
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"gopkg.in/yaml.v3"
+)
+
+// Document is one YAML document that is to be written, as [Load] reads it back.
+type Document struct {
+	// Kind is the manifest's word, "VM".
+	Kind string
+	Name string
+	// Spec is a pointer to the kind's type; for a Profile to that of the guests
+	// that it is for.
+	Spec any
+	// For is the one kind that a Profile is for; "" for both, and for all else.
+	For string
+	// Keep holds the paths of the values that are written, in the manifest's own
+	// words: "memory.size". A kept entry of a map of which nothing is kept is
+	// written as {}; a kept word that is empty as null, which takes out what
+	// lower layers give.
+	Keep map[Path]bool
+	// Head is told above the document, Notes behind single values: for people.
+	Head  []string
+	Notes map[Path]string
+}
+
+// lineWidth is how long a line may be before what stands in it is put below.
+const lineWidth = 100
+
+// Write writes documents as the content of one file. The words stand in the
+// order of their types, sets and maps are sorted, and short forms are used: the
+// same documents always give the same text.
+func Write(docs ...Document) ([]byte, error) {
+	var out bytes.Buffer
+	for i := range docs {
+		if i > 0 {
+			out.WriteString("---\n")
+		}
+		for _, line := range docs[i].Head {
+			out.WriteString(strings.TrimRight("# "+oneLine(line), " ") + "\n")
+		}
+		text, err := docs[i].text()
+		if err != nil {
+			return nil, fmt.Errorf("write %s %s: %w", docs[i].Kind, docs[i].Name, err)
+		}
+		out.Write(text)
+	}
+	return out.Bytes(), nil
+}
+
+func (d *Document) text() (text []byte, err error) {
+	// yaml.v3 panics at what it can't write.
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("%v", r)
+		}
+	}()
+	w := writer{keep: d.Keep, notes: d.Notes}
+	v := reflect.ValueOf(d.Spec)
+	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
+		return nil, errors.New("there is no spec")
+	}
+	doc := &yaml.Node{Kind: yaml.MappingNode}
+	put(doc, "kind", word(d.Kind))
+	put(doc, "name", word(d.Name))
+	if d.For != "" {
+		put(doc, "for", word(d.For))
+	}
+	w.fields(doc, "", v.Elem(), "name")
+	for i := 1; i < len(doc.Content); i += 2 {
+		layOut(doc.Content[i], len(doc.Content[i-1].Value)+2, 0)
+	}
+	var out bytes.Buffer
+	enc := yaml.NewEncoder(&out)
+	enc.SetIndent(2)
+	if err := enc.Encode(doc); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), enc.Close()
+}
+
+// writer turns values into nodes.
+type writer struct {
+	keep  map[Path]bool
+	notes map[Path]string
+}
+
+func put(m *yaml.Node, key string, value *yaml.Node) {
+	m.Content = append(m.Content, word(key), value)
+}
+
+// fields writes what is kept of a struct into a map.
+func (w *writer) fields(into *yaml.Node, at Path, v reflect.Value, but ...string) {
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		switch {
+		case options == "inline":
+			w.fields(into, at, v.Field(i), but...)
+			continue
+		case name == "" || name == "-" || slices.Contains(but, name):
+			continue
+		}
+		below := at.Sub(name)
+		node := w.value(below, v.Field(i), field.Tag.Get("short"))
+		if node == nil {
+			continue
+		}
+		if note := w.notes[below]; note != "" && node.Kind == yaml.ScalarNode && !strings.Contains(node.Value, "\n") {
+			node.LineComment = "# " + oneLine(note)
+		}
+		put(into, name, node)
+	}
+}
+
+// value writes one value; nil if nothing of it is kept.
+func (w *writer) value(at Path, v reflect.Value, short string) *yaml.Node {
+	t := v.Type()
+	switch {
+	case t.Kind() == reflect.Pointer:
+		if v.IsNil() || t.Elem() == reflect.TypeFor[Later]() {
+			return nil
+		}
+		return w.value(at, v.Elem(), short)
+	case oneScalar(t):
+		if !w.keep[at] {
+			return nil
+		}
+		return scalarNode(v)
+	case t.Kind() == reflect.Slice:
+		if !w.keep[at] {
+			return nil
+		}
+		return listNode(v)
+	case t.Kind() == reflect.Interface:
+		if !w.keep[at] || v.IsNil() {
+			return nil
+		}
+		return anyNode(v.Interface())
+	case t.Kind() == reflect.Map:
+		return w.table(at, v)
+	case t.Kind() == reflect.Struct:
+		node := &yaml.Node{Kind: yaml.MappingNode}
+		w.fields(node, at, v)
+		switch {
+		case len(node.Content) == 0 && !w.keep[at]:
+			return nil
+		case short != "" && len(node.Content) == 2 && node.Content[0].Value == short:
+			return node.Content[1]
+		}
+		return node
+	}
+	return nil
+}
+
+func (w *writer) table(at Path, v reflect.Value) *yaml.Node {
+	node := &yaml.Node{Kind: yaml.MappingNode}
+	keys := make([]string, 0, v.Len())
+	for _, key := range v.MapKeys() {
+		keys = append(keys, key.String())
+	}
+	slices.SortFunc(keys, naturally)
+	for _, key := range keys {
+		if value := w.value(at.Sub(key), v.MapIndex(reflect.ValueOf(key).Convert(v.Type().Key())), ""); value != nil {
+			put(node, key, value)
+		}
+	}
+	if len(node.Content) == 0 && !w.keep[at] {
+		return nil
+	}
+	// The keys are people's: they are laid out below each other.
+	node.Tag = tableTag
+	return node
+}
+
+// tableTag marks maps whose keys are people's until they are laid out.
+const tableTag = "table"
+
+// naturally orders scsi2 before scsi10.
+func naturally(a, b string) int {
+	busA, m, okA := slot(a)
+	busB, n, okB := slot(b)
+	if okA && okB && busA == busB {
+		return m - n
+	}
+	return cmp.Compare(a, b)
+}
+
+// scalarNode writes one word; null for one that says nothing.
+func scalarNode(v reflect.Value) *yaml.Node {
+	switch value := v.Interface().(type) {
+	case Size:
+		return plainNode(value.String())
+	case Rate:
+		return plainNode(value.String())
+	case Duration:
+		return plainNode(value.String())
+	case AddrRange:
+		if value.From == value.To {
+			return word(value.From.String())
+		}
+		return word(value.From.String() + "-" + value.To.String())
+	case IDRange:
+		if value.From == value.To {
+			return plainNode(strconv.Itoa(value.From))
+		}
+		return plainNode(fmt.Sprintf("%d-%d", value.From, value.To))
+	case Target:
+		return word(value.Text)
+	}
+	switch v.Kind() {
+	case reflect.Bool:
+		return plainNode(strconv.FormatBool(v.Bool()))
+	case reflect.String:
+		switch text := v.String(); {
+		case text == "":
+			return plainNode("null")
+		case whole(text):
+			return plainNode(text)
+		default:
+			return word(text)
+		}
+	default:
+	}
+	if v.IsZero() {
+		return plainNode("null")
+	}
+	switch v.Kind() {
+	case reflect.Int, reflect.Int64:
+		return plainNode(strconv.FormatInt(v.Int(), 10))
+	case reflect.Float64:
+		return plainNode(strconv.FormatFloat(v.Float(), 'f', -1, 64))
+	default:
+		return word(Text(v.Interface()))
+	}
+}
+
+// plainNode is text that stands as it is.
+func plainNode(text string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: text} }
+
+// word is text that YAML must not take for anything else.
+func word(text string) *yaml.Node {
+	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
+	switch {
+	case strings.Contains(text, "\n") && legible(text):
+		node.Style = yaml.LiteralStyle
+	case strings.ContainsAny(text, "\n\r\t") || strings.Count(text, ":") > 1:
+		// Addresses of hardware are quoted, as people have learnt to.
+		node.Style = yaml.DoubleQuotedStyle
+	}
+	return node
+}
+
+// legible tells whether a text of several lines can stand as a block.
+func legible(text string) bool {
+	for line := range strings.SplitSeq(text, "\n") {
+		if strings.TrimRight(line, " ") != line || oneLine(line) != line {
+			return false
+		}
+	}
+	return text[0] != ' ' && text[0] != '\n'
+}
+
+func listNode(v reflect.Value) *yaml.Node {
+	if v.Len() == 0 {
+		return plainNode("null")
+	}
+	node := &yaml.Node{Kind: yaml.SequenceNode}
+	if set, ok := v.Interface().(Words); ok {
+		v = reflect.ValueOf(set.sorted())
+	}
+	for i := range v.Len() {
+		node.Content = append(node.Content, itemNode(v.Index(i)))
+	}
+	return node
+}
+
+// itemNode writes an item of a list whole.
+func itemNode(v reflect.Value) *yaml.Node {
+	switch item := v.Interface().(type) {
+	case Command:
+		if item.Args == nil {
+			return word(item.Shell)
+		}
+		return listNode(reflect.ValueOf(item.Args))
+	case CloudUser:
+		if item.User != nil {
+			return word(item.Name)
+		}
+	}
+	if v.Kind() != reflect.Struct || oneScalar(v.Type()) {
+		return scalarNode(v)
+	}
+	node := &yaml.Node{Kind: yaml.MappingNode}
+	for i := range v.NumField() {
+		name, _, _ := strings.Cut(v.Type().Field(i).Tag.Get("yaml"), ",")
+		value := v.Field(i)
+		switch {
+		case name == "" || name == "-" || value.IsZero() || value.Kind() == reflect.Pointer:
+		case value.Kind() == reflect.Slice:
+			put(node, name, listNode(value))
+		default:
+			put(node, name, scalarNode(value))
+		}
+	}
+	return node
+}
+
+// anyNode writes what is nobody's field; texts that would be taken for something
+// else are quoted.
+func anyNode(value any) *yaml.Node {
+	switch v := value.(type) {
+	case nil:
+		return plainNode("null")
+	case map[string]any:
+		node := &yaml.Node{Kind: yaml.MappingNode}
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			put(node, key, anyNode(v[key]))
+		}
+		return node
+	case []any:
+		node := &yaml.Node{Kind: yaml.SequenceNode}
+		for _, item := range v {
+			node.Content = append(node.Content, anyNode(item))
+		}
+		return node
+	case string:
+		node := word(v)
+		if text, same := guess(&tree{text: v, plain: true}).(string); node.Style == 0 && (!same || text != v || v == "") {
+			node.Style = yaml.DoubleQuotedStyle
+		}
+		return node
+	default:
+		return plainNode(fmt.Sprint(v))
+	}
+}
+
+// layOut chooses what stands in one line and what below each other; used is how
+// much of the line is taken.
+func layOut(n *yaml.Node, used, depth int) {
+	table := n.Tag == tableTag
+	if table {
+		n.Tag = ""
+	}
+	if n.Kind != yaml.MappingNode && n.Kind != yaml.SequenceNode {
+		return
+	}
+	width, flat := flowWidth(n)
+	alone := !table || len(n.Content) <= 2
+	if len(n.Content) == 0 || flat && alone && used+width <= lineWidth {
+		n.Style |= yaml.FlowStyle
+		clearTables(n)
+		return
+	}
+	indent := 2 * (depth + 1)
+	if n.Kind == yaml.SequenceNode {
+		for _, item := range n.Content {
+			layOut(item, indent+2, depth+1)
+		}
+		return
+	}
+	for i := 1; i < len(n.Content); i += 2 {
+		layOut(n.Content[i], indent+len(n.Content[i-1].Value)+2, depth+1)
+	}
+}
+
+func clearTables(n *yaml.Node) {
+	if n.Tag == tableTag {
+		n.Tag = ""
+	}
+	for _, below := range n.Content {
+		clearTables(below)
+	}
+}
+
+// flowWidth is about how wide a node is in one line; flat tells whether it may
+// stand in one.
+func flowWidth(n *yaml.Node) (width int, flat bool) {
+	if n.Kind == yaml.ScalarNode {
+		return len(n.Value) + 2, n.Style&yaml.LiteralStyle == 0 && n.LineComment == ""
+	}
+	flat = true
+	for _, below := range n.Content {
+		w, ok := flowWidth(below)
+		width, flat = width+w+1, flat && ok
+	}
+	return width + 2, flat
+}
