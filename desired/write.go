@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -86,7 +87,35 @@ func (d *Document) text() (text []byte, err error) {
 	if err := enc.Encode(doc); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), enc.Close()
+	if err := enc.Close(); err != nil {
+		return nil, err
+	}
+	return wrapped(out.Bytes()), nil
+}
+
+var regexpLongList = regexp.MustCompile(`^( *)[A-Za-z0-9]+: \[[A-Za-z0-9_., /-]*\]$`)
+
+// wrapped breaks lists of words that are too long for a line.
+func wrapped(text []byte) []byte {
+	var out bytes.Buffer
+	for line := range bytes.Lines(text) {
+		m := regexpLongList.FindSubmatch(bytes.TrimRight(line, "\n"))
+		if m == nil || len(line) <= lineWidth {
+			out.Write(line)
+			continue
+		}
+		used := 0
+		for i, word := range bytes.SplitAfter(line, []byte(", ")) {
+			if i > 0 && used+len(word) > lineWidth {
+				out.Truncate(out.Len() - 1) // The blank.
+				out.WriteString("\n" + string(m[1]) + "  ")
+				used = len(m[1]) + 2
+			}
+			out.Write(word)
+			used += len(word)
+		}
+	}
+	return out.Bytes()
 }
 
 // writer turns values into nodes.
@@ -357,7 +386,7 @@ func layOut(n *yaml.Node, used, depth int) {
 	}
 	width, flat := flowWidth(n)
 	alone := !table || len(n.Content) <= 2
-	if len(n.Content) == 0 || flat && alone && used+width <= lineWidth {
+	if len(n.Content) == 0 || flat && alone && (used+width <= lineWidth || wordsOnly(n)) {
 		n.Style |= yaml.FlowStyle
 		clearTables(n)
 		return
@@ -373,6 +402,15 @@ func layOut(n *yaml.Node, used, depth int) {
 		layOut(n.Content[i], indent+len(n.Content[i-1].Value)+2, depth+1)
 	}
 }
+
+// wordsOnly tells a list of plain words, which can be broken into lines.
+func wordsOnly(n *yaml.Node) bool {
+	return n.Kind == yaml.SequenceNode && !slices.ContainsFunc(n.Content, func(item *yaml.Node) bool {
+		return item.Kind != yaml.ScalarNode || item.Style != 0 || !regexpPlainWord.MatchString(item.Value)
+	})
+}
+
+var regexpPlainWord = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_./-]{0,60}$`)
 
 func clearTables(n *yaml.Node) {
 	if n.Tag == tableTag {
@@ -392,7 +430,7 @@ func flowWidth(n *yaml.Node) (width int, flat bool) {
 	flat = true
 	for _, below := range n.Content {
 		w, ok := flowWidth(below)
-		width, flat = width+w+1, flat && ok
+		width, flat = width+w, flat && ok
 	}
 	return width + 2, flat
 }
