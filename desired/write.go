@@ -72,10 +72,10 @@ func (d *Document) text() (text []byte, err error) {
 		return nil, errors.New("there is no spec")
 	}
 	doc := &yaml.Node{Kind: yaml.MappingNode}
-	put(doc, "kind", word(d.Kind))
-	put(doc, "name", word(d.Name))
+	put(doc, "kind", wordNode(d.Kind))
+	put(doc, "name", wordNode(d.Name))
 	if d.For != "" {
-		put(doc, "for", word(d.For))
+		put(doc, "for", wordNode(d.For))
 	}
 	w.fields(doc, "", v.Elem(), "name")
 	for i := 1; i < len(doc.Content); i += 2 {
@@ -125,7 +125,7 @@ type writer struct {
 }
 
 func put(m *yaml.Node, key string, value *yaml.Node) {
-	m.Content = append(m.Content, word(key), value)
+	m.Content = append(m.Content, wordNode(key), value)
 }
 
 // fields writes what is kept of a struct into a map.
@@ -236,16 +236,16 @@ func scalarNode(v reflect.Value) *yaml.Node {
 		return plainNode(value.String())
 	case AddrRange:
 		if value.From == value.To {
-			return word(value.From.String())
+			return wordNode(value.From.String())
 		}
-		return word(value.From.String() + "-" + value.To.String())
+		return wordNode(value.From.String() + "-" + value.To.String())
 	case IDRange:
 		if value.From == value.To {
 			return plainNode(strconv.Itoa(value.From))
 		}
 		return plainNode(fmt.Sprintf("%d-%d", value.From, value.To))
 	case Target:
-		return word(value.Text)
+		return wordNode(value.Text)
 	}
 	switch v.Kind() {
 	case reflect.Bool:
@@ -257,7 +257,7 @@ func scalarNode(v reflect.Value) *yaml.Node {
 		case whole(text):
 			return plainNode(text)
 		default:
-			return word(text)
+			return wordNode(text)
 		}
 	default:
 	}
@@ -270,15 +270,15 @@ func scalarNode(v reflect.Value) *yaml.Node {
 	case reflect.Float64:
 		return plainNode(strconv.FormatFloat(v.Float(), 'f', -1, 64))
 	default:
-		return word(Text(v.Interface()))
+		return wordNode(Text(v.Interface()))
 	}
 }
 
 // plainNode is text that stands as it is.
 func plainNode(text string) *yaml.Node { return &yaml.Node{Kind: yaml.ScalarNode, Value: text} }
 
-// word is text that YAML must not take for anything else.
-func word(text string) *yaml.Node {
+// wordNode is text that YAML must not take for anything else.
+func wordNode(text string) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
 	switch {
 	case strings.Contains(text, "\n") && legible(text):
@@ -319,12 +319,12 @@ func itemNode(v reflect.Value) *yaml.Node {
 	switch item := v.Interface().(type) {
 	case Command:
 		if item.Args == nil {
-			return word(item.Shell)
+			return wordNode(item.Shell)
 		}
 		return listNode(reflect.ValueOf(item.Args))
 	case CloudUser:
 		if item.User != nil {
-			return word(item.Name)
+			return wordNode(item.Name)
 		}
 	}
 	if v.Kind() != reflect.Struct || oneScalar(v.Type()) {
@@ -364,7 +364,7 @@ func anyNode(value any) *yaml.Node {
 		}
 		return node
 	case string:
-		node := word(v)
+		node := wordNode(v)
 		if text, same := guess(&tree{text: v, plain: true}).(string); node.Style == 0 && (!same || text != v || v == "") {
 			node.Style = yaml.DoubleQuotedStyle
 		}

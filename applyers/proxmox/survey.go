@@ -163,11 +163,7 @@ func (a *Applyer) Survey(ctx context.Context, site *desired.Site) (*Survey, erro
 	out.Nodes, out.Offline = s.inv.nodes(), s.inv.offline
 	out.Stores = s.inv.surveyStores()
 	out.Bridges = s.surveyBridges(ctx)
-	pools := make(map[int]string)
-	for _, r := range rows {
-		pools[r.Vmid.int()] = r.Pool
-	}
-	s.surveyGuests(ctx, out, pools)
+	s.surveyGuests(ctx, out)
 	return out, ctx.Err()
 }
 
@@ -219,12 +215,12 @@ func (s *sweep) surveyBridges(ctx context.Context) []Bridge {
 }
 
 // surveyGuests reads every guest, one request each.
-func (s *sweep) surveyGuests(ctx context.Context, out *Survey, pools map[int]string) {
+func (s *sweep) surveyGuests(ctx context.Context, out *Survey) {
 	var wg sync.WaitGroup
 	for _, r := range s.inv.rows {
 		g := &Surveyed{
 			Kind: r.kind, Node: r.node, Name: r.name, VMID: r.vmid, Running: r.running, Template: r.template,
-			Lock: r.lock, Pool: pools[r.vmid], Tags: r.tags,
+			Lock: r.lock, Pool: r.pool, Tags: r.tags,
 		}
 		out.Guests = append(out.Guests, g)
 		if g.Unread = s.inv.unreachable(r.node); g.Unread != "" {

@@ -18,8 +18,12 @@ type viewer struct {
 	seen map[string]bool
 }
 
+// spec is the guest without the options that are told verbatim: those are chosen
+// by what else is left out.
 func (v *viewer) spec(g *found) any {
-	return (&wording{fleet: &desired.Fleet{}, site: v.site}).spec(g)
+	spec := (&wording{fleet: &desired.Fleet{}, site: v.site}).spec(g)
+	guestPart(spec).Options = nil
+	return spec
 }
 
 // leaves are the words by their paths.

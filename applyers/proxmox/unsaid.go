@@ -41,7 +41,7 @@ func (v *viewer) unsaid(g *Surveyed) {
 		case structured(key):
 			v.parts(g, key, value)
 		case v.sees(g.found, key):
-		case rootOnly(key, value):
+		case beyondTokens(key, value):
 			g.Unsaid = append(g.Unsaid, Unsaid{key, "root@pam only, a token can't set it"})
 		default:
 			option(g.Spec, key, value)
@@ -71,7 +71,7 @@ func (v *viewer) parts(g *Surveyed, key, value string) {
 	p := parseProps(firstOf(g.Kind, key), value)
 	for _, part := range p.parts {
 		switch part.key {
-		case "size", "type", "media", "efitype", firstOf(g.Kind, key):
+		case "size", "type", "media", "efitype", "version", firstOf(g.Kind, key):
 			continue
 		}
 		stem := strings.TrimRight(key, "0123456789")
@@ -139,8 +139,8 @@ func (v *viewer) changes(g *found, key string, values []string) bool {
 	return slices.ContainsFunc(values, func(value string) bool { return !maps.Equal(are, v.leaves(g.with(key, value))) })
 }
 
-// rootOnly tells what no token may set (FACTS 11).
-func rootOnly(key, value string) bool {
+// beyondTokens tells what no token may set (FACTS 11).
+func beyondTokens(key, value string) bool {
 	switch stem := strings.TrimRight(key, "0123456789"); stem {
 	case "args", "lock", "hookscript", "affinity", "hugepages", "keephugepages", "amd-sev", "arch", "parallel", "dev", "entrypoint", "env":
 		return true

@@ -108,6 +108,8 @@ func (m *maker) identity(d *doc) {
 	switch {
 	case host == "":
 		d.let("hostname", "Proxmox has no name for it: it gets this one if ignore is taken out")
+	case d.namesake != "":
+		d.let("hostname", "Proxmox calls it %q, as it does %s: it is renamed if ignore is taken out", host, d.namesake)
 	case host != d.name:
 		d.write("hostname")
 	}

@@ -97,6 +97,8 @@ type doc struct {
 	// for a DataVM.
 	guest *desired.Guest
 	keep  map[desired.Path]bool
+	// namesake is another guest that Proxmox calls the same.
+	namesake desired.ID
 	// unsaid are the remarks on it, in the order in which they came up.
 	unsaid []Unsaid
 	// ignore is the field of spec that lists what is let go.

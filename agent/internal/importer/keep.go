@@ -52,7 +52,7 @@ func within1(path desired.Path, words ...desired.Path) bool {
 func (d *doc) tidy() {
 	for _, slot := range slots(d.disks()) {
 		at := desired.Path("disks").Sub(slot)
-		if !d.keep[at.Sub("size")] && !d.keep[at.Sub("volume")] {
+		if !d.keep[at.Sub("size")] && !d.keep[at.Sub("volume")] && !(firmware(slot) && d.keep[at]) {
 			d.dropWithin(at)
 		}
 	}

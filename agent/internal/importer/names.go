@@ -34,6 +34,7 @@ func (m *maker) name() {
 		}
 	}
 	slices.SortFunc(m.docs, func(a, b *doc) int { return cmp.Compare(a.live.VMID, b.live.VMID) })
+	hosts := make(map[string]desired.ID)
 	for _, d := range m.docs {
 		host, _, _ := strings.Cut(d.hostname(), ".")
 		name := valid(host)
@@ -45,6 +46,11 @@ func (m *maker) name() {
 		}
 		taken[name] = true
 		d.name = name
+		if full := strings.ToLower(d.hostname()); hosts[full] == "" {
+			hosts[full] = d.id()
+		} else if full != "" {
+			d.namesake = hosts[full]
+		}
 	}
 }
 

@@ -14,6 +14,9 @@ func ownDisk(d *doc, v proxmox.Volume) bool {
 	return !v.Host && !v.CDROM && !v.Seed && v.Owner == d.live.VMID
 }
 
+// firmware tells the slots whose size is Proxmox's affair.
+func firmware(slot string) bool { return slot == "efidisk0" || slot == "tpmstate0" }
+
 // volumes writes the disks.
 func (m *maker) volumes(d *doc) {
 	disks := d.disks()
@@ -25,6 +28,10 @@ func (m *maker) volumes(d *doc) {
 			d.dropWithin(path)
 		case volume.Owner != d.live.VMID:
 			m.foreignVolume(d, slot, &disk, volume)
+		case firmware(slot):
+			m.ownVolume(d, slot, &disk)
+			d.choose(path.Sub("size"), false)
+			d.choose(path, true)
 		case disk.Size == 0:
 			d.dropWithin(path)
 			d.leave(slot, "how large %s is can't be read", volume.ID)
@@ -77,22 +84,21 @@ func (m *maker) ownVolume(d *doc, slot string, disk *desired.Disk) {
 		has, give bool
 		can       bool
 	}{
-		{"ssd", disk.SSD, gives.SSD, drive && !strings.HasPrefix(slot, "virtio")},
-		{"discard", disk.Discard, gives.Discard, drive},
+		{"ssd", disk.SSD, gives.SSD, drive && !firmware(slot) && !strings.HasPrefix(slot, "virtio")},
+		{"discard", disk.Discard, gives.Discard, drive && !firmware(slot)},
 		{"iothread", disk.IOThread, gives.IOThread, drive && (scsi || strings.HasPrefix(slot, "virtio"))},
 	} {
 		d.choose(path.Sub(f.word), f.can && f.has != f.give)
 	}
-	if gives.Cache != "" {
+	if gives.Cache != "" && !firmware(slot) {
 		d.choose(path.Sub("cache"), disk.Cache != gives.Cache)
 	}
 	usual := "raw"
 	if slices.Contains([]string{"dir", "nfs", "cifs", "glusterfs", "btrfs"}, m.storeType(store)) && drive {
 		usual = "qcow2"
 	}
-	special := strings.HasPrefix(slot, "efidisk") || strings.HasPrefix(slot, "tpmstate")
-	d.choose(path.Sub("format"), drive && !special && disk.Format != usual && gives.Format == "")
-	if gives.Format != "" {
+	d.choose(path.Sub("format"), drive && !firmware(slot) && disk.Format != usual && gives.Format == "")
+	if gives.Format != "" && drive && !firmware(slot) {
 		d.choose(path.Sub("format"), disk.Format != gives.Format)
 	}
 }
