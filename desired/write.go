@@ -72,10 +72,10 @@ func (d *Document) text() (text []byte, err error) {
 		return nil, errors.New("there is no spec")
 	}
 	doc := &yaml.Node{Kind: yaml.MappingNode}
-	put(doc, "kind", wordNode(d.Kind))
-	put(doc, "name", wordNode(d.Name))
+	putNode(doc, "kind", wordNode(d.Kind))
+	putNode(doc, "name", wordNode(d.Name))
 	if d.For != "" {
-		put(doc, "for", wordNode(d.For))
+		putNode(doc, "for", wordNode(d.For))
 	}
 	w.fields(doc, "", v.Elem(), "name")
 	for i := 1; i < len(doc.Content); i += 2 {
@@ -124,7 +124,7 @@ type writer struct {
 	notes map[Path]string
 }
 
-func put(m *yaml.Node, key string, value *yaml.Node) {
+func putNode(m *yaml.Node, key string, value *yaml.Node) {
 	m.Content = append(m.Content, wordNode(key), value)
 }
 
@@ -148,7 +148,7 @@ func (w *writer) fields(into *yaml.Node, at Path, v reflect.Value, but ...string
 		if note := w.notes[below]; note != "" && node.Kind == yaml.ScalarNode && !strings.Contains(node.Value, "\n") {
 			node.LineComment = "# " + oneLine(note)
 		}
-		put(into, name, node)
+		putNode(into, name, node)
 	}
 }
 
@@ -201,7 +201,7 @@ func (w *writer) table(at Path, v reflect.Value) *yaml.Node {
 	slices.SortFunc(keys, naturally)
 	for _, key := range keys {
 		if value := w.value(at.Sub(key), v.MapIndex(reflect.ValueOf(key).Convert(v.Type().Key())), ""); value != nil {
-			put(node, key, value)
+			putNode(node, key, value)
 		}
 	}
 	if len(node.Content) == 0 && !w.keep[at] {
@@ -337,9 +337,9 @@ func itemNode(v reflect.Value) *yaml.Node {
 		switch {
 		case name == "" || name == "-" || value.IsZero() || value.Kind() == reflect.Pointer:
 		case value.Kind() == reflect.Slice:
-			put(node, name, listNode(value))
+			putNode(node, name, listNode(value))
 		default:
-			put(node, name, scalarNode(value))
+			putNode(node, name, scalarNode(value))
 		}
 	}
 	return node
@@ -354,7 +354,7 @@ func anyNode(value any) *yaml.Node {
 	case map[string]any:
 		node := &yaml.Node{Kind: yaml.MappingNode}
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			put(node, key, anyNode(v[key]))
+			putNode(node, key, anyNode(v[key]))
 		}
 		return node
 	case []any:
