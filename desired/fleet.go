@@ -93,7 +93,7 @@ type FleetSpec struct {
 	UID string `yaml:"uid" form:"uid" default:"required" example:"5b1f0c2e"`
 	// Description is for people.
 	Description string `yaml:"description" example:"what runs at home"`
-	// Version is that of the manifest language. A newer one is refused.
+	// Version is the version of the manifest language. A newer one is refused.
 	Version int `yaml:"version" form:"positive" default:"1" example:"1"`
 	// Site is the site of guests that name none.
 	Site string `yaml:"site" default:"the only one" example:"home"`
@@ -132,7 +132,8 @@ type SSH struct {
 	Port int `yaml:"port" form:"port" default:"22" example:"2222"`
 	// Key is the secret that holds the private key.
 	Key SecretRef `yaml:"key" example:"{secret: ssh-key}"`
-	// KnownHosts is learn (pinned at first contact), strict or file.
+	// KnownHosts says which host keys are trusted: learn (the first that is seen is
+	// pinned), strict or file (those in the agent's known_hosts).
 	KnownHosts string `yaml:"knownHosts" enum:"learn|strict|file" default:"learn" example:"strict"`
 }
 

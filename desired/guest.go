@@ -159,8 +159,8 @@ type Disk struct {
 	// volumes.
 	ReadOnly bool `yaml:"readOnly" drift:"reboot" example:"true"`
 
-	// State is absent for a drive that is to be detached; the volume is kept, as
-	// unused. "scsi2: absent" is short for it.
+	// State detaches the drive: absent. The volume is kept, as unused. "scsi2:
+	// absent" is short for it.
 	State string `yaml:"state" only:"vm,ct" drift:"online" enum:"absent" example:"absent"`
 	// Name is what references to a DataVM's disk say after the slash.
 	Name string `yaml:"name" only:"data" default:"required" form:"dotted" example:"letsencrypt"`
@@ -190,13 +190,13 @@ type Disk struct {
 
 // Limits is the most that a drive may read and write a second; 0 is no limit.
 type Limits struct {
-	// Read is the most that is read.
+	// Read is the most that may be read.
 	Read Rate `yaml:"read" example:"100MiB/s"`
-	// Write is the most that is written.
+	// Write is the most that may be written.
 	Write Rate `yaml:"write" example:"50MiB/s"`
-	// ReadOps is how often may be read.
+	// ReadOps is how many reads there may be.
 	ReadOps int `yaml:"readOps" form:"natural" example:"1000"`
-	// WriteOps is how often may be written.
+	// WriteOps is how many writes there may be.
 	WriteOps int `yaml:"writeOps" form:"natural" example:"500"`
 }
 
@@ -204,7 +204,7 @@ type Limits struct {
 type NIC struct {
 	// Network is a network of the site.
 	Network string `yaml:"network" drift:"online" default:"the site's only one" example:"lan"`
-	// Address is dhcp, none, or an IPv4 address, whose prefix length follows from
+	// Address says which IPv4 address it has: dhcp, none, or an address, whose prefix length follows from
 	// the network's subnet unless it is given. A virtual machine without
 	// cloudInit can't be told: its address is known then, not set.
 	Address string `yaml:"address" instead:"hostnum" drift:"vm=create,ct=online" default:"dhcp" example:"10.1.1.4"`
@@ -235,10 +235,10 @@ type NIC struct {
 	Queues int `yaml:"queues" only:"vm" drift:"online" form:"natural" example:"4"`
 	// LinkDown pulls the plug.
 	LinkDown bool `yaml:"linkDown" drift:"online" example:"true"`
-	// State is absent for a NIC that is to be taken away. "net1: absent" is short
-	// for it.
+	// State takes the NIC away: absent. "net1: absent" is short for it.
 	State string `yaml:"state" drift:"online" enum:"absent" example:"absent"`
-	// Address6 is dhcp, auto (router advertisements), or an IPv6 address, whose
+	// Address6 says which IPv6 address it has: dhcp, auto (by router
+	// advertisements), or an address, whose
 	// prefix length follows from the network's subnet6 unless it is given.
 	Address6 string `yaml:"address6" drift:"vm=create,ct=online" example:"auto"`
 	// Gateway6 is the IPv6 gateway, or none.
@@ -249,7 +249,7 @@ type NIC struct {
 type Expose struct {
 	// Name is the DNS name.
 	Name string `yaml:"name" form:"route" default:"required" example:"git.example.com"`
-	// Port is the guest's.
+	// Port is the guest's port.
 	Port int `yaml:"port" form:"port" default:"443" example:"8443"`
 	// Via names the Edge.
 	Via string `yaml:"via" default:"the only one" example:"edge"`
@@ -277,16 +277,17 @@ type Ready struct {
 
 // Lifecycle is what may be done to a guest to make it what it shall be.
 type Lifecycle struct {
-	// Reboot is never (what needs a reboot waits for one of yours) or now.
+	// Reboot says what happens to a change that needs one: never (it waits for a
+	// reboot of yours), or now.
 	Reboot string `yaml:"reboot" only:"vm,ct" enum:"never|now|window" unbuilt:"window" default:"never" example:"now"`
-	// Replace is refuse: nothing here makes a guest anew.
+	// Replace says whether a guest may be made anew: refuse.
 	Replace string `yaml:"replace" only:"vm,ct" enum:"refuse|allow" unbuilt:"allow" default:"refuse" example:"refuse"`
 	// Remove is what becomes of a guest that is gone from Git: archive (stopped
 	// and kept for the fleet's archiveFor), destroy, or release (left as it is,
 	// and no longer ours). A DataVM is never destroyed.
 	Remove string `yaml:"remove" enum:"archive|destroy|release" default:"archive" example:"release"`
-	// Stop is graceful, or force, where a guest that does not shut down in time is
-	// stopped.
+	// Stop says how a guest is stopped: graceful, which waits for it and gives up
+	// in the end; or force, which then pulls the plug.
 	Stop string `yaml:"stop" only:"vm,ct" enum:"graceful|force" default:"graceful" example:"force"`
 	// Snapshot takes one before a change.
 	Snapshot *Later `yaml:"snapshot" later:"snapshots are not built yet: leave it out"`

@@ -384,7 +384,7 @@ func orNull(schema object) {
 
 // describe is what an editor shows of a word.
 func (s *schemer) describe(w *word) string {
-	lines := []string{w.told("")}
+	lines := []string{w.told()}
 	if def := w.tag.Get("default"); def == "required" {
 		lines = append(lines, "Required.")
 	} else if def != "" {

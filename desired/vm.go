@@ -120,8 +120,8 @@ type CloudInit struct {
 	Reboot bool `yaml:"reboot" default:"false" example:"true"`
 	// Slot is where the seed disk goes.
 	Slot string `yaml:"slot" form:"device" default:"scsi30" example:"scsi29"`
-	// OnChange is keep: an edited seed is a note, and applies when the guest is
-	// made anew.
+	// OnChange says what an edit of cloudInit does to a guest that stands: keep
+	// notes it, and it applies when the guest is made anew.
 	OnChange string `yaml:"onChange" enum:"keep" default:"keep" example:"keep"`
 	// Native takes Proxmox's own cloud-init drive instead of a seed: then only one
 	// user, its keys, addresses and name servers can be asked. The choice is
