@@ -47,7 +47,6 @@ func TestSSHRemote(t *testing.T) {
 	w.settings(t, url, "key: git-key")
 
 	// Nobody has said yet whom to trust, and the error tells the line that does.
-	w.push(t, "Begin", "kind: Fleet\nname: e2e\nuid: 5b1f0c2e\n")
 	out := w.drift(t, 1, "cannot trust the server: its host key is not known: it shows ssh-ed25519 SHA256:")
 	_, line, _ := strings.Cut(out, "add this line to the file: ")
 	if line = strings.TrimSpace(line); line != w.host.Address()+" "+w.host.HostKey() {
@@ -55,6 +54,8 @@ func TestSSHRemote(t *testing.T) {
 	}
 	knownHosts := filepath.Join("state", "known_hosts")
 	w.agent.write(t, knownHosts, line+"\n")
+	w.drift(t, 1, "the repository is empty; push a first commit to the branch")
+	w.push(t, "Begin", "kind: Fleet\nname: e2e\nuid: 5b1f0c2e\n")
 	w.drift(t, 0, "Begin")
 	w.push(t, "Go on", "kind: Fleet\nname: e2e\nuid: 5b1f0c2e\nversion: 1\n")
 	w.drift(t, 0, "Go on")
@@ -131,10 +132,11 @@ func (w *sshWorld) drift(t *testing.T, want int, says string, args ...string) st
 	return out
 }
 
-// push commits the fleet's only manifest and pushes it.
+// push commits the fleet's only manifest and pushes it. It is long, so that git would
+// rather send what has changed in it.
 func (w *sshWorld) push(t *testing.T, message, manifest string) {
 	t.Helper()
-	if err := os.WriteFile(filepath.Join(w.clone, "fleet.yaml"), []byte(manifest), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(w.clone, "fleet.yaml"), []byte(strings.Repeat("# The fleet.\n", 500)+manifest), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	w.command(t, w.clone, "git", "add", "--all")

@@ -37,12 +37,15 @@ type sshForge struct {
 
 	mu       sync.Mutex
 	hostKeys []ssh.Signer
-	takes    ssh.PublicKey                            // The key that may log in.
+	takes    ssh.PublicKey                            // The key that may log in,
+	signs    []string                                 // and how it may sign; nil for any good way.
+	only     string                                   // The one kind of request that sessions take, unless "".
 	wrap     func(net.Conn) net.Conn                  // Stands between the server and the network, if set.
 	run      func(command string, c ssh.Channel) bool // Answers in Git's place, unless it returns false.
 	status   uint32                                   // What run exits with.
 	commands []string
 	users    []string
+	open     int // Connections.
 }
 
 func newSSHForge(t *testing.T) *sshForge {
@@ -78,8 +81,11 @@ func (f *sshForge) serve(conn net.Conn) {
 	defer conn.Close()
 	defer context.AfterFunc(f.ended(), func() { _ = conn.Close() })()
 	f.mu.Lock()
+	f.open++
+	defer f.set(func() { f.open-- })
 	takes := string(f.takes.Marshal())
 	config := &ssh.ServerConfig{
+		PublicKeyAuthAlgorithms: f.signs,
 		PublicKeyCallback: func(_ ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
 			if string(key.Marshal()) != takes {
 				return nil, errors.New("stranger")
@@ -114,7 +120,10 @@ func (f *sshForge) serve(conn net.Conn) {
 
 func (f *sshForge) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	for request := range requests {
-		if request.Type != "exec" {
+		f.mu.Lock()
+		only := f.only
+		f.mu.Unlock()
+		if request.Type != "exec" || only != "" && request.Type != only {
 			_ = request.Reply(false, nil)
 			continue
 		}
@@ -237,6 +246,12 @@ func (f *sshForge) loggedIn() []string {
 	return slices.Clone(f.users)
 }
 
+func (f *sshForge) connections() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.open
+}
+
 func (f *sshForge) port() string {
 	_, port, _ := net.SplitHostPort(f.address)
 	return port
@@ -338,17 +353,41 @@ func TestSSHFetch(t *testing.T) {
 	src := f.source()
 	src.Branch = "prod"
 	follow(t, src).fetchFails(checkout.ErrBranch, "it has main")
-	// A damaged clone is made afresh by a second request on the same connection.
-	for _, index := range a.packFiles("*.idx") {
-		overwrite(t, index, func(raw []byte) []byte { return raw[:len(raw)/2] })
+	amended := f.amend("amended")
+	if got := a.fails(checkout.ErrRewritten); !strings.Contains(got, amended[:7]) {
+		t.Errorf("the error lacks the commit: %s", got)
 	}
-	third := f.commit("third", "edge.yaml", "kind: Edge # three")
+	// No connection outlives its fetch.
+	late := time.After(5 * time.Second)
+	for f.connections() > 0 {
+		select {
+		case <-late:
+			t.Fatalf("%d connections are still there", f.connections())
+		case <-time.After(5 * time.Millisecond):
+		}
+	}
+}
+
+// Damage that is found after the commit was fetched takes a second request, on the same connection.
+func TestSSHSecondRequest(t *testing.T) {
+	f := newSSHForge(t)
+	a := follow(t, f.source())
+	a.accept(f.commit("first", "a.yaml", "one"))
+	first := a.packFiles("*")
+	a.accept(f.commit("second", "b.yaml", "two"))
+	for _, name := range first {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	third := f.commit("third", "b.yaml", "three")
 	b := followIn(t, a.dir, f.source())
-	if got := b.file(b.accept(third), "edge.yaml"); got != "kind: Edge # three" {
+	f.ran()
+	logins := len(f.loggedIn())
+	if got := b.file(b.fetch(third), "a.yaml"); got != "one" {
 		t.Errorf("file holds %q", got)
 	}
-	amended := f.amend("amended")
-	if got := b.fails(checkout.ErrRewritten); !strings.Contains(got, amended[:7]) {
-		t.Errorf("the error lacks the commit: %s", got)
+	if ran, in := len(f.ran()), len(f.loggedIn())-logins; ran != 2 || in != 1 {
+		t.Errorf("%d requests in %d logins, want 2 in 1", ran, in)
 	}
 }

@@ -52,6 +52,11 @@ func (s *sshSession) explain(ctx, watched context.Context, err error) error {
 		out.Detail = fmt.Sprintf("it takes no key %s of %s for user %s", describeKey(s.key.PublicKey()), s.source.SSH.Key.Name, s.address.user)
 		out.Remedy = "let the key read the repository (a deploy key is enough): " + strings.TrimSpace(string(ssh.MarshalAuthorizedKey(s.key.PublicKey())))
 		return out
+	case strings.Contains(text, "no common public key signature algorithm"):
+		out.Kind = ErrAuth
+		out.Detail = "it takes RSA keys with SHA-1 only, as none should sign any more"
+		out.Remedy = "use an ed25519 key, or bring the server's SSH up to date"
+		return out
 	case strings.Contains(text, "overflow reading version string"):
 		out.Detail = s.address.hostPort() + " does not speak SSH"
 		out.Remedy = "check the URL's host and port"
@@ -101,7 +106,10 @@ func (s *sshSession) refused(out *FetchError, refused *refusedError) {
 		out.Detail = printable("it says what Git does not: " + refused.said)
 		out.Remedy = "check the URL's host and user name, and what the server lets the key do"
 	case errors.Is(refused.err, packp.ErrEmptyInput):
-		out.Detail = fmt.Sprintf("Git on it ended without a word (exit status %d)", refused.status)
+		out.Detail = "Git on it ended without a word"
+		if refused.exit != "" {
+			out.Detail = printable(out.Detail + ": " + refused.exit)
+		}
 	case hungUp(refused.err):
 		out.Detail = "the connection ended in the middle of the answer"
 	default:

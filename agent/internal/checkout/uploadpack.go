@@ -101,7 +101,7 @@ func (u *uploadPack) refusal(err error) error {
 		// What a login shell says in Git's place.
 		_, _ = io.CopyN(io.Discard, u.out, maxForeign)
 		if status, ok := errors.AsType[*ssh.ExitError](u.exit); ok {
-			out.status = status.ExitStatus()
+			out.status, out.exit = status.ExitStatus(), status.Error()
 		}
 	case <-time.After(parting):
 	}
@@ -121,6 +121,7 @@ type refusedError struct {
 	words  string // What it said to people; may be empty.
 	said   string // The beginning of what it said in the place of its references.
 	status int    // What it exited with; 0 if it did not.
+	exit   string // The same for people; may be empty.
 }
 
 func (e *refusedError) Error() string { return e.err.Error() }
