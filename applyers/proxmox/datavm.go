@@ -20,7 +20,7 @@ func (w *wording) data(guest desired.Guest) *desired.DataVM {
 		guest.Disks[slot] = d
 	}
 	return &desired.DataVM{
-		Name: guest.Name, Description: guest.Description, Site: guest.Site, Node: guest.Node, VMID: guest.VMID,
+		Name: guest.Name, Hostname: guest.Hostname, Description: guest.Description, Site: guest.Site, Node: guest.Node, VMID: guest.VMID,
 		Tags: guest.Tags, Pool: guest.Pool, Disks: guest.Disks, Protection: guest.Protection,
 		State: guest.State, Startup: guest.Startup,
 	}

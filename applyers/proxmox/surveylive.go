@@ -24,7 +24,7 @@ func (s *Survey) Lives(fleet *desired.Fleet) []drift.Live {
 			continue
 		}
 		adopted := *g.found
-		adopted.stamp.ID = r.ID
+		adopted.stamp = stamp{ID: r.ID, Site: r.Site, VMID: g.VMID, Disks: diskNames(r)}
 		w := &wording{fleet: fleet, site: fleet.Sites[r.Site], want: r}
 		lives = append(lives, drift.Live{ID: r.ID, Site: r.Site, Spec: w.spec(&adopted), Facts: make(map[string]string)})
 	}

@@ -148,6 +148,7 @@ func (w *wording) spec(g *found) any {
 		return w.container(guest, g)
 	}
 	if g.stamp.ID.Kind() == desired.KindData {
+		guest.Hostname = g.conf.values["name"]
 		return w.data(guest)
 	}
 	return w.vm(guest, g)
