@@ -60,7 +60,7 @@ func (d *DataVM) VM() *VM {
 func (d *DataVM) effectOf(path Path, declared Effect) Effect {
 	if keys := path.Keys(); len(keys) == 3 && keys[0] == "disks" {
 		switch keys[2] {
-		case "mount", "filesystem", "label", "options", "readOnly":
+		case "name", "mount", "filesystem", "label", "options", "readOnly":
 			return ""
 		}
 	}

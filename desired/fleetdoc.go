@@ -145,6 +145,8 @@ func (l *loader) checkSecret(it *item, ref SecretRef, keys ...string) {
 		l.wrong(it, it.at(keys...), "%s: secret is missing: write {secret: NAME}", at)
 	case !regexpDotted.MatchString(ref.Secret):
 		l.wrong(it, it.at(append(keys, "secret")...), "%s.secret: a name is wanted, of a-z, 0-9 and . _ - inside; if this is the secret itself, it is in Git's history now: revoke it and make a new one", at)
+	default:
+		l.nearSecret(it, it.at(append(keys, "secret")...), string(at)+".secret", ref.Secret)
 	}
 }
 

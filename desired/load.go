@@ -101,12 +101,7 @@ type item struct {
 // report adds a mistake, once. A mistake in a layer belongs to the layer, not
 // to the guests that use it.
 func (l *loader) report(src Source, id ID, text string) {
-	switch {
-	case strings.HasPrefix(src.Layer, KindProfile+"/"), strings.HasPrefix(src.Layer, KindProject+"/"):
-		id = ID(src.Layer)
-	case src.Layer == layerDefaults && l.fleetDoc != nil:
-		id = l.fleetDoc.id
-	}
+	id = l.owner(src, id)
 	src.Layer = ""
 	p := Problem{Source: src, Text: oneLine(withoutKey(text))}
 	if l.seen[p] {
@@ -115,6 +110,17 @@ func (l *loader) report(src Source, id ID, text string) {
 	l.seen[p] = true
 	p.ID = ID(oneLine(string(id)))
 	l.problems = append(l.problems, p)
+}
+
+// owner is whose a mistake is: what stands in a layer is the layer's.
+func (l *loader) owner(src Source, id ID) ID {
+	switch {
+	case strings.HasPrefix(src.Layer, KindProfile+"/"), strings.HasPrefix(src.Layer, KindProject+"/"):
+		return ID(src.Layer)
+	case src.Layer == layerDefaults && l.fleetDoc != nil:
+		return l.fleetDoc.id
+	}
+	return id
 }
 
 // withoutKey keeps a private key that stands where it should not out of what is

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
@@ -62,6 +63,28 @@ func (l *loader) checkSecretDocument(it *item, s *Secret) {
 		}
 	}
 }
+
+// nearSecret notes that a name is no Secret document's, and near one's. Without
+// a document a name is the host's affair, and no mistake.
+func (l *loader) nearSecret(it *item, src Source, field, name string) {
+	if l.named[MakeID(KindSecret, name)] != nil || l.lost[MakeID(KindSecret, name)] {
+		return
+	}
+	for _, c := range l.documents(KindSecret) {
+		// pve-1 and pve-2 are two.
+		if len(nearest(name, []string{c.name})) == 0 || withoutDigits(name) == withoutDigits(c.name) {
+			continue
+		}
+		text := fmt.Sprintf("%s: no Secret document is called %q, so the agent's own settings must have it: if %s (%s) is meant, write that", field, name, c.name, c.src.place())
+		if at := (Problem{Source: src, Text: text}); !l.seen[at] {
+			l.seen[at] = true
+			l.note(src, l.owner(src, it.id), "%s", text)
+		}
+		return
+	}
+}
+
+func withoutDigits(name string) string { return strings.Trim(name, "0123456789") }
 
 // checkSecretFile checks the path of a file on the agent's host. Whether it is
 // there is the host's affair, and not looked at.
