@@ -68,6 +68,10 @@ func (g *guest) madeUp() *agentState {
 			addr = madeUpAddress(g.vmid)
 		}
 		a.ifaces = append(a.ifaces, Interface{Name: "eth" + itoa(i), MAC: n["macaddr"], Addresses: []string{addr, linkLocal(n["macaddr"]) + "/64"}})
+		if p, err := netip.ParsePrefix(ip["ip6"]); err == nil {
+			last := &a.ifaces[len(a.ifaces)-1]
+			last.Addresses = append(last.Addresses, p.String())
+		}
 	}
 	return a
 }
@@ -166,6 +170,9 @@ func (q *call) containerInterfaces() (any, error) {
 				addrs = append(addrs, ip)
 			}
 			addrs = append(addrs, linkLocal(p["hwaddr"])+"/64")
+			if six, err := netip.ParsePrefix(p["ip6"]); err == nil {
+				addrs = append(addrs, six.String())
+			}
 			ifaces = append(ifaces, Interface{Name: p["name"], MAC: p["hwaddr"], Addresses: addrs})
 		}
 	}

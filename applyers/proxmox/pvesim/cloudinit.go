@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -59,8 +60,28 @@ func (q *call) cloudInitRenew() (any, error) {
 	if err := g.checkLock(); err != nil {
 		return nil, err
 	}
+	if err := q.checkSnippets(g); err != nil {
+		return nil, err
+	}
 	g.cloudinit = map[string]string{}
 	return null{}, nil
+}
+
+// checkSnippets looks for the files that stand for what the server would write
+// (by the sources).
+func (q *call) checkSnippets(g *guest) error {
+	files, _ := qemuProps()["cicustom"].parseProps("cicustom", g.conf["cicustom"])
+	for _, k := range slices.Sorted(maps.Keys(files)) {
+		name, rest, _ := strings.Cut(files[k], ":")
+		s, err := q.storageOn(g.node, name)
+		if err != nil {
+			return err
+		}
+		if q.volume(g.node, files[k]) == nil {
+			return fail("can't open '%s' - No such file or directory", s.path(rest))
+		}
+	}
+	return nil
 }
 
 // cloudInitDump shows what the drive would hold.
@@ -131,6 +152,7 @@ func (g *guest) networkData() string {
 				fmt.Fprintf(&b, "        gateway: '%s'\n", p["gw"])
 			}
 		}
+		b.WriteString(networkData6(p["ip6"], p["gw6"]))
 	}
 	b.WriteString("    - type: nameserver\n      address:\n")
 	servers := strings.Fields(g.conf["nameserver"])
@@ -144,6 +166,23 @@ func (g *guest) networkData() string {
 		fmt.Fprintf(&b, "      search:\n      - '%s'\n", d)
 	}
 	return b.String()
+}
+
+// networkData6 is what an interface gets of the second version of the protocol.
+func networkData6(ip, gateway string) string {
+	switch ip {
+	case "":
+		return ""
+	case "dhcp":
+		return "      - type: dhcp6\n"
+	case "auto":
+		return "      - type: ipv6_slaac\n"
+	}
+	out := fmt.Sprintf("      - type: static6\n        address: '%s'\n", ip)
+	if gateway != "" {
+		out += fmt.Sprintf("        gateway: '%s'\n", gateway)
+	}
+	return out
 }
 
 func netmask(bits int) string {

@@ -29,6 +29,17 @@ type reply struct {
 	err    error
 }
 
+// request makes one without parameters.
+func (c client) request(method, path string) *http.Request {
+	c.t.Helper()
+	r, err := http.NewRequestWithContext(c.t.Context(), method, "https://pve.test/api2/json"+path, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "PVEAPIToken="+c.token)
+	return r
+}
+
 func (c client) do(method, path string, form url.Values) reply {
 	c.t.Helper()
 	var body io.Reader

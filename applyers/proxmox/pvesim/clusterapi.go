@@ -141,6 +141,9 @@ func (q *call) resourceRow(g *guest, tags bool) map[string]any {
 		if t, ok := g.conf["tags"]; ok {
 			row["tags"] = t
 		}
+		if p := q.poolOf(g.vmid); p != "" {
+			row["pool"] = p
+		}
 		return row
 	}
 	row := map[string]any{
@@ -164,10 +167,8 @@ func (q *call) resourceRow(g *guest, tags bool) map[string]any {
 		if g.haExists {
 			row["hastate"] = g.haState
 		}
-		for name, p := range q.pools {
-			if p.vms[g.vmid] {
-				row["pool"] = name
-			}
+		if p := q.poolOf(g.vmid); p != "" {
+			row["pool"] = p
 		}
 	}
 	return row

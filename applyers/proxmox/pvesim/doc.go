@@ -23,11 +23,14 @@
 // the checksum of the image that they came from; only uploaded and downloaded
 // files hold data). There is no console, no backup run, no Ceph and no
 // replication. Of the software-defined network, the firewall and the HA manager
-// there are the objects alone; an HA-managed guest obeys at once.
+// there are the objects alone; an HA-managed guest obeys at once. A ticket is a
+// random text without a signature. The load of nodes and guests is made up.
 //
 // From the sources alone, since nothing of it was recorded: migration, clones onto
 // another node, the privilege that each option asks for, what of a container's
-// features and mount points is left to root@pam, and which mount points wait for
-// its stop. In our own words is the refusal to resize an EFI or TPM disk. A ticket is a
-// random text without a signature. The load of nodes and guests is made up.
+// features and mount points is left to root@pam, which mount points wait for its
+// stop, what a container or cicustom file that is missing says at a start, and the
+// rights that a pool's members ask for. In our own words is the refusal to resize an
+// EFI or TPM disk. Which parameters a write takes, and which rights an endpoint asks
+// for, is compared with Proxmox's own schema by the tests of schemacheck.
 package pvesim

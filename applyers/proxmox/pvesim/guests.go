@@ -128,11 +128,7 @@ func (c *Cluster) export(g *guest) Guest {
 		PendingDelete: g.deletes(), Running: g.running, Lock: g.conf["lock"],
 		Snapshots: slices.Sorted(maps.Keys(g.snaps)), Digest: g.digest(),
 	}
-	for _, n := range slices.Sorted(maps.Keys(c.pools)) {
-		if c.pools[n].vms[g.vmid] {
-			out.Pool = n
-		}
-	}
+	out.Pool = c.poolOf(g.vmid)
 	return out
 }
 

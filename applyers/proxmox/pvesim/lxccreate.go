@@ -77,6 +77,9 @@ func mounts(conf map[string]string) []string {
 func (q *call) createCT() (any, error) {
 	vmid := atoi(q.args["vmid"])
 	conf := q.optionsOf(lxcOptions())
+	if k, ok := q.args["ssh-public-keys"]; ok && !validKeys(k) {
+		return nil, fail("SSH public key validation error")
+	}
 	if err := q.mayCreate(q.args["vmid"]); err != nil {
 		return nil, err
 	}

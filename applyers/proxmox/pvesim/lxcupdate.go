@@ -117,6 +117,13 @@ func (q *call) hotplugCT(g *guest) error {
 				continue
 			}
 		}
+		if base, n := splitIndex(k); base == "net" && n >= 0 {
+			p, _ := lxcProps()["ctnet"].parseProps(k, g.pending[k])
+			if b := p["bridge"]; b != "" && !q.hasBridge(g.node, b) {
+				errs[k] = fmt.Sprintf("unable to hotplug %s: bridge '%s' does not exist\n", k, b)
+				continue
+			}
+		}
 		if err := q.setCT(g, k); err != nil {
 			errs[k] = fmt.Sprintf("unable to hotplug %s: %s", k, err.Error())
 		}

@@ -16,6 +16,16 @@ func newPool(comment string) *pool {
 	return &pool{comment: comment, vms: map[int]bool{}, storages: map[string]bool{}}
 }
 
+// poolOf is the pool that a guest is in, "" for none.
+func (c *Cluster) poolOf(vmid int) string {
+	for name, p := range c.pools {
+		if p.vms[vmid] {
+			return name
+		}
+	}
+	return ""
+}
+
 func (q *call) poolList() (any, error) {
 	if n := q.args["poolid"]; n != "" {
 		p := q.pools[n]

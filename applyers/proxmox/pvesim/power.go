@@ -76,6 +76,9 @@ func (q *call) boot(t *task, g *guest) error {
 		if err := q.checkMounts(g); err != nil {
 			return err
 		}
+		if err := q.checkCTStart(t, g); err != nil {
+			return err
+		}
 		if q.opts.Bare {
 			t.logf("failed to connect to monitor socket: Connection refused")
 		}
@@ -95,6 +98,9 @@ func (q *call) boot(t *task, g *guest) error {
 			return fail("volume '%s' does not exist", d["file"])
 		}
 		if d.cloudinit() {
+			if err := q.checkSnippets(g); err != nil {
+				return err
+			}
 			t.logf("generating cloud-init ISO")
 			g.cloudinit = map[string]string{}
 		}

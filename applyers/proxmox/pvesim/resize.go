@@ -107,6 +107,12 @@ func (q *call) resizeCT() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if v.owner != g.vmid {
+		return nil, fail("can't resize mount point owned by another container (%d)", v.owner)
+	}
+	if err := q.check("/storage/"+v.storage, "Datastore.AllocateSpace"); err != nil {
+		return nil, err
+	}
 	want, ok := target(size, v.size)
 	if !ok || want < v.size {
 		return nil, fail("unable to shrink disk size")

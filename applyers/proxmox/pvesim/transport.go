@@ -5,12 +5,35 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
+	"syscall"
 )
 
 // Transport returns a client's end of an in-process connection to the cluster:
 // no sockets, so it works inside a testing/synctest bubble. It honours the
 // request's context and hands out reason phrases as a real server does.
 func (c *Cluster) Transport() http.RoundTripper { return transport{c} }
+
+// Endpoints is Transport for a client that knows the nodes by address: the first
+// label of a host names a node, and one that is off the network, or that the
+// cluster does not have, is not reached.
+func (c *Cluster) Endpoints() http.RoundTripper { return endpoints{c} }
+
+type endpoints struct{ c *Cluster }
+
+func (e endpoints) RoundTrip(r *http.Request) (*http.Response, error) {
+	node, _, _ := strings.Cut(r.URL.Hostname(), ".")
+	e.c.lock()
+	there := e.c.hasNode(node) && !e.c.offline[node]
+	e.c.unlock()
+	if !there {
+		if r.Body != nil {
+			_ = r.Body.Close()
+		}
+		return nil, fmt.Errorf("dial tcp %s: %w", r.URL.Host, syscall.EHOSTUNREACH)
+	}
+	return e.c.Transport().RoundTrip(r)
+}
 
 type transport struct{ c *Cluster }
 

@@ -16,7 +16,7 @@ import (
 var patterns = sync.OnceValue(func() map[string]*regexp.Regexp {
 	const label = `[a-zA-Z0-9](?:[a-zA-Z0-9\-]*[a-zA-Z0-9])?`
 	out := map[string]*regexp.Regexp{}
-	for k, v := range map[string]string{
+	for k, v := range map[string]string{ //nolint:gosec // patterns of names, no credentials
 		"pve-node":         label,
 		"pve-vmid":         `[1-9][0-9]{2,8}`,
 		"pve-configid":     `[a-zA-Z][a-zA-Z0-9_\-]+`,

@@ -38,6 +38,8 @@ type Method struct {
 	Path string // /nodes/{node}/qemu
 	// Params maps names to properties; that of an indexed parameter ends in [n].
 	Params map[string]*Property
+	// check is the rule of rights, as the file has it.
+	check any
 }
 
 // Schema is all of it.
@@ -70,6 +72,9 @@ type node struct {
 		Parameters struct {
 			Properties map[string]*raw `json:"properties"`
 		} `json:"parameters"`
+		Permissions struct {
+			Check any `json:"check"`
+		} `json:"permissions"`
 	} `json:"info"`
 }
 
@@ -119,7 +124,7 @@ func parse(b []byte) (*Schema, error) {
 	var walk func(n node) error
 	walk = func(n node) error {
 		for name, info := range n.Info {
-			m := &Method{Name: name, Path: n.Path, Params: map[string]*Property{}}
+			m := &Method{Name: name, Path: n.Path, Params: map[string]*Property{}, check: info.Permissions.Check}
 			for k, r := range info.Parameters.Properties {
 				p, err := property(r)
 				if err != nil {
