@@ -14,10 +14,10 @@ type Container struct {
 	// Features are Proxmox's features of containers. A token may ask for nesting,
 	// of an unprivileged one; others, and any of a privileged one, are root@pam's.
 	Features Words `yaml:"features" drift:"reboot" priv:"VM.Allocate" example:"[nesting]"`
-	// Keys are root's keys at creation: public keys, or Users whose keys are
+	// Keys are root's SSH keys at creation: public keys, or Users whose keys are
 	// meant.
 	Keys List `yaml:"keys" example:"[anna]"`
-	// Password is root's at creation.
+	// Password is root's password at creation.
 	Password SecretRef `yaml:"password" example:"{secret: ct-root}"`
 	// OSType is the distribution.
 	OSType *Later `yaml:"ostype" later:"Proxmox reads it from the template: leave it out"`

@@ -57,8 +57,8 @@ type EdgeTLS struct {
 	Listen List `yaml:"listen" list:"replace" drift:"online" default:"[443]" example:"[443]"`
 	// Default gets what no route names; reject closes the connection.
 	Default Target `yaml:"default" drift:"online" default:"required" example:"reject"`
-	// Routes go from a name, or from .apex for the name and all below it, to a
-	// target. A guest's expose adds routes.
+	// Routes are names, or .apex for the name and all below it, and where each
+	// goes. A guest's expose adds routes.
 	Routes map[string]Target `yaml:"routes" drift:"online" exact:"yes" keys:"route" example:"{.lab.example.net: \"vm/web-1:443\"}"`
 
 	// ProxyProtocol takes from a proxy before this one who asks.

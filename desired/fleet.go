@@ -133,7 +133,8 @@ type SSH struct {
 	// Key is the secret that holds the private key.
 	Key SecretRef `yaml:"key" example:"{secret: ssh-key}"`
 	// KnownHosts says which host keys are trusted: learn (the first that is seen is
-	// pinned), strict or file (those in the agent's known_hosts).
+	// pinned), strict (those in the agent's
+	// own known_hosts alone) or file (those of the system and of the agent's user).
 	KnownHosts string `yaml:"knownHosts" enum:"learn|strict|file" default:"learn" example:"strict"`
 }
 

@@ -134,7 +134,7 @@ type Disk struct {
 	// container's template.
 	Image string `yaml:"image" only:"vm,ct" drift:"create" example:"debian-12"`
 	// Size grows online and never shrinks.
-	Size Size `yaml:"size" drift:"online" default:"the image's" example:"32GiB"`
+	Size Size `yaml:"size" drift:"online" default:"the image's; required without one" example:"32GiB"`
 	// Storage is a class of the site, or a Proxmox storage by its own name.
 	Storage string `yaml:"storage" drift:"recreate" default:"the site's only class" example:"ssd"`
 	// Format is how the disk lies on a storage of files.

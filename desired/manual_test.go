@@ -155,9 +155,9 @@ func (m *manual) below(kind string, root any, at string, s *shape, above inherit
 		inner, path := f.shape, w.path
 		for inner.is == isMap || inner.is == isList {
 			if inner.is == isMap {
-				path += "." + keyWord(sf.Tag.Get("keys"))
+				path = string(Path(path).Sub(keyWord(sf.Tag.Get("keys"))))
 			} else {
-				path += "[]"
+				path = fmt.Sprintf("%s[]", path)
 			}
 			inner = inner.elem
 		}

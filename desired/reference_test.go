@@ -43,7 +43,7 @@ func referenceOf(t *testing.T, m *manual) []byte {
 		b.WriteString("\n")
 		each(s.words, func(w *word) {
 			if w.field.later != "" {
-				later = append(later, fmt.Sprintf("- **`%s`** of %s: %s.\n", w.path, s.title, w.field.later))
+				later = append(later, fmt.Sprintf("- **`%s`** of %s: %s.\n", w.path, strings.Join(titles(w.kinds), " and "), w.field.later))
 				return
 			}
 			for word := range strings.SplitSeq(w.tag.Get("unbuilt"), "|") {
@@ -58,10 +58,14 @@ func referenceOf(t *testing.T, m *manual) []byte {
 		t.Errorf("whole.yaml: there is no section for %s", kind)
 	}
 	b.WriteString("\n")
-	b.Write(fixture(t, "tail.md"))
+	b.WriteString(strings.Replace(string(fixture(t, "tail.md")), "CREATED", m.created(), 1))
 	b.WriteString("\n## Not built yet\n\nThe language has these, and this version refuses them. What to do instead:\n\n")
 	slices.Sort(later)
 	b.WriteString(strings.Join(slices.Compact(later), ""))
+	b.WriteString("\nFields that are built, but not in every form:\n\n")
+	for _, v := range unbuiltValues() {
+		fmt.Fprintf(&b, "- `%s: %s` of %s: %s.\n", v.path, v.value, v.kind, v.refusal(t))
+	}
 	return b.Bytes()
 }
 
@@ -98,6 +102,61 @@ func TestWhole(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
+}
+
+// created lists, by kind, what is settled when a guest is made.
+func (m *manual) created() string {
+	var b strings.Builder
+	for _, s := range m.sections() {
+		for _, kind := range s.kinds {
+			var paths []string
+			each(s.words, func(w *word) {
+				if w.effect[kindOf(kind).short] == string(Create) && guestKind(kindOf(kind).short) {
+					paths = append(paths, "`"+w.path+"`")
+				}
+			})
+			if len(paths) > 0 {
+				fmt.Fprintf(&b, "\n  - of a %s: %s", kind, strings.Join(slices.Compact(paths), ", "))
+			}
+		}
+	}
+	return b.String()
+}
+
+// An unbuiltValue is one that the language has and this version refuses.
+type unbuiltValue struct{ kind, path, value string }
+
+func unbuiltValues() []unbuiltValue {
+	return []unbuiltValue{
+		{"Edge", "at", "vm/web-1"},
+		{"Edge", "tls.default", `"[fd00:1::4]:443"`},
+		{"Edge", "tls.routes", `{"*.example.net": reject}`},
+		{"Playbook", "hosts", `"web-*"`},
+		{"Playbook", "runs", `[{schedule: "11 11 * * *"}]`},
+		{"VM", "vars", "{token: {secret: apps}}"},
+	}
+}
+
+// refusal is what the loader says to it.
+func (v unbuiltValue) refusal(t *testing.T) string {
+	t.Helper()
+	text, err := exampleFleet(v.kind, v.path, v.value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range loadExample(text) {
+		if at := strings.Index(p.Text, "not built yet"); at >= 0 {
+			before, _, _ := strings.Cut(p.Text, ": ")
+			_, said, _ := strings.Cut(p.Text[len(before):], ": ")
+			if rest, ok := strings.CutPrefix(said, "\""); ok {
+				// What was written is said again.
+				_, said, _ = strings.Cut(rest, "\": ")
+			}
+			return said
+		}
+	}
+	t.Errorf("%s: %s: %s is refused no more: take it out of unbuiltValues", v.kind, v.path, v.value)
+	return ""
 }
 
 // prose is what a section begins with.
@@ -190,10 +249,12 @@ func (w *word) shaped(s *shape) string {
 	switch s.is {
 	case isMap:
 		of := "maps"
-		if s.elem.is == isScalar {
+		switch s.elem.is {
+		case isScalar:
 			of = plural(w.shaped(s.elem))
-		} else if s.elem.is == isAny {
+		case isAny:
 			of = "anything"
+		default:
 		}
 		return "map of " + of + " by " + cmp.Or(map[string]string{
 			"slot": "slot", "nic": "NIC", "var": "variable", "apt": "file name", "path": "path", "range": "address", "kind": "kind", "route": "name",
@@ -212,6 +273,7 @@ func (w *word) shaped(s *shape) string {
 		return "command"
 	case isAny:
 		return "anything"
+	default:
 	}
 	if words := unbuilt(w); len(words) > 0 && w.field.shape.is == isScalar {
 		return oneOf(words)

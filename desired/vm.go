@@ -73,7 +73,7 @@ type CPU struct {
 	Limit float64 `yaml:"limit" drift:"online" example:"1.5"`
 	// NUMA shows a virtual machine which memory is near which socket.
 	NUMA bool `yaml:"numa" only:"vm" example:"true"`
-	// Flags are added to the type or, with a "-", taken from it.
+	// Flags are what is added to the type or, with a "-", taken from it.
 	Flags Words `yaml:"flags" only:"vm" example:"[+aes]"`
 }
 
@@ -83,7 +83,7 @@ type Memory struct {
 	Size Size `yaml:"size" example:"2GiB"`
 	// Min is what ballooning may go down to.
 	Min Size `yaml:"min" example:"1GiB"`
-	// Balloon false takes the balloon device away.
+	// Balloon says whether there is a balloon device.
 	Balloon bool `yaml:"balloon" example:"false"`
 }
 
@@ -101,15 +101,16 @@ type Agent struct {
 type CloudInit struct {
 	// Users are Users of the fleet, or the image's own user with keys.
 	Users []CloudUser `yaml:"users" example:"[anna, {name: debian, keys: [anna]}]"`
-	// Packages are installed.
+	// Packages are what is installed.
 	Packages Words `yaml:"packages" example:"[git, qemu-guest-agent]"`
 	// Upgrade brings all packages up to date.
 	Upgrade bool `yaml:"upgrade" default:"false" example:"true"`
 	// Apt are files of apt's sources, by file name.
 	Apt map[string]AptSource `yaml:"apt" keys:"apt" example:"{example.list: {source: \"deb https://apt.example.net stable main\"}}"`
-	// Files are written, by path.
+	// Files are the files that are written, by path.
 	Files map[string]SeedFile `yaml:"files" keys:"path" example:"{/etc/motd: {content: hello}}"`
-	// Run holds shell lines, and argument lists, in order of the layers.
+	// Run are the commands of the first boot, shell lines or lists of arguments;
+	// those of lower layers run first.
 	Run []Command `yaml:"run" example:"[\"systemctl enable x\", [touch, /a b]]"`
 	// CACerts are PEM files of certificates, from the manifest's directory.
 	CACerts List `yaml:"caCerts" example:"[certs/lab.crt]"`
@@ -143,7 +144,7 @@ type CloudUser struct {
 
 // AptSource is one file of apt's sources.
 type AptSource struct {
-	// Source is the line; $RELEASE and $KEY_FILE are put in.
+	// Source is the line of the file; $RELEASE and $KEY_FILE are put in.
 	Source string `yaml:"source" default:"required" example:"\"deb https://apt.example.net stable main\""`
 	// KeyID is the fingerprint of the key that signs, fetched from a key server.
 	KeyID string `yaml:"keyid" example:"9DC858229FC7DD38854AE2D88D81803C0EBFCD88"`
