@@ -33,7 +33,6 @@ type sshForge struct {
 	*forge
 	address string // host:port.
 	key     crypto.Signer
-	stop    chan struct{} // Closed when the test ends.
 
 	mu       sync.Mutex
 	hostKeys []ssh.Signer
@@ -50,7 +49,7 @@ type sshForge struct {
 
 func newSSHForge(t *testing.T) *sshForge {
 	t.Helper()
-	f := &sshForge{forge: newForge(t), key: ed25519Key(t), stop: make(chan struct{})}
+	f := &sshForge{forge: newForge(t), key: ed25519Key(t)}
 	f.takes = publicKey(t, f.key)
 	f.hostKeys = []ssh.Signer{signer(t, ed25519Key(t))}
 	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -69,7 +68,6 @@ func newSSHForge(t *testing.T) *sshForge {
 		}
 	})
 	t.Cleanup(func() {
-		close(f.stop)
 		_ = listener.Close()
 		serving.Wait()
 	})
@@ -79,7 +77,7 @@ func newSSHForge(t *testing.T) *sshForge {
 // serve is one connection.
 func (f *sshForge) serve(conn net.Conn) {
 	defer conn.Close()
-	defer context.AfterFunc(f.ended(), func() { _ = conn.Close() })()
+	defer context.AfterFunc(f.t.Context(), func() { _ = conn.Close() })()
 	f.mu.Lock()
 	f.open++
 	defer f.set(func() { f.open-- })
@@ -148,13 +146,6 @@ func (f *sshForge) session(channel ssh.Channel, requests <-chan *ssh.Request) {
 	}
 }
 
-// ended is done when the test is.
-func (f *sshForge) ended() context.Context {
-	ctx, cancel := context.WithCancel(context.Background())
-	go func() { <-f.stop; cancel() }()
-	return ctx
-}
-
 func (f *sshForge) set(change func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -176,16 +167,16 @@ func (f *sshForge) answers(status uint32, words string) {
 func (f *sshForge) limits(bytes int, cut bool) {
 	f.set(func() {
 		f.wrap = func(c net.Conn) net.Conn {
-			return &limitedConn{Conn: c, left: bytes, cut: cut, stop: f.stop}
+			return &limitedConn{Conn: c, left: bytes, cut: cut, ended: f.t.Context().Done()}
 		}
 	})
 }
 
 type limitedConn struct {
 	net.Conn
-	left int
-	cut  bool
-	stop chan struct{}
+	left  int
+	cut   bool
+	ended <-chan struct{} // The test is over.
 }
 
 func (l *limitedConn) Write(p []byte) (int, error) {
@@ -199,7 +190,7 @@ func (l *limitedConn) Write(p []byte) (int, error) {
 		_ = l.Close()
 		return 0, io.ErrClosedPipe
 	}
-	<-l.stop
+	<-l.ended
 	return 0, io.ErrClosedPipe
 }
 
