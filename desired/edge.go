@@ -39,7 +39,7 @@ type Nginx struct {
 	// Test is the command that tests a configuration.
 	Test List `yaml:"test" list:"replace" default:"[nginx, -t]" example:"[nginx, -t]"`
 	// Reload is the command that makes nginx take it.
-	Reload List `yaml:"reload" list:"replace" default:"[systemctl, reload, nginx]" example:"[systemctl, reload, nginx]"`
+	Reload List `yaml:"reload" list:"replace" default:"[nginx, -s, reload]" example:"[systemctl, reload, nginx]"`
 
 	// HTTP is the managed file of the twin on port 80.
 	HTTP *Later `yaml:"http" later:"the port-80 twin is not built yet: leave it out"`

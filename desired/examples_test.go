@@ -68,7 +68,7 @@ func exampleKinds() map[string]string {
 		"DataVM":    `{kind: DataVM, name: subject, site: home, disks: {SLOT: {name: letsencrypt, size: 8GiB}}}`,
 		"Template":  `{kind: Template, name: subject, find: {tag: golden}}`,
 		"Project":   `{kind: Project, name: subject, guests: {app: {kind: Container, disks: {rootfs: {image: ct-debian-12, size: 8GiB}}, networks: {net0: {address: dhcp}}}}, environments: {dev: {}}}`,
-		"Edge":      `{kind: Edge, name: subject, tls: {default: reject, listen: [8443]}, nginx: {stream: /etc/nginx/berth/subject.conf}}`,
+		"Edge":      `{kind: Edge, name: subject, tls: {default: reject}}`,
 		"Playbook":  `{kind: Playbook, name: subject, path: ansible/base.yml, hosts: vm}`,
 		"Approval":  `{kind: Approval, allow: delete vm/db-1, until: 2026-12-01}`,
 	}
@@ -162,9 +162,10 @@ func alone() map[string]string {
 	}
 }
 
-// TestExamples holds that every example of the types loads where it stands.
+// TestExamples holds that every example of the types loads where it stands, and
+// that the schema takes what loads.
 func TestExamples(t *testing.T) {
-	exceptions := alone()
+	exceptions, schema := alone(), judge(t)
 	for _, s := range newManual(t).sections() {
 		for _, kind := range s.kinds {
 			each(s.words, func(w *word) {
@@ -188,6 +189,16 @@ func TestExamples(t *testing.T) {
 					t.Errorf("%s: %s\n%v", at, strings.TrimSpace(text[strings.LastIndex(text, "---\n")+4:]), found)
 				}
 				delete(exceptions, at)
+				if len(found) > 0 {
+					return
+				}
+				docs, err := documents([]byte(text))
+				if err == nil {
+					err = schema.Validate(docs[len(docs)-1])
+				}
+				if err != nil {
+					t.Errorf("%s: %s loads, and the schema refuses it: %v", at, example, err)
+				}
 			})
 		}
 	}

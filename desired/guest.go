@@ -19,7 +19,7 @@ type Guest struct {
 	// Description is for people. Berth adds a line of its own below it on Proxmox.
 	Description string `yaml:"description" drift:"online" priv:"VM.Config.Options" example:"the wiki of the lab"`
 	// Hostname is the guest's name on Proxmox and inside.
-	Hostname string `yaml:"hostname" drift:"online" priv:"vm=VM.Config.Options,ct=VM.Config.Network" default:"name" example:"web-1.example.net"`
+	Hostname string `yaml:"hostname" drift:"online" priv:"vm=VM.Config.Options,ct=VM.Config.Network" default:"the guest's name" example:"web-1.example.net"`
 	// Site is the Site on which the guest lives.
 	Site string `yaml:"site" default:"the fleet's" example:"home"`
 	// Node is where the guest is made. A guest that was migrated is followed,

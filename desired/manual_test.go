@@ -157,7 +157,7 @@ func (m *manual) below(kind string, root any, at string, s *shape, above inherit
 			if inner.is == isMap {
 				path = string(Path(path).Sub(keyWord(sf.Tag.Get("keys"))))
 			} else {
-				path = fmt.Sprintf("%s[]", path)
+				path = strings.Join([]string{path, "[]"}, "")
 			}
 			inner = inner.elem
 		}

@@ -13,7 +13,7 @@ type User struct {
 	ImportKeys List `yaml:"importKeys" form:"import" example:"[gh:anna]"`
 	// Sudo is what the user may do as root: true for everything without a
 	// password, or a rule of sudoers.
-	Sudo string `yaml:"sudo" default:"false" example:"true"`
+	Sudo string `yaml:"sudo" default:"nothing at all" example:"true"`
 	// Shell is the login shell.
 	Shell string `yaml:"shell" form:"path" default:"/bin/bash" example:"/bin/zsh"`
 	// Groups are Unix groups.

@@ -23,7 +23,7 @@ type Site struct {
 	Images string `yaml:"images" default:"the only class" example:"local"`
 	// Seeds is the class, or the Proxmox storage, where seeds of cloudInit are
 	// uploaded; it takes the content import.
-	Seeds string `yaml:"seeds" default:"images" example:"local"`
+	Seeds string `yaml:"seeds" default:"that of images" example:"local"`
 	// Timeouts bound what is waited for.
 	Timeouts Timeouts `yaml:"timeouts" example:"{task: 30m}"`
 	// MACPrefix is the first three bytes of the MACs that Berth makes.
