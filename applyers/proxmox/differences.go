@@ -52,7 +52,7 @@ func (p *planner) judged() []drift.Field {
 	fields := slices.Clone(p.fields)
 	p.settle(fields)
 	p.sparesData(fields)
-	for i := range fields {
+	for i := 0; i < len(fields); i++ {
 		f := &fields[i]
 		switch {
 		case f.Effect == desired.Recreate && f.Path == "id":
@@ -60,6 +60,10 @@ func (p *planner) judged() []drift.Field {
 		case f.Effect == desired.Recreate:
 			f.Held = fmt.Sprintf("needs the guest to be made anew, which is not built yet: write %s, or move the disk on Proxmox (%s)",
 				f.Before.Text, "VM, Hardware, Disk Action, Move Storage")
+		case shrinks(f) && f.Origin == drift.FromLive:
+			// Somebody grew it by hand, and it stays so: the look has noted it.
+			fields = slices.Delete(fields, i, i+1)
+			i--
 		case shrinks(f):
 			slot := f.Path.Keys()[1]
 			f.Held = fmt.Sprintf("%s is %s; disks never shrink: write %s", slot, f.Before.Text, f.Before.Text)

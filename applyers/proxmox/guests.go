@@ -250,6 +250,7 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	h.volumes, h.boots = w.held(g), bootDisk(g)
 	s.unused(g, live)
 	s.waiting(w, g, live, h)
+	s.grown(want, live)
 	for _, leaf := range desired.Leaves(g.kind, live.Spec) {
 		if who := s.log.who(g.vmid, optionOf(g.kind, leaf.Path)); who != "" {
 			live.By[leaf.Path] = who
@@ -275,20 +276,28 @@ func (s *sweep) waiting(w *wording, g *found, live *drift.Live, h *handle) {
 	for _, leaf := range desired.Leaves(g.kind, w.spec(&running)) {
 		was[leaf.Path] = desired.Text(leaf.Value)
 	}
-	said := make(map[string]bool)
-	for _, leaf := range desired.Leaves(g.kind, live.Spec) {
-		before, there := was[leaf.Path]
-		after := desired.Text(leaf.Value)
-		option := optionOf(g.kind, leaf.Path)
-		if _, waits := g.conf.now[option]; !waits || there && before == after {
-			continue
+	said, own := make(map[string]bool), make(map[string]bool)
+	leaves := desired.Leaves(g.kind, live.Spec)
+	tell := func(managed bool) {
+		for _, leaf := range leaves {
+			before, there := was[leaf.Path]
+			after := desired.Text(leaf.Value)
+			option := optionOf(g.kind, leaf.Path)
+			if _, waits := g.conf.now[option]; !waits || there && before == after || managed != (w.want != nil && w.want.Has(leaf.Path)) || own[option] && !managed {
+				continue
+			}
+			said[option] = true
+			if managed {
+				own[option] = true
+				h.pending = append(h.pending, leaf.Path)
+			}
+			s.note(live.ID, leaf.Path, fmt.Sprintf("%s %s → %s waits for a reboot", leaf.Path, shown(before), shown(after)))
 		}
-		said[option] = true
-		if w.want != nil && w.want.Has(leaf.Path) {
-			h.pending = append(h.pending, leaf.Path)
-		}
-		s.note(live.ID, leaf.Path, fmt.Sprintf("%s %s → %s waits for a reboot", leaf.Path, shown(before), shown(after)))
 	}
+	// What the manifest asks for is told by its own names; the rest of an option
+	// that it stands in follows from it.
+	tell(true)
+	tell(false)
 	for _, key := range g.conf.pending() {
 		if !said[key] {
 			s.note(live.ID, "", fmt.Sprintf("%s %s → %s waits for a reboot", key, shown(g.conf.now[key]), shown(g.conf.values[key])))

@@ -1,6 +1,9 @@
 package proxmox
 
 import (
+	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"berth/desired"
@@ -130,4 +133,20 @@ func quoted(text string) string {
 // guest's.
 func guestIn(spec any) *desired.Guest {
 	return guestOf(&desired.Resource{Spec: spec})
+}
+
+// grown notes the disks that are larger than their manifest says. They stay so:
+// nothing shrinks a disk.
+func (s *sweep) grown(want *desired.Resource, live *drift.Live) {
+	if want == nil {
+		return
+	}
+	asked, have := guestOf(want), guestIn(live.Spec)
+	for _, slot := range slices.Sorted(maps.Keys(asked.Disks)) {
+		path := desired.Path("disks").Sub(slot).Sub("size")
+		is, wanted := have.Disks[slot].Size, asked.Disks[slot].Size
+		if want.Has(path) && is > wanted && wanted > 0 && !firmware(slot) {
+			s.note(live.ID, path, fmt.Sprintf("%s: live %s, in Git %s; disks never shrink: write %s", path, is, wanted, is))
+		}
+	}
 }
