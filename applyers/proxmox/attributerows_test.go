@@ -7,13 +7,13 @@ import (
 	"berth/desired"
 )
 
-// attributeDocs are the manifests beside the guests of the table.
-func attributeDocs() []string {
-	return []string{
-		fleetYAML,
-		edited(siteYAML, "networks:\n", "networks:\n  lab: {bridge: vmbr1, subnet: 10.1.2.0/24}\n"),
-		imagesYAML,
-		`
+// attributeSite is the site of the guests of the table.
+func attributeSite() string {
+	return edited(siteYAML, "networks:\n", "networks:\n  lab: {bridge: vmbr1, subnet: 10.1.2.0/24}\n")
+}
+
+// attributeImages are more images, of which some are for CD-ROM drives.
+const attributeImages = `
 kind: Image
 name: debian-13
 url: https://images.example.net/debian-13.qcow2
@@ -24,8 +24,29 @@ name: debian-ct-13
 url: https://images.example.net/debian-ct-13.tar.zst
 sha256: SUM-debian-ct-13.tar.zst
 content: vztmpl
-`,
+`
+
+const attributeISOs = `
+kind: Image
+name: installer
+url: https://images.example.net/installer.iso
+sha256: SUM-installer.iso
+content: iso
+---
+kind: Image
+name: rescue
+url: https://images.example.net/rescue.iso
+sha256: SUM-rescue.iso
+content: iso`
+
+// attributeDocs are the manifests beside the guests of the table.
+func attributeDocs() []string {
+	six := edited(attributeSite(), "subnet: 10.1.1.0/24", "subnet: 10.1.1.0/24, subnet6: fd00::/64")
+	docs := []string{fleetYAML, six, imagesYAML, attributeImages, attributeISOs}
+	if _, err := parse(docs...); err == nil {
+		return docs
 	}
+	return []string{fleetYAML, attributeSite(), imagesYAML, attributeImages}
 }
 
 // attributesOf are the rows of a kind, in a fixed order, on which VMIDs rest.
