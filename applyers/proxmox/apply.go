@@ -52,6 +52,10 @@ type job struct {
 	plugins map[string]string
 	// uploaded is the name of the seed that this attempt has uploaded.
 	uploaded string
+	// furnished is the fresh clone that is being given what its manifest asks, and
+	// beside the storage of its boot disk.
+	furnished *found
+	beside    string
 	// volumes are the data VMs' disks that this attempt may take, by reference.
 	volumes map[string]string
 }

@@ -16,6 +16,11 @@ func (j *job) complete(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if g.stamp.Making && g.stamp.Clone != "" {
+		if g, err = j.furnish(ctx, g); err != nil {
+			return err
+		}
+	}
 	if g, err = j.growImages(ctx, g); err != nil {
 		return err
 	}
@@ -49,10 +54,10 @@ func (j *job) growImages(ctx context.Context, g *found) (*found, error) {
 		d := disks[slot]
 		have := parseSize(parseProps(volumeKey(j.kind), g.conf.values[slot]).value("size"))
 		switch {
-		case d.Image == "" || d.Size == 0 || have == 0 || have == d.Size:
+		case d.Image == "" && g.stamp.Clone == "" || d.Volume != "" || d.Size == 0 || have == 0 || have == d.Size:
 			continue
 		case have > d.Size:
-			j.p.Say(fmt.Sprintf("%s is %s, as its image is; it can't be made %s", slot, have, d.Size))
+			j.p.Say(fmt.Sprintf("%s is %s, as what it was made from is; it can't be made %s", slot, have, d.Size))
 			continue
 		}
 		if err := j.resize(ctx, g, slot, d.Size); err != nil {

@@ -43,10 +43,10 @@ func (j *job) create(ctx context.Context) error {
 // proof. What no task is making is not ours.
 func (j *job) awaitStub(ctx context.Context, g *found) error {
 	held := &applyers.HeldError{Reason: g.what() + " stands on the VMID and is not ours"}
-	if g.stamped || g.lock != "create" && g.lock != "" {
+	if g.stamped || g.lock != "create" && g.lock != "clone" && g.lock != "" {
 		return held
 	}
-	upid, err := j.activeTask(ctx, g.node, g.vmid)
+	upid, err := j.stubTask(ctx, g)
 	if err != nil {
 		return err
 	}
@@ -73,6 +73,9 @@ func (j *job) awaitStub(ctx context.Context, g *found) error {
 // allocate sends the one request that makes the guest. sent is set where it may
 // have been carried out although no answer tells.
 func (j *job) allocate(ctx context.Context) (sent, err error) {
+	if j.clones() {
+		return j.clone(ctx)
+	}
 	if j.node == "" {
 		if j.node, err = j.onlyNode(ctx); err != nil {
 			return nil, err
@@ -108,15 +111,17 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 
 // newOptions are the options of a creation.
 func (j *job) newOptions(ctx context.Context) (params, error) {
-	instance, err := newInstance()
+	s, err := j.newStamp()
 	if err != nil {
 		return nil, err
 	}
-	s := stamp{
-		Fleet: j.Fleet.Spec.Name, UID: j.Fleet.Spec.UID, ID: j.ID, Site: j.site.Name, VMID: j.vmid,
-		Instance: instance, Images: make(map[string]string), Remove: removal(j.guest()), Disks: diskNames(j.Want),
-		Starting: j.guest().State != desired.Stopped,
-	}
+	s.Images, s.Starting = make(map[string]string), j.guest().State != desired.Stopped
+	return j.optionsWith(ctx, &s)
+}
+
+// optionsWith are the options of a creation, but for what a clone has from its
+// template, with what a stamp remembers of them put into that.
+func (j *job) optionsWith(ctx context.Context, s *stamp) (params, error) {
 	g := j.guest()
 	for slot, d := range g.Disks {
 		if d.Image != "" {
@@ -135,6 +140,7 @@ func (j *job) newOptions(ctx context.Context) (params, error) {
 	}
 	maps.Copy(options, j.startupOptions())
 	l := j.lines()
+	var err error
 	for slot, nic := range g.Networks {
 		if nic.State != "" {
 			continue
@@ -145,16 +151,16 @@ func (j *job) newOptions(ctx context.Context) (params, error) {
 	}
 	switch spec := j.Want.Spec.(type) {
 	case *desired.VM:
-		err = j.newVM(ctx, spec, options, &s)
+		err = j.newVM(ctx, spec, options, s)
 	case *desired.DataVM:
-		err = j.newDataVM(ctx, spec, options, &s)
+		err = j.newDataVM(ctx, spec, options, s)
 	case *desired.Container:
 		err = j.newContainer(spec, options)
 	}
 	if err != nil {
 		return nil, err
 	}
-	options["description"] = joinDescription(g.Description, s)
+	options["description"] = joinDescription(g.Description, *s)
 	maps.DeleteFunc(options, func(_, value string) bool { return value == "" })
 	return options, nil
 }

@@ -11,7 +11,7 @@ import (
 func (j *job) newContainer(ct *desired.Container, options params) error {
 	l := j.lines()
 	for slot, d := range ct.Disks {
-		if d.Bind != "" || d.State != "" {
+		if d.Bind != "" || d.State != "" || j.clones() {
 			continue
 		}
 		line, err := l.newVolume(slot, d)
@@ -20,18 +20,20 @@ func (j *job) newContainer(ct *desired.Container, options params) error {
 		}
 		options[slot] = line
 	}
-	root, ok := ct.Disks[rootfs]
-	if !ok || root.Image == "" {
-		return errors.New("a container needs disks.rootfs with an image")
-	}
-	image, err := l.image(root.Image)
-	if err != nil {
-		return err
-	}
-	options["ostemplate"] = volid(image)
-	options["unprivileged"] = bit(ct.Unprivileged)
-	if len(ct.Keys) > 0 {
-		options["ssh-public-keys"] = strings.Join(ct.Keys, "\n")
+	if !j.clones() {
+		root, ok := ct.Disks[rootfs]
+		if !ok || root.Image == "" {
+			return errors.New("a container needs disks.rootfs with an image")
+		}
+		image, err := l.image(root.Image)
+		if err != nil {
+			return err
+		}
+		options["ostemplate"] = volid(image)
+		options["unprivileged"] = bit(ct.Unprivileged)
+		if len(ct.Keys) > 0 {
+			options["ssh-public-keys"] = strings.Join(ct.Keys, "\n")
+		}
 	}
 	for _, path := range []desired.Path{
 		"hostname", "cpu.cores", "cpu.units", "cpu.limit", "memory", "swap", "features", "dns", "search",

@@ -13,7 +13,7 @@ import (
 func (j *job) newVM(ctx context.Context, vm *desired.VM, options params, s *stamp) error {
 	l := j.lines()
 	for slot, d := range vm.Disks {
-		if d.State != "" {
+		if d.State != "" || j.clones() {
 			continue
 		}
 		line, err := l.newDrive(slot, d)
@@ -33,17 +33,32 @@ func (j *job) newVM(ctx context.Context, vm *desired.VM, options params, s *stam
 			options[option] = value
 		}
 	}
-	for option, usual := range map[string]string{"scsihw": "virtio-scsi-single", "ostype": "l26"} {
-		if options[option] == "" {
-			options[option] = usual
+	if !j.clones() {
+		for option, usual := range map[string]string{"scsihw": "virtio-scsi-single", "ostype": "l26"} {
+			if options[option] == "" {
+				options[option] = usual
+			}
 		}
 	}
-	options["boot"] = "order=" + strings.Join(bootOrder(vm), ";")
+	if !j.clones() || len(vm.Boot) > 0 {
+		options["boot"] = "order=" + strings.Join(bootOrder(vm), ";")
+	}
 	switch {
 	case vm.CloudInit == nil:
 		return nil
+	case j.furnished != nil && j.furnished.conf.values[seedSlot(vm)] != "" && !vm.CloudInit.Native:
+		if j.furnished.stamp.Seed == "" {
+			return heldf("%s holds %s, which came with the template: choose another cloudInit.slot, or take it out of the template",
+				seedSlot(vm), j.furnished.volume(seedSlot(vm)))
+		}
+		// An earlier attempt has given it its seed.
+		return nil
 	case vm.CloudInit.Native:
 		j.newNative(vm, options)
+		if j.furnished != nil && native(j.furnished) {
+			// The template's drive has become its own.
+			maps.DeleteFunc(options, func(key, value string) bool { return driveSlot(desired.KindVM, key) && nativeDrive(value) })
+		}
 		return nil
 	}
 	s.Seed, s.Making, s.Address = shortDigest(vm.Seed), true, written(&vm.Guest)

@@ -77,6 +77,10 @@ func (s *sweep) premises(ctx context.Context) {
 			p.obstacles[r.ID] = s.noPool[g.Pool]
 			continue
 		}
+		if why := s.templateObstacle(ctx, r); why != "" {
+			p.obstacles[r.ID] = why
+			continue
+		}
 		for _, n := range needs[r.ID] {
 			shelf := shelves[need{node: n.node, store: n.store}]
 			if why := s.unfit(n, shelf, lacking[n.store]); why != "" && p.obstacles[r.ID] == "" {

@@ -134,6 +134,9 @@ func (s *sweep) inTheWay(ctx context.Context, g *found, want *desired.Resource, 
 // stub tells a guest that is being made from what a broken creation left behind.
 func (s *sweep) stub(ctx context.Context, g *found, want *desired.Resource) {
 	upid, err := s.activeTask(ctx, g.node, g.vmid)
+	if err == nil && upid == "" && guestOf(want).Clone.Template != "" {
+		upid, err = s.cloneTask(ctx, s.fleet, want, s.templates())
+	}
 	switch {
 	case err != nil:
 		s.unknown(want.ID, fmt.Sprintf("%s is a stub of a creation, and whether that still runs can't be read: %v", g.what(), err), s.helpWith(err))

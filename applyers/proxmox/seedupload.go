@@ -71,6 +71,9 @@ func seedStore(site *desired.Site, node string) string {
 
 // besideBoot is the storage of the disk that the guest boots from.
 func (j *job) besideBoot(vm *desired.VM) string {
+	if j.beside != "" {
+		return j.beside
+	}
 	for _, slot := range bootOrder(vm) {
 		if d, ok := vm.Disks[slot]; ok {
 			return storeOn(j.site, d.Storage, j.node)
@@ -84,6 +87,7 @@ func (j *job) besideBoot(vm *desired.VM) string {
 func (j *job) buildSeed(vm *desired.VM, options params, instance string) ([]byte, error) {
 	in := seed.Input{
 		InstanceID: instance, Hostname: vm.Hostname, CloudInit: vm.CloudInit, DNS: vm.DNS, Search: vm.Search,
+		Mounts: mounts(vm),
 	}
 	for _, slot := range slices.Sorted(maps.Keys(vm.Networks)) {
 		nic := vm.Networks[slot]

@@ -162,6 +162,15 @@ func TestAVolumeIsAttachedAndNeverAllocated(t *testing.T) {
 	if got := b.volumesOfGuest(9501); len(got) != 1 {
 		t.Errorf("volumes: %q", got)
 	}
+	seeded := false
+	for _, v := range b.sim.Volumes() {
+		if v.Owner == 4001 && strings.Contains(string(v.Data), "mount_disk 'scsi1' 'berth-scsi1' '/etc/letsencrypt'") {
+			seeded = strings.Contains(b.guest(4001).Config["scsi1"], "serial=berth-scsi1")
+		}
+	}
+	if !seeded {
+		t.Error("the seed does not mount it")
+	}
 	// To a guest that runs already it is hotplugged.
 	b.now([]string{webYAML, dbYAML}, data(), withVolume("vm/web-1"))
 	b.apply()

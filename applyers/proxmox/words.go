@@ -50,6 +50,7 @@ func (w *wording) guest(g *found) desired.Guest {
 		Disks:      make(map[string]desired.Disk), Networks: make(map[string]desired.NIC),
 		Pool: g.pool, Hookscript: v["hookscript"], Options: w.verbatim(g),
 	}
+	out.Clone.Template, _, _ = strings.Cut(g.stamp.Clone, ":")
 	switch {
 	case !g.stamp.Archived.IsZero():
 		out.State = desired.Archived

@@ -24,6 +24,8 @@ type Input struct {
 	CloudInit *desired.CloudInit
 	// NICs in the order of their slots.
 	NICs []NIC
+	// Mounts are the disks that the guest mounts.
+	Mounts []Mount
 	// DNS and Search are the guest's name servers and search domains.
 	DNS, Search []string
 }

@@ -56,8 +56,17 @@ func userData(in Input) (mapping, error) {
 	doc.add("manage_etc_hosts", true)
 	ci := in.CloudInit
 	if ci == nil {
-		return doc, nil
+		boot, err := bootCommands(in.Mounts, nil)
+		doc.addIf(len(boot) > 0, "bootcmd", boot)
+		return doc, err
 	}
+	raw := maps.Clone(ci.Raw)
+	boot, err := bootCommands(in.Mounts, raw["bootcmd"])
+	if err != nil {
+		return doc, err
+	}
+	delete(raw, "bootcmd")
+	doc.addIf(len(boot) > 0, "bootcmd", boot)
 	users, err := usersOf(ci.Users)
 	if err != nil {
 		return doc, err
@@ -70,7 +79,6 @@ func userData(in Input) (mapping, error) {
 		return doc, err
 	}
 	doc.addIf(len(files) > 0, "write_files", files)
-	raw := maps.Clone(ci.Raw)
 	apt, err := aptOf(ci.Apt, raw["apt"])
 	if err != nil {
 		return doc, err
