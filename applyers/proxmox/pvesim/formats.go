@@ -115,6 +115,14 @@ func checkFormat(format, v string) string {
 		if !strings.HasPrefix(v, "/dev/") || slices.Contains(strings.Split(v, "/"), "..") {
 			return "value does not look like a device path"
 		}
+	case "content":
+		if !slices.Contains([]string{"none", "images", "rootdir", "vztmpl", "iso", "backup", "snippets", "import"}, v) {
+			return "invalid content type '" + v + "'"
+		}
+	case "taskstate":
+		if !slices.Contains([]string{"ok", "error", "warning", "unknown"}, v) {
+			return "value '" + v + "' is not a task state"
+		}
 	case "path":
 		if !strings.HasPrefix(v, "/") && !matches("volid", v) {
 			return fmt.Sprintf("unable to parse volume ID '%s'", v)

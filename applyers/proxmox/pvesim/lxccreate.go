@@ -86,6 +86,9 @@ func (q *call) createCT() (any, error) {
 	if err := q.checkPool(); err != nil {
 		return nil, err
 	}
+	if q.args["restore"] == "1" {
+		return nil, fail("unable to restore CT %d - restoring is not simulated", vmid)
+	}
 	unprivileged := conf["unprivileged"]
 	if _, ok := conf["unprivileged"]; !ok {
 		unprivileged = "0"

@@ -48,6 +48,9 @@ func (q *call) createVM() (any, error) {
 	if err := q.checkPool(); err != nil {
 		return nil, err
 	}
+	if q.args["archive"] != "" {
+		return nil, fail("unable to restore VM %d - restoring is not simulated", vmid)
+	}
 	if err := q.normalizeVM(conf); err != nil {
 		return nil, err
 	}

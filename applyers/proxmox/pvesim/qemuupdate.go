@@ -135,7 +135,7 @@ func (q *call) updateVM(async bool) (any, error) {
 		}
 		return q.applyVM(t, g, ch)
 	}})
-	return q.backgroundDelay(upid, vmid)
+	return q.within(upid, q.args["background_delay"], fmt.Sprintf("failed to update VM %d: ", vmid))
 }
 
 // syncTime is how long a change takes that is to be answered when it is done.
@@ -151,12 +151,11 @@ func (q *call) syncTime(ch *change) time.Duration {
 	return 0
 }
 
-// backgroundDelay answers at once when the task ends in the time that the client
-// is ready to wait (FACTS 2). The simulated wait takes no time of its own: what
-// would end within the delay is waited for, all else runs on.
-func (q *call) backgroundDelay(upid string, vmid int) (any, error) {
-	d, ok := q.args["background_delay"]
-	if !ok {
+// within answers at once when the task ends in the seconds that the client is
+// ready to wait (FACTS 2); without any it gets the UPID. The simulated wait takes
+// no time of its own: what would end within it is waited for, all else runs on.
+func (q *call) within(upid, seconds, failed string) (any, error) {
+	if seconds == "" {
 		return upid, nil
 	}
 	t := q.tasks[len(q.tasks)-1]
@@ -165,7 +164,7 @@ func (q *call) backgroundDelay(upid string, vmid int) (any, error) {
 			t = o
 		}
 	}
-	if !t.done && t.end.Sub(t.start) <= time.Duration(atoi(d))*time.Second {
+	if !t.done && t.end.Sub(t.start) <= time.Duration(atoi(seconds))*time.Second {
 		q.finishTask(t)
 	}
 	switch {
@@ -174,7 +173,7 @@ func (q *call) backgroundDelay(upid string, vmid int) (any, error) {
 	case t.exit == "OK":
 		return null{}, nil
 	}
-	return nil, fail("failed to update VM %d: %s", vmid, t.exit)
+	return nil, fail("%s%s", failed, t.exit)
 }
 
 func checkBalloon(g *guest, set map[string]string) error {

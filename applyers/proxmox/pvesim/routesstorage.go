@@ -15,14 +15,14 @@ func storageRoutes() []*endpoint {
 	audit := need("/storage/{storage}", "Datastore.Audit", "Datastore.AllocateSpace")
 	admin := need("/storage", "Datastore.Allocate")
 	return []*endpoint{
-		ep("GET /storage", nil, "type str", (*call).storageIndex),
+		ep("GET /storage", nil, "type str enum=btrfs|cephfs|cifs|dir|esxi|glusterfs|iscsi|iscsidirect|lvm|lvmthin|nfs|pbs|rbd|zfs|zfspool", (*call).storageIndex),
 		ep("GET /storage/{storage}", need("/storage/{storage}", "Datastore.Allocate"), "", (*call).storageGet),
 		ep("POST /storage", admin, "storage str req\ntype str req\npath str\ncontent str\nnodes str\nshared bool\ndisable bool\npool str\nvgname str\nthinpool str\nserver str\nexport str\n", (*call).storageCreate),
 		ep("PUT /storage/{storage}", admin, set, (*call).storageUpdate),
 		ep("DELETE /storage/{storage}", admin, "", (*call).storageDelete),
-		forwarded(ep("GET /nodes/{node}/storage", nil, "content str\nenabled bool\nformat bool\nstorage str\ntarget str", (*call).nodeStorages)),
+		forwarded(ep("GET /nodes/{node}/storage", nil, "content str fmt=content-list\nenabled bool\nformat bool\nstorage str fmt=storage\ntarget str fmt=node", (*call).nodeStorages)),
 		forwarded(ep("GET "+at+"/status", audit, "", (*call).storageStatus)),
-		forwarded(ep("GET "+at+"/content", audit, "content str\nvmid int fmt=vmid", (*call).contentList)),
+		forwarded(ep("GET "+at+"/content", audit, "content str fmt=content\nvmid int fmt=vmid", (*call).contentList)),
 		ep("POST "+at+"/content", need("/storage/{storage}", "Datastore.AllocateSpace"), "filename str req\nsize str req pat=bytes\nvmid int req fmt=vmid\nformat str enum=raw|qcow2|subvol|vmdk needs=size", (*call).contentAlloc),
 		forwarded(ep("GET "+at+"/content/{volume...}", nil, "", (*call).contentGet)),
 		ep("DELETE "+at+"/content/{volume...}", nil, "delay int min=1 max=30", (*call).contentDelete),
@@ -43,7 +43,7 @@ func accessRoutes() []*endpoint {
 	const tokTable = "comment str\nexpire int min=0\nprivsep bool"
 	return []*endpoint{
 		ep("POST /access/ticket", nil, "username str req\npassword str req\nrealm str\notp str\npath str\nprivs str\nnew-format bool\ntfa-challenge str", (*call).ticket),
-		ep("GET /access/permissions", nil, "path str\nuserid str", (*call).permissions),
+		ep("GET /access/permissions", nil, "path str \nuserid str pat=usertoken", (*call).permissions),
 		ep("GET /access/acl", nil, "", (*call).aclList),
 		ep("PUT /access/acl", func(q *call) error { return q.check(q.args["path"], "Permissions.Modify") }, "path str req\nroles str req fmt=role-list\nusers str fmt=userid-list\ngroups str fmt=group-list\ntokens str fmt=tokenid-list\npropagate bool\ndelete bool", (*call).aclUpdate),
 		ep("GET /access/roles", nil, "", (*call).roleList),

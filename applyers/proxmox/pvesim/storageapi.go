@@ -299,7 +299,7 @@ func (q *call) contentDelete() (any, error) {
 	if owner != 0 {
 		id = itoa(owner) + "@" + s.Name
 	}
-	return q.spawn(job{kind: "imgdel", id: id, run: func(t *task) error {
+	upid := q.spawn(job{kind: "imgdel", id: id, run: func(t *task) error {
 		v := s.volumes[s.key(q.node, name)]
 		if v == nil {
 			// That it is not there is not an error (FACTS 7).
@@ -309,5 +309,7 @@ func (q *call) contentDelete() (any, error) {
 		}
 		t.logf("Removed volume '%s:%s'", s.Name, name)
 		return nil
-	}}), nil
+	}})
+	// Like the background_delay of a configuration's POST (by the sources).
+	return q.within(upid, q.args["delay"], "")
 }

@@ -21,9 +21,11 @@ import (
 const (
 	// perEndpoint is how many requests each endpoint gets.
 	perEndpoint = 200
+	perRead     = 40
 	// floorWrites is the share of them, in percent, that the simulator must judge as
-	// the schema does. It only ever rises.
+	// the schema does. Like that of the reads, it only ever rises.
 	floorWrites = 99
+	floorReads  = 99
 )
 
 // fill stands for the parameters of paths.
@@ -37,14 +39,27 @@ var fill = map[string]string{
 // What comes after the verification, such as a guest that does not exist, counts
 // as accepted.
 func TestWritesAreJudgedAsTheSchemaDoes(t *testing.T) {
+	compare(t, "writes", endpoints, perEndpoint, floorWrites)
+}
+
+// TestReadsAreJudgedAsTheSchemaDoes does the same for what a cluster is observed with.
+func TestReadsAreJudgedAsTheSchemaDoes(t *testing.T) {
+	compare(t, "reads", reads, perRead, floorReads)
+}
+
+func compare(t *testing.T, name string, list []endpoint, count, floor int) {
+	t.Helper()
 	s := schema(t)
 	agreed, total := 0, 0
-	differing := map[string]int{}
-	for i, e := range endpoints {
+	told := map[string]bool{}
+	for i, e := range list {
 		m := s.Method(e.method, e.path)
+		if m == nil {
+			t.Errorf("the schema has no %s %s", e.method, e.path)
+			continue
+		}
 		g := &generator{t: t, s: s, r: rand.New(rand.NewPCG(20261121, uint64(i)))}
-		hits := 0
-		for range perEndpoint {
+		for range count {
 			form := g.request(m)
 			what := "valid"
 			if g.r.IntN(3) > 0 {
@@ -55,25 +70,22 @@ func TestWritesAreJudgedAsTheSchemaDoes(t *testing.T) {
 				path, what = strings.Replace(path, "/100", pick(g, []string{"/99", "/x", "/0100"}), 1), "path"
 			}
 			want := slices.Sorted(maps.Keys(s.Check(e.method, path, values(form))))
-			got, text := judge1(t, e, path, form)
+			got, text := refused(t, e, path, form)
 			total++
 			if slices.Equal(want, got) {
 				agreed++
-				hits++
 				continue
 			}
-			k := strings.Join(slices.Concat(want, got), " ")
-			if differing[e.method+" "+e.path+" "+k]++; differing[e.method+" "+e.path+" "+k] == 1 {
-				t.Logf("%s %s, %s: wrong are %q, the simulator says %q: %s %v", e.method, path, what, want, got, text, trim(form, k))
+			keys := strings.Join(slices.Concat(want, got), " ")
+			if k := e.method + " " + e.path + " " + keys; !told[k] {
+				told[k] = true
+				t.Logf("%s %s, %s: wrong are %q, the simulator says %q: %s %v", e.method, path, what, want, got, text, trim(form, keys))
 			}
 		}
-		if hits*100 < perEndpoint*floorWrites {
-			t.Logf("%s %s: %d of %d", e.method, e.path, hits, perEndpoint)
-		}
 	}
-	fmt.Printf("conformance: writes %d of %d\n", agreed, total) //nolint:forbidigo // the figure is the test's output
-	if agreed*100 < total*floorWrites {
-		t.Errorf("%d of %d requests are judged as the schema does, the floor is %d %%", agreed, total, floorWrites)
+	fmt.Printf("conformance: %s %d of %d\n", name, agreed, total) //nolint:forbidigo // the figure is the test's output
+	if agreed*100 < total*floor {
+		t.Errorf("%d of %d requests are judged as the schema does, the floor is %d %%", agreed, total, floor)
 	}
 }
 
@@ -113,9 +125,9 @@ var verification = []string{
 	"property is ", "type check (", "invalid format - ", "value does not ", "value may only be ", "value must ", "value '", "missing property - ", "unable to parse value",
 }
 
-// judge1 sends a request to a fresh cluster and returns the parameters that its
+// refused sends a request to a fresh cluster and returns the parameters that its
 // verification refuses.
-func judge1(t *testing.T, e endpoint, path string, form map[string]string) (wrong []string, text string) {
+func refused(t *testing.T, e endpoint, path string, form map[string]string) (wrong []string, text string) {
 	t.Helper()
 	c := pvesim.New(pvesim.Options{Nodes: []string{"pve1", "pve2"}})
 	c.AddGuest(pvesim.Guest{VMID: 100, Pool: "prod", Config: map[string]string{"name": "a", "scsi0": "local-lvm:vm-100-disk-0,size=1G"}})
@@ -126,7 +138,7 @@ func judge1(t *testing.T, e endpoint, path string, form map[string]string) (wron
 	switch {
 	case strings.HasSuffix(path, "/upload"):
 		body, kind, target = multipartBody(t, form, target)
-	case e.method == http.MethodDelete:
+	case e.method == http.MethodDelete, e.method == http.MethodGet:
 		target += "?" + values(form).Encode()
 	default:
 		body = strings.NewReader(values(form).Encode())

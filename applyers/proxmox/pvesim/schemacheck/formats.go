@@ -117,6 +117,8 @@ func judge(name, v string) (ok, mine bool) {
 		return v != "" && !dotted(v), true
 	case "pve-lxc-dev-string":
 		return strings.HasPrefix(v, "/dev/") && !dotted(v), true
+	case "pve-task-status-type":
+		return slices.Contains(strings.Fields("ok error warning unknown"), v), true
 	case "pve-storage-content":
 		return slices.Contains(strings.Fields("none images rootdir vztmpl iso backup snippets import"), v), true
 	case "urlencoded":

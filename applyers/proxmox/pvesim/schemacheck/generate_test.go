@@ -21,7 +21,7 @@ var samples = map[string][]string{
 	"address": {"192.0.2.1", "ns.example.net"}, "pve-ipv4-config": {"dhcp", "192.0.2.4/24", "manual"}, "pve-ipv6-config": {"auto", "dhcp", "2001:db8::4/64"},
 	"CIDR": {"192.0.2.0/24", "2001:db8::/32"}, "lxc-ip-with-ll-iface": {"192.0.2.1", "fe80::1%eth0"}, "pve-volume-id-or-qm-path": {"none", "local:8", "local-lvm:0.5", "local:iso/x.iso"},
 	"pve-volume-id-or-absolute-path": {"local:import/x.qcow2", "/tmp/x.raw"}, "pve-lxc-mp-string": {"local:8", "/srv"}, "pve-lxc-dev-string": {"/dev/dri/card0"},
-	"pve-storage-content": {"iso", "vztmpl", "import"}, "urlencoded": {"abc%20def", "x"}, "pve-startup-order": {"order=1,up=30", "5", "down=10"},
+	"pve-storage-content": {"iso", "vztmpl", "import"}, "pve-task-status-type": {"ok", "error"}, "urlencoded": {"abc%20def", "x"}, "pve-startup-order": {"order=1,up=30", "5", "down=10"},
 	"storage-pair": {"local:local-lvm", "local-lvm", "1"}, "pve-hotplug-features": {"network,disk", "0", "1", "cpu;memory"}, "email": {"a@example.net"}, "pve-qm-bootdisk": {"scsi0"},
 }
 
@@ -34,14 +34,14 @@ var spoilt = map[string][]string{
 	"ipv4": {"192.0.2.256", "2001:db8::1", "x"}, "ipv6": {"192.0.2.1", "x"}, "address": {"a_b", "192.0.2.1/24"}, "pve-ipv4-config": {"192.0.2.4", "auto", "192.0.2.4/33"},
 	"pve-ipv6-config": {"2001:db8::4", "192.0.2.4/24"}, "CIDR": {"192.0.2.0", "x"}, "lxc-ip-with-ll-iface": {"192.0.2.300", "2001:db8::1%eth0"},
 	"pve-volume-id-or-qm-path": {"nothing", "1x:y"}, "pve-volume-id-or-absolute-path": {"relative", "1x:y"}, "pve-lxc-mp-string": {"/a/../b", "../x"},
-	"pve-lxc-dev-string": {"/srv", "dev/x", "/dev/../x"}, "pve-storage-content": {"movies"}, "urlencoded": {"a b", "ä", "a+b"}, "pve-startup-order": {"first", "order=x", "order=1,order=2"},
+	"pve-lxc-dev-string": {"/srv", "dev/x", "/dev/../x"}, "pve-storage-content": {"movies"}, "pve-task-status-type": {"fine"}, "urlencoded": {"a b", "ä", "a+b"}, "pve-startup-order": {"first", "order=x", "order=1,order=2"},
 	"storage-pair": {"1x:y", "a b:c d"}, "pve-hotplug-features": {"everything", "disk,floppy"}, "email": {"nobody"}, "pve-ct-timezone": {"No Where!"},
 }
 
 // shapes are values for parameters and keys that have a pattern; the first that
 // matches is taken.
 var shapes = []string{
-	"scsi0", "1G", "socket", "/dev/parport0", "0x5000c500a1b2c3d4", "q35", "abc", "0-1", "0-1;2", "1;2-3", "noatime", "0660", "nfs", "1234:5678", "now",
+	"scsi0", "1G", "socket", "berth@pve", "/dev/parport0", "0x5000c500a1b2c3d4", "q35", "abc", "0-1", "0-1;2", "1;2-3", "noatime", "0660", "nfs", "1234:5678", "now",
 	"/var/tmp/pveupload-0123abcd", "https://example.net/x.iso", "net0=1500", "cdn", "order=scsi0", "host", "+aes;-pcid", "0x10de", "00:02.0", "aes",
 	"00000000-0000-4000-8000-000000000001",
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,7 +43,7 @@ func right(check any) (path, privs string, ok bool) {
 func TestRightsOfEndpoints(t *testing.T) {
 	s := schema(t)
 	asked := 0
-	for i, e := range endpoints {
+	for i, e := range slices.Concat(endpoints, reads) {
 		m := s.Method(e.method, e.path)
 		path, privs, ok := right(m.check)
 		if !ok {
@@ -88,7 +89,7 @@ func answer(t *testing.T, e endpoint, where string, form map[string]string, path
 	}
 	token := c.AddToken("low@pve", "t", false, acl...)
 	target, body := "https://pve.test/api2/json"+where, io.Reader(nil)
-	if e.method == http.MethodDelete {
+	if e.method == http.MethodDelete || e.method == http.MethodGet {
 		target += "?" + values(form).Encode()
 	} else {
 		body = strings.NewReader(values(form).Encode())

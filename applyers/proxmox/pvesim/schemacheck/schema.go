@@ -40,6 +40,7 @@ type Method struct {
 	Params map[string]*Property
 	// check is the rule of rights, as the file has it.
 	check any
+	parts []string // of the path
 }
 
 // Schema is all of it.
@@ -73,7 +74,8 @@ type node struct {
 			Properties map[string]*raw `json:"properties"`
 		} `json:"parameters"`
 		Permissions struct {
-			Check any `json:"check"`
+			Check any    `json:"check"`
+			User  string `json:"user"` // "all" may ask, and sees what they may see
 		} `json:"permissions"`
 	} `json:"info"`
 }
@@ -124,7 +126,10 @@ func parse(b []byte) (*Schema, error) {
 	var walk func(n node) error
 	walk = func(n node) error {
 		for name, info := range n.Info {
-			m := &Method{Name: name, Path: n.Path, Params: map[string]*Property{}, check: info.Permissions.Check}
+			if info.Permissions.User == "all" {
+				info.Permissions.Check = nil
+			}
+			m := &Method{Name: name, Path: n.Path, Params: map[string]*Property{}, check: info.Permissions.Check, parts: segments(n.Path)}
 			for k, r := range info.Parameters.Properties {
 				p, err := property(r)
 				if err != nil {
@@ -253,7 +258,7 @@ func (s *Schema) Method(name, path string) *Method {
 // route finds the method of a path as a request has it, with the parameters of the
 // path. Words win over placeholders.
 func (s *Schema) route(name, path string) (*Method, map[string]string) {
-	parts := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+	parts := segments(path)
 	var best *Method
 	var bestVars map[string]string
 	for _, m := range s.methods {
@@ -272,23 +277,31 @@ func (s *Schema) route(name, path string) (*Method, map[string]string) {
 var rest = []string{"{volume}", "{poolid}"}
 
 func (m *Method) match(parts []string) (map[string]string, bool) {
-	want := strings.FieldsFunc(m.Path, func(r rune) bool { return r == '/' })
-	vars := map[string]string{}
-	for i, w := range want {
-		if i >= len(parts) {
-			return nil, false
-		}
-		switch {
-		case i == len(want)-1 && slices.Contains(rest, w):
-			vars[w[1:len(w)-1]] = strings.Join(parts[i:], "/")
-			return vars, true
-		case strings.HasPrefix(w, "{"):
-			vars[w[1:len(w)-1]] = parts[i]
-		case w != parts[i]:
+	n := len(m.parts)
+	whole := n == 0 || !slices.Contains(rest, m.parts[n-1])
+	if len(parts) < n || whole && len(parts) > n {
+		return nil, false
+	}
+	for i, w := range m.parts {
+		if w[0] != '{' && w != parts[i] {
 			return nil, false
 		}
 	}
-	return vars, len(parts) == len(want)
+	vars := map[string]string{}
+	for i, w := range m.parts {
+		if w[0] == '{' {
+			vars[w[1:len(w)-1]] = parts[i]
+		}
+	}
+	if !whole {
+		last := m.parts[n-1]
+		vars[last[1:len(last)-1]] = strings.Join(parts[n-1:], "/")
+	}
+	return vars, true
+}
+
+func segments(path string) []string {
+	return strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
 }
 
 // counts are how many of the indexed parameters there are.

@@ -103,7 +103,7 @@ func TestFormatsOfNamedEndpointsAreJudged(t *testing.T) {
 			}
 		}
 	}
-	for _, e := range endpoints {
+	for _, e := range slices.Concat(endpoints, reads) {
 		m := s.Method(e.method, e.path)
 		if m == nil {
 			t.Errorf("the schema has no %s %s", e.method, e.path)
