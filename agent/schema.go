@@ -17,12 +17,12 @@ completes fields, shows what they mean, and marks mistakes while you type. What
 concerns more than one document it can't know: agent validate does.
 
 VS Code (with the extension redhat.vscode-yaml), in .vscode/settings.json of the
-repository of manifests:
+repository of manifests; directories with YAML of other tools are left out by "!":
 
-  "yaml.schemas": {"./.vscode/berth.json": ["*.yaml", "guests/*.yaml"]}
+  "yaml.schemas": {"./.vscode/berth.json": ["*.yaml", "!**/ansible/**"]}
 
-Any editor with yaml-language-server (Neovim, Helix, Emacs, Kate, …), as the
-first line of a file, with the path from that file:
+Any editor with yaml-language-server (Neovim, Helix, Emacs, Kate, …) takes the
+same setting, or as the first line of each document, with the path from its file:
 
   # yaml-language-server: $schema=.vscode/berth.json
 

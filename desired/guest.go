@@ -56,7 +56,7 @@ type Guest struct {
 
 	// Startup is when the guest starts with its host: a phase of the site, yes
 	// (no order) or never.
-	Startup string `yaml:"startup" drift:"online" priv:"VM.Config.Options" form:"word" example:"infrastructure"`
+	Startup string `yaml:"startup" drift:"online" priv:"VM.Config.Options" form:"startup" example:"infrastructure"`
 	// Tags are the guest's tags on Proxmox, all of them but Berth's own: one that
 	// was added by hand is taken away.
 	Tags Words `yaml:"tags" drift:"online" priv:"VM.Config.Options" form:"tag" example:"[prod, web]"`

@@ -47,7 +47,7 @@ func forms(kind string) map[string]writing {
 		"mac":       {pattern: `[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}`, say: "six bytes of which the first is even, in quotes, as in \"bc:24:11:00:00:01\""},
 		"macprefix": {pattern: `[0-9a-f][02468ace](:[0-9a-f]{2}){2}`, say: "three bytes of which the first is even, in quotes, as in \"bc:24:11\""},
 		"ip":        {pattern: v4 + `|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*`, say: "an address as in 10.1.1.4"},
-		"word":      {pattern: `.+`, say: "a word", number: true},
+		"startup":   {pattern: `.+`, say: "yes, never, or a phase of the site", number: true},
 		"path":      {pattern: `/.*`, say: "a whole path, as in /etc/motd"},
 		"url":       {pattern: `https?://.+`, say: "an http or https address"},
 		"endpoint":  {pattern: `https://.+`, say: "the API's address, as in https://10.1.1.11:8006"},

@@ -220,6 +220,11 @@ func (s *schemer) word(w *word) object {
 		both(out, object{"type": []any{"object"}, "properties": object{f.short: short}, "additionalProperties": false})
 	}
 	orNull(out)
+	if say, ok := out["patternErrorMessage"]; ok && out["properties"] == nil {
+		// Editors say the same where the type is wrong. With properties they would
+		// say it of these, too.
+		out["errorMessage"] = say
+	}
 	out["description"] = s.describe(w)
 	return out
 }
