@@ -7,8 +7,14 @@ import (
 
 func vmAlias(word string) alias {
 	switch word {
-	case "ostemplate", "template", "image", "clonefrom", "baseimage":
+	case "ostemplate", "image", "baseimage":
 		return write("disks.scsi0.image")
+	case "cdrom", "iso", "isofile":
+		return write("disks.ide2.iso")
+	case "cpuflags", "flags":
+		return write("cpu.flags")
+	case "ciupgrade":
+		return write("cloudInit.upgrade")
 	case "disk", "disksize", "size", "rootfssize", "rootdisk", "rootfs", "storage", "datastore", "datastoreid", "volumes":
 		return write("disks, as in {scsi0: {image: NAME, storage: NAME, size: 8GiB}}")
 	case "sshkeys", "sshkey", "sshauthorizedkeys", "sshpublickeys", "publickeys", "keys", "ciuser", "cipassword", "users", "user", "username":
@@ -32,8 +38,10 @@ func vmAlias(word string) alias {
 
 func containerAlias(word string) alias {
 	switch word {
-	case "ostemplate", "template", "image", "baseimage", "templatefileid":
+	case "ostemplate", "image", "baseimage", "templatefileid":
 		return write("disks.rootfs.image")
+	case "rootpassword", "rootpasswd":
+		return write("password, as in {secret: NAME}")
 	case "disk", "disksize", "size", "rootfssize", "rootdisk", "rootfs", "storage", "datastore", "datastoreid", "volumes":
 		return write("disks, as in {rootfs: {image: NAME, storage: NAME, size: 8GiB}}")
 	case "mountpoint", "mountpoints":
@@ -87,13 +95,29 @@ func guestAlias(word string) alias {
 	case "dependson", "depends", "requires", "dependencies":
 		return write("needs")
 	case "foreach", "replicas", "instances":
-		return instead("count is not built yet: write the guests out")
+		return write("count, and {n} in name")
+	case "template", "clonefrom", "templateid", "sourcevm", "clonevm", "fullclone":
+		return write("clone, as in {template: NAME}, and a Template document; or disks with an image")
+	case "linkedclone":
+		return write("clone, as in {template: NAME, linked: true}")
+	case "poolid", "resourcepool":
+		return write("pool")
+	case "formername", "oldname", "movedfrom":
+		return write("renamedFrom")
+	case "hook", "hookscripts":
+		return write("hookscript")
+	case "args", "extraoptions", "rawoptions", "qemuargs":
+		return alias{remedy: "write options, as in {rng0: \"source=/dev/urandom\"}", field: "options"}
+	case "ip6", "ipv6", "ip6address", "ipv6address":
+		return write("networks.net0.address6")
+	case "gateway6", "gw6":
+		return write("networks.net0.gateway6")
+	case "import", "importid", "takeover":
+		return write("adopt, as in {mac: …}")
 	case "targetnode", "nodename", "pvenode":
 		return write("node")
 	case "playbook", "playbooks", "hosts", "roles", "provisioner", "ansible", "inventory":
 		return alias{remedy: "write groups here, and a Playbook whose hosts names this guest or a group of it", field: "groups"}
-	case "resourcepool":
-		return instead("pools are not built yet: leave it out")
 	case "fqdn":
 		return write("hostname")
 	case "comment", "comments", "notes", "desc", "annotations":
@@ -123,6 +147,24 @@ func diskAlias(word string) alias {
 		return instead("the key above it is the slot, as in scsi0: take it out")
 	case "ro":
 		return write("readOnly")
+	case "media", "cdrom", "isofile":
+		return write("iso")
+	case "mp", "path", "mountpoint", "target":
+		return write("mount")
+	case "fs", "fstype", "fileformat":
+		return write("filesystem")
+	case "mountoptions", "mountopts":
+		return write("options")
+	case "mbpsrd", "readmbps", "speed", "bandwidth", "iops", "iopsrd", "mbps":
+		return write("limits, as in {read: 100MiB/s, readOps: 500}")
+	case "preenrolledkeys":
+		return write("secureBoot")
+	case "efitype":
+		return instead("it is always 4m: take it out")
+	case "hostpath", "hostdir":
+		return write("bind")
+	case "detach", "delete", "remove", "unlinked":
+		return instead("write absent in place of the whole disk, as in scsi2: absent")
 	}
 	return alias{}
 }
@@ -143,8 +185,14 @@ func nicAlias(word string) alias {
 		return instead("a VM's is model, a Container has none: write that, or take it out")
 	case "dns", "nameserver", "nameservers":
 		return instead("write dns at the guest or at the network of the Site")
-	case "ip6", "ipv6", "gw6", "gateway6":
-		return instead("IPv6 is not built yet: leave it out")
+	case "ip6", "ipv6", "ip6address", "ipv6address":
+		return write("address6")
+	case "gw6":
+		return write("gateway6")
+	case "up", "down", "disconnected":
+		return write("linkDown")
+	case "mask", "netmask", "prefixlength":
+		return instead("the subnet of the Site's network says it: take it out")
 	}
 	return alias{}
 }

@@ -58,12 +58,16 @@ func (l *loader) checkCloudInit(g *guest) {
 	if c.OnChange == "" {
 		c.OnChange = "keep"
 	}
+	if c.Native {
+		l.checkNative(g)
+		return
+	}
 	if c.Slot == "" {
 		c.Slot = defaultSlot
-	} else if complaint := badSlot(g, c.Slot); complaint != "" {
+	} else if complaint := badDrive(g, c.Slot); complaint != "" {
 		l.wrong(g.item, g.at("cloudInit", "slot"), "cloudInit.slot: %s", complaint)
 	}
-	if _, used := g.Disks[c.Slot]; used {
+	if _, used := g.Disks[c.Slot]; used && badDrive(g, c.Slot) == "" {
 		l.wrong(g.item, g.key("disks", c.Slot), "disks.%s: the seed disk goes there: choose another slot, or another cloudInit.slot", c.Slot)
 	}
 	if g.site != nil && g.site.Seeds == "" && !g.site.explained("", "seeds") && !g.site.explained("", "images") {
@@ -181,7 +185,17 @@ func (l *loader) seed(g *guest) {
 		Groups     List
 		Own        bool
 	}
-	type nic struct{ Key, Address, Gateway, MAC, Name string }
+	type nic struct {
+		Key, Address, Gateway, MAC, Name string
+		// What came later changes no digest of a guest that lacks it.
+		Address6 string `json:",omitempty"`
+		Gateway6 string `json:",omitempty"`
+	}
+	type mount struct {
+		Slot, Volume, Where, Filesystem, Label string
+		Options                                []string
+		ReadOnly                               bool
+	}
 	content := struct {
 		Hostname string
 		DNS      List
@@ -196,10 +210,12 @@ func (l *loader) seed(g *guest) {
 		CAs      List
 		Raw      map[string]any
 		Reboot   bool
+		Mounts   []mount `json:",omitempty"`
+		Native   bool    `json:",omitempty"`
 	}{
 		Hostname: g.Hostname, DNS: g.DNS, Search: g.Search,
 		Packages: c.Packages.sorted(), Upgrade: c.Upgrade, Apt: map[string]AptSource{}, Files: map[string]SeedFile{},
-		Run: c.Run, CAs: c.CAPEMs, Raw: c.Raw, Reboot: c.Reboot,
+		Run: c.Run, CAs: c.CAPEMs, Raw: c.Raw, Reboot: c.Reboot, Native: c.Native,
 	}
 	// Where a file came from does not matter, what is in it does.
 	for name, apt := range c.Apt {
@@ -212,7 +228,14 @@ func (l *loader) seed(g *guest) {
 	}
 	for _, key := range sortedKeys(g.Networks) {
 		n := g.Networks[key]
-		content.NICs = append(content.NICs, nic{key, n.Address, n.Gateway, n.MAC, n.Name})
+		if n.State == "" {
+			content.NICs = append(content.NICs, nic{key, n.Address, n.Gateway, n.MAC, n.Name, n.Address6, n.Gateway6})
+		}
+	}
+	for _, key := range sortedKeys(g.Disks) {
+		if d := g.Disks[key]; d.Mount != "" && d.State == "" {
+			content.Mounts = append(content.Mounts, mount{key, d.Volume, d.Mount, d.Filesystem, d.Label, d.MountOptions.sorted(), d.ReadOnly})
+		}
 	}
 	for _, u := range c.Users {
 		p := person{Name: u.Name, Keys: u.Keys, Own: u.User == nil}

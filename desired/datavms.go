@@ -129,6 +129,9 @@ func (l *loader) checkDataDisk(d *dataVM, key string, disk *Disk) {
 			delete(it.set, at.Sub(word.word))
 		}
 	}
+	if disk.State != "" {
+		return
+	}
 	switch {
 	case it.bad[at] || it.bad[at.Sub("name")] || disk.Name == "" && it.explained(at, "name"):
 	case disk.Name == "":
@@ -150,9 +153,8 @@ func (l *loader) checkDataDisk(d *dataVM, key string, disk *Disk) {
 	if disk.Serial != "" && !regexpSerial.MatchString(disk.Serial) {
 		l.wrong(it, it.at("disks", key, "serial"), "%s.serial: %q: write at most 20 letters, digits and . _ -", at, disk.Serial)
 	}
-	bus, _, _ := slot(key)
-	l.checkDriveWords(d.machine, key, bus)
-	l.settleStorage(d.machine, key, bus, disk)
+	l.checkDriveWords(d.machine, key, emptyDisk)
+	l.settleStorage(d.machine, key, disk)
 	l.checkVolumeMount(it, key, disk)
 }
 
@@ -183,7 +185,11 @@ func (l *loader) checkVolumeMount(it *item, key string, disk *Disk) {
 		wrong("label", "%q is longer than the %d letters that %s has for one: write a shorter one", disk.Label, most, filesystem)
 	}
 	for _, node := range it.items("disks", key, "options") {
-		if node.form == scalarForm && !regexpMountOption.MatchString(node.text) {
+		switch {
+		case node.form != scalarForm:
+		case node.text == "ro" || node.text == "rw":
+			l.wrong(it, node.src, "%s.options: %s: write readOnly: %t beside it instead", at, node.text, node.text == "ro")
+		case !regexpMountOption.MatchString(node.text):
 			l.wrong(it, node.src, "%s.options: %q is no option of a mount: write one for each item, as in noatime", at, node.text)
 		}
 	}

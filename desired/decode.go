@@ -171,6 +171,11 @@ func (d *decoder) value(a at, t *tree, s *shape, f *field, v reflect.Value) {
 			d.field(at{a.path.Sub(s.short), a.shown}, t, inner, v.FieldByIndex(inner.index))
 			return
 		}
+		if s.detachable && t.form == scalarForm && t.text == wordAbsent {
+			inner := s.byWord["state"]
+			d.field(at{a.path.Sub("state"), a.shown}, t, inner, v.FieldByIndex(inner.index))
+			return
+		}
 		d.structure(a, t, s, v)
 	case isMap:
 		d.table(a, t, s, v)
@@ -213,7 +218,7 @@ func (d *decoder) scalar(a at, t *tree, f *field, v reflect.Value) {
 		d.unfit(a, t.src, "%s stands where one value is wanted: write %s", t.form.called(), exampleOfScalar(v.Type()))
 		return
 	}
-	if err := scalar(t.text, v); err != nil {
+	if err := scalarOf(t.text, v, f); err != nil {
 		d.wrong(a, t.src, "%s", err)
 		return
 	}

@@ -27,10 +27,6 @@ func (d *decoder) table(a at, t *tree, s *shape, v reflect.Value) {
 			}
 			continue
 		}
-		if s.elem.typ == reflect.TypeFor[Disk]() && e.value.form == scalarForm && e.value.text == "absent" {
-			d.wrong(below, e.value.src, "detaching a disk is not built yet: leave the slot out, it is then unmanaged")
-			continue
-		}
 		item := reflect.New(s.elem.typ).Elem()
 		d.value(below, e.value, s.elem, nil, item)
 		v.SetMapIndex(reflect.ValueOf(e.key).Convert(v.Type().Key()), item)
@@ -55,7 +51,7 @@ func (d *decoder) list(a at, t *tree, s *shape, f *field, v reflect.Value) {
 	inner := decoder{report: d.report, called: d.called, bad: d.bad}
 	out := reflect.MakeSlice(v.Type(), 0, len(t.items))
 	for _, item := range t.items {
-		if _, ok := item.removal(); ok && s.words() && (f == nil || !f.replace) {
+		if _, ok := item.removal(); ok && s.words() && (f == nil || !f.replace && !f.literal) {
 			continue
 		}
 		if item.form == brokenForm {

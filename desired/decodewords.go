@@ -21,7 +21,11 @@ func exampleOf(s *shape) string {
 	if len(s.fields) == 0 {
 		return "{…}"
 	}
-	return "{" + s.fields[0].word + ": …}"
+	example := "{" + s.fields[0].word + ": …}"
+	if s.detachable {
+		example += " or absent"
+	}
+	return example
 }
 
 // exampleOfScalar shows how a scalar is written.

@@ -2,8 +2,10 @@ package desired
 
 import (
 	"fmt"
+	"path"
 	"regexp"
 	"slices"
+	"strings"
 )
 
 // regexpSerial is what a drive's serial number may be: it stands in a list of
@@ -30,7 +32,7 @@ func (l *loader) checkDisks(g *guest) {
 		l.checkDisk(g, key, &d)
 		g.Disks[key] = d
 	}
-	if g.ct != nil {
+	if g.ct != nil && !g.cloned() && !g.adopted() {
 		if _, ok := g.Disks["rootfs"]; !ok && !misplaced && !g.explained("disks", "rootfs") && !g.explained("", "disks") {
 			l.wrong(g.item, g.src, "disks.rootfs is missing: a container needs one, as in {image: NAME, size: 8GiB}")
 		}
@@ -42,16 +44,22 @@ func (l *loader) checkDisks(g *guest) {
 
 // badSlot says what is wrong with the key of a disk.
 func badSlot(g *guest, key string) string {
+	if g.vm != nil && (key == slotEFI || key == slotTPM) {
+		return ""
+	}
+	return badDrive(g, key)
+}
+
+// badDrive says why no drive, and no volume of a container, can be at a key.
+func badDrive(g *guest, key string) string {
 	bus, n, ok := slot(key)
 	most := map[string]int{"scsi": 30, "virtio": 15, "sata": 5, "ide": 3}
 	slots := "scsi0 to scsi30, virtio0 to virtio15, sata0 to sata5 or ide0 to ide3"
 	if g.ct != nil {
-		if key == "rootfs" {
+		if key == slotRoot {
 			return ""
 		}
 		most, slots = map[string]int{"mp": 255}, "rootfs or mp0 to mp255"
-	} else if key == "efidisk0" || key == "tpmstate0" {
-		return key + ": EFI and TPM disks are not built yet: use bios: seabios and leave it out"
 	}
 	if limit, known := most[bus]; !ok || !known || n > limit {
 		return fmt.Sprintf("%s: no such slot: write %s", key, slots)
@@ -59,158 +67,202 @@ func badSlot(g *guest, key string) string {
 	return ""
 }
 
+// The slots that are there once.
+const (
+	slotRoot = "rootfs"
+	slotEFI  = "efidisk0"
+	slotTPM  = "tpmstate0"
+)
+
+// diskSort is what a disk is.
+type diskSort uint8
+
+const (
+	// unknownDisk is one of which nothing, or something that can't be read, says
+	// what it is.
+	unknownDisk diskSort = iota
+	// emptyDisk is made of a size alone; clonedDisk is a template's.
+	emptyDisk
+	imageDisk
+	clonedDisk
+	volumeDisk
+	cdrom
+	bindMount
+	firmwareDisk
+	absentDisk
+)
+
+// sortOf tells what a disk is.
+func (g *guest) sortOf(key string, d *Disk) diskSort {
+	switch {
+	case d.State != "":
+		return absentDisk
+	case d.Volume != "":
+		return volumeDisk
+	case d.ISO != "":
+		return cdrom
+	case d.Bind != "":
+		return bindMount
+	case g.vm != nil && (key == slotEFI || key == slotTPM):
+		return firmwareDisk
+	case d.Image != "":
+		return imageDisk
+	case g.cloned() && key == g.bootSlot():
+		return clonedDisk
+	case d.Size != 0:
+		return emptyDisk
+	}
+	return unknownDisk
+}
+
+// cloned tells whether a guest is made from a template, adopted whether it was
+// made by somebody else.
+func (g *guest) cloned() bool { return g.Clone.Template != "" || g.bad["clone"] }
+
+func (g *guest) adopted() bool { return g.Adopt != (Adopt{}) || g.bad["adopt"] }
+
+// bootSlot is where the disk is that a cloned guest boots from, as far as its
+// manifest tells.
+func (g *guest) bootSlot() string {
+	if g.ct != nil {
+		return slotRoot
+	}
+	for _, key := range g.vm.Boot {
+		if badDrive(g, key) == "" {
+			return key
+		}
+	}
+	for _, key := range []string{"scsi0", "virtio0", "sata0", "ide0"} {
+		if _, ok := g.Disks[key]; ok {
+			return key
+		}
+	}
+	return ""
+}
+
 func (l *loader) checkDisk(g *guest, key string, d *Disk) {
 	at := Path("disks").Sub(key)
-	whole := g.key("disks", key)
-	bus, _, _ := slot(key)
-	if d.Volume != "" {
-		l.checkDriveWords(g, key, bus)
+	sort := g.sortOf(key, d)
+	if sort == volumeDisk {
+		l.checkDriveWords(g, key, sort)
 		l.checkVolume(g, key, d)
 		return
 	}
-	// What the language has and this version can't do has been reported; what is
-	// missing beside it is not worth a second line.
-	unbuilt := d.ISO != "" || d.Bind != "" || d.State != ""
-	noImage, noSize := g.explained(at, "image"), g.explained(at, "size")
-	broken := g.bad[at] || g.bad[at.Sub("image")] || g.bad[at.Sub("size")]
-	switch {
-	case unbuilt || broken:
-	case g.ct != nil && key == "rootfs" && d.Image == "" && noImage:
-	case g.ct != nil && key == "rootfs" && d.Image == "":
-		l.wrong(g.item, whole, "%s: image is missing: a container is made from one", at)
-	case g.ct != nil && key == "rootfs" && d.Size == 0 && noSize:
-	case g.ct != nil && key == "rootfs" && d.Size == 0:
-		l.wrong(g.item, whole, "%s: size is missing: write it as in 8GiB", at)
-	case bus == "mp" && d.Mount == "" && !g.explained(at, "mount"):
-		l.wrong(g.item, whole, "%s: mount is missing, and mount points are not built yet: make rootfs larger instead", at)
-	case d.Image == "" && d.Size == 0 && !noImage && !noSize:
-		l.wrong(g.item, whole, "%s: nothing says what it is: write image (made from it) or size (an empty disk)", at)
+	if !l.checkOne(g, key, d, sort) {
+		return
 	}
+	l.checkSort(g, key, d, sort)
 	if d.Size != 0 && d.Size%MiB != 0 {
 		l.wrong(g.item, g.at("disks", key, "size"), "%s.size: Proxmox takes whole MiB: write %s", at, (d.Size/MiB+1)*MiB)
 	}
 	if d.Serial != "" && !regexpSerial.MatchString(d.Serial) {
 		l.wrong(g.item, g.at("disks", key, "serial"), "%s.serial: %q: write at most 20 letters, digits and . _ -", at, d.Serial)
 	}
-	l.checkDriveWords(g, key, bus)
-	if !unbuilt {
-		l.settleStorage(g, key, bus, d)
-	}
-	if d.Image != "" {
-		l.useImage(g, key, d.Image)
-	}
-}
-
-// checkDriveWords refuses what a bus, or a container, does not have.
-func (l *loader) checkDriveWords(g *guest, key, bus string) {
-	for _, word := range []string{"format", "discard", "ssd", "iothread", "cache", "aio", "serial", "readOnly"} {
-		path := Path("disks").Sub(key).Sub(word)
-		if _, set := g.set[path]; !set || driveHas(g, bus, word) {
-			continue
+	l.checkDriveWords(g, key, sort)
+	l.checkMount(g, key, d, sort)
+	l.checkLimits(g, key, d.Limits)
+	switch sort {
+	case absentDisk, volumeDisk, cdrom, bindMount:
+	case clonedDisk, unknownDisk:
+		if d.Storage != "" || g.bad[at.Sub("size")] || g.bad[at.Sub("image")] {
+			l.settleStorage(g, key, d)
 		}
-		src := g.at("disks", key, word)
-		if g.ct != nil {
-			l.wrong(g.item, src, "%s: a container's volume has none: take it out", path)
-		} else {
-			l.wrong(g.item, src, "%s: %s drives have none: take it out, or use a scsi slot", path, bus)
-		}
+	default:
+		l.settleStorage(g, key, d)
+	}
+	if d.Image != "" && sort != absentDisk {
+		l.useImage(g, key, "image", d.Image)
+	}
+	if sort == cdrom && d.ISO != isoNone {
+		l.useImage(g, key, "iso", d.ISO)
 	}
 }
 
-// driveHas tells which options a drive can have (Proxmox VE 8.4's own schema of
-// drives and volumes).
-func driveHas(g *guest, bus, word string) bool {
-	if g.ct != nil {
-		return word == "readOnly"
-	}
-	switch word {
-	case "iothread", "readOnly":
-		return bus == "scsi" || bus == "virtio"
-	case "ssd":
-		return bus != "virtio"
-	}
-	return true
-}
+// isoNone is an empty CD-ROM drive.
+const isoNone = "none"
 
-// settleStorage finds the disk's storage class and lets its defaults flow in.
-func (l *loader) settleStorage(g *guest, key, bus string, d *Disk) {
-	if g.site == nil {
-		return
-	}
+// checkSort checks that a disk is one thing, which can be where it is.
+func (l *loader) checkSort(g *guest, key string, d *Disk, sort diskSort) {
 	at := Path("disks").Sub(key)
-	layer := KindSite + "/" + g.site.name
-	classes := sortedKeys(g.site.Storage)
-	if d.Storage == "" && !g.bad[at.Sub("storage")] && !g.bad[at] && !g.site.bad["storage"] {
-		if len(classes) != 1 {
-			if g.explained(at, "storage") {
-				return
-			}
-			l.wrong(g.item, g.key("disks", key), "%s: storage is missing: %s", at, chooseStorage(g.site.name, classes))
-			return
+	whole := g.key("disks", key)
+	bus, _, _ := slot(key)
+	noImage, noSize := g.explained(at, "image"), g.explained(at, "size")
+	broken := g.bad[at] || g.bad[at.Sub("image")] || g.bad[at.Sub("size")]
+	for _, word := range []string{"volume", "iso", "bind", "state"} {
+		broken = broken || g.bad[at.Sub(word)]
+	}
+	switch {
+	case sort == absentDisk && key == slotRoot:
+		l.wrong(g.item, whole, "%s: a container can't be without it: write what it is, or state: absent at the guest", at)
+	case sort == cdrom && g.vm != nil && !slices.Contains([]string{"ide", "sata", "scsi"}, bus):
+		l.wrong(g.item, whole, "%s: a CD-ROM drive goes on ide, sata or scsi: write it as in ide2", at)
+	case sort == bindMount && g.ct != nil && bus != "mp":
+		l.wrong(g.item, whole, "%s: only a container's mount points can be directories of the node: write it as in mp0, or take bind out", at)
+	case sort == bindMount && g.ct != nil && (!path.IsAbs(d.Bind) || path.Clean(d.Bind) != d.Bind || strings.ContainsAny(d.Bind, ",: \t\"'")):
+		l.wrong(g.item, g.at("disks", key, "bind"), "%s.bind: %q: write a whole path on the node, as in /tank/media", at, d.Bind)
+	case key == slotEFI && sort == firmwareDisk && g.vm.BIOS != "ovmf" && !g.bad["bios"] && !g.cloned():
+		l.wrong(g.item, whole, "%s: only OVMF uses it: add bios: ovmf, or take it out", at)
+	case sort != unknownDisk && sort != emptyDisk && sort != imageDisk, broken:
+	case bus == "mp" && sort == imageDisk:
+		l.wrong(g.item, g.at("disks", key, "image"), "%s.image: only rootfs is made from an image: write size for a new volume", at)
+	case key == slotRoot && d.Image == "":
+		if !noImage && !g.adopted() {
+			l.wrong(g.item, whole, "%s: image is missing: a container is made from one (it may be left out with clone or adopt only)", at)
 		}
-		d.Storage = classes[0]
-		src := g.site.key("storage", classes[0])
-		src.Layer = layer
-		g.set[at.Sub("storage")] = src
-	}
-	class, ok := g.site.Storage[d.Storage]
-	if !ok {
-		l.checkStore(g, key, d.Storage, classes)
-		return
-	}
-	flow := func(word string, set func()) {
-		src, given := class.Set[Path(word)]
-		if !given || g.has(at.Sub(word)) || !driveHas(g, bus, word) || g.takenOut("disks", key, word) {
-			return
+	case key == slotRoot && d.Size == 0:
+		if !noSize {
+			l.wrong(g.item, whole, "%s: size is missing: write it as in 8GiB", at)
 		}
-		set()
-		g.set[at.Sub(word)] = src
+	case sort == unknownDisk && !noImage && !noSize && g.ct != nil:
+		l.wrong(g.item, whole, "%s: nothing says what it is: write size (a new volume), volume (a DataVM's) or bind (a directory of the node)", at)
+	case sort == unknownDisk && !noImage && !noSize:
+		l.wrong(g.item, whole, "%s: nothing says what it is: write image (made from it) or size (an empty disk), or iso or volume", at)
 	}
-	flow("ssd", func() { d.SSD = class.SSD })
-	flow("discard", func() { d.Discard = class.Discard })
-	flow("iothread", func() { d.IOThread = class.IOThread })
-	flow("cache", func() { d.Cache = class.Cache })
-	flow("format", func() { d.Format = class.Format })
 }
 
-func chooseStorage(site string, classes []string) string {
-	if len(classes) == 0 {
-		return "write the Proxmox storage, or give site " + site + " a class"
-	}
-	return "write " + oneOf(classes)
-}
-
-// checkStore lets a Proxmox storage by its own name pass, unless it looks like
-// a class that was mistyped.
-func (l *loader) checkStore(g *guest, key, name string, classes []string) {
-	if name == "" || g.site.bad["storage"] || g.site.bad[Path("storage").Sub(name)] {
-		return
-	}
-	path := Path("disks").Sub(key).Sub("storage")
-	src := g.at("disks", key, "storage")
-	for _, c := range classes {
-		if g.site.Site.Storage[c].Store == name {
-			return
+// checkOne refuses a disk that is two things, and an image where a clone brings
+// its own; false if it is two.
+func (l *loader) checkOne(g *guest, key string, d *Disk, sort diskSort) bool {
+	at := Path("disks").Sub(key)
+	first, one := "", true
+	for _, word := range []struct{ name, value string }{{"image", d.Image}, {"volume", d.Volume}, {"iso", d.ISO}, {"bind", d.Bind}} {
+		switch {
+		case word.value == "" || sort == absentDisk:
+		case first == "":
+			first = word.name
+		default:
+			l.wrong(g.item, g.at("disks", key, word.name), "%s.%s: %s is there as well: a disk is one of them", at, word.name, first)
+			one = false
 		}
 	}
-	if len(nearest(name, classes)) > 0 {
-		candidates := make([]candidate, len(classes))
-		for i, c := range classes {
-			candidates[i] = candidate{c, g.site.key("storage", c)}
-		}
-		l.wrong(g.item, src, "%s: %s", path, missing("storage class", name, candidates))
-		return
+	if d.Image != "" && g.Clone.Template != "" && key == g.bootSlot() {
+		l.wrong(g.item, g.at("disks", key, "image"), "%s.image: the guest is cloned from %s, which brings this disk: take one of them out", at, g.Clone.Template)
 	}
-	if !regexpStore.MatchString(name) {
-		l.wrong(g.item, src, "%s: %q is no storage's name: %s", path, name, chooseStorage(g.site.name, classes))
-	}
+	return one
 }
 
 // checkBoot checks that what is booted from is there.
 func (l *loader) checkBoot(g *guest) {
-	slots := append(sortedKeys(g.Disks), sortedKeys(g.Networks)...)
+	var slots []string
+	for _, key := range sortedKeys(g.Disks) {
+		if g.Disks[key].State == "" && badDrive(g, key) == "" {
+			slots = append(slots, key)
+		}
+	}
+	for _, key := range sortedKeys(g.Networks) {
+		if g.Networks[key].State == "" {
+			slots = append(slots, key)
+		}
+	}
 	for _, node := range g.items("boot") {
 		if node.form != scalarForm || slices.Contains(slots, node.text) || g.bad[Path("disks").Sub(node.text)] {
+			continue
+		}
+		if g.cloned() && badDrive(g, node.text) == "" && g.Disks[node.text].State == "" {
+			continue // The template has it, or Proxmox will say so.
+		}
+		if _, there := g.Disks[node.text]; there && g.Disks[node.text].State == "" {
+			l.wrong(g.item, node.src, "boot: %s is no drive to start from: take it out", node.text)
 			continue
 		}
 		if len(slots) == 0 {

@@ -178,7 +178,10 @@ func TestLeaves(t *testing.T) {
 				t.Errorf("%s: %s costs nothing", r.ID, leaf.Path)
 			}
 		}
-		for _, p := range []Path{"id", "hostname", "state", "networks.net0.network"} {
+		if g := f.Guest(r.ID); g != nil && (g.VMID == 0 || r.Has("id")) {
+			t.Errorf("%s: an id that follows from a hash is %d and compared: %v", r.ID, g.VMID, r.Has("id"))
+		}
+		for _, p := range []Path{"hostname", "state", "networks.net0.network"} {
 			if !r.ID.Guest() {
 				continue
 			}

@@ -112,9 +112,14 @@ func (l *loader) readDefaults(defaults *tree) {
 		if src, ok := e.value.keyAt("name"); ok {
 			l.report(src, l.fleetDoc.id, "defaults."+e.key+".name: a name is each document's own: take it out")
 		}
-		layer := e.value.without("name", "hostname")
+		layer := e.value.without("name", "hostname", "count", "renamedFrom", "adopt")
 		if src, ok := e.value.keyAt("hostname"); ok {
 			l.report(src, l.fleetDoc.id, "defaults."+e.key+".hostname: a host name is each guest's own: take it out")
+		}
+		for _, word := range []string{"count", "renamedFrom", "adopt"} {
+			if src, ok := e.value.keyAt(word); ok {
+				l.report(src, l.fleetDoc.id, "defaults."+e.key+"."+word+": goes with one document: write it there")
+			}
 		}
 		l.check(l.fleetDoc.id, e.key, Path("defaults").Sub(e.key), layer, l.shapes.of(k.spec))
 		l.defaults[e.key] = layer

@@ -87,7 +87,7 @@ type Guest struct {
 	Adopt Adopt `yaml:"adopt"`
 	// RenamedFrom is the name that the guest had in Git before; it stays the same
 	// guest.
-	RenamedFrom string `yaml:"renamedFrom" form:"name" example:"web"`
+	RenamedFrom string `yaml:"renamedFrom" form:"guestname" example:"web"`
 	// Count makes so many guests of one document, numbered from 1: {n} in name and
 	// hostname is the number; address, hostnum and a fixed id go up with it.
 	Count int `yaml:"count" form:"positive" default:"one guest without a number" example:"3"`

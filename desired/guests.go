@@ -45,12 +45,16 @@ func (l *loader) guestDocuments() {
 	}
 	l.allot()
 	l.numberGuests()
+	l.renames()
 	l.oneWriter()
+	l.checkAdoptData()
 	for _, g := range l.machines() {
 		l.uniqueNames(g)
+		l.checkAdoptID(g)
 	}
 	for _, g := range l.guests {
 		l.needsOf(g)
+		l.mounts(g)
 		if g.vm != nil {
 			l.seed(g)
 		}
@@ -59,6 +63,7 @@ func (l *loader) guestDocuments() {
 
 func (l *loader) checkGuest(g *guest) {
 	g.Name = g.name
+	l.number(g)
 	g.site = l.siteOf(g.item, g.Site)
 	if g.site != nil {
 		g.Site = g.site.name
@@ -69,11 +74,18 @@ func (l *loader) checkGuest(g *guest) {
 	if g.Node != "" && !regexpStore.MatchString(g.Node) && g.has("node") {
 		l.wrong(g.item, g.at("node"), "node: %q is no node's name", g.Node)
 	}
-	if !g.Pin {
+	switch _, set := g.set["node"]; {
+	case !g.Pin:
 		// A migrated guest is followed.
 		delete(g.set, "node")
+	case !set && g.site != nil && g.Node != "":
+		src := g.site.at("node")
+		src.Layer = KindSite + "/" + g.site.name
+		g.set["node"] = src
 	}
 	l.checkNames(g)
+	l.checkOrigin(g)
+	l.checkOptions(g)
 	if g.vm != nil {
 		l.checkVM(g)
 	} else {
@@ -125,7 +137,7 @@ func (l *loader) checkNames(g *guest) {
 func (l *loader) checkTags(it *item) {
 	for _, node := range it.items("tags") {
 		switch {
-		case node.form != scalarForm:
+		case node.form != scalarForm || it.n > 0 && regexpNumber.MatchString(node.text):
 		case strings.HasPrefix(node.text, "berth"):
 			l.wrong(it, node.src, "tags: %q: tags that begin with berth are Berth's own: choose another", node.text)
 		case !regexpTag.MatchString(node.text):
@@ -136,7 +148,7 @@ func (l *loader) checkTags(it *item) {
 
 func (l *loader) checkGroup(it *item, node *tree) {
 	switch {
-	case regexpGroup.MatchString(node.text):
+	case regexpGroup.MatchString(node.text), it.n > 0 && regexpNumber.MatchString(node.text):
 	case strings.Contains(node.text, "{"):
 		l.wrong(it, node.src, "groups: %q: {project} and {env} are for the guests of a Project: write the group out", node.text)
 	default:
@@ -175,9 +187,6 @@ func (l *loader) checkStartup(g *guest) {
 func (l *loader) checkLifecycle(g *guest) {
 	if g.Lifecycle.Reboot == "window" {
 		l.wrong(g.item, g.at("lifecycle", "reboot"), "lifecycle.reboot: maintenance windows are not built yet: write never or now")
-	}
-	if g.Lifecycle.Remove == "release" {
-		l.wrong(g.item, g.at("lifecycle", "remove"), "lifecycle.remove: releasing is not built yet: write archive or destroy")
 	}
 	if g.Lifecycle.Replace == "allow" {
 		l.wrong(g.item, g.at("lifecycle", "replace"), "lifecycle.replace: making a guest anew is not built yet: write refuse, and make it under another name")
@@ -246,7 +255,7 @@ func (l *loader) uniqueNames(g *guest) {
 // first is the address under which the guest is known beforehand, and its
 // network; the network is nil if there is none.
 func (g *guest) first() (netip.Addr, *network) {
-	if g.site == nil || len(g.Networks) == 0 {
+	if g.site == nil || firstNIC(g.Networks) == "" {
 		return netip.Addr{}, nil
 	}
 	nic := g.Networks[firstNIC(g.Networks)]

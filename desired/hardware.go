@@ -9,6 +9,7 @@ import (
 func (l *loader) checkVM(g *guest) {
 	vm := g.vm
 	l.checkCPU(g, vm.CPU)
+	l.checkFlags(g)
 	if vm.Memory.Size != 0 || g.has("memory.size") {
 		l.wholeMiB(g, "memory.size", vm.Memory.Size, 16*MiB)
 	}
@@ -39,6 +40,7 @@ func (l *loader) checkContainer(g *guest) {
 			delete(g.set, Path("cpu").Sub(field.word))
 		}
 	}
+	l.checkFlags(g)
 	if ct.Memory != 0 || g.has("memory") {
 		l.wholeMiB(g, "memory", ct.Memory, 16*MiB)
 	}
@@ -59,6 +61,7 @@ func (l *loader) checkContainer(g *guest) {
 			l.wrong(g.item, node.src, "features: %s: on a privileged container root@pam only, a token can't: make it unprivileged, or leave it out", node.text)
 		}
 	}
+	l.checkSecret(g.item, ct.Password, "password")
 	ct.Keys = l.resolveKeys(g.item, "keys", g.items("keys"))
 }
 

@@ -188,6 +188,9 @@ func (l *loader) rangedID(g *guest, p *plan) {
 			continue
 		}
 		l.take(g, id, l.planSource(g, p))
+		// A guest that is there keeps the id of its stamp: such an id is for new
+		// ones, and never compared.
+		delete(g.set, "id")
 		return
 	}
 	l.wrong(g.item, g.idSource(), "id: plan %s is full, all of %d-%d are taken: widen it", p.name, p.span.From, p.span.To)

@@ -82,9 +82,6 @@ func (l *loader) checkImage(i *imageUse) {
 	if i.Storage != "" && !regexpStore.MatchString(i.Storage) {
 		l.wrong(i.item, i.at("storage"), "storage: %q is no storage's name", i.Storage)
 	}
-	if i.Content == contentISO {
-		l.wrong(i.item, i.at("content"), "content: CD-ROM images are not built yet: leave the image out")
-	}
 }
 
 func shorten(text string) string {
@@ -94,31 +91,34 @@ func shorten(text string) string {
 	return text
 }
 
-// useImage notes that a guest's disk is made from an image.
-func (l *loader) useImage(g *guest, key, name string) {
+// useImage notes that a guest's disk is made from an image, or that an image is
+// in its CD-ROM drive, as word says.
+func (l *loader) useImage(g *guest, key, word, name string) {
 	i := l.images[name]
-	src := g.at("disks", key, "image")
-	at := Path("disks").Sub(key).Sub("image")
+	src := g.at("disks", key, word)
+	at := Path("disks").Sub(key).Sub(word)
 	if i == nil {
 		if !l.exists(MakeID(KindImage, name)) {
 			l.wrong(g.item, src, "%s: %s", at, missing("image", name, l.documents(KindImage)))
 		}
 		return
 	}
-	content := contentImport
-	what := "a VM's disk"
-	if g.ct != nil {
-		content, what = contentTemplate, "a container"
+	content, what := contentImport, "a VM's disk is made"
+	switch {
+	case word == "iso":
+		content, what = contentISO, "a CD-ROM drive is filled"
+	case g.ct != nil:
+		content, what = contentTemplate, "a container is made"
 	}
 	is, why := i.looks()
 	switch {
-	case i.bad["content"] || i.Content == contentISO:
+	case i.bad["content"]:
 		return
 	case is != "" && is != content:
 		l.wrong(g.item, src, "%s: %s is %s (%s): use %s", at, name, imageWord(is), why, imageWord(content))
 		return
 	case i.has("content") && i.Content != content:
-		l.wrong(g.item, src, "%s: %s is made from content %s, and image %s says %s (%s): use another image", at, what, content, name, i.Content, i.at("content").place())
+		l.wrong(g.item, src, "%s: %s from content %s, and image %s says %s (%s): use another image", at, what, content, name, i.Content, i.at("content").place())
 		return
 	case i.content == "":
 		i.content, i.by, i.bySrc = content, g.id, src
@@ -152,14 +152,19 @@ func (i *imageUse) looks() (content, why string) {
 		return contentImport, why
 	case hasSuffix(ext, templateExts()...):
 		return contentTemplate, why
+	case hasSuffix(ext, ".iso"):
+		return contentISO, why
 	}
 	return "", ""
 }
 
 // imageWord is what people call a kind of content.
 func imageWord(content string) string {
-	if content == contentTemplate {
+	switch content {
+	case contentTemplate:
 		return "a container template"
+	case contentISO:
+		return "a CD-ROM image"
 	}
 	return "a disk image"
 }
@@ -187,7 +192,8 @@ func (l *loader) settleFile(i *imageUse) {
 		src = i.at("url")
 		file = i.Name + i.urlExt()
 	}
-	if i.content == contentImport {
+	switch i.content {
+	case contentImport:
 		if i.File == "" {
 			if cut, ok := strings.CutSuffix(file, ".img"); ok {
 				file = cut + ".qcow2"
@@ -197,9 +203,16 @@ func (l *loader) settleFile(i *imageUse) {
 			l.fileExt(i, src, file, "import takes .qcow2, .raw and .vmdk")
 			return
 		}
-	} else if !hasSuffix(file, templateExts()...) {
-		l.fileExt(i, src, file, "vztmpl takes .tar.gz, .tar.xz, .tar.zst and .tar.bz2")
-		return
+	case contentISO:
+		if !hasSuffix(file, ".iso", ".img") {
+			l.fileExt(i, src, file, "iso takes .iso and .img")
+			return
+		}
+	default:
+		if !hasSuffix(file, templateExts()...) {
+			l.fileExt(i, src, file, "vztmpl takes .tar.gz, .tar.xz, .tar.zst and .tar.bz2")
+			return
+		}
 	}
 	i.File = file
 }
@@ -258,10 +271,18 @@ func (l *loader) imageResources() {
 }
 
 // Store is the Proxmox storage that a word means: a class's, else the storage
-// of that very name.
-func (s *Site) Store(word string) string {
-	if class, ok := s.Storage[word]; ok {
-		return class.Store
+// of that very name. On a node it may be another: see [Site.StoreOn].
+func (s *Site) Store(word string) string { return s.StoreOn(word, "") }
+
+// StoreOn is the Proxmox storage that a word means on a node: what the class
+// says for that node, else the class's own, else the storage of that very name.
+func (s *Site) StoreOn(word, node string) string {
+	class, ok := s.Storage[word]
+	if !ok {
+		return word
 	}
-	return word
+	if store := class.PerNode[node]; store != "" {
+		return store
+	}
+	return class.Store
 }

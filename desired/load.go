@@ -3,6 +3,7 @@ package desired
 import (
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -21,6 +22,8 @@ func Load(fsys fs.FS) (*Fleet, error) {
 		named:    map[ID]*document{},
 		seen:     map[Problem]bool{},
 		defaults: map[string]*tree{},
+		macs:     map[string]taken{},
+		static6:  map[netip.Addr]taken{},
 
 		endpoints: map[string]taken{},
 		fleet: &Fleet{
@@ -73,9 +76,16 @@ type loader struct {
 	lost    map[ID]bool
 	lostAny bool
 
-	defaults  map[string]*tree
-	profiles  map[string]*profile
-	sites     map[string]*site
+	defaults map[string]*tree
+	profiles map[string]*profile
+	sites    map[string]*site
+	// macs are the MACs, and static6 the IPv6 addresses, that guests have: no two
+	// in the fleet have one, on whatever site.
+	macs    map[string]taken
+	static6 map[netip.Addr]taken
+	// made counts the guests that count makes.
+	made int
+
 	endpoints map[string]taken
 	hosts     map[string]*item
 	images    map[string]*imageUse

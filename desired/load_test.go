@@ -151,6 +151,9 @@ func outcome(f *Fleet, err error) string {
 		for _, p := range paths {
 			fmt.Fprintf(&b, "%s %s = %s < %s\n", r.ID, p, values[Path(p)], r.Set[Path(p)])
 		}
+		if g := f.Machine(r.ID); g != nil && r.Set["id"] == (Source{}) {
+			fmt.Fprintf(&b, "%s id = %d, not compared\n", r.ID, g.VMID)
+		}
 		if len(r.Ignore) > 0 {
 			fmt.Fprintf(&b, "%s ignores %v\n", r.ID, r.Ignore)
 		}

@@ -1,6 +1,9 @@
 package desired
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // merger lays layers over each other: maps merge deeply, lists add up, the last
 // scalar wins, null takes out.
@@ -47,6 +50,9 @@ func (m merger) merge(at Path, low, high *tree, s *shape, f *field) *tree {
 }
 
 func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
+	if s.detachable {
+		low, high = detached(low, high)
+	}
 	if short := shortOf(s, f); short != "" && high.form == scalarForm {
 		high = &tree{form: mapForm, src: high.src, entries: []entry{{key: short, src: high.src, value: high}}}
 	}
@@ -83,9 +89,30 @@ func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
 	return out
 }
 
+// detached lets "absent" stand alone, whatever lower layers say of a disk or a
+// NIC, and lets whatever a higher layer says of it bring it back.
+func detached(low, high *tree) (*tree, *tree) {
+	switch {
+	case high.form == scalarForm && high.text == wordAbsent:
+		low = nil
+		high = &tree{form: mapForm, src: high.src, entries: []entry{{key: "state", src: high.src, value: high}}}
+	case high.form == mapForm && high.get("state") != nil && high.get("state").form != nullForm:
+		low = nil
+	case high.form == mapForm && low != nil:
+		low = low.without("state")
+	}
+	return low, high
+}
+
+// wordAbsent says of a disk or a NIC that it shall not be.
+const wordAbsent = "absent"
+
 func (m merger) lists(at Path, low, high *tree, s *shape, f *field) *tree {
 	if high.form != listForm || f != nil && f.replace {
 		return high
+	}
+	if f != nil && f.literal {
+		return signed(low, high)
 	}
 	out := &tree{form: listForm, src: high.src}
 	if low != nil && low.form == listForm {
@@ -120,6 +147,28 @@ func (m merger) lists(at Path, low, high *tree, s *shape, f *field) *tree {
 	}
 	return out
 }
+
+// signed lays lists over each other whose items begin with + or -: of each item
+// the highest layer's sign wins.
+func signed(low, high *tree) *tree {
+	out := &tree{form: listForm, src: high.src}
+	if low != nil && low.form == listForm {
+		for _, item := range low.items {
+			if !slices.ContainsFunc(high.items, func(t *tree) bool { return unsigned(t.text) == unsigned(item.text) }) {
+				out.items = append(out.items, item)
+			}
+		}
+	}
+	for _, item := range high.items {
+		if !slices.ContainsFunc(out.items, item.same) {
+			out.items = append(out.items, item)
+		}
+	}
+	return out
+}
+
+// unsigned is an item of such a list without its sign.
+func unsigned(text string) string { return strings.TrimLeft(text, "+-") }
 
 // means tells whether an item of a list is word, or the map that word is short
 // for.

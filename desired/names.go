@@ -50,13 +50,14 @@ func (l *loader) identify(t *tree) {
 		l.checkNameless(doc)
 		return
 	}
-	if !l.onlyOne(doc) {
-		return
-	}
 	if doc.kind.word == "Profile" || doc.kind.word == "Project" {
 		doc.tree.label(string(doc.id))
 	}
-	l.docs = append(l.docs, doc)
+	for _, one := range l.products(doc) {
+		if l.onlyOne(one) {
+			l.docs = append(l.docs, one)
+		}
+	}
 }
 
 // notOurs says what to do with a file of another tool's. At the top an
@@ -115,7 +116,7 @@ func (l *loader) identifyName(doc *document) bool {
 	}
 	doc.name, doc.nameSrc = node.text, node.src
 	doc.id = MakeID(doc.kind.short, node.text)
-	if complaint := badName(doc.kind, node.text); complaint != "" {
+	if complaint := badName(doc.kind, node.text); complaint != "" && !doc.counted() {
 		l.report(node.src, doc.id, "name: "+complaint)
 		l.lost[doc.id] = true
 		// Whatever else is wrong with the document is still worth telling.
@@ -167,6 +168,8 @@ func badName(k *kind, name string) string {
 	switch {
 	case name == "":
 		return "it is empty: write " + may
+	case k.guest() && regexpNumber.MatchString(name):
+		return fmt.Sprintf("%q: {n} goes with count: add count, or write the name out", name)
 	case strings.Contains(name, "{"):
 		return fmt.Sprintf("%q: {project} and {env} are for the guests of a Project: write the name out", name)
 	case len(name) > 63:

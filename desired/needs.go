@@ -40,8 +40,10 @@ func (l *loader) finish() {
 				if data, _, ok := strings.Cut(d.Volume, "/"); ok {
 					r.Needs = append(r.Needs, MakeID(KindData, data))
 				}
-				if i := l.images[d.Image]; i != nil && i.sites[g.site.name] {
-					r.Needs = append(r.Needs, imageID(d.Image, g.site.name))
+				for _, image := range []string{d.Image, d.ISO} {
+					if i := l.images[image]; i != nil && i.sites[g.site.name] {
+						r.Needs = append(r.Needs, imageID(image, g.site.name))
+					}
 				}
 			}
 		}

@@ -39,14 +39,25 @@ func (l *loader) checkNetworks(s *site) {
 		spec := s.Networks[name]
 		at := Path("networks").Sub(name)
 		spec.Set = s.below(at, s.Name)
-		for _, word := range []Path{"bridge", "subnet", "static", "dhcp"} {
+		for _, word := range []Path{"bridge", "subnet", "subnet6", "static", "dhcp"} {
 			delete(spec.Set, word)
 		}
-		n := &network{Network: spec, name: name, site: s, taken: map[netip.Addr]taken{}}
+		n := &network{Network: spec, name: name, site: s, taken: s.takenOn(spec)}
 		s.networks[name] = n
 		s.Networks[name] = spec
 		l.checkNetwork(s, n, at)
 	}
+}
+
+// takenOn holds the addresses that are taken where a network is. Networks of one
+// bridge and VLAN are one place, whatever they are called.
+func (s *site) takenOn(spec Network) map[netip.Addr]taken {
+	for _, n := range s.networks {
+		if spec.Bridge != "" && n.Bridge == spec.Bridge && n.VLAN == spec.VLAN {
+			return n.taken
+		}
+	}
+	return map[netip.Addr]taken{}
 }
 
 func (l *loader) checkNetwork(s *site, n *network, at Path) {
@@ -70,6 +81,9 @@ func (l *loader) checkNetwork(s *site, n *network, at Path) {
 	}
 	if n.Gateway.IsValid() && n.Subnet.IsValid() && !n.Subnet.Contains(n.Gateway) {
 		l.wrong(s.item, s.at("networks", n.name, "gateway"), "%s.gateway: %s is not in %s", at, n.Gateway, n.Subnet)
+	}
+	if n.Gateway6.IsValid() && n.Subnet6.IsValid() && !n.reaches6(n.Gateway6) {
+		l.wrong(s.item, s.at("networks", n.name, "gateway6"), "%s.gateway6: %s is not in %s", at, n.Gateway6, n.Subnet6)
 	}
 	for _, word := range []string{"dns", "search"} {
 		l.checkResolver(s.item, word, s.items("networks", n.name, word), string(at)+".")

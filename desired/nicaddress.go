@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"strconv"
@@ -51,6 +52,9 @@ func (l *loader) settleStatic(g *guest, key string, nic *NIC, n *network, wrong 
 	text, bits := trimPrefix(nic.Address)
 	addr, err := parseAddr(text)
 	switch {
+	case errors.Is(err, errIPv6):
+		wrong("address", "%v, or put this into address6", err)
+		return
 	case err != nil:
 		wrong("address", "%v, or dhcp or none", err)
 		return

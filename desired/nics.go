@@ -35,10 +35,13 @@ func sortedNICs(nics map[string]NIC) []string {
 	return keys
 }
 
-// firstNIC is the key of the NIC with the lowest number; "" if there is none.
+// firstNIC is the key of the NIC with the lowest number that shall be; "" if
+// there is none.
 func firstNIC(nics map[string]NIC) string {
-	if keys := sortedNICs(nics); len(keys) > 0 {
-		return keys[0]
+	for _, key := range sortedNICs(nics) {
+		if nics[key].State == "" {
+			return key
+		}
 	}
 	return ""
 }
@@ -54,9 +57,14 @@ func (l *loader) checkNICs(g *guest) {
 			continue
 		}
 		nic := g.Networks[key]
+		if nic.State != "" {
+			l.absentNIC(g, key)
+			continue
+		}
 		l.checkNIC(g, key, &nic, key == first)
 		g.Networks[key] = nic
 	}
+	l.gateways6(g)
 	l.settleResolver(g)
 }
 
@@ -80,6 +88,7 @@ func (l *loader) checkNIC(g *guest, key string, nic *NIC, first bool) {
 	flow("mtu", func() { nic.MTU = n.MTU })
 	flow("firewall", func() { nic.Firewall = n.Firewall })
 	l.settleAddress(g, key, nic, n)
+	l.settleAddress6(g, key, nic, n)
 	if nic.Gateway == "" && first && isStatic(nic.Address) && n.Gateway.IsValid() && !g.bad[at.Sub("gateway")] && !g.takenOut("networks", key, "gateway") {
 		nic.Gateway = n.Gateway.String()
 		g.set[at.Sub("gateway")] = n.Set["gateway"]
@@ -87,12 +96,32 @@ func (l *loader) checkNIC(g *guest, key string, nic *NIC, first bool) {
 		l.checkGateway(g, key, nic, n)
 	}
 	if g.vm != nil && g.vm.CloudInit == nil {
+		if src, set := g.set[at.Sub("name")]; set && !g.bad["cloudInit"] {
+			l.note(src, g.id, "%s.name: without cloudInit a VM can't be told: it is not set", at)
+		}
 		// Without a seed an address is known, not set.
-		delete(g.set, at.Sub("address"))
-		delete(g.set, at.Sub("gateway"))
-		delete(g.set, at.Sub("name"))
+		for _, word := range []string{"address", "gateway", "address6", "gateway6", "name"} {
+			delete(g.set, at.Sub(word))
+		}
 	}
 	delete(g.set, at.Sub("hostnum"))
+}
+
+// absentNIC checks that nothing is said of a NIC that shall not be.
+func (l *loader) absentNIC(g *guest, key string) {
+	at := Path("networks").Sub(key)
+	t := g.merged.find("networks", key)
+	for _, e := range t.entries {
+		if e.key != "state" {
+			l.wrong(g.item, e.value.src, "%s.%s: is of a NIC that is there, and state says absent: keep one of them", at, e.key)
+		}
+	}
+	g.Networks[key] = NIC{State: wordAbsent}
+	for path := range g.set {
+		if path.Within(at) && path != at.Sub("state") {
+			delete(g.set, path)
+		}
+	}
 }
 
 // isStatic tells whether an address is one.
@@ -188,11 +217,11 @@ func (l *loader) checkHardware(g *guest, key string, nic *NIC) {
 	if g.site == nil {
 		return
 	}
-	if has, ok := g.site.macs[nic.MAC]; ok {
+	if has, ok := l.macs[nic.MAC]; ok {
 		wrong("mac", "%s is %s's (%s): choose another", nic.MAC, has.id, has.src.place())
 		return
 	}
-	g.site.macs[nic.MAC] = taken{g.id, g.at("networks", key, "mac")}
+	l.macs[nic.MAC] = taken{g.id, g.at("networks", key, "mac")}
 }
 
 // settleResolver lets name servers and search domains follow from the first

@@ -10,9 +10,6 @@ import (
 // regexpPlaceholder finds a placeholder, known or not. Two braces are Jinja.
 var regexpPlaceholder = regexp.MustCompile(`\{[^{}]*\}`)
 
-// regexpNumbered is the placeholder of count.
-var regexpNumbered = regexp.MustCompile(`^\{n(:0[1-9])?\}$`)
-
 // placeholderFields are where {project} and {env} stand for something.
 func placeholderFields() []string { return []string{"name", "hostname", "groups", "tags"} }
 
@@ -79,9 +76,9 @@ func (l *loader) knownPlaceholders(p *project, at Path, t *tree, numbers bool) {
 	for _, word := range regexpPlaceholder.FindAllString(t.text, -1) {
 		remedy := "no placeholder " + word + ": write {project} or {env}"
 		switch {
-		case word == "{project}" || word == "{env}" || regexpNumbered.MatchString(word) && numbers:
+		case word == "{project}" || word == "{env}" || regexpNumber.MatchString(word) && numbers:
 			continue
-		case regexpNumbered.MatchString(word):
+		case regexpNumber.MatchString(word):
 			remedy = word + " stands in name and hostname only: take it out"
 		case word == "{environment}" || word == "{stage}":
 			remedy = word + ": write {env}"

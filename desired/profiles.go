@@ -63,7 +63,7 @@ func (l *loader) checkProfile(p *profile) {
 		switch e.key {
 		case "name", "description", "uses", "for":
 			own.entries = append(own.entries, e)
-		case "hostname", "count", "renamedFrom", "state":
+		case "hostname", "count", "renamedFrom", "state", "adopt":
 			l.report(e.src, p.id, e.key+": a profile can't have it: write it at each guest")
 			p.tree = p.tree.without(e.key)
 		}

@@ -89,17 +89,20 @@ func (doc *document) topmost(word string) *tree {
 	return nil
 }
 
-// addProduct takes the document in, if nobody has its name.
+// addProduct takes the document in, as often as its count says, if nobody has
+// its names.
 func (l *loader) addProduct(doc *document) {
-	if first := l.named[doc.id]; first != nil && first.nameSrc == doc.nameSrc {
-		l.report(doc.nameSrc, doc.id, fmt.Sprintf("name: %q would be the guest's name in more than one environment: put {env} into it", doc.name))
-		return
-	}
-	if complaint := badName(doc.kind, doc.name); complaint != "" {
-		l.report(doc.nameSrc, doc.id, "name: "+complaint)
-		l.lost[doc.id] = true
-	}
-	if l.onlyOne(doc) {
-		l.docs = append(l.docs, doc)
+	for _, one := range l.products(doc) {
+		if first := l.named[one.id]; first != nil && first.nameSrc == one.nameSrc {
+			l.report(one.nameSrc, one.id, fmt.Sprintf("name: %q would be the guest's name in more than one environment: put {env} into it", one.name))
+			return
+		}
+		if complaint := badName(one.kind, one.name); complaint != "" && one.n == 0 {
+			l.report(one.nameSrc, one.id, "name: "+complaint)
+			l.lost[one.id] = true
+		}
+		if l.onlyOne(one) {
+			l.docs = append(l.docs, one)
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"reflect"
@@ -66,6 +67,33 @@ func into[T any](to *T, text string, parse func(string) (T, error)) error {
 	return nil
 }
 
+// scalarOf reads text as the type of v and its field say. The fields of IPv6 are
+// told by their words.
+func scalarOf(text string, v reflect.Value, f *field) error {
+	if f == nil {
+		return scalar(text, v)
+	}
+	var err error
+	switch to := v.Addr().Interface().(type) {
+	case *netip.Addr:
+		if f.six {
+			return into(to, text, parseAddr6)
+		}
+		*to, err = parseAddr(text)
+	case *netip.Prefix:
+		if f.six {
+			return into(to, text, parsePrefix6)
+		}
+		*to, err = parsePrefix(text)
+	default:
+		return scalar(text, v)
+	}
+	if errors.Is(err, errIPv6) {
+		return fmt.Errorf("%w, or put this into %s6", err, f.word)
+	}
+	return err
+}
+
 // parseInt reads whole numbers as people write them: no 0x10, no 1_000, no 010.
 func parseInt(text string) (int, error) {
 	if !whole(text) {
@@ -97,9 +125,42 @@ func parseAddr(text string) (netip.Addr, error) {
 	case err != nil:
 		return addr, fmt.Errorf("%q is no address: write it as in 10.1.1.4", text)
 	case !addr.Is4():
-		return addr, fmt.Errorf("%q: IPv6 is not built yet: write an IPv4 address", text)
+		return addr, fmt.Errorf("%q is %w: write an IPv4 one", text, errIPv6)
 	}
 	return addr, nil
+}
+
+// errIPv6 is why what holds IPv4 addresses takes none of the other sort.
+var errIPv6 = errors.New("IPv6")
+
+// parseAddr6 reads an address that a machine can have. One with a zone means
+// something else on each machine.
+func parseAddr6(text string) (netip.Addr, error) {
+	addr, err := netip.ParseAddr(text)
+	switch {
+	case err != nil:
+		return addr, fmt.Errorf("%q is no address: write it as in fd00:1::4", text)
+	case addr.Is4() || addr.Is4In6():
+		return netip.Addr{}, fmt.Errorf("%q is IPv4: write an IPv6 one, as in fd00:1::4", text)
+	case addr.Zone() != "":
+		return netip.Addr{}, fmt.Errorf("%q: leave out what stands after %%", text)
+	case addr.IsUnspecified() || addr.IsLoopback() || addr.IsMulticast():
+		return netip.Addr{}, fmt.Errorf("%q is no machine's address: write it as in fd00:1::4", text)
+	}
+	return addr, nil
+}
+
+func parsePrefix6(text string) (netip.Prefix, error) {
+	prefix, err := netip.ParsePrefix(text)
+	switch {
+	case err != nil:
+		return prefix, fmt.Errorf("%q is no subnet: write it as in fd00:1::/64", text)
+	case prefix.Addr().Is4() || prefix.Addr().Is4In6():
+		return netip.Prefix{}, fmt.Errorf("%q is IPv4: write an IPv6 one, as in fd00:1::/64", text)
+	case prefix.Masked() != prefix:
+		return netip.Prefix{}, fmt.Errorf("%q is an address within a subnet: write %s", text, prefix.Masked())
+	}
+	return prefix, nil
 }
 
 func parsePrefix(text string) (netip.Prefix, error) {
@@ -108,7 +169,7 @@ func parsePrefix(text string) (netip.Prefix, error) {
 	case err != nil:
 		return prefix, fmt.Errorf("%q is no subnet: write it as in 10.1.1.0/24", text)
 	case !prefix.Addr().Is4():
-		return prefix, fmt.Errorf("%q: IPv6 is not built yet: write an IPv4 subnet", text)
+		return prefix, fmt.Errorf("%q is %w: write an IPv4 one", text, errIPv6)
 	case prefix.Masked() != prefix:
 		return prefix, fmt.Errorf("%q is an address within a subnet: write %s", text, prefix.Masked())
 	}

@@ -16,6 +16,8 @@ type shape struct {
 	elem   *shape
 	// short is the key that a plain scalar stands for.
 	short string
+	// detachable tells that the word "absent" alone stands for {state: absent}.
+	detachable bool
 }
 
 type shapeIs uint8
@@ -40,8 +42,12 @@ type field struct {
 	// a scalar, it is the one key that a map may have.
 	short   string
 	replace bool
-	enum    []string
-	later   string
+	// literal tells that an item "-x" of the list means just that.
+	literal bool
+	// six tells that an address or a subnet is IPv6's: the word ends in 6.
+	six   bool
+	enum  []string
+	later string
 	// instead names the word that this one takes the place of when it stands in
 	// a higher layer.
 	instead string
@@ -75,8 +81,11 @@ func (s shapes) of(t reflect.Type) *shape {
 		out.is, out.elem = isMap, s.of(t.Elem())
 	case t.Kind() == reflect.Struct:
 		out.is, out.byWord = isStruct, map[string]*field{}
-		if t == reflect.TypeFor[CloudUser]() {
+		switch t {
+		case reflect.TypeFor[CloudUser]():
 			out.short = "name"
+		case reflect.TypeFor[Disk](), reflect.TypeFor[NIC]():
+			out.detachable = true
 		}
 		s.fields(out, t, nil)
 	}
@@ -117,6 +126,8 @@ func (s shapes) fields(out *shape, t reflect.Type, index []int) {
 			pointer: sf.Type.Kind() == reflect.Pointer,
 			short:   sf.Tag.Get("short"),
 			replace: sf.Tag.Get("list") == "replace",
+			literal: sf.Tag.Get("list") == "literal",
+			six:     strings.HasSuffix(word, "6"),
 			later:   sf.Tag.Get("later"),
 			instead: sf.Tag.Get("instead"),
 		}

@@ -23,7 +23,6 @@ type site struct {
 	networks map[string]*network
 	ids      map[int]taken
 	plans    map[string]*plan
-	macs     map[string]taken
 	hosts    map[string]taken
 }
 
@@ -43,7 +42,7 @@ func (l *loader) siteDocuments() {
 		s := &site{
 			Site:     &Site{Timeouts: Timeouts{Task: minutes(10), Create: minutes(30), Shutdown: minutes(3), Ready: minutes(10)}, MACPrefix: "bc:24:11"},
 			networks: map[string]*network{}, ids: map[int]taken{}, plans: map[string]*plan{},
-			macs: map[string]taken{}, hosts: map[string]taken{},
+			hosts: map[string]taken{},
 		}
 		s.item = l.open(doc, s.Site, l.defaults["Site"])
 		s.Name, s.Source = doc.name, doc.src
@@ -209,8 +208,17 @@ func (l *loader) checkStorage(s *site) {
 		case class.Store != "" && !regexpStore.MatchString(class.Store):
 			l.wrong(s.item, s.at("storage", name, "store"), "storage.%s.store: %q is no storage's name", name, class.Store)
 		}
+		for _, node := range sortedKeys(class.PerNode) {
+			src := s.key("storage", name, "perNode", node)
+			if !regexpStore.MatchString(node) {
+				l.wrong(s.item, src, "storage.%s.perNode: %q is no node's name", name, node)
+			} else if store := class.PerNode[node]; !regexpStore.MatchString(store) {
+				l.wrong(s.item, src, "storage.%s.perNode.%s: %q is no storage's name", name, node, store)
+			}
+		}
 		class.Set = s.below(at, s.Name)
 		delete(class.Set, "store")
+		delete(class.Set, "perNode")
 		s.Storage[name] = class
 	}
 }

@@ -17,6 +17,8 @@ package desired
 //	exact:"yes"      a map that the manifest owns whole: extra live keys go
 //	short:"size"     the key that a plain scalar stands for ("memory: 2GiB")
 //	list:"replace"   a list of which the last layer wins; others add up
+//	list:"literal"   a list that adds up, and whose items begin with + or -: the
+//	                 last layer wins for each, and "-x" takes nothing out
 //	instead:"hostnum"
 //	                 the word of the same map that this one takes the place of
 //	                 when a higher layer writes it

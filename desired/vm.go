@@ -74,7 +74,7 @@ type CPU struct {
 	// NUMA shows a virtual machine which memory is near which socket.
 	NUMA bool `yaml:"numa" only:"vm" example:"true"`
 	// Flags are what is added to the type or, with a "-", taken from it.
-	Flags Words `yaml:"flags" only:"vm" example:"[+aes]"`
+	Flags Words `yaml:"flags" list:"literal" only:"vm" example:"[+aes]"`
 }
 
 // Memory is a virtual machine's memory.

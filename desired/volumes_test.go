@@ -79,7 +79,6 @@ func TestDataLeaves(t *testing.T) {
 			compared = append(compared, fmt.Sprintf("%s=%s %s %s", leaf.Path, Text(leaf.Value), leaf.Effect, leaf.Privilege))
 		}
 	}
-	id := r.Spec.(*DataVM).VMID
 	want := []string{
 		"disks.scsi0.backup=true online VM.Config.Disk",
 		"disks.scsi0.size=10GiB online VM.Config.Disk",
@@ -89,7 +88,6 @@ func TestDataLeaves(t *testing.T) {
 		"disks.scsi1.ssd=true online VM.Config.Disk",
 		"disks.scsi1.storage=ssd recreate VM.Config.Disk",
 		"hostname=certs online VM.Config.Options",
-		fmt.Sprintf("id=%d recreate VM.Allocate", id),
 		"startup=never online VM.Config.Options",
 		"state=stopped online VM.PowerMgmt",
 		"tags=a b online VM.Config.Options",

@@ -34,6 +34,9 @@ type document struct {
 	layers []*tree
 	// src is where the document begins, nameSrc where its name stands.
 	src, nameSrc Source
+	// n is the guest's number among those that count makes of one document, from
+	// 1; 0 without count.
+	n int
 }
 
 // parser reads the subset of YAML that manifests are written in.
