@@ -66,7 +66,8 @@ func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer
 			token, err := places.read(site.Token)
 			return string(token), err
 		},
-		Log: w.log, Dial: w.dial,
+		Secret: func(_ context.Context, ref desired.SecretRef) ([]byte, error) { return places.read(ref) },
+		Log:    w.log, Dial: w.dial,
 	})
 	playbooks, err := ansible.New(ansible.Options{
 		Memory: w.journal, State: filepath.Join(w.settings.State, "ansible"), Log: w.log,

@@ -20,6 +20,9 @@ import (
 type Options struct {
 	// Token answers "user@realm!id=uuid" for a site. It is asked once a turn.
 	Token func(ctx context.Context, site *desired.Site) (string, error)
+	// Secret answers what a manifest refers to. It is asked for when a guest is made
+	// with it, and what it answers is kept nowhere.
+	Secret func(ctx context.Context, ref desired.SecretRef) ([]byte, error)
 	// Transport carries requests to a site; nil stands for TLS as the site's
 	// manifest asks for it.
 	Transport func(site *desired.Site) (http.RoundTripper, error)

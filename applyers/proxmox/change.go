@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -188,8 +189,7 @@ func (j *job) line(g *found, keys []string, begun string) (string, error) {
 // takeBack reverts what a refused hotplug left pending: it would take effect at
 // the next stop, together with everything else of that write (FACTS 5).
 func (j *job) takeBack(ctx context.Context, write params, remove []string, cause error) error {
-	var failed *taskError
-	if !errors.As(cause, &failed) || j.kind != desired.KindVM {
+	if !refusedHotplug(cause) {
 		return cause
 	}
 	g, err := j.mine(ctx)
@@ -212,4 +212,23 @@ func (j *job) takeBack(ctx context.Context, write params, remove []string, cause
 		return errors.Join(cause, fmt.Errorf("take %s back: %w", names, err))
 	}
 	return fmt.Errorf("%w (taken back, since it would have taken effect at the next stop: %s)", cause, names)
+}
+
+// refusedHotplug tells whether something was written and then not taken by the
+// guest that runs: a virtual machine's task says so, a container's answer names the
+// options.
+func refusedHotplug(err error) bool {
+	if _, failed := errors.AsType[*taskError](err); failed {
+		return true
+	}
+	api, answered := errors.AsType[*APIError](err)
+	if !answered || api.Status != http.StatusBadRequest {
+		return false
+	}
+	for _, text := range api.Params {
+		if strings.Contains(text, "hotplug") {
+			return true
+		}
+	}
+	return false
 }

@@ -92,6 +92,7 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 		return nil, err
 	}
 	err = j.do(ctx, j.p, j.limit(creation), "POST", strings.TrimSuffix(j.path(), "/"+itoa(j.vmid)), options)
+	err = concealed(err, options["password"])
 	switch {
 	case err == nil:
 		return nil, nil
@@ -155,7 +156,7 @@ func (j *job) optionsWith(ctx context.Context, s *stamp) (params, error) {
 	case *desired.DataVM:
 		err = j.newDataVM(ctx, spec, options, s)
 	case *desired.Container:
-		err = j.newContainer(spec, options)
+		err = j.newContainer(ctx, spec, options)
 	}
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"context"
 	"errors"
 	"strings"
 
@@ -8,7 +9,7 @@ import (
 )
 
 // newContainer fills in what only containers have.
-func (j *job) newContainer(ct *desired.Container, options params) error {
+func (j *job) newContainer(ctx context.Context, ct *desired.Container, options params) error {
 	l := j.lines()
 	for slot, d := range ct.Disks {
 		if d.Bind != "" || d.State != "" || j.clones() {
@@ -30,6 +31,9 @@ func (j *job) newContainer(ct *desired.Container, options params) error {
 			return err
 		}
 		options["ostemplate"] = volid(image)
+		if options["password"], err = j.rootPassword(ctx, ct); err != nil {
+			return err
+		}
 		options["unprivileged"] = bit(ct.Unprivileged)
 		if len(ct.Keys) > 0 {
 			options["ssh-public-keys"] = strings.Join(ct.Keys, "\n")

@@ -76,6 +76,8 @@ func (q *call) unplug(g *guest, k string) (done bool, err string) {
 	switch {
 	case isFastPlug(k), k == "cpulimit", k == "cpuunits", k == "tablet":
 		return true, ""
+	case k == "hotplug":
+		return !plugsMemory(g.conf[k]), ""
 	case base == "net":
 		if !g.hotpluggable("network") {
 			return false, ""
@@ -99,6 +101,12 @@ func (q *call) unplug(g *guest, k string) (done bool, err string) {
 	return false, ""
 }
 
+// plugsMemory tells whether memory or processors are hotplugged: that is settled
+// at the start (qemu-server, vmconfig_hotplug_pending; not recorded).
+func plugsMemory(features string) bool {
+	return strings.Contains(features, "memory") || strings.Contains(features, "cpu")
+}
+
 // bootDisk is the first disk of the boot order.
 func (q *call) bootDisk(g *guest) string {
 	for _, d := range splitList(strings.TrimPrefix(g.conf["boot"], "order=")) {
@@ -117,6 +125,8 @@ func (q *call) plug(g *guest, k, v string) (done bool, err string) {
 	switch {
 	case k == "cpulimit", k == "cpuunits", k == "tablet":
 		return true, ""
+	case k == "hotplug":
+		return !plugsMemory(v) && !plugsMemory(g.conf[k]), ""
 	case k == "balloon":
 		return (g.conf[k] != "0") == (v != "0"), ""
 	case base == "net":
