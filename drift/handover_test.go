@@ -40,7 +40,9 @@ func TestAVolumeIsTakenAfterItWasYielded(t *testing.T) {
 		t.Errorf("order (-want +got):\n%s", diff)
 	}
 	// A guest that stays does not let go either, and then nobody takes it.
-	in.Guards = []drift.Guard{func(_ *drift.World, p *drift.Plan) { p.Change(drift.Key{ID: "vm/b-old", Step: drift.Archive}).Held = "it is protected" }}
+	in.Guards = []drift.Guard{func(_ *drift.World, p *drift.Plan) {
+		p.Change(drift.Key{ID: "vm/b-old", Step: drift.Archive}).Held = "it is protected"
+	}}
 	p = plan(t, in)
 	for _, c := range p.Changes {
 		if c.Held == "" {

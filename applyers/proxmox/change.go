@@ -54,7 +54,7 @@ func (j *job) open(g *found, fields []drift.Field) ([]drift.Field, error) {
 	var left []drift.Field
 	for _, f := range fields {
 		switch text := have[f.Path]; {
-		case f.Path == "tags" || f.Path == "state" || f.Path == "pool" || f.Path == removePath:
+		case f.Path == "tags" || f.Path == "state" || f.Path == "pool" || f.Path == removePath || named(f.Path):
 			left = append(left, f)
 		case text == f.After.Text:
 		case text != f.Before.Text:
@@ -109,7 +109,7 @@ func (j *job) optionsFor(g *found, fields []drift.Field) (params, error) {
 		keys := f.Path.Keys()
 		switch {
 		case f.Path == "state":
-		case f.Path == removePath || len(keys) == 3 && keys[0] == "disks" && keys[2] == "name":
+		case f.Path == removePath || named(f.Path):
 			words := g.words
 			if j.setsAndHolds("description") {
 				words = j.guest().Description

@@ -55,38 +55,67 @@ func (p *planner) keepData(c *drift.Change) {
 	}
 }
 
-// sparesData holds what would give the name of some data to other data, or resize
-// a disk under the guest that runs with it (FACTS 6).
+// stamped are the names of a live data VM's disks, by slot.
+func (p *planner) stamped() map[string]string {
+	names := make(map[string]string)
+	for slot, d := range guestIn(p.have.Spec).Disks {
+		names[slot] = d.Name
+	}
+	return names
+}
+
+// names are the fields that give disks their names: these are only in the stamp.
+// What would give the name of some data to other data is held.
+func (p *planner) names() []drift.Field {
+	if p.id.Kind() != desired.KindData {
+		return nil
+	}
+	stamped, wanted := p.stamped(), diskNames(p.want)
+	var fields []drift.Field
+	for _, slot := range sortedKeys(wanted) {
+		if stamped[slot] == wanted[slot] {
+			continue
+		}
+		f := drift.Field{
+			Path: desired.Path("disks").Sub(slot).Sub("name"), Before: drift.Value{Text: stamped[slot]}, After: drift.Value{Text: wanted[slot]},
+			Effect: desired.Online, Source: p.want.Source,
+		}
+		if _, agreed := settled(stamped, wanted, slot); !agreed {
+			f.Held = fmt.Sprintf("%s is %q, and what is in it does not move: leave every name with its slot", slot, stamped[slot])
+		}
+		fields = append(fields, f)
+	}
+	return fields
+}
+
+// named tells whether a path is the name of a data VM's disk.
+func named(path desired.Path) bool {
+	keys := path.Keys()
+	return len(keys) == 3 && keys[0] == "disks" && keys[2] == "name"
+}
+
+// sparesData holds what would resize a disk under the guest that runs with it
+// (FACTS 6).
 func (p *planner) sparesData(fields []drift.Field) {
 	if p.id.Kind() != desired.KindData || p.have == nil {
 		return
 	}
-	live, stamped := guestIn(p.have.Spec), make(map[string]string)
-	for slot, d := range live.Disks {
-		stamped[slot] = d.Name
-	}
+	stamped := p.stamped()
 	for i := range fields {
 		f := &fields[i]
 		keys := f.Path.Keys()
-		if len(keys) != 3 || keys[0] != "disks" {
+		if len(keys) != 3 || keys[0] != "disks" || keys[2] != "size" {
 			continue
 		}
-		slot := keys[1]
-		switch keys[2] {
-		case "name":
-			if _, agreed := settled(stamped, diskNames(p.want), slot); !agreed {
-				f.Held = fmt.Sprintf("%s is %q, and what is in it does not move: leave every name with its slot", slot, stamped[slot])
+		name, _ := settled(stamped, diskNames(p.want), keys[1])
+		for _, live := range p.world.Lives() {
+			h, ok := live.Handle.(*handle)
+			if !ok || !h.running {
+				continue
 			}
-		case "size":
-			for _, live := range p.world.Lives() {
-				h, ok := live.Handle.(*handle)
-				if !ok || !h.running {
-					continue
-				}
-				for _, at := range sortedKeys(h.volumes) {
-					if h.volumes[at].ref == p.id.Name()+"/"+stamped[slot] {
-						f.Held = fmt.Sprintf("%s runs with it as %s: it grows when that is stopped", live.ID, at)
-					}
+			for _, at := range sortedKeys(h.volumes) {
+				if h.volumes[at].ref == p.id.Name()+"/"+name {
+					f.Held = fmt.Sprintf("%s runs with it as %s: it grows when that is stopped", live.ID, at)
 				}
 			}
 		}

@@ -52,6 +52,7 @@ func (p *planner) judged() []drift.Field {
 	fields := slices.Clone(p.fields)
 	p.settle(fields)
 	p.sparesData(fields)
+	fields = append(fields, p.names()...)
 	for i := 0; i < len(fields); i++ {
 		f := &fields[i]
 		switch {
