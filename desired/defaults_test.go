@@ -41,7 +41,7 @@ func TestDefaults(t *testing.T) {
 					return
 				}
 				v := spec
-				for _, key := range strings.Split(w.path, ".") {
+				for key := range strings.SplitSeq(w.path, ".") {
 					v = fieldByWord(v, key)
 					if !v.IsValid() {
 						return

@@ -197,6 +197,26 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestUnbuilt holds that the words of an enum which a tag says are not built are
+// refused.
+func TestUnbuilt(t *testing.T) {
+	for _, s := range newManual(t).sections() {
+		each(s.words, func(w *word) {
+			for value := range strings.SplitSeq(w.tag.Get("unbuilt"), "|") {
+				if value == "" {
+					continue
+				}
+				text, err := exampleFleet(s.kinds[0], w.path, value)
+				if err != nil {
+					t.Error(err)
+				} else if loadExample(text) == nil {
+					t.Errorf("%s takes %s: %s", s.kinds[0], w.path, value)
+				}
+			}
+		})
+	}
+}
+
 // TestOnly holds that a kind which an only tag leaves out is refused the word.
 func TestOnly(t *testing.T) {
 	checked := 0
