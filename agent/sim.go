@@ -18,6 +18,7 @@ import (
 
 func newSim(s streams) *cobra.Command {
 	var listen, sum string
+	var fleet simFleet
 	cmd := &cobra.Command{
 		Use:   "sim",
 		Short: "Serve a simulated Proxmox cluster over TLS, and print a token for it",
@@ -26,28 +27,56 @@ what a client needs: a token, and the Site document that points a fleet at it.
 Any Proxmox client can be pointed at it. It keeps everything in memory and
 forgets it at the end.
 
+With --guests, make up a cluster of so many guests of all sorts on --nodes nodes:
+always the same for the same numbers. With --out, write into a directory what an
+agent needs: the fleet that matches the cluster, as a Git repository, settings
+and token. The guests belong to that fleet already, so that nothing differs; with
+--unadopted they do not, and the first plan is to adopt them.
+
 It has no network: what download-url fetches is made up from the URL, so that an
 Image's sha256 must be that of what is made up; --sha256 URL prints it.`,
-		Example: "  agent sim\n  agent sim --listen 127.0.0.1:8006\n  agent sim --sha256 https://example.com/debian-12.tar.zst",
-		Args:    atMost(0),
+		Example: `  agent sim
+  agent sim --listen 127.0.0.1:8006
+  agent sim --guests 1000 --nodes 3 --out big --listen 127.0.0.1:0
+  agent sim --sha256 https://example.com/debian-12.tar.zst`,
+		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if sum != "" {
 				fmt.Fprintln(s.Out, pvesim.Sum(sum, "sha256"))
 				return nil
 			}
-			sim, err := startSimulator(cmd.Context(), listen, pvesim.Options{Now: time.Now})
+			if err := fleet.check(cmd); err != nil {
+				return usageError{err, cmd.CommandPath()}
+			}
+			if fleet.out != "" {
+				if err := unused(fleet.out); err != nil {
+					return err
+				}
+			}
+			sim, err := serveSimulator(cmd.Context(), listen, fleet.cluster())
 			if err != nil {
 				return err
 			}
 			fmt.Fprintf(s.Out, "endpoint     %s\nfingerprint  %s\ntoken        %s\n\n", sim.endpoint, sim.fingerprint, sim.token)
-			fmt.Fprintf(s.Out, simSite, sim.endpoint, sim.fingerprint)
-			fmt.Fprintf(s.Out, "Try: curl --insecure --header 'Authorization: PVEAPIToken=%s' %s/api2/json/cluster/resources\n", sim.token, sim.endpoint)
+			if fleet.out != "" {
+				err = fleet.write(cmd.Context(), s, sim)
+			} else {
+				fmt.Fprintf(s.Out, simSite, sim.endpoint, sim.fingerprint, fleet.node())
+				fmt.Fprintf(s.Out, "Try: curl --insecure --header 'Authorization: PVEAPIToken=%s' %s/api2/json/cluster/resources\n", sim.token, sim.endpoint)
+			}
+			if err != nil {
+				return errors.Join(err, sim.close())
+			}
 			<-cmd.Context().Done()
 			return sim.close()
 		},
 	}
 	cmd.Flags().StringVar(&sum, "sha256", "", "print the checksum of what this URL gives here, and end")
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8006", "address and port to listen on; port 0 takes a free one")
+	cmd.Flags().IntVar(&fleet.guests, "guests", 0, "make up a cluster of so many guests")
+	cmd.Flags().IntVar(&fleet.nodes, "nodes", 3, "with --guests: nodes that they are on")
+	cmd.Flags().StringVar(&fleet.out, "out", "", "write the matching fleet, settings and token into this directory, which must be empty")
+	cmd.Flags().BoolVar(&fleet.unadopted, "unadopted", false, "with --out: leave it to the agent to adopt the guests")
 	return cmd
 }
 
@@ -57,7 +86,7 @@ name: home
 endpoints: ["%s"]
 tls: {fingerprint: "%s"}
 token: {secret: pve}                # secrets: {pve: FILE} in agent.yaml; FILE holds the token
-node: proxmox-1
+node: %s
 storage: {ssd: {store: local-nvme}}
 images: local
 networks: {lan: {bridge: vmbr0, subnet: 10.111.1.0/24, gateway: 10.111.1.1}}
@@ -73,8 +102,13 @@ type simulator struct {
 	ended  chan error
 }
 
-// startSimulator serves a populated cluster over TLS.
+// startSimulator serves a home server's cluster over TLS.
 func startSimulator(ctx context.Context, listen string, o pvesim.Options) (*simulator, error) {
+	return serveSimulator(ctx, listen, pvesim.Homelab(o))
+}
+
+// serveSimulator serves a cluster over TLS.
+func serveSimulator(ctx context.Context, listen string, cluster *pvesim.Cluster) (*simulator, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", listen)
 	if err != nil {
@@ -88,7 +122,6 @@ func startSimulator(ctx context.Context, listen string, o pvesim.Options) (*simu
 	if err != nil {
 		return nil, err
 	}
-	cluster := pvesim.Homelab(o)
 	sim := &simulator{
 		cluster: cluster, fingerprint: fingerprint, endpoint: "https://" + listener.Addr().String(),
 		token: cluster.AddToken("root@pam", "berth", false),

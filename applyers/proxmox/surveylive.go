@@ -1,6 +1,9 @@
 package proxmox
 
 import (
+	"slices"
+	"strings"
+
 	"berth/desired"
 	"berth/drift"
 )
@@ -13,20 +16,52 @@ func (s *Survey) Lives(fleet *desired.Fleet) []drift.Live {
 	for _, g := range s.Guests {
 		byVMID[g.VMID] = g
 	}
-	var lives []drift.Live
-	for _, r := range fleet.Resources {
-		guest := fleet.Machine(r.ID)
-		if guest == nil || r.Site != s.site {
+	// As adoption will stamp them.
+	adopted := make(map[desired.ID][]*found)
+	w := newWants(fleet, s.site, func(desired.ID) bool { return true })
+	for _, r := range w.resources {
+		guest := w.guests[r.ID]
+		if guest == nil || byVMID[guest.VMID] == nil || byVMID[guest.VMID].found == nil {
 			continue
 		}
-		g := byVMID[guest.VMID]
-		if g == nil || g.found == nil || (g.Kind == desired.KindContainer) != (r.ID.Kind() == desired.KindContainer) {
-			continue
+		if g := byVMID[guest.VMID]; g.Kind == machineKind(r.ID) {
+			is := *g.found
+			is.stamp = stamp{ID: r.ID, Site: r.Site, VMID: g.VMID, Disks: diskNames(r)}
+			adopted[r.ID] = []*found{&is}
 		}
-		adopted := *g.found
-		adopted.stamp = stamp{ID: r.ID, Site: r.Site, VMID: g.VMID, Disks: diskNames(r)}
-		w := &wording{fleet: fleet, site: fleet.Sites[r.Site], want: r}
-		lives = append(lives, drift.Live{ID: r.ID, Site: r.Site, Spec: w.spec(&adopted), Facts: make(map[string]string)})
+	}
+	volumes := volumesIn(adopted, w)
+	lives := make([]drift.Live, 0, len(adopted))
+	for _, id := range sortedIDs(adopted) {
+		told := &wording{fleet: fleet, site: fleet.Sites[s.site], want: w.byID[id], volumes: volumes}
+		lives = append(lives, drift.Live{ID: id, Site: s.site, Spec: told.spec(adopted[id][0]), Facts: make(map[string]string)})
 	}
 	return lives
+}
+
+// Stamps are the options that adoption would write on the guests that a fleet's
+// manifests name, by VMID: stamp and tag. They are for those who have the guests
+// in their own hands, as a simulator has; all others let the applyer adopt.
+func (s *Survey) Stamps(fleet *desired.Fleet) (map[int]map[string]string, error) {
+	out := make(map[int]map[string]string)
+	tag := strings.ToLower(fleetTag(fleet.Spec.Name))
+	w := newWants(fleet, s.site, func(desired.ID) bool { return true })
+	for _, g := range s.Guests {
+		r := w.byVMID[g.VMID]
+		if r == nil || g.found == nil || g.found.stamped || g.Kind != machineKind(r.ID) {
+			continue
+		}
+		instance, err := newInstance()
+		if err != nil {
+			return nil, err
+		}
+		is := stamp{
+			Fleet: fleet.Spec.Name, UID: fleet.Spec.UID, ID: r.ID, Site: r.Site, VMID: g.VMID, Instance: instance,
+			Remove: removal(w.guests[r.ID]), Disks: diskNames(r),
+		}
+		tags := append([]string{tag}, g.found.tags...)
+		slices.Sort(tags)
+		out[g.VMID] = map[string]string{"description": joinDescription(g.found.words, is), "tags": strings.Join(slices.Compact(tags), ";")}
+	}
+	return out, nil
 }

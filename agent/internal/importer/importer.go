@@ -46,6 +46,8 @@ type Import struct {
 	// Unasked counts the guests that were not asked for, Unread those of LeftOut
 	// that could not be read, Ours those that the fleet has already.
 	Unasked, Unread, Ours int
+	// Nodes are those of the site.
+	Nodes []string
 	// Networks, Classes, Phases and Profiles are those that were made, by name.
 	Networks, Classes, Phases, Profiles []string
 }
@@ -101,6 +103,8 @@ type doc struct {
 	namesake desired.ID
 	// unsaid are the remarks on it, in the order in which they came up.
 	unsaid []Unsaid
+	// told are its values, once they are asked for.
+	told map[desired.Path]string
 	// ignore is the field of spec that lists what is let go.
 	ignore *desired.List
 }
@@ -179,6 +183,7 @@ func (m *maker) nothing() error {
 
 // conclude lists what came of it.
 func (m *maker) conclude() {
+	m.out.Nodes = m.survey.Nodes
 	for _, d := range m.docs {
 		m.out.Taken = append(m.out.Taken, Taken{ID: d.id(), VMID: d.live.VMID, What: d.live.What(), File: d.file()})
 		m.out.Unsaid = append(m.out.Unsaid, d.unsaid...)

@@ -104,7 +104,7 @@ func shareable(path desired.Path) bool {
 
 // values are a guest's values that are written and may be shared.
 func (d *doc) values() map[desired.Path]string {
-	all := leaves(d.short(), d.spec)
+	all := d.leaves()
 	out := make(map[desired.Path]string)
 	for path := range d.keep {
 		// What is empty takes out what a profile gives, and is given by none.
@@ -113,6 +113,14 @@ func (d *doc) values() map[desired.Path]string {
 		}
 	}
 	return out
+}
+
+// leaves are the guest's values, as they are when sharing begins.
+func (d *doc) leaves() map[desired.Path]string {
+	if d.told == nil {
+		d.told = leaves(d.short(), d.spec)
+	}
+	return d.told
 }
 
 func (m *maker) ofKind(kind string) []*doc {
@@ -182,7 +190,7 @@ func liftable(docs []*doc, path desired.Path, value string) bool {
 		return true
 	}
 	for _, d := range docs {
-		have := strings.Fields(leaves(d.short(), d.spec)[path])
+		have := strings.Fields(d.leaves()[path])
 		for _, word := range strings.Fields(value) {
 			if len(have) > 0 && !slices.Contains(have, word) {
 				return false
