@@ -97,7 +97,7 @@ func (f *importFlags) leftOut(s streams, made *importer.Import, fresh bool) {
 		fmt.Fprintln(s.Out)
 	}
 	if made.Ours > 0 {
-		fmt.Fprintf(s.Out, "\n%s of the site in the manifests already\n", map[bool]string{true: "1 guest is", false: counted(made.Ours, "guest") + " are"}[made.Ours == 1])
+		fmt.Fprintf(s.Out, "\n%s of the site %s in the manifests already\n", counted(made.Ours, "guest"), map[bool]string{true: "is", false: "are"}[made.Ours == 1])
 	}
 }
 

@@ -98,8 +98,9 @@ func (f *simFleet) write(ctx context.Context, s streams, sim *simulator) error {
 		return fmt.Errorf("make the repository: %w", err)
 	}
 	settings := "repository: {url: fleet}\nstate: state\nsocket: agent.sock\nsecrets: {pve: token}\n"
-	for name, text := range map[string]string{"agent.yaml": settings, "token": sim.token + "\n"} {
-		if err := os.WriteFile(filepath.Join(f.out, name), []byte(text), 0o600); err != nil {
+	// The settings come last: who waits for them finds everything there.
+	for _, file := range [][2]string{{"token", sim.token + "\n"}, {"agent.yaml", settings}} {
+		if err := os.WriteFile(filepath.Join(f.out, file[0]), []byte(file[1]), 0o600); err != nil {
 			return fmt.Errorf("write the settings: %w", err)
 		}
 	}

@@ -48,6 +48,8 @@ func newTestWorld(t *testing.T, env *testscript.Env) error {
 //	push DIR MESSAGE   make the repository hold what DIR holds, variables expanded;
 //	                   the first push starts it and writes agent.yaml
 //	edit USER VMID KEY=VALUE   change a guest behind the agent's back
+//	newguest VMID NAME KEY=VALUE…   put a virtual machine there that is nobody's
+//	appears FILE       wait until a file is there
 //	guest VMID KEY=VALUE…      check a guest's configuration; "gone" alone: it is not there
 //	until VMID KEY=VALUE…      wait until it is so
 //	writes N           check how many writes the cluster has seen since the last look
@@ -62,12 +64,14 @@ func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, ar
 		}
 	}
 	return map[string]func(*testscript.TestScript, bool, []string){
-		"cluster": wrap((*testWorld).cluster),
-		"push":    wrap((*testWorld).push),
-		"edit":    wrap((*testWorld).edit),
-		"guest":   wrap((*testWorld).guest),
-		"until":   wrap((*testWorld).until),
-		"writes":  wrap((*testWorld).writes),
+		"cluster":  wrap((*testWorld).cluster),
+		"push":     wrap((*testWorld).push),
+		"edit":     wrap((*testWorld).edit),
+		"newguest": wrap((*testWorld).newGuest),
+		"appears":  wrap((*testWorld).appears),
+		"guest":    wrap((*testWorld).guest),
+		"until":    wrap((*testWorld).until),
+		"writes":   wrap((*testWorld).writes),
 	}
 }
 
@@ -148,6 +152,31 @@ func (w *testWorld) edit(_ *testscript.TestScript, args []string) error {
 	}
 	w.sim.cluster.Edit(args[0], vmid, set)
 	return nil
+}
+
+func (w *testWorld) newGuest(_ *testscript.TestScript, args []string) error {
+	vmid, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	config := map[string]string{"name": args[1], "smbios1": fmt.Sprintf("uuid=00000000-0000-4000-8000-%012d", vmid)}
+	for _, arg := range args[2:] {
+		key, value, _ := strings.Cut(arg, "=")
+		config[key] = value
+	}
+	w.sim.cluster.AddGuest(pvesim.Guest{VMID: vmid, Running: true, Config: config})
+	return nil
+}
+
+func (w *testWorld) appears(ts *testscript.TestScript, args []string) error {
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("%s does not appear", args[0])
+		}
+	}
 }
 
 func (w *testWorld) guest(_ *testscript.TestScript, args []string) error {

@@ -206,6 +206,7 @@ func (m *maker) network(d *doc, slot string) desired.Network {
 // nics writes the interfaces.
 func (m *maker) nics(d *doc) {
 	g := d.guest
+	d.choice = len(m.site.Networks) > 1
 	for _, slot := range slots(g.Networks) {
 		nic, at := g.Networks[slot], d.live.NICs[slot]
 		path := desired.Path("networks").Sub(slot)
@@ -221,8 +222,8 @@ func (m *maker) nics(d *doc) {
 		}
 		network := m.site.Networks[name]
 		nic.Network = name
-		d.choose(path, true) // An interface without a word of its own is one still.
-		d.choose(path.Sub("network"), len(m.site.Networks) > 1)
+		d.write(path) // An interface without a word of its own is one still.
+		d.choose(path.Sub("network"), d.choice)
 		d.choose(path.Sub("vlan"), false)
 		d.choose(path.Sub("mac"), false)
 		d.choose(path.Sub("state"), false)
@@ -231,6 +232,9 @@ func (m *maker) nics(d *doc) {
 		d.choose(path.Sub("firewall"), nic.Firewall != network.Firewall)
 		d.choose(path.Sub("mtu"), nic.MTU != network.MTU)
 		m.address(d, path, &nic, at, network, slot == firstSlot(g))
+		if !d.below(path) {
+			d.write(path.Sub("network"))
+		}
 		g.Networks[slot] = nic
 	}
 }

@@ -103,6 +103,8 @@ type doc struct {
 	namesake desired.ID
 	// unsaid are the remarks on it, in the order in which they came up.
 	unsaid []Unsaid
+	// choice tells that the site has several networks.
+	choice bool
 	// told are its values, once they are asked for.
 	told map[desired.Path]string
 	// ignore is the field of spec that lists what is let go.

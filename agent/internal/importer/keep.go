@@ -67,10 +67,10 @@ func (d *doc) tidy() {
 	}
 }
 
-// has tells whether a slot is written.
-func (d *doc) has(slot string) bool {
+// below tells whether anything is written below a path.
+func (d *doc) below(path desired.Path) bool {
 	for p := range d.keep {
-		if keys := p.Keys(); len(keys) > 1 && keys[1] == slot && (keys[0] == "disks" || keys[0] == "networks") {
+		if p != path && p.Within(path) {
 			return true
 		}
 	}

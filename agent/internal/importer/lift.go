@@ -99,7 +99,7 @@ func shareable(path desired.Path) bool {
 		"protection", "features", "dns", "search", "unprivileged", "startup", "pool":
 		return true
 	}
-	return path == "networks.net0.network"
+	return path == sharedNIC
 }
 
 // values are a guest's values that are written and may be shared.
@@ -108,7 +108,7 @@ func (d *doc) values() map[desired.Path]string {
 	out := make(map[desired.Path]string)
 	for path := range d.keep {
 		// What is empty takes out what a profile gives, and is given by none.
-		if value, leaf := all[path]; leaf && value != "" && shareable(path) {
+		if value, leaf := all[path]; leaf && value != "" && shareable(path) && (path != sharedNIC || d.choice) {
 			out[path] = value
 		}
 	}
@@ -242,7 +242,16 @@ func copyAt(to, from reflect.Value, keys []string) {
 }
 
 // dropOne drops a path, and nothing below it.
-func (d *doc) dropOne(path desired.Path) { delete(d.keep, path) }
+func (d *doc) dropOne(path desired.Path) {
+	delete(d.keep, path)
+	if path == sharedNIC {
+		// The profile says that there is one.
+		delete(d.keep, "networks.net0")
+	}
+}
+
+// sharedNIC is the one word of a slot that profiles give.
+const sharedNIC desired.Path = "networks.net0.network"
 
 // use adds a profile.
 func (d *doc) use(name string) {
