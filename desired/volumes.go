@@ -100,6 +100,10 @@ func (l *loader) checkVolume(g *guest, key string, disk *Disk) {
 		l.wrong(g.item, src, "%s.volume: %s is on site %s (%s), and the guest on %s: a disk can't be attached from elsewhere", at, d.id, d.machine.site.name, d.src.place(), g.site.name)
 		return
 	}
+	if disk.Serial != "" && !regexpSerial.MatchString(disk.Serial) {
+		l.wrong(g.item, g.at("disks", key, "serial"), "%s.serial: %q: write at most 20 letters, digits and . _ -", at, disk.Serial)
+	}
+	l.seedMounts(g, key)
 	l.flowVolume(g, key, disk, d, holder)
 	l.checkVolumeMount(g.item, key, disk)
 	if g.State != Absent {
@@ -178,7 +182,10 @@ func (l *loader) flowVolume(g *guest, key string, disk *Disk, d *dataVM, holder 
 		flow("filesystem", func() { disk.Filesystem = held.Filesystem })
 		flow("options", func() { disk.MountOptions = held.MountOptions })
 	} else if held.Mount != "" && g.State != Absent && !g.has(at.Sub("mount")) && !g.takenOut("disks", key, "mount") {
-		l.note(g.at("disks", key, "volume"), g.id, "%s: it is attached, but not mounted at %s: without cloudInit nothing of Berth's runs in the guest", at, held.Mount)
+		l.note(g.at("disks", key, "volume"), g.id, "%s: it is attached, but not mounted at %s: without a seed of cloudInit nothing of Berth's runs in the guest", at, held.Mount)
+	}
+	if disk.Mount != "" && disk.Filesystem == "" {
+		disk.Filesystem = "ext4"
 	}
 	for _, word := range []struct {
 		word string
@@ -193,6 +200,23 @@ func (l *loader) flowVolume(g *guest, key string, disk *Disk, d *dataVM, holder 
 	} {
 		if driveHas(g, bus, word.word) {
 			flow(word.word, word.set)
+		}
+	}
+}
+
+// seedMounts refuses what only a seed could do, where there is none.
+func (l *loader) seedMounts(g *guest, key string) {
+	if g.seeded() || g.bad["cloudInit"] {
+		return
+	}
+	for _, word := range []string{"mount", "filesystem", "label", "options"} {
+		path := Path("disks").Sub(key).Sub(word)
+		switch {
+		case !g.has(path):
+		case g.vm.CloudInit != nil:
+			l.wrong(g.item, g.at(path.Keys()...), "%s: Proxmox's own cloud-init drive can't do this: take it out, or cloudInit.native", path)
+		default:
+			l.wrong(g.item, g.at(path.Keys()...), "%s: the seed of cloudInit does this: add cloudInit: {}, or take it out", path)
 		}
 	}
 }
