@@ -92,6 +92,8 @@ type loader struct {
 	guests    []*guest
 	datas     []*dataVM
 	uses      []volumeUse
+	// secrets are the Secret documents; nil until asked for.
+	secrets []candidate
 	// expanded counts the guests that projects make.
 	expanded  int
 	edges     []*edge

@@ -7,17 +7,16 @@ import (
 
 // expand makes a document of each guest in each environment.
 func (l *loader) expand(p *project) {
+	if l.expanded += len(p.envs) * len(p.guests); l.expanded > maxExpanded {
+		l.report(p.src, p.id, fmt.Sprintf("with this project, more than %d guests are made: make fewer", maxExpanded))
+		l.lost[p.id] = true
+		return
+	}
 	for _, e := range p.envs {
 		for _, g := range p.guests {
-			own := e.guests[g.name]
-			if own != nil && own.form == nullForm {
-				continue
+			if own := e.guests[g.name]; own == nil || own.form != nullForm {
+				l.product(p, g, e, own)
 			}
-			if l.expanded++; l.expanded > maxExpanded {
-				l.report(p.src, p.id, fmt.Sprintf("with this project, more than %d guests are made: make fewer", maxExpanded))
-				return
-			}
-			l.product(p, g, e, own)
 		}
 	}
 }

@@ -70,7 +70,10 @@ func (l *loader) nearSecret(it *item, src Source, field, name string) {
 	if l.named[MakeID(KindSecret, name)] != nil || l.lost[MakeID(KindSecret, name)] {
 		return
 	}
-	for _, c := range l.documents(KindSecret) {
+	if l.secrets == nil {
+		l.secrets = append([]candidate{}, l.documents(KindSecret)...)
+	}
+	for _, c := range l.secrets {
 		// pve-1 and pve-2 are two.
 		if len(nearest(name, []string{c.name})) == 0 || withoutDigits(name) == withoutDigits(c.name) {
 			continue

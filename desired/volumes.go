@@ -47,13 +47,13 @@ func (f *Fleet) VolumeUsers(ref string) []ID {
 
 // volume finds a data VM's disk while loading.
 func (l *loader) volume(name, disk string) (d *dataVM, key string, ok bool) {
-	for _, d := range l.datas {
-		if d.name == name {
-			key, ok = d.named[disk]
-			return d, key, ok
-		}
+	i, found := slices.BinarySearchFunc(l.datas, name, func(d *dataVM, name string) int { return strings.Compare(d.name, name) })
+	if !found {
+		return nil, "", false
 	}
-	return nil, "", false
+	d = l.datas[i]
+	key, ok = d.named[disk]
+	return d, key, ok
 }
 
 // volumes lists all data VMs' disks, as a guest's `volume` names them.
