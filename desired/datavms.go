@@ -61,6 +61,9 @@ func (l *loader) checkData(d *dataVM) {
 	delete(it.set, "node")
 	g.Site, g.Node = d.spec.Site, d.spec.Node
 	l.checkTags(it)
+	if d.spec.Pool != "" && !regexpPool.MatchString(d.spec.Pool) {
+		l.wrong(it, it.at("pool"), "pool: %q is no pool's name: write letters, digits and . _ -", d.spec.Pool)
+	}
 	l.checkIgnore(it, d.kind)
 	l.checkDataLifecycle(d)
 	if len(d.spec.Disks) == 0 && !it.explained("", "disks") {
@@ -155,6 +158,7 @@ func (l *loader) checkDataDisk(d *dataVM, key string, disk *Disk) {
 	}
 	l.checkDriveWords(d.machine, key, emptyDisk)
 	l.settleStorage(d.machine, key, disk)
+	l.checkLimits(d.machine, key, disk.Limits)
 	l.checkVolumeMount(it, key, disk)
 }
 

@@ -137,19 +137,3 @@ func TestPegasusWithoutTheRest(t *testing.T) {
 		t.Errorf("image %+v", image)
 	}
 }
-
-// TestOtherDrafts holds that the loader ends on every draft, with a place for
-// every mistake.
-func TestOtherDrafts(t *testing.T) {
-	for _, name := range []string{"app-stack", "libvirt", "multisite"} {
-		var found Problems
-		if _, err := Load(drafts(t, name)); !errors.As(err, &found) {
-			t.Errorf("%s: %v", name, err)
-		}
-		for _, p := range found {
-			if p.Source.File == "" || p.ID == "" {
-				t.Errorf("%s: %s", name, p)
-			}
-		}
-	}
-}

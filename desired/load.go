@@ -193,7 +193,10 @@ func (l *loader) check(id ID, called string, within Path, t *tree, s *shape) {
 func (l *loader) open(doc *document, spec any, below ...*tree) *item {
 	s := l.shapes.of(reflect.TypeOf(spec))
 	it := &item{document: doc, own: doc.tree.without("kind"), set: map[Path]Source{}, bad: map[Path]bool{}}
-	l.check(doc.id, doc.kind.word, "", it.own, s)
+	if doc.layers == nil {
+		// A Project's layers have been checked, each once.
+		l.check(doc.id, doc.kind.word, "", it.own, s)
+	}
 	m := merger{report: func(src Source, text string) { l.report(src, doc.id, text) }}
 	it.merged = m.layers(s, append(below, it.own)...)
 	d := decoder{set: it.set, bad: it.bad, called: doc.kind.word}

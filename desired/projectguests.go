@@ -65,7 +65,20 @@ func (l *loader) product(p *project, g, e projectPart, own *tree) {
 		l.lost[doc.id] = true // Its mistake has been told.
 		return
 	}
+	if many, err := parseInt(doc.counts()); err == nil && many > 1 && !regexpNumber.MatchString(doc.name) {
+		l.report(doc.nameSrc, doc.id, "name: with count it would be that of several guests: put {n} into it, as in NAME-{n}")
+		l.lost[doc.id] = true
+		return
+	}
 	l.addProduct(doc)
+}
+
+// counts is what a document says of count, as it was written.
+func (doc *document) counts() string {
+	if count := doc.tree.get("count"); count != nil {
+		return count.text
+	}
+	return ""
 }
 
 // labelled is a source as one of a layer.
@@ -96,7 +109,13 @@ func (l *loader) addProduct(doc *document) {
 			l.report(one.nameSrc, one.id, fmt.Sprintf("name: %q would be the guest's name in more than one environment: put {env} into it", one.name))
 			return
 		}
-		if complaint := badName(one.kind, one.name); complaint != "" && one.n == 0 {
+		complaint := badName(one.kind, one.name)
+		switch {
+		case complaint == "" || one.n != 0:
+		case regexpNumber.MatchString(one.name):
+			l.report(one.nameSrc, one.id, "name: {n} goes with count: add count, or write the name without")
+			l.lost[one.id] = true
+		default:
 			l.report(one.nameSrc, one.id, "name: "+complaint)
 			l.lost[one.id] = true
 		}

@@ -103,6 +103,7 @@ func (l *loader) checkVolume(g *guest, key string, disk *Disk) {
 	if disk.Serial != "" && !regexpSerial.MatchString(disk.Serial) {
 		l.wrong(g.item, g.at("disks", key, "serial"), "%s.serial: %q: write at most 20 letters, digits and . _ -", at, disk.Serial)
 	}
+	l.checkLimits(g, key, disk.Limits)
 	l.seedMounts(g, key)
 	l.flowVolume(g, key, disk, d, holder)
 	l.checkVolumeMount(g.item, key, disk)
