@@ -178,7 +178,7 @@ func (q *call) setCT(g *guest, k string) error {
 			return err
 		}
 		p := parseMount(k, stored)
-		if vol := q.volume(g.node, p["volume"]); vol != nil && p["size"] == "" {
+		if vol := q.volume(g.node, p["volume"]); vol != nil {
 			p["size"] = formatSize(vol.size)
 			stored = printMount(k, p)
 		}

@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"fmt"
 	"maps"
 	"strings"
 	"testing"
@@ -181,5 +182,20 @@ func TestWhatPeopleDoByHand(t *testing.T) {
 	c.SetPool(100, "")
 	if g, _ := c.Guest(100); g.Pool != "" {
 		t.Errorf("pool = %s", g.Pool)
+	}
+}
+
+func TestWhatStandsAgainstAMigration(t *testing.T) {
+	c := three(Options{})
+	c.AddGuest(Guest{VMID: 100, Config: map[string]string{"name": "a", "scsi0": "only1:vm-100-disk-0,size=1G", "scsi1": "nfs:100/vm-100-disk-0.raw,size=1G", "ide2": "none,media=cdrom"}})
+	c.AddGuest(Guest{VMID: 101, Config: map[string]string{"name": "b", "scsi0": "local-lvm:vm-101-disk-0,size=1G", "usb0": "host=1234:5678"}})
+	api := rootClient(t, c)
+	for id, want := range map[string]string{
+		"100": "map[allowed_nodes:[] local_disks:[map[cdrom:0 size:1.073741824e+09 volid:only1:vm-100-disk-0]] local_resources:[] mapped-resources:[] not_allowed_nodes:map[pve2:map[unavailable_storages:[only1]]] running:0]",
+		"101": "map[allowed_nodes:[pve2] local_disks:[map[cdrom:0 size:1.073741824e+09 volid:local-lvm:vm-101-disk-0]] local_resources:[usb0] mapped-resources:[] not_allowed_nodes:map[] running:0]",
+	} {
+		if got := fmt.Sprint(api.ok("GET", "/nodes/pve1/qemu/"+id+"/migrate", nil)); got != want {
+			t.Errorf("%s: %s", id, got)
+		}
 	}
 }

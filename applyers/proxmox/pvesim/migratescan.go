@@ -9,7 +9,15 @@ import (
 
 // devices refuses a guest that is bound to its node's hardware.
 func (m *trip) devices() error {
-	var bound []string
+	if bound := m.bound(); len(bound) > 0 {
+		return fail("can't migrate VM which uses local devices: %s", strings.Join(bound, ", "))
+	}
+	return nil
+}
+
+// bound are the options that name the node's hardware.
+func (m *trip) bound() []string {
+	bound := []string{}
 	for _, k := range slices.Sorted(maps.Keys(m.g.conf)) {
 		base, n := splitIndex(k)
 		v := m.g.conf[k]
@@ -21,10 +29,7 @@ func (m *trip) devices() error {
 			bound = append(bound, k)
 		}
 	}
-	if len(bound) > 0 {
-		return fail("can't migrate VM which uses local devices: %s", strings.Join(bound, ", "))
-	}
-	return nil
+	return bound
 }
 
 // scan tells whether the volume of a slot must be copied, and why it can't be.

@@ -88,6 +88,9 @@ func forRoot(key string) error {
 // mapping is the right to use a device or directory that an option maps in.
 func (q *call) mapping(key, value string) error {
 	base, n := splitIndex(key)
+	if key == "rng0" && strings.Contains(value, "/dev/hwrng") {
+		return q.check("/mapping/hwrng", "Mapping.Use")
+	}
 	if n < 0 {
 		return nil
 	}

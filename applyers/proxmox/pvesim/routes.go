@@ -170,6 +170,7 @@ func qemuRoutes() []*endpoint {
 		forwarded(ep("GET /nodes/{node}/qemu", nil, "full bool", kind((*call).guestList, KindVM))),
 		epSchema("POST /nodes/{node}/qemu", nil, create, (*call).createVM),
 		ep("POST "+vmAt+"/clone", (*call).mayClone, cloneTable+"bwlimit int min=0\nname str fmt=dns\nformat str enum=raw|qcow2|vmdk", kind((*call).clone, KindVM)),
+		forwarded(ep("GET "+vmAt+"/migrate", vmPerm("VM.Migrate"), "target str fmt=node", (*call).migrateAsk)),
 		ep("PUT "+vmAt+"/resize", vmPerm("VM.Config.Disk"), slots, (*call).resizeVM),
 		ep("PUT "+vmAt+"/cloudinit", vmPerm("VM.Config.Cloudinit"), "", (*call).cloudInitRenew),
 		ep("GET "+vmAt+"/cloudinit", vmPerm("VM.Audit"), "", (*call).cloudInitPending),

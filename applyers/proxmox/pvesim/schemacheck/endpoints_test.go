@@ -88,6 +88,7 @@ var reads = []endpoint{
 	{"GET", vm + "/cloudinit"},
 	{"GET", vm + "/cloudinit/dump"},
 	{"GET", vm + "/feature"},
+	{"GET", vm + "/migrate"},
 	{"GET", vm + "/snapshot"},
 	{"GET", vm + "/agent/network-get-interfaces"},
 	{"GET", vm + "/agent/file-read"},
