@@ -17,7 +17,7 @@ func newValidate(s streams) *cobra.Command {
 		Long: `Read the manifests below DIR (the current directory unless given) and list
 every mistake at once: its file, line and column, what is wrong, and what to do.
 Nothing outside the directory is looked at.`,
-		Example: "  agent validate\n  agent validate examples/first",
+		Example: "  agent validate\n  agent validate examples/minimal",
 		Args:    atMost(1),
 		RunE: func(_ *cobra.Command, args []string) error {
 			dir := "."
