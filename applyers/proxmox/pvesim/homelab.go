@@ -3,7 +3,7 @@ package pvesim
 import "fmt"
 
 // Homelab is a populated example: one node proxmox-1 with the storages of a home
-// server and guests that belong to somebody else. Options.Nodes, Storages and
+// server, 23 guests that belong to somebody else, and a template. Options.Nodes, Storages and
 // Bridges are replaced.
 func Homelab(o Options) *Cluster {
 	o.Nodes = []string{"proxmox-1"}
@@ -29,18 +29,29 @@ func Homelab(o Options) *Cluster {
 		{9003, "patchwork-blue", "local-nvme", 16, false},
 		{9007, "archon-04", "local-nvme", 64, true},
 		{11000, "nfs-blue", "local-nvme", 8, true},
+		{11010, "prod-ansible-legacy", "local-nvme", 8, false},
 		{21001, "gitea-green", "local-nvme", 16, true},
 		{21110, "terraform-state", "local-nvme", 8, true},
+		{29000, "coder-blue", "local-nvme", 32, true},
 		{42100, "freshrss-blue", "local-nvme", 8, true},
+		{60000, "nextcloud-blue", "local-nvme", 32, false},
 		{60001, "nextcloud-green", "local-nvme", 32, true},
+		{60002, "lms-00", "local-nvme", 16, true},
 		{60003, "collabora-code", "local-nvme", 16, true},
 	} {
 		disk := fmt.Sprintf("%s:vm-%d-disk-0,discard=on,size=%dG", v.storage, v.id, v.gib)
 		c.AddGuest(homelabVM(v.id, v.name, disk, v.running))
 	}
 	// Guests that only hold the disks of others, and a template.
-	c.AddGuest(homelabVM(911000, "nfs-disks", "local-hdd:911000/vm-911000-disk-0.qcow2,size=1T", false))
-	c.AddGuest(homelabVM(921000, "gitea-disks", "local-hdd:921000/vm-921000-disk-0.qcow2,size=64G", false))
+	for id, disks := range map[int]struct {
+		name string
+		gib  int
+	}{
+		911000: {"nfs-disks", 1024}, 911010: {"prod-ansible-disks", 1}, 921000: {"gitea-disks", 64}, 921010: {"lab-ansible-disks", 1},
+		921110: {"terraform-state-disks", 20}, 929000: {"coder-disks", 100}, 942100: {"freshrss-disks", 8},
+	} {
+		c.AddGuest(homelabVM(id, disks.name, fmt.Sprintf("local-hdd:%d/vm-%d-disk-0.qcow2,size=%dG", id, id, disks.gib), false))
+	}
 	tmpl := homelabVM(9005, "archon-template", "local-nvme:base-9005-disk-0,size=16G", false)
 	tmpl.Config["template"] = "1"
 	c.AddGuest(tmpl)
