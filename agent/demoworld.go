@@ -164,6 +164,7 @@ func (d *demoWorld) adapt(path, text string) *string {
 	case path == "fleet.yaml":
 		// Nothing listens in guests that are simulated: Ansible runs here.
 		text = strings.Replace(text, "ssh: {user: ansible", "defaults: {VM: {vars: {ansible_connection: local}}}\nssh: {user: ansible", 1)
+		text = replaceLine(text, "credential: ssh-key", "file: "+filepath.Join(d.dir, "ssh-key"))
 	case path == "edge.yaml":
 		if d.nginx == nil {
 			return nil
@@ -217,7 +218,7 @@ func (d *demoWorld) wire(once bool) error {
 		}
 	}
 	file := filepath.Join(d.dir, "agent.yaml")
-	text := "repository: {url: " + d.gitURL + "}\nstate: state\nsocket: agent.sock\npoll: 5s\nsweep: 30s\nsecrets: {pve-home: pve-home, ssh-key: ssh-key}\n"
+	text := "repository: {url: " + d.gitURL + "}\nstate: state\nsocket: agent.sock\npoll: 5s\nsweep: 30s\nsecrets: {pve-home: pve-home}\nsecretFiles: [.]\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("write the demo's settings: %w", err)
 	}
