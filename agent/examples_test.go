@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -48,8 +49,8 @@ func exampleFiles(t *testing.T, name string) fstest.MapFS {
 		}
 		text, err := fs.ReadFile(root, path)
 		files[path] = &fstest.MapFile{Data: exampleSums.ReplaceAllFunc(text, func(found []byte) []byte {
-			url := string(exampleSums.FindSubmatch(found)[1])
-			return []byte("url: " + url + "\nsha256: " + pvesim.Sum(url, "sha256"))
+			from := string(exampleSums.FindSubmatch(found)[1])
+			return []byte("url: " + from + "\nsha256: " + pvesim.Sum(from, "sha256"))
 		})}
 		return err
 	})
@@ -114,6 +115,33 @@ func exampleTemplates(fleet *desired.Fleet, site *desired.Site, sim *pvesim.Clus
 	}
 }
 
+// examplePools makes the pools that guests of a site are members of.
+func examplePools(t *testing.T, fleet *desired.Fleet, site string, sim *pvesim.Cluster, token string) {
+	t.Helper()
+	made := make(map[string]bool)
+	for _, r := range fleet.Resources {
+		g := fleet.Machine(r.ID)
+		if g == nil || r.Site != site || g.Pool == "" || made[g.Pool] {
+			continue
+		}
+		made[g.Pool] = true
+		form := strings.NewReader(url.Values{"poolid": {g.Pool}}.Encode())
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "https://"+site+".test/api2/json/pools", form)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		req.Header.Set("Authorization", "PVEAPIToken="+token)
+		res, err := sim.Transport().RoundTrip(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _ = res.Body.Close(); res.StatusCode != http.StatusOK {
+			t.Fatalf("make pool %s: %s", g.Pool, res.Status)
+		}
+	}
+}
+
 // newExampleWorld makes the world of an example.
 func newExampleWorld(t *testing.T, fleet *desired.Fleet, cluster func(*desired.Fleet, *desired.Site) *pvesim.Cluster) *exampleWorld {
 	t.Helper()
@@ -130,10 +158,10 @@ func newExampleWorld(t *testing.T, fleet *desired.Fleet, cluster func(*desired.F
 		})
 		w.sims[name] = sim
 		tokens[name] = sim.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
+		examplePools(t, fleet, name, sim, tokens[name])
 	}
 	w.a = proxmox.New(proxmox.Options{
 		Token:     func(_ context.Context, site *desired.Site) (string, error) { return tokens[site.Name], nil },
-		Secret:    func(context.Context, desired.SecretRef) ([]byte, error) { return []byte("a password"), nil },
 		Transport: func(site *desired.Site) (http.RoundTripper, error) { return w.sims[site.Name].Transport(), nil },
 		Dial: func(context.Context, string, string) (net.Conn, error) {
 			here, there := net.Pipe()
@@ -149,8 +177,10 @@ func newExampleWorld(t *testing.T, fleet *desired.Fleet, cluster func(*desired.F
 func exampleBoot(sim *pvesim.Cluster, g pvesim.Guest) {
 	_, mac, _ := strings.Cut(g.Config["net0"], "=")
 	mac, _, _ = strings.Cut(mac, ",")
-	sim.SetGuestAgent(g.VMID, pvesim.Interface{Name: "eth0", MAC: mac, Addresses: []string{fmt.Sprintf("192.0.2.%d", g.VMID%250+1)}})
-	sim.SetGuestFile(g.VMID, "/run/cloud-init/result.json", `{"v1":{"errors":[]}}`)
+	go func() { // The simulator calls with its lock held.
+		sim.SetGuestAgent(g.VMID, pvesim.Interface{Name: "eth0", MAC: mac, Addresses: []string{fmt.Sprintf("192.0.2.%d/24", g.VMID%250+1)}})
+		sim.SetGuestFile(g.VMID, "/run/cloud-init/result.json", `{"v1":{"errors":[]}}`)
+	}()
 }
 
 // plan is what differs on Proxmox.
@@ -194,7 +224,11 @@ func (w *exampleWorld) settled() {
 	w.t.Helper()
 	p, _ := w.plan()
 	for _, c := range p.Changes {
-		w.t.Errorf("still planned: %s %s %+v", c.Key, c.Held, c.Fields)
+		var paths []desired.Path
+		for _, f := range c.Fields {
+			paths = append(paths, f.Path)
+		}
+		w.t.Errorf("still planned: %s %s %v", c.Key, c.Held, paths)
 	}
 }
 
