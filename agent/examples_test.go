@@ -162,6 +162,7 @@ func newExampleWorld(t *testing.T, fleet *desired.Fleet, cluster func(*desired.F
 	}
 	w.a = proxmox.New(proxmox.Options{
 		Token:     func(_ context.Context, site *desired.Site) (string, error) { return tokens[site.Name], nil },
+		Secret:    func(context.Context, desired.SecretRef) ([]byte, error) { return []byte("a password"), nil },
 		Transport: func(site *desired.Site) (http.RoundTripper, error) { return w.sims[site.Name].Transport(), nil },
 		Dial: func(context.Context, string, string) (net.Conn, error) {
 			here, there := net.Pipe()
