@@ -151,6 +151,8 @@ func (l *loader) seedFiles(g *guest, c *CloudInit) {
 			text, err := l.readBeside(g.at("cloudInit", "files", name, "from"), f.From)
 			if err != nil {
 				wrong("from", "%v", err)
+			} else if complaint := leaked(text); complaint != "" {
+				wrong("from", "%s: %s", f.From, complaint)
 			}
 			f.Content = text
 		case !content && !g.explained(at, "content") && !g.explained(at, "from"):

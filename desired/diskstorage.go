@@ -63,7 +63,7 @@ func (l *loader) checkStore(g *guest, key, name string, classes []string) {
 	path := Path("disks").Sub(key).Sub("storage")
 	src := g.at("disks", key, "storage")
 	for _, c := range classes {
-		class := g.site.Site.Storage[c]
+		class := g.site.Storage[c]
 		if class.Store == name || slices.Contains(slices.Collect(maps.Values(class.PerNode)), name) {
 			return
 		}

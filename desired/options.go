@@ -23,7 +23,7 @@ func (l *loader) checkOptions(g *guest) {
 		}
 		at := "options." + e.key
 		text := g.Options[e.key]
-		switch complaint := optionWord(g.kind.short, e.key); {
+		switch complaint := optionWord(g.kind.short, e.key, text); {
 		case complaint != "":
 			l.wrong(g.item, e.src, "%s: %s", at, complaint)
 		case !regexpOption.MatchString(e.key):
@@ -42,8 +42,14 @@ func (l *loader) checkOptions(g *guest) {
 
 // optionWord says what to write instead of an option; "" if the language has no
 // word for it.
-func optionWord(short, key string) string {
-	if word := languageWord(short, key); word != "" {
+func optionWord(short, key, text string) string {
+	word := languageWord(short, key)
+	switch {
+	case word == key && asWritten(key) && len(text) <= 40 && !strings.ContainsAny(text, "=,\n"):
+		return "the language has this: write " + key + ": " + text + " at the guest"
+	case word == key:
+		return "the language has this: write " + key + " at the guest"
+	case word != "":
 		return "the language has this: write " + word
 	}
 	bus, _, numbered := slot(key)
@@ -57,9 +63,14 @@ func optionWord(short, key string) string {
 	case numbered && bus == "unused":
 		return "this is Proxmox's own to keep: take it out"
 	case slices.Contains([]string{"cipassword", "ssh-public-keys", "password"}, key):
-		return "a secret can't stand here: a VM has keys alone, by cloudInit.users"
+		return "a secret can't stand here: a VM has keys alone, by cloudInit.users; revoke this one, it is in Git's history now"
 	}
 	return ""
+}
+
+// asWritten tells whether the language takes an option's value as Proxmox does.
+func asWritten(key string) bool {
+	return slices.Contains([]string{"hostname", "pool", "hookscript", "bios", "machine", "scsihw", "ostype", "vga", "serial0", "keyboard", "hotplug"}, key)
 }
 
 // languageWord is what the language calls an option of Proxmox; "" where it has
@@ -79,7 +90,7 @@ func languageWord(short, key string) string {
 	case "name", "hostname":
 		return "hostname"
 	case "description", "tags", "protection", "hookscript", "pool":
-		return key + " at the guest"
+		return key
 	case "cores", "sockets", "numa":
 		return "cpu." + key
 	case "cpu":
@@ -101,8 +112,10 @@ func languageWord(short, key string) string {
 	}
 	if short == KindContainer {
 		switch key {
-		case "swap", "unprivileged", "features", "password":
-			return key + " at the guest"
+		case "password":
+			return "password: {secret: NAME} at the guest, and revoke this one, it is in Git's history now"
+		case "swap", "unprivileged", "features":
+			return key
 		case "ssh-public-keys":
 			return "keys at the guest"
 		case "ostemplate":
@@ -112,7 +125,7 @@ func languageWord(short, key string) string {
 	}
 	switch key {
 	case "agent", "bios", "machine", "scsihw", "ostype", "vga", "serial0", "tablet", "keyboard", "hotplug", "boot":
-		return key + ": … at the guest"
+		return key
 	case "bootdisk":
 		return "boot"
 	case "balloon":

@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -226,7 +225,7 @@ func nativeLacks(u *User) string {
 	case len(u.Groups) > 0:
 		return "groups"
 	case u.Sudo != "" && u.Sudo != "true":
-		return fmt.Sprintf("sudo: %s", u.Sudo)
+		return "sudo: " + u.Sudo
 	case u.Shell != "/bin/bash":
 		return "shell: " + u.Shell
 	}
