@@ -90,8 +90,25 @@ func checkFleet(t *testing.T, f *Fleet) {
 				t.Errorf("%s %s has no source", r.ID, p)
 			}
 		}
-		if g := f.Guest(r.ID); g != nil && (g.VMID < minVMID || g.VMID > maxVMID || g.Site == "" || g.State == "") {
-			t.Errorf("%s: vmid %d, site %q, state %q", r.ID, g.VMID, g.Site, g.State)
+		if g := f.Machine(r.ID); g != nil {
+			checkMachine(t, f, r.ID, g)
+		}
+	}
+}
+
+// checkMachine holds what of every guest and data VM is known after loading.
+func checkMachine(t *testing.T, f *Fleet, id ID, g *Guest) {
+	t.Helper()
+	if g.VMID < minVMID || g.VMID > maxVMID || g.Site == "" || g.State == "" || g.Hostname == "" {
+		t.Errorf("%s: vmid %d, site %q, state %q, called %q", id, g.VMID, g.Site, g.State, g.Hostname)
+	}
+	for key, d := range g.Disks {
+		if d.Volume == "" {
+			continue
+		}
+		data, _, _, ok := f.Volume(d.Volume)
+		if !ok || !slices.Contains(f.Resource(id).Needs, data.ID) {
+			t.Errorf("%s %s: %s is no volume, or not needed", id, key, d.Volume)
 		}
 	}
 }
