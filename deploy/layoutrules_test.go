@@ -61,7 +61,7 @@ var layout = []row{
 	{dir: "agent/internal/trigger", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/journal", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/gitserve", imports: insideAgent, tests: []string{"applyers/applyertest"}},
-	{dir: "agent/internal/importer", imports: insideAgent, tests: []string{"applyers/applyertest"}},
+	{dir: "agent/internal/importer", imports: insideAgent, tests: watched},
 	{dir: "agent/internal/notify", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/web", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 

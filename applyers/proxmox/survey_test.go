@@ -8,12 +8,14 @@ import (
 	"time"
 
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/pvesim/schemacheck"
 	"berth/desired"
 )
 
 // surveyed reads a whole cluster.
 func surveyed(t *testing.T, sim *pvesim.Cluster) (*Survey, *Applyer) {
 	t.Helper()
+	schemacheck.Watch(t, sim)
 	token := sim.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "PVEAuditor", Propagate: true})
 	a := New(Options{
 		Token:     func(context.Context, *desired.Site) (string, error) { return token, nil },

@@ -19,6 +19,7 @@ import (
 	"berth/applyers"
 	"berth/applyers/proxmox"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/pvesim/schemacheck"
 	"berth/desired"
 	"berth/drift"
 )
@@ -46,6 +47,7 @@ func options() Options {
 
 func (s *site) survey(t testing.TB) *proxmox.Survey {
 	t.Helper()
+	schemacheck.Watch(t, s.sim)
 	o := options()
 	survey, err := s.a.Survey(context.Background(), &o.Site)
 	if err != nil {
