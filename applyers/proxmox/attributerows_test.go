@@ -9,7 +9,8 @@ import (
 
 // attributeSite is the site of the guests of the table.
 func attributeSite() string {
-	return edited(siteYAML, "networks:\n", "networks:\n  lab: {bridge: vmbr1, subnet: 10.1.2.0/24}\n")
+	return edited(siteYAML, "networks:\n", "networks:\n  lab: {bridge: vmbr1, subnet: 10.1.2.0/24}\n",
+		"subnet: 10.1.1.0/24", "subnet: 10.1.1.0/24, subnet6: fd00::/64")
 }
 
 // attributeImages are more images, of which some are for CD-ROM drives.
@@ -41,12 +42,7 @@ content: iso`
 
 // attributeDocs are the manifests beside the guests of the table.
 func attributeDocs() []string {
-	six := edited(attributeSite(), "subnet: 10.1.1.0/24", "subnet: 10.1.1.0/24, subnet6: fd00::/64")
-	docs := []string{fleetYAML, six, imagesYAML, attributeImages, attributeISOs}
-	if _, err := parse(docs...); err == nil {
-		return docs
-	}
-	return []string{fleetYAML, attributeSite(), imagesYAML, attributeImages}
+	return []string{fleetYAML, attributeSite(), imagesYAML, attributeImages, attributeISOs}
 }
 
 // attributesOf are the rows of a kind, in a fixed order, on which VMIDs rest.

@@ -171,27 +171,12 @@ func TestEveryAttribute(t *testing.T) {
 			t.Parallel()
 			rows := attributesOf(kind)
 			everyLeafHasARow(t, kind, spec, rows)
-			rows = slices.DeleteFunc(rows, func(a *attribute) bool { return unread(t, kind, a) })
 			story := liveThrough(t, kind, rows)
 			for i, row := range rows {
 				t.Run(string(row.path), func(t *testing.T) { story.judge(t, kind, 5000+i, row) })
 			}
 		})
 	}
-}
-
-// unread tells whether the language does not read a row's manifest yet.
-func unread(t *testing.T, kind string, row *attribute) bool {
-	for _, value := range []string{row.a, row.b} {
-		if fleet, err := parse(append(attributeDocs(), row.manifest(kind, 5000, value, false))...); err != nil {
-			t.Logf("not read yet: %s: %v", row.path, err)
-			return true
-		} else if strings.HasSuffix(string(row.path), ".iso") && fleet.Resource("image/installer@home") == nil {
-			t.Logf("not read yet: %s", row.path)
-			return true
-		}
-	}
-	return false
 }
 
 func everyLeafHasARow(t *testing.T, kind string, spec any, rows []*attribute) {

@@ -80,12 +80,14 @@ func written(g *desired.Guest) string {
 func shortDigest(digest string) string { return digest[:min(len(digest), 16)] }
 
 // bootOrder is what the manifest asks for, else the disks that are made from an
-// image, else all drives and then the interfaces.
+// image, else all drives and then the interfaces. What the firmware keeps is not booted from.
 func bootOrder(vm *desired.VM) []string {
 	if len(vm.Boot) > 0 {
 		return vm.Boot
 	}
-	slots := slices.DeleteFunc(slices.Sorted(maps.Keys(vm.Disks)), func(slot string) bool { return vm.Disks[slot].State != "" })
+	slots := slices.DeleteFunc(slices.Sorted(maps.Keys(vm.Disks)), func(slot string) bool {
+		return firmware(slot) || vm.Disks[slot].State != ""
+	})
 	imaged := slices.DeleteFunc(slices.Clone(slots), func(slot string) bool { return vm.Disks[slot].Image == "" })
 	if len(imaged) > 0 {
 		return imaged

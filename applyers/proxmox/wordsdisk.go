@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"maps"
 	"net/url"
 	"path"
@@ -91,6 +92,14 @@ func (w *wording) iso(volume string) string {
 	for _, r := range w.fleet.Resources {
 		if image, ok := r.Spec.(*desired.ImageAt); ok && r.Site == w.site.Name && volid(image) == volume {
 			return image.Name
+		}
+	}
+	// One that no drive asks for any more is not on its way to the site, but known.
+	store, file, _ := strings.Cut(volume, ":iso/")
+	for _, name := range slices.Sorted(maps.Keys(w.fleet.Images)) {
+		image := w.fleet.Images[name]
+		if cmp.Or(image.File, name+".iso") == file && storeOn(w.site, cmp.Or(image.Storage, w.site.Images), "") == store {
+			return name
 		}
 	}
 	return volume
