@@ -17,6 +17,7 @@ import (
 	"testing/fstest"
 	"testing/synctest"
 
+	"berth/agent/internal/importer"
 	"berth/applyers"
 	"berth/applyers/proxmox"
 	"berth/applyers/proxmox/pvesim"
@@ -265,6 +266,138 @@ func TestExamplesApply(t *testing.T) {
 				w := newExampleWorld(t, fleet, exampleCluster)
 				w.apply()
 				w.settled()
+			})
+		})
+	}
+}
+
+// forget takes all proof of ownership off a site's guests, as if nobody had ever
+// looked after them.
+func (w *exampleWorld) forget(site string) {
+	sim := w.sims[site]
+	for _, g := range sim.Guests() {
+		set := map[string]string{}
+		for _, line := range strings.Split(g.Config["description"], "\n") {
+			if !strings.HasPrefix(line, "berth: ") {
+				set["description"] += line + "\n"
+			}
+		}
+		var tags []string
+		for tag := range strings.SplitSeq(g.Config["tags"], ";") {
+			if !strings.HasPrefix(tag, "berth.") {
+				tags = append(tags, tag)
+			}
+		}
+		set["tags"] = strings.Join(tags, ";")
+		set["description"] = strings.TrimSpace(set["description"])
+		sim.Edit("root@pam", g.VMID, set)
+	}
+}
+
+// importBack writes the manifests of a site as a person who begins with Berth
+// would have them written.
+func (w *exampleWorld) importBack(site string) *desired.Fleet {
+	w.t.Helper()
+	survey, err := w.a.Survey(w.t.Context(), w.fleet.Sites[site])
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	reach := desired.Site{Name: site, Endpoints: w.fleet.Sites[site].Endpoints, Token: w.fleet.Sites[site].Token}
+	made, err := importer.Make(survey, importer.Options{Site: reach, Fleet: "imported", UID: "0123abcd"})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	files := fstest.MapFS{}
+	for name, text := range made.Files {
+		files[name] = &fstest.MapFile{Data: text}
+	}
+	fleet, err := desired.Load(files)
+	if err != nil {
+		w.t.Fatalf("what was imported does not load:\n%v", err)
+	}
+	return fleet
+}
+
+// sameMachines asserts that what was imported is what was applied: the same
+// machines, and no value that Proxmox keeps and the example sets is another.
+func (w *exampleWorld) sameMachines(before, after *desired.Fleet, site string) {
+	w.t.Helper()
+	machines := 0
+	for _, r := range before.Resources {
+		if r.Site != site || !r.ID.Machine() {
+			continue
+		}
+		machines++
+		again := after.Resource(r.ID)
+		if again == nil {
+			w.t.Errorf("%s is not imported", r.ID)
+			continue
+		}
+		leaves := make(map[desired.Path]string)
+		for _, leaf := range desired.Leaves(r.ID.Kind(), again.Spec) {
+			leaves[leaf.Path] = desired.Text(leaf.Value)
+		}
+		for _, leaf := range desired.Leaves(r.ID.Kind(), r.Spec) {
+			_, was := r.Set[leaf.Path]
+			_, is := again.Set[leaf.Path]
+			// Classes, networks, phases and volumes have the names that import gives.
+			if was && is && !exampleNamed(leaf.Path) && desired.Text(leaf.Value) != leaves[leaf.Path] {
+				w.t.Errorf("%s %s: %s, was %s", r.ID, leaf.Path, leaves[leaf.Path], desired.Text(leaf.Value))
+			}
+		}
+	}
+	for _, r := range after.Resources {
+		if r.ID.Machine() {
+			machines--
+		}
+	}
+	if machines != 0 {
+		w.t.Errorf("%d machines more or less are imported", machines)
+	}
+}
+
+func exampleNamed(path desired.Path) bool {
+	keys := path.Keys()
+	switch keys[len(keys)-1] {
+	case "storage", "network", "startup", "volume", "iso", "image":
+		return true
+	}
+	return false
+}
+
+// TestExamplesImport applies every example, forgets whose the guests are, imports
+// them, and plans again: nothing but adoption, and after it nothing at all.
+func TestExamplesImport(t *testing.T) {
+	for _, name := range exampleNames(t) {
+		t.Run(name, func(t *testing.T) {
+			fleet, err := desired.Load(exampleFiles(t, name))
+			if err != nil {
+				t.Fatalf("the example does not load:\n%v", err)
+			}
+			synctest.Test(t, func(t *testing.T) {
+				w := newExampleWorld(t, fleet, exampleCluster)
+				w.apply()
+				for _, site := range slices.Sorted(maps.Keys(fleet.Sites)) {
+					if !slices.ContainsFunc(fleet.Resources, func(r *desired.Resource) bool { return r.Site == site && r.ID.Machine() }) {
+						continue
+					}
+					w.fleet = fleet
+					w.forget(site)
+					again := w.importBack(site)
+					w.sameMachines(fleet, again, site)
+					w.fleet = again
+					p, _ := w.plan()
+					if len(p.Changes) == 0 {
+						t.Error("nothing is to be adopted")
+					}
+					for _, c := range p.Changes {
+						if c.Step != drift.Adopt || strings.Contains(c.Reason, "differ") {
+							t.Errorf("planned: %s %s %s", c.Key, c.Reason, c.Held)
+						}
+					}
+					w.apply()
+					w.settled()
+				}
 			})
 		})
 	}
