@@ -53,7 +53,10 @@ func (l *loader) identify(t *tree) {
 	if doc.kind.word == "Profile" || doc.kind.word == "Project" {
 		doc.tree.label(string(doc.id))
 	}
-	l.checkLeaks(doc.id, "", doc.tree)
+	if doc.kind.short != KindSecret {
+		// A Secret's own check tells more.
+		l.checkLeaks(doc.id, "", doc.tree)
+	}
 	for _, one := range l.products(doc) {
 		if l.onlyOne(one) {
 			l.docs = append(l.docs, one)
