@@ -64,6 +64,9 @@ func (f *importFlags) summary(s streams, made *importer.Import) {
 			fmt.Fprintf(s.Out, "  %s: %s\n", line.word, strings.Join(line.names, ", "))
 		}
 	}
+	if made.Unlifted != "" {
+		fmt.Fprintf(s.Out, "  profiles: none, since what guests share can't be lifted: %s\n", made.Unlifted)
+	}
 	f.leftOut(s, made, fresh)
 	if len(made.Unsaid) > 0 {
 		fmt.Fprintf(s.Out, "\nleft out of the manifests, and kept as it is on Proxmox (each guest's file tells it, too):\n")

@@ -30,6 +30,9 @@ type Document struct {
 	// written as {}; a kept word that is empty as null, which takes out what
 	// lower layers give.
 	Keep map[Path]bool
+	// Null holds paths that are written as null whatever stands there, so that
+	// nothing of lower layers holds.
+	Null map[Path]bool
 	// Head is told above the document, Notes behind single values: for people.
 	Head  []string
 	Notes map[Path]string
@@ -66,7 +69,7 @@ func (d *Document) text() (text []byte, err error) {
 			err = fmt.Errorf("%v", r)
 		}
 	}()
-	w := writer{keep: d.Keep, notes: d.Notes}
+	w := writer{keep: d.Keep, null: d.Null, notes: d.Notes}
 	v := reflect.ValueOf(d.Spec)
 	if v.Kind() != reflect.Pointer || v.Elem().Kind() != reflect.Struct {
 		return nil, errors.New("there is no spec")
@@ -121,6 +124,7 @@ func wrapped(text []byte) []byte {
 // writer turns values into nodes.
 type writer struct {
 	keep  map[Path]bool
+	null  map[Path]bool
 	notes map[Path]string
 }
 
@@ -156,6 +160,8 @@ func (w *writer) fields(into *yaml.Node, at Path, v reflect.Value, but ...string
 func (w *writer) value(at Path, v reflect.Value, short string) *yaml.Node {
 	t := v.Type()
 	switch {
+	case w.null[at]:
+		return plainNode("null")
 	case t.Kind() == reflect.Pointer:
 		if v.IsNil() || t.Elem() == reflect.TypeFor[Later]() {
 			return nil

@@ -136,7 +136,7 @@ func firstMAC(g *proxmox.Surveyed) string {
 }
 
 func newDoc(g *proxmox.Surveyed) *doc {
-	d := &doc{live: g, spec: g.Spec, keep: make(map[desired.Path]bool)}
+	d := &doc{live: g, spec: g.Spec, keep: make(map[desired.Path]bool), refused: make(map[desired.Path]bool), null: make(map[desired.Path]bool)}
 	switch spec := g.Spec.(type) {
 	case *desired.VM:
 		d.kind, d.guest = "VM", &spec.Guest

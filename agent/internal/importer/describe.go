@@ -60,6 +60,7 @@ func (m *maker) describe(d *doc) {
 			// The whole slot is still to come.
 			d.dropWithin(desired.Path(keys[0]).Sub(keys[1]))
 		default:
+			d.refused[p.Path] = true
 			d.dropWithin(p.Path)
 		}
 		d.leave(p.Option, "a change waits for a reboot: import again after it, or write what you want")

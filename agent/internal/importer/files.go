@@ -58,7 +58,7 @@ func (m *maker) fleetText() ([]byte, error) {
 
 // text1 writes one guest's file.
 func (m *maker) text1(d *doc) ([]byte, error) {
-	return desired.Write(desired.Document{Kind: d.kind, Name: d.name, Spec: d.spec, Keep: d.keep, Head: d.head()})
+	return desired.Write(desired.Document{Kind: d.kind, Name: d.name, Spec: d.spec, Keep: d.keep, Null: d.null, Head: d.head()})
 }
 
 // head tells, in the guest's own file, what the file leaves out. It changes no

@@ -50,6 +50,9 @@ type Import struct {
 	Nodes []string
 	// Networks, Classes, Phases and Profiles are those that were made, by name.
 	Networks, Classes, Phases, Profiles []string
+	// Unlifted says why no profiles could be made although guests share much: a
+	// mistake of Berth's, which costs nothing but lines.
+	Unlifted string
 }
 
 // Taken is a guest with its manifest.
@@ -103,6 +106,9 @@ type doc struct {
 	namesake desired.ID
 	// unsaid are the remarks on it, in the order in which they came up.
 	unsaid []Unsaid
+	// refused are the paths that can't be written, null those that are so that no
+	// profile gives them.
+	refused, null map[desired.Path]bool
 	// choice tells that the site has several networks.
 	choice bool
 	// told are its values, once they are asked for.

@@ -199,6 +199,9 @@ func TestMixedClusterIsAdopted(t *testing.T) {
 	if n := s.a.TakeRequests()[http.MethodGet]; n > 300+20 {
 		t.Errorf("%d requests for 300 guests", n)
 	}
+	if made.Unlifted != "" || len(made.Profiles) < 4 {
+		t.Errorf("profiles %v: %s", made.Profiles, made.Unlifted)
+	}
 	fleet := load(t, tree(made))
 	_, plan := s.look(t, fleet)
 	onlyAdoption(t, plan)

@@ -33,6 +33,17 @@ func (d *doc) dropWithin(path desired.Path) bool {
 	return len(d.keep) < before
 }
 
+// refuse drops what is at a path and below, and sees to it that no profile gives
+// it either.
+func (d *doc) refuse(path desired.Path) bool {
+	for p := range d.keep {
+		if p.Within(path) {
+			d.refused[p] = true
+		}
+	}
+	return d.dropWithin(path)
+}
+
 // let lets a word go, by ignore.
 func (d *doc) let(path desired.Path, format string, args ...any) {
 	if !slices.Contains(*d.ignore, string(path)) {
@@ -96,7 +107,7 @@ func (d *doc) drop(path desired.Path, format string, args ...any) bool {
 	case slices.Contains([]string{"id", "adopt", "name", "kind", "site"}, keys[0]):
 		return false
 	}
-	if !d.dropWithin(path) {
+	if !d.refuse(path) {
 		return false
 	}
 	d.leave(string(path), "%s", strings.TrimSpace(fmt.Sprintf(format, args...)))

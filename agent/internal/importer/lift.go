@@ -46,13 +46,19 @@ func (m *maker) lift() error {
 		m.liftKind(kind, taken)
 	}
 	m.liftTags(taken)
-	after, _, err := m.load()
+	after, problems, err := m.load()
 	if err != nil {
 		return err
 	}
-	if after == nil || !alike(before, after) {
+	switch {
+	case after == nil:
+		m.out.Unlifted = problems.Error()
+	default:
+		m.out.Unlifted = unlike(before, after)
+	}
+	if m.out.Unlifted != "" {
 		for i, d := range m.docs {
-			d.keep = plain[i]
+			d.keep, d.null = plain[i], nil
 			if d.guest != nil {
 				d.guest.Uses, d.guest.Tags = nil, tags[i]
 			}
@@ -62,26 +68,27 @@ func (m *maker) lift() error {
 	return nil
 }
 
-// alike tells whether two fleets ask for the same of their guests.
-func alike(a, b *desired.Fleet) bool {
+// unlike says what one fleet asks of its guests and another does not; "" if
+// nothing.
+func unlike(a, b *desired.Fleet) string {
 	if len(a.Resources) != len(b.Resources) {
-		return false
+		return fmt.Sprintf("there are %d guests, not %d", len(b.Resources), len(a.Resources))
 	}
 	for i, r := range a.Resources {
 		other := b.Resources[i]
 		if r.ID != other.ID {
-			return false
+			return fmt.Sprintf("%s stands in the place of %s", other.ID, r.ID)
 		}
 		have := leaves(other.ID.Kind(), other.Spec)
 		for path, value := range leaves(r.ID.Kind(), r.Spec) {
 			_, set := r.Set[path]
 			_, setNow := other.Set[path]
 			if set && (!setNow || have[path] != value) {
-				return false
+				return fmt.Sprintf("%s %s would be %s, not %s", r.ID, path, shown(have[path]), shown(value))
 			}
 		}
 	}
-	return true
+	return ""
 }
 
 func leaves(kind string, spec any) map[desired.Path]string {
@@ -172,6 +179,8 @@ func (m *maker) liftKind(kind string, taken map[string]bool) {
 			switch have, written := has[path]; {
 			case written && have == value:
 				d.dropOne(path)
+			case !written && d.refused[path]:
+				d.null[path] = true
 			case !written:
 				d.write(path) // Explicitly what it was by default.
 			}
