@@ -22,9 +22,9 @@ import (
 
 // importFlags are what the command line says of an import.
 type importFlags struct {
-	site, tokenFile, fingerprint, ca, out, fleet string
-	endpoints                                    []string
-	pick                                         importer.Pick
+	site, tokenFile, fingerprint, ca, out, fleet, uid string
+	endpoints                                         []string
+	pick                                              importer.Pick
 }
 
 func newImport(s streams) *cobra.Command {
@@ -49,6 +49,9 @@ All guests are taken, or those that one of --name, --id, --pool and --tag names.
 Templates, guests of other fleets and what is only being made are left out; a
 new fleet lists whatever it leaves out as foreign, so that nothing touches it.
 
+Where the manifests of a fleet are lost, --fleet and --uid, as they stand in the
+last line of a guest's description, bring back what the guests themselves know.
+
 No file is ever overwritten. The first plan is adoption: each guest's stamp and
 tag, and no other field.
 
@@ -71,6 +74,7 @@ Exits 2 where some of the guests that were asked for could not be read.`,
 	flags.StringVar(&f.fingerprint, "fingerprint", "", "for a new fleet: SHA-256 of the site's certificate, AB:CD:…")
 	flags.StringVar(&f.ca, "ca", "", "for a new fleet: PEM file with the authority of the site's certificate")
 	flags.StringVar(&f.fleet, "fleet", "", "for a new fleet: its name (that of DIR unless given); it stands on every guest")
+	flags.StringVar(&f.uid, "uid", "", "for a fleet whose manifests are lost: the uid that stands in the stamps of its guests")
 	flags.StringArrayVar(&f.pick.Names, "name", nil, "take the guest of this name on Proxmox; may be given again, as the next three")
 	flags.IntSliceVar(&f.pick.IDs, "id", nil, "take the guest with this VMID")
 	flags.StringArrayVar(&f.pick.Pools, "pool", nil, "take the guests of this pool")
@@ -96,7 +100,7 @@ func (f *importFlags) check(cmd *cobra.Command) error {
 	if fresh {
 		return nil
 	}
-	for _, name := range []string{"token-file", "fingerprint", "ca", "fleet"} {
+	for _, name := range []string{"token-file", "fingerprint", "ca", "fleet", "uid"} {
 		if cmd.Flags().Changed(name) {
 			return fmt.Errorf("--%s goes with --endpoint, which makes a new fleet; where there is one, its manifests say it", name)
 		}
@@ -174,9 +178,11 @@ func (f *importFlags) newFleet() (o importer.Options, token func(*desired.Site) 
 		}
 		o.Fleet = importer.Name(filepath.Base(abs), f.site)
 	}
-	uid := make([]byte, 4)
-	_, _ = rand.Read(uid) // It never fails.
-	o.UID = hex.EncodeToString(uid)
+	if o.UID = f.uid; o.UID == "" {
+		uid := make([]byte, 4)
+		_, _ = rand.Read(uid) // It never fails.
+		o.UID = hex.EncodeToString(uid)
+	}
 	return o, func(*desired.Site) (string, error) { return text, nil }, importer.CheckNew(o)
 }
 

@@ -221,8 +221,11 @@ func (w *writer) table(at Path, v reflect.Value) *yaml.Node {
 // tableTag marks maps whose keys are people's until they are laid out.
 const tableTag = "table"
 
-// naturally orders scsi2 before scsi10.
+// naturally orders scsi2 before scsi10, and a container's root before all else.
 func naturally(a, b string) int {
+	if (a == slotRoot) != (b == slotRoot) {
+		return map[bool]int{true: -1, false: 1}[a == slotRoot]
+	}
 	busA, m, okA := slot(a)
 	busB, n, okB := slot(b)
 	if okA && okB && busA == busB {

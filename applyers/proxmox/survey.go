@@ -61,6 +61,10 @@ type Surveyed struct {
 	// ID what it is there; "" for a guest that is nobody's.
 	Fleet, UID string
 	ID         desired.ID
+	// DiskNames and Images are what the stamp remembers, by slot; Seeded and
+	// Archived tell that it was made with a seed, and that it is archived.
+	DiskNames, Images map[string]string
+	Seeded, Archived  bool
 	// Spec is a *desired.VM or *desired.Container: all that is said of it, with
 	// Proxmox's defaults filled in. Networks are named by bridge and VLAN
 	// ("vmbr0", "vmbr0.30"), storages by Proxmox's own name, and a startup order is

@@ -26,7 +26,10 @@ func (s *Survey) Lives(fleet *desired.Fleet) []drift.Live {
 		}
 		if g := byVMID[guest.VMID]; g.Kind == machineKind(r.ID) {
 			is := *g.found
-			is.stamp = stamp{ID: r.ID, Site: r.Site, VMID: g.VMID, Disks: diskNames(r)}
+			if !is.stamped {
+				is.stamp = stamp{Disks: diskNames(r)}
+			}
+			is.stamp.ID, is.stamp.Site, is.stamp.VMID = r.ID, r.Site, g.VMID
 			adopted[r.ID] = []*found{&is}
 		}
 	}

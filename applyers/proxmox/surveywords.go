@@ -21,7 +21,9 @@ type viewer struct {
 // spec is the guest without the options that are told verbatim: those are chosen
 // by what else is left out.
 func (v *viewer) spec(g *found) any {
-	spec := (&wording{fleet: &desired.Fleet{}, site: v.site}).spec(g)
+	bare := *g
+	bare.stamp = stamp{}
+	spec := (&wording{fleet: &desired.Fleet{}, site: v.site}).spec(&bare)
 	guestPart(spec).Options = nil
 	return spec
 }
@@ -55,6 +57,7 @@ func (v *viewer) tell(g *Surveyed) {
 	g.Template = g.Template || f.template
 	if f.stamped {
 		g.Fleet, g.UID, g.ID = f.stamp.Fleet, f.stamp.UID, f.stamp.ID
+		g.DiskNames, g.Images, g.Seeded, g.Archived = f.stamp.Disks, f.stamp.Images, f.stamp.Seed != "", !f.stamp.Archived.IsZero()
 	}
 	g.UUID = parseProps("", values["smbios1"]).value("uuid")
 	g.Volumes, g.NICs = make(map[string]Volume), make(map[string]Attachment)
@@ -66,6 +69,11 @@ func (v *viewer) tell(g *Surveyed) {
 			g.Volumes[key] = volumeOf(g.Kind, values[key])
 		case nicSlot(key):
 			g.NICs[key] = attachment(g.Kind, key, values)
+		}
+		if at, ok := g.NICs["net0"]; ok && key == "net0" && at.Address == "" {
+			// A seed's address stands in the stamp alone.
+			at.Address = f.stamp.Address
+			g.NICs[key] = at
 		}
 		if cloudInitOption(g.Kind, key) {
 			g.CloudInit = append(g.CloudInit, key)

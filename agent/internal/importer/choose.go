@@ -111,7 +111,9 @@ func (m *maker) unfit(g *proxmox.Surveyed) string {
 		return "it is being made, or what a broken creation left behind (lock: " + g.Lock + ")"
 	case g.Template:
 		return "it is a template, which no manifest changes"
-	case g.Fleet != "":
+	case g.Archived:
+		return "it is archived"
+	case g.Fleet != "" && !m.lost(g):
 		return "it belongs to fleet " + g.Fleet + " (uid " + g.UID + ")"
 	case g.UUID == "" && firstMAC(g) == "":
 		return "it has neither an SMBIOS uuid nor a MAC, by which adoption could tell it from another"
@@ -124,6 +126,12 @@ func (m *maker) unfit(g *proxmox.Surveyed) string {
 		}
 	}
 	return ""
+}
+
+// lost tells whether a guest belongs to the very fleet that is made: its manifests
+// are lost, and the guests remember what they were.
+func (m *maker) lost(g *proxmox.Surveyed) bool {
+	return m.before == nil && g.Fleet == m.Fleet && g.UID == m.UID && g.ID != ""
 }
 
 func firstMAC(g *proxmox.Surveyed) string {
@@ -160,7 +168,8 @@ func (m *maker) holders() {
 		}
 	}
 	for _, d := range m.docs {
-		if d.kind != "VM" || !used[d.live.VMID] || d.live.Running || d.guest.Startup != "never" {
+		known := d.live.ID.Kind() == desired.KindData && m.lost(d.live)
+		if d.kind != "VM" || !known && (!used[d.live.VMID] || d.live.Running || d.guest.Startup != "never") {
 			continue
 		}
 		g := d.guest

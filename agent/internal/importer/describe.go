@@ -1,6 +1,7 @@
 package importer
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -32,6 +33,9 @@ func (m *maker) describe(d *doc) {
 	}
 	if len(d.live.CloudInit) > 0 {
 		d.leave("cloud-init", "what Proxmox's own drive was set up with (%s) is kept as it is", strings.Join(d.live.CloudInit, ", "))
+	}
+	for _, slot := range slots(d.live.Images) {
+		d.leave("disks."+slot+".image", "it was made from %s, whose url and checksum only its Image says", d.live.Images[slot])
 	}
 	if d.live.Lock != "" {
 		d.leave("lock", "it is locked (%s): adoption waits until it no longer is", d.live.Lock)
@@ -240,6 +244,11 @@ func (m *maker) nics(d *doc) {
 	}
 }
 
+func inside(subnet netip.Prefix, text string) bool {
+	addr, err := netip.ParseAddr(text)
+	return err == nil && subnet.Contains(addr)
+}
+
 func onVLAN(vlan int) string {
 	if vlan == 0 {
 		return ""
@@ -256,7 +265,7 @@ func (m *maker) address(d *doc, path desired.Path, nic *desired.NIC, at proxmox.
 	static := nic.Address != "" && nic.Address != "dhcp" && nic.Address != "none"
 	switch addr, bits, _ := strings.Cut(nic.Address, "/"); {
 	case !static:
-	case network.Subnet.IsValid() && bits == strconv.Itoa(network.Subnet.Bits()):
+	case network.Subnet.IsValid() && (bits == strconv.Itoa(network.Subnet.Bits()) || bits == "" && inside(network.Subnet, addr)):
 		nic.Address = addr
 	case d.kind == "VM":
 		// Known alone: not worth more than where it fits the network's plan.

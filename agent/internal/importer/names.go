@@ -38,6 +38,9 @@ func (m *maker) name() {
 	for _, d := range m.docs {
 		host, _, _ := strings.Cut(d.hostname(), ".")
 		name := valid(host)
+		if m.lost(d.live) {
+			name = d.live.ID.Name()
+		}
 		if name == "" {
 			name = fmt.Sprintf("%s-%d", d.live.Kind, d.live.VMID)
 		}

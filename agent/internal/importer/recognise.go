@@ -194,7 +194,7 @@ func (m *maker) newClasses() {
 	for _, d := range m.docs {
 		for _, slot := range slots(d.disks()) {
 			disk, volume := d.disks()[slot], d.live.Volumes[slot]
-			if !ownDisk(d, volume) {
+			if !ownDisk(d, volume) || d.seed(disk) {
 				continue
 			}
 			v := stores[disk.Storage]

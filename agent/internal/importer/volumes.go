@@ -14,6 +14,10 @@ func ownDisk(d *doc, v proxmox.Volume) bool {
 	return !v.Host && !v.CDROM && !v.Seed && v.Owner == d.live.VMID
 }
 
+// seed tells whether a disk is the small one that a guest of ours was seeded by;
+// some storages give no less than 4 MiB.
+func (d *doc) seed(disk desired.Disk) bool { return d.live.Seeded && disk.Size <= 4*desired.MiB }
+
 // firmware tells the slots whose size is Proxmox's affair.
 func firmware(slot string) bool { return slot == "efidisk0" || slot == "tpmstate0" }
 
@@ -26,6 +30,9 @@ func (m *maker) volumes(d *doc) {
 		switch {
 		case volume.CDROM || volume.Seed || volume.Host:
 			d.dropWithin(path)
+		case d.seed(disk):
+			d.dropWithin(path)
+			d.leave("cloudInit", "the guest remembers that it was made with one, and not what stood in it")
 		case volume.Owner != d.live.VMID:
 			m.foreignVolume(d, slot, &disk, volume)
 		case firmware(slot):
@@ -47,7 +54,7 @@ func (m *maker) volumes(d *doc) {
 		for _, slot := range slots(disks) {
 			if d.keep[desired.Path("disks").Sub(slot).Sub("size")] {
 				disk := disks[slot]
-				disk.Name = diskName(slot, disk, len(disks))
+				disk.Name = d.diskName(slot, disk, len(disks))
 				disks[slot] = disk
 				d.write(desired.Path("disks").Sub(slot).Sub("name"))
 			}
@@ -55,9 +62,12 @@ func (m *maker) volumes(d *doc) {
 	}
 }
 
-// diskName is what references say: the serial number that somebody gave the disk,
-// or its slot.
-func diskName(slot string, disk desired.Disk, disks int) string {
+// diskName is what references say: what the stamp remembers, the serial number
+// that somebody gave the disk, or its slot.
+func (d *doc) diskName(slot string, disk desired.Disk, disks int) string {
+	if name := d.live.DiskNames[slot]; name != "" {
+		return name
+	}
 	if name := valid(disk.Serial); name != "" {
 		return name
 	}
@@ -115,7 +125,6 @@ func (m *maker) storeType(name string) string {
 // foreignVolume writes a reference to a data VM's disk, or leaves the slot out.
 func (m *maker) foreignVolume(d *doc, slot string, disk *desired.Disk, volume proxmox.Volume) {
 	path := desired.Path("disks").Sub(slot)
-	size := disk.Size
 	holder, at := m.holderOf(volume)
 	if holder == "" {
 		d.dropWithin(path)
@@ -127,7 +136,6 @@ func (m *maker) foreignVolume(d *doc, slot string, disk *desired.Disk, volume pr
 	}
 	disk.Volume = holder + "/" + at
 	disk.Size, disk.Storage, disk.Format = 0, "", ""
-	_ = size
 	d.write(path.Sub("volume"))
 }
 
@@ -140,7 +148,7 @@ func (m *maker) holderOf(volume proxmox.Volume) (holder, disk string) {
 		}
 		for _, slot := range slots(spec.Disks) {
 			if d.live.Volumes[slot].ID == volume.ID {
-				return d.name, diskName(slot, spec.Disks[slot], len(spec.Disks))
+				return d.name, d.diskName(slot, spec.Disks[slot], len(spec.Disks))
 			}
 		}
 	}
