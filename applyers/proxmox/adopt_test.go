@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -118,7 +119,14 @@ func TestAdoptByHand(t *testing.T) {
 	b.sim.AddGuest(handmade("tags", "berth.pegasus"))
 	b.now([]string{webYAML}, webAlone)
 	b.nothing("ownership lost; if it is vm/web-1: agent adopt vm/web-1")
-	taken, err := b.a.Adopt(t.Context(), b.fleet, "vm/web-1")
+	refuse := func(Taken) bool { return false }
+	if _, err := b.a.Adopt(t.Context(), b.fleet, "vm/web-1", refuse); !errors.Is(err, ErrDeclined) {
+		t.Error(err)
+	}
+	if w := b.writes(); len(w) > 0 {
+		t.Errorf("writes: %q", w)
+	}
+	taken, err := b.a.Adopt(t.Context(), b.fleet, "vm/web-1", nil)
 	if err != nil || taken.What != `vm 4001 "old-web" on pve1` || taken.Tag != "berth.pegasus" {
 		t.Fatalf("%+v %v", taken, err)
 	}
@@ -129,18 +137,21 @@ func TestAdoptByHand(t *testing.T) {
 	for id, want := range map[desired.ID]string{
 		"vm/web-1": "it is ours already, as vm 4001 on pve1", "vm/none": "the manifests have no such guest",
 	} {
-		if _, err := b.a.Adopt(t.Context(), b.fleet, id); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := b.a.Adopt(t.Context(), b.fleet, id, nil); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", id, err)
 		}
 	}
-	if _, err := b.a.Release(t.Context(), b.fleet, "vm/none"); err == nil || !strings.Contains(err.Error(), "no guest bears its stamp") {
+	if _, err := b.a.Release(t.Context(), b.fleet, "vm/none", nil); err == nil || !strings.Contains(err.Error(), "no guest bears its stamp") {
 		t.Error(err)
 	}
 	if w := b.writes(); len(w) > 0 {
 		t.Errorf("writes: %q", w)
 	}
+	if _, err := b.a.Release(t.Context(), b.fleet, "vm/web-1", refuse); !errors.Is(err, ErrDeclined) {
+		t.Error(err)
+	}
 	before := b.guest(4001)
-	if taken, err = b.a.Release(t.Context(), b.fleet, "vm/web-1"); err != nil || !strings.HasPrefix(taken.Stamp, "berth: pegasus/vm/web-1") {
+	if taken, err = b.a.Release(t.Context(), b.fleet, "vm/web-1", nil); err != nil || !strings.HasPrefix(taken.Stamp, "berth: pegasus/vm/web-1") {
 		t.Fatal(taken, err)
 	}
 	after := b.guest(4001)
@@ -162,7 +173,7 @@ func TestAdoptByHand(t *testing.T) {
 			c.Running = false
 			b.sim.AddGuest(c)
 		}
-		if _, err := b.a.Adopt(t.Context(), b.fleet, "vm/web-1"); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := b.a.Adopt(t.Context(), b.fleet, "vm/web-1", nil); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if w := b.writes(); len(w) > 0 {

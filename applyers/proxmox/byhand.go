@@ -21,11 +21,16 @@ type Taken struct {
 	Tag string
 }
 
+// ErrDeclined is that the person who was asked did not agree.
+var ErrDeclined = errors.New("nothing was done")
+
 // Adopt makes the guest that stands on the VMID of a resource of the manifests
 // ours: it gets the stamp and the tag, and nothing else changes. It is for a
-// person who knows that it is the right one. It refuses what is not exactly there,
-// what bears a stamp already, templates, and guests under a lock.
-func (a *Applyer) Adopt(ctx context.Context, fleet *desired.Fleet, id desired.ID) (Taken, error) {
+// person who knows that it is the right one, and who is asked by agree right
+// before it is written; nil agrees. It refuses what is not exactly there, what
+// bears a stamp already, templates, and guests under a lock. The error is
+// [ErrDeclined] where agree was not given.
+func (a *Applyer) Adopt(ctx context.Context, fleet *desired.Fleet, id desired.ID, agree func(Taken) bool) (Taken, error) {
 	want := fleet.Resource(id)
 	if want == nil || guestOf(want) == nil {
 		return Taken{}, fmt.Errorf("adopt %s: the manifests have no such guest: write its manifest first", id)
@@ -63,15 +68,17 @@ func (a *Applyer) Adopt(ctx context.Context, fleet *desired.Fleet, id desired.ID
 	if err != nil {
 		return Taken{}, err
 	}
-	if err := j.writeStamp(ctx, g, s); err != nil {
-		return Taken{}, err
+	taken := Taken{What: g.what(), Stamp: s.String(), Tag: fleetTag(fleet.Spec.Name)}
+	if agree != nil && !agree(taken) {
+		return Taken{}, ErrDeclined
 	}
-	return Taken{What: g.what(), Stamp: s.String(), Tag: fleetTag(fleet.Spec.Name)}, nil
+	return taken, j.writeStamp(ctx, g, s)
 }
 
 // Release gives a guest of ours up: stamp and tag go, and nothing else changes. It
-// refuses what is not proven to be ours, and a data VM whose disks are in use.
-func (a *Applyer) Release(ctx context.Context, fleet *desired.Fleet, id desired.ID) (Taken, error) {
+// refuses what is not proven to be ours, and a data VM whose disks are in use. As
+// with [Applyer.Adopt], agree is asked right before.
+func (a *Applyer) Release(ctx context.Context, fleet *desired.Fleet, id desired.ID, agree func(Taken) bool) (Taken, error) {
 	seen, err := a.Observe(ctx, fleet, applyers.Scope{})
 	if err != nil {
 		return Taken{}, fmt.Errorf("release %s: %w", id, err)
@@ -104,10 +111,11 @@ func (a *Applyer) Release(ctx context.Context, fleet *desired.Fleet, id desired.
 	if err != nil {
 		return Taken{}, fmt.Errorf("release %s: %w", id, err)
 	}
-	if err := j.unstamp(ctx, g); err != nil {
-		return Taken{}, err
+	taken := Taken{What: g.what(), Stamp: g.stamp.String(), Tag: fleetTag(fleet.Spec.Name)}
+	if agree != nil && !agree(taken) {
+		return Taken{}, ErrDeclined
 	}
-	return Taken{What: g.what(), Stamp: g.stamp.String(), Tag: fleetTag(fleet.Spec.Name)}, nil
+	return taken, j.unstamp(ctx, g)
 }
 
 // ours finds a guest that is ours among what was observed.
