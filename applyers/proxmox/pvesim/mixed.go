@@ -180,7 +180,7 @@ func (m *mixer) machine(i int, g *Guest) {
 	g.Kind = KindVM
 	m.common(i, g, "name")
 	uuid := fmt.Sprintf("00000000-0000-4000-8000-%012d", g.VMID)
-	set := map[string]string{
+	set := map[string]string{ //nolint:gosec // a made-up hash, no credential
 		"cores": itoa(2 << (i % 2)), "memory": itoa(2048 << (i % 3)), "cpu": "x86-64-v2-AES", "ostype": "l26", "scsihw": "virtio-scsi-single", "agent": "1",
 		"scsi0": fmt.Sprintf("local-nvme:vm-%d-disk-0,discard=on,iothread=1,size=%dG,ssd=1", g.VMID, 16<<(i%3)),
 		"net0":  fmt.Sprintf("virtio=%s,bridge=vmbr0,firewall=1", mixMAC(i, 0)), "boot": "order=scsi0;net0",
