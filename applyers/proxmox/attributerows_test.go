@@ -47,8 +47,11 @@ func attributeDocs() []string {
 
 // attributesOf are the rows of a kind, in a fixed order, on which VMIDs rest.
 func attributesOf(kind string) []*attribute {
-	if kind == desired.KindContainer {
+	switch kind {
+	case desired.KindContainer:
 		return slices.Concat(sharedAttributes(kind), containerAttributes())
+	case desired.KindData:
+		return dataAttributes()
 	}
 	return slices.Concat(sharedAttributes(kind), vmAttributes(), driveAttributes(), nativeAttributes())
 }
@@ -62,9 +65,17 @@ func testedElsewhere(kind string) map[desired.Path]string {
 		"clone.linked":   "a clone needs a template: the tests of clones",
 		"disks.x.volume": "a volume needs a data VM: the tests of volumes",
 	}
-	if kind == desired.KindVM {
+	switch kind {
+	case desired.KindData:
+		return map[desired.Path]string{
+			"id":       all["id"],
+			"state":    "it is never written: TestADataVMHoldsDataAndIsNeverStarted",
+			"startup":  "it is never written: TestADataVMHoldsDataAndIsNeverStarted",
+			"hostname": "it is never written: TestADataVMIsNamedAsInGit",
+		}
+	case desired.KindVM:
 		all["disks.x.state"] = "a detached disk: the tests of volumes"
-	} else {
+	default:
 		all["disks.x.state"] = "a detached volume: the tests of volumes"
 	}
 	return all
@@ -232,6 +243,24 @@ func driveAttributes() []*attribute {
 		{path: "disks.scsi1.options", as: mounted, a: "options: [noatime]", b: "options: [nodev]", created: "-"},
 		{path: "disks.efidisk0.secureBoot", as: "bios: ovmf\ndisks: {efidisk0: {storage: hdd, %s}, tpmstate0: {storage: hdd}}", a: "secureBoot: true", b: "secureBoot: false", created: "disks.efidisk0.secureBoot is settled when the guest is made"},
 	}
+}
+
+// dataAttributes are the rows of data VMs: those of guests and drives that they
+// have, too. They never run, so that everything takes effect at once.
+func dataAttributes() []*attribute {
+	var rows []*attribute
+	for _, row := range slices.Concat(sharedAttributes(desired.KindData), driveAttributes()) {
+		keys := row.path.Keys()
+		switch {
+		case keys[0] == "disks" && slices.Contains([]string{"image", "iso", "mount", "filesystem", "label", "options", "readOnly", "secureBoot"}, keys[2]):
+		case keys[0] == "disks":
+			row.as = strings.Replace(row.as, "scsi1: {", "scsi1: {name: extra, ", 1)
+			rows = append(rows, row)
+		case slices.Contains([]desired.Path{"description", "tags", "pool", "protection"}, row.path):
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 const someKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIC0dkrH0zH/T7yFdqIwoJqs+ws7ZWziLOVtljEGzSckO anna@one"

@@ -65,6 +65,12 @@ func (a *attribute) manifest(kind string, vmid int, value string, bare bool) str
 		}
 		text = strings.Join(parts, "")
 	}
+	if kind == desired.KindData {
+		if !strings.Contains(text, "disks:") {
+			text += "\ndisks: {scsi0: {name: main, storage: hdd, size: 1GiB}}"
+		}
+		return fmt.Sprintf("kind: DataVM\nname: %s\nid: %d\n%s\n", a.name(kind, vmid), vmid, text)
+	}
 	return fmt.Sprintf("kind: %s\nname: %s\nid: %d\nuses: [base-%s]\n%s\n---\nkind: Profile\nname: base-%s\nfor: %s\ndisks: {%s}\n",
 		word, a.name(kind, vmid), vmid, a.name(kind, vmid), text, a.name(kind, vmid), word, disk)
 }
@@ -166,7 +172,7 @@ func notesOn(p *drift.Plan, id desired.ID) string {
 // with before and after, and mended; taken out of the manifest it is left alone and
 // noted once. A value of the language without a row fails.
 func TestEveryAttribute(t *testing.T) {
-	for kind, spec := range map[string]any{desired.KindVM: &desired.VM{}, desired.KindContainer: &desired.Container{}} {
+	for kind, spec := range map[string]any{desired.KindVM: &desired.VM{}, desired.KindContainer: &desired.Container{}, desired.KindData: &desired.DataVM{}} {
 		t.Run(kind, func(t *testing.T) {
 			t.Parallel()
 			rows := attributesOf(kind)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -232,7 +231,7 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	w := &wording{fleet: s.fleet, site: s.site, want: want, volumes: s.volumes}
 	h := &handle{
 		kind: g.kind, site: s.site.Name, node: g.node, vmid: g.vmid, running: g.running, making: g.stamp.Making, starting: g.stamp.Starting, remove: g.stamp.Remove,
-		untagged: !slices.Contains(g.tags, strings.ToLower(fleetTag(s.fleet.Spec.Name))), adopting: g.adopting, renamed: g.renamed,
+		untagged: !hasTag(g.tags, fleetTag(s.fleet.Spec.Name)), adopting: g.adopting, renamed: g.renamed,
 	}
 	h.native = native(g)
 	h.obstacles = s.obstaclesTo(want)

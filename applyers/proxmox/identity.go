@@ -1,9 +1,6 @@
 package proxmox
 
 import (
-	"slices"
-	"strings"
-
 	"berth/desired"
 )
 
@@ -26,7 +23,7 @@ func (s stamp) fleets(f *desired.Fleet) bool {
 // tagged tells whether tags hold the fleet's, or the one of its former name.
 func tagged(f *desired.Fleet, tags []string) bool {
 	has := func(name string) bool {
-		return name != "" && slices.Contains(tags, strings.ToLower(fleetTag(name)))
+		return name != "" && hasTag(tags, fleetTag(name))
 	}
 	return has(f.Spec.Name) || has(f.Spec.RenamedFrom)
 }

@@ -52,7 +52,7 @@ func (j *job) tags(have []string, archived bool) []string {
 		if former != "" && strings.EqualFold(tag, fleetTag(former)) {
 			continue
 		}
-		if tag != archivedTag && (ownTag(tag) || !managed) {
+		if !strings.EqualFold(tag, tags[0]) && tag != archivedTag && (ownTag(tag) || !managed) {
 			tags = append(tags, tag)
 		}
 	}

@@ -202,4 +202,9 @@ func parseTags(text string) []string {
 }
 
 // ownTag tells whether a tag is Berth's and no manifest's affair.
-func ownTag(tag string) bool { return strings.HasPrefix(tag, "berth") }
+func ownTag(tag string) bool { return strings.HasPrefix(strings.ToLower(tag), "berth") }
+
+// hasTag tells whether a tag is among others, in whatever case.
+func hasTag(tags []string, tag string) bool {
+	return slices.ContainsFunc(tags, func(t string) bool { return strings.EqualFold(t, tag) })
+}
