@@ -277,7 +277,7 @@ func (w *exampleWorld) forget(site string) {
 	sim := w.sims[site]
 	for _, g := range sim.Guests() {
 		set := map[string]string{}
-		for _, line := range strings.Split(g.Config["description"], "\n") {
+		for line := range strings.SplitSeq(g.Config["description"], "\n") {
 			if !strings.HasPrefix(line, "berth: ") {
 				set["description"] += line + "\n"
 			}

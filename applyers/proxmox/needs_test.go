@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -25,7 +26,7 @@ func life(t *testing.T, needs []Need) (out string) {
 		round := func() {
 			out += told(b.turn())
 			for _, blind := range b.plan().Blind {
-				out += "unknown: " + blind.Reason + " " + blind.Remedy + "\n"
+				out += fmt.Sprintf("unknown: %s %s\n", blind.Reason, blind.Remedy)
 			}
 		}
 		round()
