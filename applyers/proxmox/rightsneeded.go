@@ -77,11 +77,15 @@ func (n *needy) create() []right {
 	if n.want.ID.Kind() != desired.KindContainer {
 		all = append(all, n.on("VM.Config.HWType"))
 	}
+	if n.want.ID.Kind() == desired.KindData {
+		// What is never started is made as small as can be.
+		all = append(all, n.on("VM.Config.CPU"), n.on("VM.Config.Memory"))
+	}
 	if g.State == desired.Running {
 		all = append(all, n.on("VM.PowerMgmt"))
 	}
 	if g.Clone.Template != "" {
-		all = append(all, right{path: "/vms", privilege: "VM.Clone"})
+		all = append(all, n.clone()...)
 	}
 	for _, leaf := range desired.Leaves(n.want.ID.Kind(), n.want.Spec) {
 		if _, set := n.want.Set[leaf.Path]; set && leaf.Effect != desired.Create {
@@ -97,11 +101,31 @@ func (n *needy) create() []right {
 	return all
 }
 
+// clone are the rights that copying a template takes. Where its disks lie is not
+// known beforehand: any storage class of the site may be it.
+func (n *needy) clone() []right {
+	all := []right{{path: "/vms", privilege: "VM.Clone"}, n.on("VM.Config.Disk")}
+	for _, d := range n.guest().Disks {
+		if d.Storage != "" && d.Size != 0 {
+			return all
+		}
+	}
+	for _, class := range slices.Sorted(maps.Keys(n.site.Storage)) {
+		all = append(all, space(n.site.Storage[class].Store))
+	}
+	return all
+}
+
+// space is the right to allocate on a storage.
+func space(store string) right {
+	return right{path: "/storage/" + store, privilege: "Datastore.AllocateSpace"}
+}
+
 // seed are the rights that a cloud-init drive takes: one of Proxmox's own, or one
 // that is uploaded, imported and deleted again.
 func (n *needy) seed(vm *desired.VM) []right {
 	if vm.CloudInit.Native {
-		return []right{n.on("VM.Config.Cloudinit")}
+		return []right{n.on("VM.Config.Cloudinit"), n.on("VM.Config.Disk")}
 	}
 	store := seedStore(n.site, n.node())
 	return []right{
@@ -122,7 +146,7 @@ func reading(store string) right {
 func (n *needy) disk(d desired.Disk) []right {
 	var all []right
 	if store := storeOn(n.site, d.Storage, n.node()); store != "" {
-		all = append(all, right{path: "/storage/" + store, privilege: "Datastore.AllocateSpace"})
+		all = append(all, space(store))
 	}
 	for _, name := range []string{d.Image, d.ISO} {
 		r := n.fleet.Resource(desired.MakeID(desired.KindImage, name+"@"+n.site.Name))
