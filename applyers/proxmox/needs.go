@@ -64,8 +64,15 @@ type needList struct {
 	or map[string][]right
 }
 
-// doubled tells whether others that are needed anyway do instead.
+// doubled tells whether others that are needed anyway do instead: rights that do
+// as well, or the same privilege on a path above, which passes it on. What is
+// given on / is not passed on.
 func (l *needList) doubled(n *Need) bool {
+	for i, c := range n.Path {
+		if above := l.known[(right{path: n.Path[:i], privilege: n.Privilege}).String()]; i > 0 && c == '/' && above != nil && above.Optional == "" {
+			return true
+		}
+	}
 	or := l.or[right{path: n.Path, privilege: n.Privilege}.String()]
 	return len(or) > 0 && !slices.ContainsFunc(or, func(r right) bool {
 		other := l.known[r.String()]
