@@ -17,6 +17,9 @@ import (
 func writeNew(dir string, files map[string][]byte) error {
 	names := slices.Sorted(maps.Keys(files))
 	for _, name := range names {
+		if !fs.ValidPath(name) {
+			return fmt.Errorf("write %q: this is no file of the manifests", name)
+		}
 		path := filepath.Join(dir, filepath.FromSlash(name))
 		if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("%s is there already: nothing was written, since no file is ever overwritten; move it away, or choose other guests", path)

@@ -46,16 +46,16 @@ const lineWidth = 100
 // same documents always give the same text.
 func Write(docs ...Document) ([]byte, error) {
 	var out bytes.Buffer
-	for i := range docs {
+	for i, doc := range docs {
 		if i > 0 {
 			out.WriteString("---\n")
 		}
-		for _, line := range docs[i].Head {
+		for _, line := range doc.Head {
 			out.WriteString(strings.TrimRight("# "+oneLine(line), " ") + "\n")
 		}
-		text, err := docs[i].text()
+		text, err := doc.text()
 		if err != nil {
-			return nil, fmt.Errorf("write %s %s: %w", docs[i].Kind, docs[i].Name, err)
+			return nil, fmt.Errorf("write %s %s: %w", doc.Kind, doc.Name, err)
 		}
 		out.Write(text)
 	}
@@ -314,7 +314,7 @@ func listNode(v reflect.Value) *yaml.Node {
 		return plainNode("null")
 	}
 	node := &yaml.Node{Kind: yaml.SequenceNode}
-	if set, ok := v.Interface().(Words); ok {
+	if set, ok := reflect.TypeAssert[Words](v); ok {
 		v = reflect.ValueOf(set.sorted())
 	}
 	for i := range v.Len() {

@@ -63,7 +63,8 @@ func within1(path desired.Path, words ...desired.Path) bool {
 func (d *doc) tidy() {
 	for _, slot := range slots(d.disks()) {
 		at := desired.Path("disks").Sub(slot)
-		if !d.keep[at.Sub("size")] && !d.keep[at.Sub("volume")] && !(firmware(slot) && d.keep[at]) {
+		stands := d.keep[at.Sub("size")] || d.keep[at.Sub("volume")] || firmware(slot) && d.keep[at]
+		if !stands {
 			d.dropWithin(at)
 		}
 	}

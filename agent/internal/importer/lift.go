@@ -50,10 +50,7 @@ func (m *maker) lift() error {
 	if err != nil {
 		return err
 	}
-	switch {
-	case after == nil:
-		m.out.Unlifted = problems.Error()
-	default:
+	if m.out.Unlifted = problems.Error(); after != nil {
 		m.out.Unlifted = unlike(before, after)
 	}
 	if m.out.Unlifted != "" {
@@ -200,7 +197,7 @@ func liftable(docs []*doc, path desired.Path, value string) bool {
 	}
 	for _, d := range docs {
 		have := strings.Fields(d.leaves()[path])
-		for _, word := range strings.Fields(value) {
+		for word := range strings.FieldsSeq(value) {
 			if len(have) > 0 && !slices.Contains(have, word) {
 				return false
 			}

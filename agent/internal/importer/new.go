@@ -19,14 +19,10 @@ func Name(directory, otherwise string) string {
 // CheckNew tells what is wrong with a new fleet and its site before anything is
 // read: names, endpoints, fingerprint, authority.
 func CheckNew(o Options) error {
-	m := &maker{Options: o, siteKeep: make(map[desired.Path]bool)}
 	site := o.Site
-	m.site = &site
-	for path, set := range map[desired.Path]bool{
+	m := &maker{Options: o, site: &site, siteKeep: map[desired.Path]bool{
 		"endpoints": true, "token.secret": true, "tls.fingerprint": o.Site.TLS.Fingerprint != "", "tls.ca": o.Site.TLS.CA != "",
-	} {
-		m.siteKeep[path] = set
-	}
+	}}
 	files, err := m.files()
 	if err != nil {
 		return err

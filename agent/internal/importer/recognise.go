@@ -189,7 +189,7 @@ func most[K comparable](counts map[K]int, text func(K) string) (K, int) {
 
 // newClasses makes a class of each storage that guests' disks are on.
 func (m *maker) newClasses() {
-	type votes struct{ disks, ssd, discard, iothread, writeback int }
+	type votes struct{ disks, ssd, discard, iothread int }
 	stores := make(map[string]*votes)
 	for _, d := range m.docs {
 		for _, slot := range slots(d.disks()) {

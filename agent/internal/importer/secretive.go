@@ -6,7 +6,7 @@ import (
 )
 
 var (
-	regexpCredential = regexp.MustCompile(`(?i)\b[a-z0-9_-]*(pass(word|wd|phrase|wort)?|pwd|secret|token|api[ _-]?key|access[ _-]?key|credential|kennwort|pin|psk)\b["']?\s*(is\b|[:=]|→|->)\s*\S`)
+	regexpCredential = regexp.MustCompile(`(?i)\b([a-z0-9]+[_-])*([a-z0-9]*pass(word|wd|phrase|wort)|pass|pwd|secret|token|api[ _-]?key|access[ _-]?key|credential|kennwort|pin|psk)\b["']?\s*(is\b|[:=]|→|->)\s*\S`)
 	regexpKnown      = regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abp]-[A-Za-z0-9-]{10,}|AKIA[0-9A-Z]{16}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}|AGE-SECRET-KEY-[A-Z0-9]+)`)
 	regexpToken      = regexp.MustCompile(`[^\s!]+@[a-z]+![^\s=]+=[0-9a-fA-F-]{36}`)
 	regexpInURL      = regexp.MustCompile(`://[^/\s:@]+:[^/\s@]+@`)
