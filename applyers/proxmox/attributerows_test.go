@@ -81,8 +81,8 @@ func testedElsewhere(kind string) map[desired.Path]string {
 	return all
 }
 
-func onOff(path desired.Path, as, word, at, rawTrue, seen string) *attribute {
-	return &attribute{path: path, as: as, a: word + ": false", b: word + ": true", from: "false", to: "true", at: at, raw: rawTrue, hand: "", seen: seen}
+func onOff(path desired.Path, as, word, at, rawTrue string) *attribute {
+	return &attribute{path: path, as: as, a: word + ": false", b: word + ": true", from: "false", to: "true", at: at, raw: rawTrue, hand: "", seen: "false"}
 }
 
 // sharedAttributes are the rows of both kinds.
@@ -110,7 +110,7 @@ func sharedAttributes(kind string) []*attribute {
 		{path: "cpu.units", as: cpu, a: "units: 200", b: "units: 300", from: "200", to: "300", at: "cpuunits", raw: "300", hand: "", seen: "100"},
 		{path: "cpu.limit", as: cpu, a: "limit: 1", b: "limit: 1.5", from: "1", to: "1.5", at: "cpulimit", raw: "1.5", hand: "2", seen: "2"},
 		{path: "startup", a: "startup: never", b: "startup: early", from: "never", to: "early", at: "startup", raw: "order=100,up=30,down=60", hand: "order=7", seen: "order=7"},
-		onOff("protection", "", "protection", "protection", "1", "false"),
+		onOff("protection", "", "protection", "protection", "1"),
 		{
 			path: "tags", as: "~tags: [%s]~", a: "a", b: "a, b", from: "a", to: "a b", seen: "C a",
 			raw: "a;b;berth.pegasus", at: "tags", hand: "C;A;berth.pegasus",
@@ -135,8 +135,8 @@ func sharedAttributes(kind string) []*attribute {
 			is:   func(b *bench, vmid int) string { return b.guest(vmid).Node },
 		},
 		{path: "networks.net1.network", as: "%s", a: "networks: {net1: {address: none, network: lan}}", b: "networks: {net1: {address: none, network: lab}}", from: "lan", to: "lab", at: "net1 bridge", raw: "vmbr1", hand: "vmbr0", seen: "lan"},
-		onOff("networks.net1.firewall", nic, "firewall", "net1 firewall", "1", "false"),
-		onOff("networks.net1.linkDown", nic, "linkDown", "net1 link_down", "1", "false"),
+		onOff("networks.net1.firewall", nic, "firewall", "net1 firewall", "1"),
+		onOff("networks.net1.linkDown", nic, "linkDown", "net1 link_down", "1"),
 		{path: "networks.net1.mtu", as: nic, a: "mtu: 1400", b: "mtu: 1450", from: "1400", to: "1450", at: "net1 mtu", raw: "1450", hand: "", seen: "0"},
 		{path: "networks.net1.vlan", as: nic, a: "vlan: 5", b: "vlan: 6", from: "5", to: "6", at: "net1 tag", raw: "6", hand: "7", seen: "7", back: "lan"},
 		{path: "networks.net1.rate", as: nic, a: "rate: 1MiB/s", b: "rate: 1536KiB/s", from: "1MiB/s", to: "1536KiB/s", at: "net1 rate", raw: "1.5", hand: "3", seen: "3MiB/s"},
@@ -160,8 +160,8 @@ func vmAttributes() []*attribute {
 	nic := "networks: {net1: {network: lan, address: none, %s}}"
 	seed := "networks: {net0: {network: lan, %s}}\ncloudInit: {packages: [git]}"
 	return []*attribute{
-		onOff("agent.enabled", "agent: {%s}", "enabled", "agent enabled", "1", "false"),
-		onOff("agent.fstrim", "agent: {enabled: true, %s}", "fstrim", "agent fstrim_cloned_disks", "1", "false"),
+		onOff("agent.enabled", "agent: {%s}", "enabled", "agent enabled", "1"),
+		onOff("agent.fstrim", "agent: {enabled: true, %s}", "fstrim", "agent fstrim_cloned_disks", "1"),
 		{path: "agent.type", as: "agent: {enabled: true, %s}", a: "type: virtio", b: "type: isa", from: "virtio", to: "isa", at: "agent type", raw: "isa", hand: "", seen: "virtio"},
 		{path: "bios", a: "bios: seabios", b: "bios: ovmf", from: "seabios", to: "ovmf", at: "bios", raw: "ovmf", hand: "", seen: "seabios"},
 		{path: "boot", as: "networks: {net0: {network: lan, address: none}}\n%s", a: "boot: [scsi0]", b: "boot: [net0, scsi0]", from: "scsi0", to: "net0 scsi0", at: "boot", raw: "order=net0;scsi0", hand: "order=scsi0", seen: "scsi0"},
@@ -176,7 +176,7 @@ func vmAttributes() []*attribute {
 		{path: "cpu.sockets", as: "cpu: {%s}", a: "sockets: 1", b: "sockets: 2", from: "1", to: "2", at: "sockets", raw: "2", hand: "4", seen: "4"},
 		{path: "cpu.type", as: "cpu: {%s}", a: "type: host", b: "type: x86-64-v2-AES", from: "host", to: "x86-64-v2-AES", at: "cpu cputype", raw: "x86-64-v2-AES", hand: "max", seen: "max"},
 		{path: "cpu.flags", as: "cpu: {type: host~, flags: [%s]~}", a: "+aes", b: "+pcid, +aes", from: "+aes", to: "+aes +pcid", at: "cpu flags", raw: "+aes;+pcid", hand: "-pcid;+aes", seen: "+aes -pcid"},
-		onOff("cpu.numa", "cpu: {%s}", "numa", "numa", "1", "false"),
+		onOff("cpu.numa", "cpu: {%s}", "numa", "numa", "1"),
 		{path: "memory.size", as: "memory: {%s}", a: "size: 512MiB", b: "size: 1GiB", from: "512MiB", to: "1GiB", at: "memory", raw: "1024", hand: "2048", seen: "2GiB"},
 		{path: "memory.min", as: "memory: {size: 1GiB, %s}", a: "min: 256MiB", b: "min: 512MiB", from: "256MiB", to: "512MiB", at: "balloon", raw: "512", hand: "128", seen: "128MiB"},
 		{path: "memory.balloon", as: "memory: {size: 1GiB, %s}", a: "balloon: true", b: "balloon: false", from: "true", to: "false", at: "balloon", raw: "0", hand: "", seen: "true"},
@@ -223,10 +223,10 @@ func driveAttributes() []*attribute {
 		{path: "disks.scsi1.storage", as: "disks: {scsi1: {%s, size: 1GiB}}", a: "storage: hdd", b: "storage: ssd", held: "needs the guest to be made anew", given: true},
 		{path: "disks.scsi1.image", as: "disks: {scsi1: {storage: hdd, size: 8GiB, %s}}", a: "image: debian-12", b: "image: debian-13", created: "disks.scsi1.image is settled when the guest is made: live debian-12, in Git debian-13"},
 		{path: "disks.scsi1.format", as: drive, a: "format: raw", b: "format: qcow2", created: "disks.scsi1.format is settled when the guest is made: live raw, in Git qcow2"},
-		onOff("disks.scsi1.discard", drive, "discard", "scsi1 discard", "on", "false"),
-		onOff("disks.scsi1.ssd", drive, "ssd", "scsi1 ssd", "1", "false"),
-		onOff("disks.scsi1.iothread", drive, "iothread", "scsi1 iothread", "1", "false"),
-		onOff("disks.scsi1.readOnly", drive, "readOnly", "scsi1 ro", "1", "false"),
+		onOff("disks.scsi1.discard", drive, "discard", "scsi1 discard", "on"),
+		onOff("disks.scsi1.ssd", drive, "ssd", "scsi1 ssd", "1"),
+		onOff("disks.scsi1.iothread", drive, "iothread", "scsi1 iothread", "1"),
+		onOff("disks.scsi1.readOnly", drive, "readOnly", "scsi1 ro", "1"),
 		{path: "disks.scsi1.cache", as: drive, a: "cache: none", b: "cache: writeback", from: "none", to: "writeback", at: "scsi1 cache", raw: "writeback", hand: "", seen: "none"},
 		{path: "disks.scsi1.aio", as: drive, a: "aio: threads", b: "aio: io_uring", from: "threads", to: "io_uring", at: "scsi1 aio", raw: "io_uring", hand: "native", seen: "native"},
 		{path: "disks.scsi1.backup", as: drive, a: "backup: true", b: "backup: false", from: "true", to: "false", at: "scsi1 backup", raw: "0", hand: "1", seen: "true"},
@@ -311,8 +311,8 @@ func containerAttributes() []*attribute {
 		{path: "disks.rootfs.image", as: "disks: {rootfs: {%s}}", a: "image: debian-ct", b: "image: debian-ct-13", created: "disks.rootfs.image is settled when the guest is made: live debian-ct, in Git debian-ct-13", given: true},
 		{path: "disks.mp0.mount", as: "%s", a: "disks: {mp0: {storage: hdd, size: 1GiB, mount: /srv}}", b: "disks: {mp0: {storage: hdd, size: 1GiB, mount: /data}}", from: "/srv", to: "/data", at: "mp0 mp", raw: "/data", hand: "/opt", seen: "/opt"},
 		{path: "disks.mp0.options", as: volume, a: "options: [noatime]", b: "options: [nodev, noatime]", from: "noatime", to: "noatime nodev", at: "mp0 mountoptions", raw: "noatime;nodev", hand: "nosuid;noatime", seen: "noatime nosuid"},
-		onOff("disks.mp0.readOnly", volume, "readOnly", "mp0 ro", "1", "false"),
-		onOff("disks.mp0.backup", volume, "backup", "mp0 backup", "1", "false"),
+		onOff("disks.mp0.readOnly", volume, "readOnly", "mp0 ro", "1"),
+		onOff("disks.mp0.backup", volume, "backup", "mp0 backup", "1"),
 		{path: "disks.mp0.replicate", as: volume, a: "replicate: true", b: "replicate: false", from: "true", to: "false", at: "mp0 replicate", raw: "0", hand: "", seen: "true"},
 		{path: "disks.mp0.bind", as: "%s", a: "disks: {mp0: {bind: /tank/a, mount: /srv}}", b: "disks: {mp0: {bind: /tank/b, mount: /srv}}", root: true},
 		{path: "options.tty", as: "options: {%s}", a: `tty: "1"`, b: `tty: "3"`, from: "1", to: "3", at: "tty", raw: "3", hand: "", seen: ""},

@@ -294,7 +294,7 @@ func (l *story) judge(t *testing.T, kind string, vmid int, row *attribute) {
 		}
 	}
 	if row.root {
-		l.judgeRoot(t, id, row)
+		l.judgeRoot(t, id)
 		return
 	}
 	if got := of(l.made.after, id); got != "" {
@@ -377,7 +377,7 @@ func (l *story) judgeHand(t *testing.T, kind string, id desired.ID, vmid int, ro
 }
 
 // judgeRoot looks at what root@pam alone may set: held, with the command.
-func (l *story) judgeRoot(t *testing.T, id desired.ID, row *attribute) {
+func (l *story) judgeRoot(t *testing.T, id desired.ID) {
 	for _, p := range []*drift.Plan{l.made.after, l.edited.plan} {
 		if got := of(p, id); !strings.Contains(got, "HELD") || !strings.Contains(got, "may be set by root@pam alone") || !strings.Contains(got, " set ") {
 			t.Errorf("planned as:\n%s", got)

@@ -99,7 +99,7 @@ func TestAPasswordIsInNoError(t *testing.T) {
 		b.a.opts.Secret = func(context.Context, desired.SecretRef) ([]byte, error) { return []byte(hidden), nil }
 		b.over = echo{b.sim.Transport()}
 		for _, o := range b.turn() {
-			if o.Key.Step == drift.Create && o.Status != drift.Failed || strings.Contains(o.Reason, hidden) {
+			if o.Step == drift.Create && o.Status != drift.Failed || strings.Contains(o.Reason, hidden) {
 				t.Errorf("%s: %s: %s", o.Key, o.Status, o.Reason)
 			}
 		}
