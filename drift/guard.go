@@ -49,7 +49,7 @@ func Protection() Guard {
 			if live := w.Live(c.ID); live != nil && live.Protected {
 				c.hold("it is protected: take the protection off on Proxmox first (Options, Protection: No)")
 			}
-			if g := w.Fleet.Guest(c.ID); g != nil && g.Protection {
+			if g := w.Fleet.Machine(c.ID); g != nil && g.Protection {
 				c.hold("its manifest protects it: take `protection: true` out first")
 			}
 		}

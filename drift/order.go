@@ -75,7 +75,7 @@ func (o *orderer) stands(id desired.ID) []Key {
 			return []Key{k}
 		}
 	}
-	if live := o.world.Live(id); len(keys) == 0 || id.Guest() && live != nil && !live.Archived {
+	if live := o.world.Live(id); len(keys) == 0 || id.Machine() && live != nil && !live.Archived {
 		return nil
 	}
 	return keys[len(keys)-1:]
@@ -167,7 +167,7 @@ func (o *orderer) leads(k FieldKey, to desired.ID) bool {
 // what has no life of its own: playbooks, edges.
 func (p *Plan) missing(w *World, need desired.ID) string {
 	want := w.Fleet.Resource(need)
-	if want == nil || w.Live(need) != nil || !need.Guest() && need.Kind() != desired.KindImage {
+	if want == nil || w.Live(need) != nil || !need.Machine() && need.Kind() != desired.KindImage {
 		return ""
 	}
 	for _, b := range p.Blind {

@@ -182,3 +182,20 @@ func (j *job) usesOf(ctx context.Context, other *row, match func(attached) bool)
 	}
 	return all, nil
 }
+
+// becomesWriter makes sure that nobody else has a volume that the guest is to
+// write to from now on.
+func (j *job) becomesWriter(ctx context.Context, fields []drift.Field) error {
+	for _, f := range fields {
+		keys := f.Path.Keys()
+		if len(keys) != 3 || keys[0] != "disks" || keys[2] != "readOnly" {
+			continue
+		}
+		if d := j.guest().Disks[keys[1]]; d.Volume != "" && !d.ReadOnly {
+			if _, err := j.takeVolume(ctx, keys[1]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

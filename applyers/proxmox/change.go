@@ -25,6 +25,9 @@ func (j *job) change(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := j.becomesWriter(ctx, fields); err != nil {
+		return err
+	}
 	if g, fields, err = j.grow(ctx, g, fields); err != nil {
 		return err
 	}

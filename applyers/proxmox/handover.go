@@ -170,6 +170,19 @@ func (p *planner) slotChanges(fields []drift.Field) slots {
 			}
 		}
 	}
+	for i := range fields {
+		f := &fields[i]
+		keys := f.Path.Keys()
+		if len(keys) == 3 && keys[0] == "disks" && keys[2] == "readOnly" && !moved[keys[1]] {
+			// Who becomes a writer takes the volume from all others.
+			if want := p.guest().Disks[keys[1]]; want.Volume != "" && !want.ReadOnly && f.Held == "" {
+				f.Held = p.keptFrom(want)
+				if len(p.holders(want)) > 0 {
+					f.Takes = []string{token(p.handle.site, want.Volume)}
+				}
+			}
+		}
+	}
 	s.rest = slices.DeleteFunc(slices.Clone(fields), func(f drift.Field) bool {
 		keys := f.Path.Keys()
 		return len(keys) > 2 && keys[0] == "disks" && moved[keys[1]]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -11,6 +12,7 @@ import (
 	"sync"
 
 	"berth/applyers"
+	"berth/drift"
 )
 
 // remove destroys the guest and its volumes, after it has looked once more at
@@ -110,10 +112,29 @@ func foreignVolume(g *found) string {
 	return ""
 }
 
+// strangersVolume names a volume of another guest that is attached and that no
+// step before the deletion detaches, as it does those of our data VMs; "" if there
+// is none.
+func (j *job) strangersVolume(g *found) string {
+	if j.Have == nil {
+		return foreignVolume(g)
+	}
+	rest := *g
+	rest.conf = &rawConfig{values: maps.Clone(g.conf.values)}
+	if h, ok := j.Have.Handle.(*handle); ok && j.Step == drift.Stop {
+		for slot, v := range h.volumes {
+			if v.ref != v.volid && g.volume(slot) == v.volid {
+				delete(rest.conf.values, slot)
+			}
+		}
+	}
+	return foreignVolume(&rest)
+}
+
 // loseNothing refuses where another guest uses a volume of this one: Proxmox
 // would destroy it even under a running guest (FACTS 6).
 func (j *job) loseNothing(ctx context.Context, g *found) error {
-	if reason := foreignVolume(g); reason != "" {
+	if reason := j.strangersVolume(g); reason != "" {
 		return &applyers.HeldError{Reason: reason}
 	}
 	if err := j.seesAll(ctx); err != nil {

@@ -72,6 +72,10 @@ func (w *wording) held(g *found) map[string]heldVolume {
 		for _, at := range volumesOf(g.kind, values) {
 			if ref := w.volumeOf(at.volid, g); ref != "" && !strings.HasPrefix(at.slot, "unused") {
 				ro := flag(parseProps(volumeKey(g.kind), values[at.slot]).value("ro"), false)
+				if before, also := all[at.slot]; also {
+					// Until it stops it may still write.
+					ro = ro && before.readOnly
+				}
 				all[at.slot] = heldVolume{ref: ref, volid: at.volid, readOnly: ro}
 			}
 		}

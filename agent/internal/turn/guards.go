@@ -38,7 +38,7 @@ func renumbered(fleet, previous *desired.Fleet) drift.Guard {
 		}
 		for i := range p.Changes {
 			c := &p.Changes[i]
-			now, was := fleet.Guest(c.ID), previous.Guest(c.ID)
+			now, was := fleet.Machine(c.ID), previous.Machine(c.ID)
 			if c.Step != drift.Create || c.Held != "" || now == nil || was == nil || now.VMID == was.VMID {
 				continue
 			}
