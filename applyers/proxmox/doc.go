@@ -6,6 +6,12 @@
 // description: the stamp. Facts about Proxmox's behaviour are those of Proxmox
 // VE 8.4, measured.
 //
+// Data lives on data VMs, which are never started; guests attach their disks by
+// name. A volume has one writer at a time: before it is attached, every guest of
+// the cluster is looked at, ours or not, and the guest that had it has stopped and
+// let go. What uses a volume keeps its data VM from being archived, and nothing
+// destroys a data VM but a person.
+//
 // The token needs, at / or at the paths that it shall work on: VM.Allocate,
 // VM.Audit, VM.PowerMgmt, VM.Config.CPU, VM.Config.Disk, VM.Config.HWType,
 // VM.Config.Memory, VM.Config.Network, VM.Config.Options, Datastore.Allocate

@@ -100,10 +100,11 @@ func TestADiskOfItsOwnIsDetachedAndKept(t *testing.T) {
 	if g.Config["scsi1"] != "" || !strings.Contains(g.Config["unused0"], "local:4001/vm-4001-disk-") || !g.Running || len(b.volumesOfGuest(4001)) != 3 {
 		t.Errorf("%+v", g.Config)
 	}
-	told := ""
+	var notes strings.Builder
 	for _, n := range b.plan().Notes {
-		told += n.Text + "\n"
+		notes.WriteString(n.Text + "\n")
 	}
+	told := notes.String()
 	if !strings.Contains(told, "unused0 is "+g.Config["unused0"]) || !strings.Contains(told, "qm set 4001 --delete unused0") {
 		t.Errorf("notes:\n%s", told)
 	}
