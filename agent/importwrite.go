@@ -62,7 +62,7 @@ func (f *importFlags) summary(s streams, made *importer.Import) {
 	for _, line := range []struct {
 		word  string
 		names []string
-	}{{"networks", made.Networks}, {"storage classes", made.Classes}, {"phases", made.Phases}, {"profiles", made.Profiles}} {
+	}{{"networks", made.Networks}, {"storage classes", made.Classes}, {"phases", made.Phases}, {"templates", made.Templates}, {"profiles", made.Profiles}} {
 		if len(line.names) > 0 {
 			fmt.Fprintf(s.Out, "  %s: %s\n", line.word, strings.Join(line.names, ", "))
 		}

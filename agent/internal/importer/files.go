@@ -34,6 +34,11 @@ func (m *maker) files() (map[string][]byte, error) {
 	if m.CA != nil {
 		files[m.site.TLS.CA] = m.CA
 	}
+	if len(m.templates) > 0 {
+		if files["templates.yaml"], err = m.templateText(); err != nil {
+			return nil, err
+		}
+	}
 	if len(m.profiles) > 0 {
 		if files["profiles.yaml"], err = profileText(m.profiles); err != nil {
 			return nil, err

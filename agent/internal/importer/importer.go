@@ -49,7 +49,7 @@ type Import struct {
 	// Nodes are those of the site.
 	Nodes []string
 	// Networks, Classes, Phases and Profiles are those that were made, by name.
-	Networks, Classes, Phases, Profiles []string
+	Networks, Classes, Phases, Profiles, Templates []string
 	// Unlifted says why no profiles could be made although guests share much: a
 	// mistake of Berth's, which costs nothing but lines.
 	Unlifted string
@@ -82,6 +82,8 @@ type maker struct {
 	// before is the fleet that the guests are added to; nil makes a new one.
 	before *desired.Fleet
 	words  *words
+	// templates are those that guests were cloned from, by VMID.
+	templates map[int]*desired.Template
 	// docs are the guests that are written, by VMID.
 	docs     []*doc
 	site     *desired.Site

@@ -202,6 +202,15 @@ func TestMixedClusterIsAdopted(t *testing.T) {
 	if made.Unlifted != "" || len(made.Profiles) < 4 {
 		t.Errorf("profiles %v: %s", made.Profiles, made.Unlifted)
 	}
+	for file, want := range map[string]string{
+		"guests/data-007.yaml": "kind: DataVM\n", "guests/prod-cache-033.yaml": "volume: data-032/scsi0", "guests/lab-git-013.yaml": "clone: {template: debian-12-012, linked: true}",
+		"templates.yaml": "find: {name: debian-12-012}", "site.yaml": "phases: {order-100: {order: 100, up: 30s, down: 1m}}",
+		"guests/lab-cache-115.yaml": "features: null", "guests/vm-1020.yaml": "ignore: [hostname]", "guests/lab-wiki-019.yaml": "#   features: keyctl: root@pam only",
+	} {
+		if !strings.Contains(string(made.Files[file]), want) {
+			t.Errorf("%s has no %q:\n%s", file, want, made.Files[file])
+		}
+	}
 	fleet := load(t, tree(made))
 	_, plan := s.look(t, fleet)
 	onlyAdoption(t, plan)

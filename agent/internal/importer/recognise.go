@@ -35,6 +35,7 @@ func (m *maker) recognise() {
 		m.newNetworks()
 		m.newClasses()
 		m.newPhases()
+		m.newTemplates()
 		m.newSite()
 		return
 	}

@@ -44,7 +44,12 @@ func (m *maker) volumes(d *doc) {
 			d.leave(slot, "how large %s is can't be read", volume.ID)
 		default:
 			m.ownVolume(d, slot, &disk)
-			if volume.Base != 0 {
+			switch {
+			case volume.Base == 0:
+			case m.clone(d):
+				// It lies where the template does.
+				d.choose(path.Sub("storage"), false)
+			default:
 				d.leave(slot, "it is a linked clone of template %d: made anew, it would need an image", volume.Base)
 			}
 		}
