@@ -15,7 +15,9 @@
 // The token needs, at / or at the paths that it shall work on: VM.Allocate,
 // VM.Audit, VM.PowerMgmt, VM.Config.CPU, VM.Config.Disk, VM.Config.HWType,
 // VM.Config.Memory, VM.Config.Network, VM.Config.Options, Datastore.Allocate
-// (where seeds are uploaded), Datastore.AllocateSpace,
+// (where seeds are uploaded), Datastore.AllocateSpace, VM.Config.CDROM (for CD-ROM
+// drives), VM.Config.Cloudinit (for Proxmox's own cloud-init drive), VM.Migrate
+// (for pinned guests), Pool.Allocate (for pools),
 // Datastore.AllocateTemplate, SDN.Use, Sys.AccessNetwork (to download images),
 // and Sys.Modify on / for startup phases. Beside these, Sys.Audit on / tells of
 // quorum and of nodes that are down, Sys.Syslog on / who changed what, VM.Monitor

@@ -96,7 +96,7 @@ func (j *job) buildSeed(vm *desired.VM, options params, instance string) ([]byte
 		if address == "" {
 			address = "dhcp"
 		}
-		in.NICs = append(in.NICs, seed.NIC{MAC: mac, Name: nic.Name, Address: address, Gateway: nic.Gateway})
+		in.NICs = append(in.NICs, seed.NIC{MAC: mac, Name: nic.Name, Address: address, Gateway: nic.Gateway, Address6: nic.Address6, Gateway6: nic.Gateway6})
 	}
 	s, err := seed.Build(in)
 	if err != nil {

@@ -53,7 +53,7 @@ func networkConfig(in Input) (mapping, error) {
 // servers of interfaces only. It is -1 if there is none.
 func dnsInterface(nics []NIC) int {
 	for i, nic := range nics {
-		if nic.Address != "none" && nic.Address != "" {
+		if nic.Address != "none" && nic.Address != "" || nic.Address6 != "" {
 			return i
 		}
 	}
@@ -64,6 +64,20 @@ func ethernet(nic NIC, mac net.HardwareAddr) (mapping, error) {
 	var entry mapping
 	entry.add("match", map[string]string{"macaddress": mac.String()})
 	entry.addIf(nic.Name != "", "set-name", nic.Name)
+	var addresses []string
+	var routes []mapping
+	static := func(address, gateway string) error {
+		addr, err := netip.ParsePrefix(address)
+		if err != nil {
+			return fmt.Errorf("%q is neither dhcp nor none nor an address with its prefix length", address)
+		}
+		addresses = append(addresses, addr.String())
+		route, err := defaultRoute(addr, gateway)
+		if route != nil {
+			routes = append(routes, *route)
+		}
+		return err
+	}
 	switch nic.Address {
 	case "dhcp":
 		entry.add("dhcp4", true)
@@ -71,25 +85,40 @@ func ethernet(nic NIC, mac net.HardwareAddr) (mapping, error) {
 			entry.add("dhcp4-overrides", map[string]bool{"use-routes": false})
 		}
 		// Any other gateway is the DHCP server's affair.
-		return entry, nil
 	case "", "none":
 		entry.add("dhcp4", false)
-		return entry, nil
+	default:
+		entry.add("dhcp4", false)
+		if err := static(nic.Address, nic.Gateway); err != nil {
+			return entry, err
+		}
 	}
-	addr, err := netip.ParsePrefix(nic.Address)
-	if err != nil {
-		return entry, fmt.Errorf("%q is neither dhcp nor none nor an address with its prefix length", nic.Address)
+	switch nic.Address6 {
+	case "":
+	case "dhcp":
+		entry.add("dhcp6", true)
+	case "auto":
+		entry.add("accept-ra", true)
+	default:
+		if err := static(nic.Address6, nic.Gateway6); err != nil {
+			return entry, err
+		}
 	}
-	entry.add("dhcp4", false)
-	entry.add("addresses", []string{addr.String()})
-	if nic.Gateway == "" || nic.Gateway == "none" {
-		return entry, nil
+	entry.addIf(len(addresses) > 0, "addresses", addresses)
+	entry.addIf(len(routes) > 0, "routes", routes)
+	return entry, nil
+}
+
+// defaultRoute is the route through a gateway; nil if there is none.
+func defaultRoute(addr netip.Prefix, gateway string) (*mapping, error) {
+	if gateway == "" || gateway == "none" {
+		return nil, nil //nolint:nilnil // no gateway is no mistake
 	}
-	via, err := netip.ParseAddr(nic.Gateway)
+	via, err := netip.ParseAddr(gateway)
 	if err != nil || via.Is4() != addr.Addr().Is4() {
-		return entry, fmt.Errorf("%q is no gateway for %s", nic.Gateway, addr)
+		return nil, fmt.Errorf("%q is no gateway for %s", gateway, addr)
 	}
-	var route mapping
+	route := new(mapping)
 	// Not "default": older cloud-inits take only networks.
 	if via.Is4() {
 		route.add("to", "0.0.0.0/0")
@@ -98,6 +127,5 @@ func ethernet(nic NIC, mac net.HardwareAddr) (mapping, error) {
 	}
 	route.add("via", via.String())
 	route.addIf(!addr.Contains(via), "on-link", true)
-	entry.add("routes", []mapping{route})
-	return entry, nil
+	return route, nil
 }

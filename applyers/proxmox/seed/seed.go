@@ -39,6 +39,10 @@ type NIC struct {
 	Address string
 	// Gateway is an address; "" or "none" for no default route.
 	Gateway string
+	// Address6 is "dhcp", "auto" (router advertisements) or an address with its
+	// prefix length; "" leaves IPv6 to what the guest does of itself. Gateway6 is
+	// as Gateway.
+	Address6, Gateway6 string
 }
 
 // Seed is the content of the three files that cloud-init's NoCloud reads.
