@@ -55,9 +55,7 @@ func (l *loader) checkCloudInit(g *guest) {
 			l.wrong(g.item, g.key("cloudInit", "raw", key), "cloudInit.raw.%s: the language has this: write %s", key, word)
 		}
 	}
-	if c.OnChange == "" {
-		c.OnChange = "keep"
-	}
+	l.checkOnChange(g, c)
 	if c.Native {
 		l.checkNative(g)
 		return
@@ -72,6 +70,27 @@ func (l *loader) checkCloudInit(g *guest) {
 	}
 	if g.site != nil && g.site.Seeds == "" && !g.site.explained("", "seeds") && !g.site.explained("", "images") {
 		l.wrong(g.site.item, g.site.src, "seeds is missing: say which storage (content import) takes the seeds of cloudInit, as images or seeds")
+	}
+}
+
+// The words of cloudInit.onChange.
+const (
+	onChangeKeep     = "keep"
+	onChangeRerun    = "rerun"
+	onChangeRecreate = "recreate"
+)
+
+// Reruns tells whether an edit lets cloud-init run again in a guest that stands.
+func (c *CloudInit) Reruns() bool { return c.OnChange == onChangeRerun && !c.Native }
+
+// checkOnChange fills in the default and refuses what is not built.
+func (l *loader) checkOnChange(g *guest, c *CloudInit) {
+	at := g.at("cloudInit", "onChange")
+	switch {
+	case c.OnChange == "":
+		c.OnChange = onChangeKeep
+	case c.OnChange == onChangeRecreate:
+		l.wrong(g.item, at, "cloudInit.onChange: recreate needs lifecycle.replace: allow, and making a guest anew is not built yet: write keep or rerun")
 	}
 }
 

@@ -36,17 +36,24 @@ type VM struct {
 	// CloudInit is what cloud-init does at the first boot.
 	CloudInit *CloudInit `yaml:"cloudInit" example:"{users: [anna], packages: [git]}"`
 	// Seed is the digest of what CloudInit asks for; "" without one. An edit
-	// applies at re-creation.
+	// applies at re-creation or, with onChange: rerun, at the next boot.
 	Seed string `yaml:"-" path:"cloudInit" drift:"create" priv:"VM.Config.Disk"`
 	// Drive is what Proxmox's own cloud-init drive says, where CloudInit is native;
 	// nil otherwise.
 	Drive *CloudDrive `yaml:"-" path:"cloudInit"`
 }
 
-// effectOf tells that Proxmox's own cloud-init drive, unlike a seed, follows the
-// configuration at the next start.
+// effectOf tells that a seed is read at the next boot where its manifest says so,
+// and that Proxmox's own cloud-init drive follows the configuration at the next
+// start.
 func (v *VM) effectOf(path Path, declared Effect) Effect {
-	if v.CloudInit == nil || !v.CloudInit.Native || declared != Create {
+	if v.CloudInit == nil || declared != Create {
+		return declared
+	}
+	if !v.CloudInit.Native {
+		if path == "cloudInit" && v.CloudInit.Reruns() {
+			return Reboot
+		}
 		return declared
 	}
 	keys := path.Keys()
@@ -117,13 +124,22 @@ type CloudInit struct {
 	CAPEMs  List `yaml:"-"`
 	// Raw is user-data verbatim, for what cloud-init has and the language has not.
 	Raw map[string]any `yaml:"raw" example:"{locale: de_DE.UTF-8}"`
-	// Reboot restarts the guest once, last.
+	// Reboot restarts the guest once, last; after a rerun too.
 	Reboot bool `yaml:"reboot" default:"false" example:"true"`
 	// Slot is where the seed disk goes.
 	Slot string `yaml:"slot" form:"device" default:"scsi30" example:"scsi29"`
-	// OnChange says what an edit of cloudInit does to a guest that stands: keep
-	// notes it, and it applies when the guest is made anew.
-	OnChange string `yaml:"onChange" enum:"keep" default:"keep" example:"keep"`
+	// OnChange says what an edit of cloudInit does to a guest that stands. keep
+	// notes it, and it applies when the guest is made anew. rerun puts a new seed
+	// into its slot, and at its next boot the guest goes through the whole of
+	// cloudInit once more as if it were new: packages, upgrade, apt, files, run in
+	// full, network and host name, users with their keys and sudo, reboot. All of
+	// it must bear being done twice: append adds again. Nothing is taken back:
+	// users, keys, packages and files that are no longer asked for stay. The disks,
+	// the SSH host keys (unless raw says ssh_deletekeys) and what playbooks have
+	// done stay as well. The other fields that a seed carries apply with it. The
+	// boot is yours to make, unless lifecycle.reboot is now. A guest that was
+	// adopted has no seed, and is given none.
+	OnChange string `yaml:"onChange" enum:"keep|rerun|recreate" unbuilt:"recreate" default:"keep" example:"rerun"`
 	// Native takes Proxmox's own cloud-init drive instead of a seed: then only one
 	// user, its keys, addresses and name servers can be asked. The choice is
 	// settled when the guest is made.

@@ -52,6 +52,7 @@ func (j *job) restore(ctx context.Context) error {
 		return err
 	}
 	fields, volumes := j.partVolumes(j.Fields)
+	fields, seeds := partSeed(fields)
 	if fields, err = j.open(g, fields); err != nil {
 		return err
 	}
@@ -83,6 +84,9 @@ func (j *job) restore(ctx context.Context) error {
 	write, remove := compact(set, g.conf.values)
 	if err := j.setConfig(ctx, g, write, remove); err != nil {
 		return fmt.Errorf("restore %s: %w", j.ID, err)
+	}
+	if err := j.reseed(ctx, seeds); err != nil {
+		return err
 	}
 	j.p.Made(j.ID, desired.FactInstance, g.stamp.instance())
 	if j.guest().State == desired.Stopped {

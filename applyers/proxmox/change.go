@@ -21,7 +21,8 @@ func (j *job) change(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	fields, err := j.open(g, j.Fields)
+	fields, seeds := partSeed(j.Fields)
+	fields, err = j.open(g, fields)
 	if err != nil {
 		return err
 	}
@@ -41,7 +42,11 @@ func (j *job) change(ctx context.Context) error {
 	write, remove := compact(set, g.conf.values)
 	err = j.patient(ctx, func() error { return j.setConfig(ctx, g, write, remove) })
 	if err == nil {
-		return errors.Join(j.renewDrive(ctx, set), j.truth(ctx, fields))
+		err = errors.Join(j.renewDrive(ctx, set), j.truth(ctx, fields))
+		if err != nil {
+			return err
+		}
+		return j.reseed(ctx, seeds)
 	}
 	return j.takeBack(ctx, write, remove, fmt.Errorf("change %s: %w", j.ID, err))
 }

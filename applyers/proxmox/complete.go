@@ -31,6 +31,9 @@ func (j *job) complete(ctx context.Context) error {
 	}
 	if g.stamp.Making {
 		done := g.stamp
+		if vm, ok := j.Want.Spec.(*desired.VM); ok && done.Seed != "" && !native(g) {
+			done.SeedDisk = g.volume(seedSlot(vm))
+		}
 		done.Making, done.Starting = false, j.guest().State != desired.Stopped
 		var remove []string
 		if j.ID.Kind() == desired.KindData && g.conf.values["boot"] != "" {

@@ -73,6 +73,9 @@ func (p *planner) judged() []drift.Field {
 	if p.handle.untagged && !slices.ContainsFunc(fields, func(f drift.Field) bool { return f.Path == "tags" }) {
 		fields = append(fields, p.tag())
 	}
+	if p.handle.former != "" {
+		fields = append(fields, p.former())
+	}
 	if remove := removal(p.guest()); remove != p.handle.remove {
 		fields = append(fields, drift.Field{
 			Path: removePath, Before: drift.Value{Text: cmp.Or(p.handle.remove, "archive")}, After: drift.Value{Text: cmp.Or(remove, "archive")},
@@ -120,7 +123,8 @@ func (p *planner) differences() (all []drift.Change) {
 			state = &f
 		case f.Path == nodePath:
 			node = &f
-		case f.Effect == desired.Reboot && p.handle.running && p.handle.native && lifecycle.Reboot == "now" && cloudOption(optionOf(p.id.Kind(), f.Path)):
+		case f.Effect == desired.Reboot && p.handle.running && lifecycle.Reboot == "now" &&
+			(f.Path == seedPath || p.handle.native && cloudOption(optionOf(p.id.Kind(), f.Path))):
 			cloud = append(cloud, f)
 		case f.Effect == desired.Reboot && p.handle.running:
 			pending = append(pending, f)

@@ -17,7 +17,7 @@ func (s *sweep) facts(ctx context.Context, g *found, want *desired.Resource, liv
 	if live.Archived {
 		return
 	}
-	if addr := cmp.Or(configured(g), g.stamp.Address); addr != "" {
+	if addr := cmp.Or(configured(g), s.stampedAddress(ctx, g)); addr != "" {
 		live.Facts[desired.FactAddress] = addr
 		return
 	}

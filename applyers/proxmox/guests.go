@@ -59,6 +59,9 @@ type handle struct {
 	obstacles map[desired.Path]string
 	// native tells that it has Proxmox's own cloud-init drive.
 	native bool
+	// former is the seed that is to be cleared away; seedHeld says why the one that
+	// is there can't be replaced.
+	former, seedHeld string
 }
 
 // guests finds and reads the guests that are ours or in the way of ours.
@@ -249,6 +252,7 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	h.volumes, h.boots = w.held(g), bootDisk(g)
 	s.unused(g, live)
 	s.waiting(w, g, live, h)
+	s.reseeded(g, want, live, h)
 	s.grown(want, live)
 	for _, leaf := range desired.Leaves(g.kind, live.Spec) {
 		if who := s.log.who(g.vmid, optionOf(g.kind, leaf.Path)); who != "" {

@@ -20,6 +20,8 @@ type row struct {
 	lock     string
 	tags     []string
 	pool     string
+	// uptime is how many seconds ago it was started; 0 for one that does not run.
+	uptime int
 }
 
 // what names a guest for people: `vm 101 "web" on pve1`.
@@ -44,7 +46,7 @@ type inventory struct {
 
 type resourceRow struct {
 	Type, Node, Name, Status, Tags, Storage, Plugintype, Content, Lock, Pool string
-	Vmid, Template, Shared                                                   scalar
+	Vmid, Template, Shared, Uptime                                           scalar
 }
 
 // readResources reads guests and storages of the whole cluster. The status in it
@@ -66,7 +68,7 @@ func (r resourceRow) guest() *row {
 	}
 	return &row{
 		kind: kind, node: r.Node, vmid: r.Vmid.int(), name: r.Name, running: r.Status == "running",
-		template: r.Template.yes(), lock: r.Lock, tags: parseTags(r.Tags), pool: r.Pool,
+		template: r.Template.yes(), lock: r.Lock, tags: parseTags(r.Tags), pool: r.Pool, uptime: r.Uptime.int(),
 	}
 }
 

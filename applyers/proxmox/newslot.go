@@ -21,6 +21,9 @@ func (p *planner) settle(fields []drift.Field) {
 		if f.Path == nodePath {
 			f.Held = p.stays()
 		}
+		if f.Path == seedPath && f.Effect == desired.Reboot {
+			f.Held = p.handle.seedHeld
+		}
 		if why := p.handle.obstacles[f.Path]; why != "" && f.Held == "" {
 			f.Held = why
 		}

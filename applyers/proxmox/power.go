@@ -15,6 +15,8 @@ import (
 type powerState struct {
 	Status string
 	HA     struct{ Managed scalar }
+	// Uptime in seconds.
+	Uptime scalar
 }
 
 func (j *job) power(ctx context.Context) (powerState, error) {
@@ -162,7 +164,10 @@ func (j *job) reboot(ctx context.Context) error {
 	case len(j.Fields) > 0:
 		return j.renew(ctx)
 	case len(g.conf.now) == 0:
-		return nil
+		power, err := j.power(ctx)
+		if err != nil || !waitsForBoot(g.stamp, power.Uptime.int(), j.now()) {
+			return err
+		}
 	}
 	limit := j.limit(shutdown)
 	err = j.patient(ctx, func() error {

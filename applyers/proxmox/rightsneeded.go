@@ -177,6 +177,11 @@ func (n *needy) leaf(path desired.Path, privilege string) []right {
 	switch {
 	case path == "id":
 		return nil
+	case path == seedPath:
+		if vm, ok := n.want.Spec.(*desired.VM); ok && vm.CloudInit != nil && vm.CloudInit.Reruns() {
+			return append(n.seed(vm), n.on("VM.Config.Options"))
+		}
+		return []right{n.on(privilege)}
 	case path == "state":
 		return []right{n.on("VM.PowerMgmt")}
 	case path == "pool":

@@ -12,6 +12,7 @@ import (
 
 	"berth/applyers/proxmox/seed"
 	"berth/desired"
+	"berth/drift"
 )
 
 // seedDrive builds the seed, uploads it, and adds the drive that imports it: the
@@ -86,7 +87,7 @@ func (j *job) besideBoot(vm *desired.VM) string {
 // their MACs, which are made before the guest is.
 func (j *job) buildSeed(vm *desired.VM, options params, instance string) ([]byte, error) {
 	in := seed.Input{
-		InstanceID: instance, Hostname: vm.Hostname, CloudInit: vm.CloudInit, DNS: vm.DNS, Search: vm.Search,
+		InstanceID: instance, Rerun: j.Step != drift.Create, Hostname: vm.Hostname, CloudInit: vm.CloudInit, DNS: vm.DNS, Search: vm.Search,
 		Mounts: mounts(vm),
 	}
 	for _, slot := range slices.Sorted(maps.Keys(vm.Networks)) {

@@ -34,6 +34,16 @@ type stamp struct {
 	Images map[string]string
 	// Seed begins the digest of what cloud-init was asked for.
 	Seed string
+	// Former is what the seed's slot held before a rerun, "scsi30:local:4001/…", or
+	// "scsi30:none", until what is left of that is cleared away; "" otherwise.
+	Former string
+	// SeedDisk is the volume that the seed lies on.
+	SeedDisk string
+	// Reseeded is when the seed was replaced while the guest ran; zero otherwise.
+	Reseeded time.Time
+	// Next is the address that Address becomes with the boot after Reseeded, "dhcp"
+	// for none; "" where it stays.
+	Next string
 	// Address is a virtual machine's static address, which stands in its seed
 	// alone; "" for all others.
 	Address string
@@ -71,7 +81,13 @@ func (s stamp) String() string {
 	add("disks", bySlot(s.Disks))
 	add("clone", s.Clone)
 	add("seed", s.Seed)
+	add("seeddisk", s.SeedDisk)
+	add("former", s.Former)
+	if !s.Reseeded.IsZero() {
+		add("reseeded", s.Reseeded.UTC().Format(time.RFC3339))
+	}
 	add("address", s.Address)
+	add("next", s.Next)
 	switch {
 	case s.Making:
 		add("state", "making")
@@ -138,6 +154,15 @@ func parseStamp(line string) (s stamp, ok bool) {
 			s.Instance = value
 		case "seed":
 			s.Seed = value
+		case "seeddisk":
+			s.SeedDisk = value
+		case "next":
+			s.Next = value
+		case "former":
+			s.Former = value
+		case "reseeded":
+			// One that can't be read is only not told of.
+			s.Reseeded, _ = time.Parse(time.RFC3339, value) //nolint:errcheck // The zero time is what is meant.
 		case "address":
 			s.Address = value
 		case "state":

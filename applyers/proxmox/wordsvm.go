@@ -39,9 +39,11 @@ func (w *wording) vm(guest desired.Guest, g *found) *desired.VM {
 		},
 		BIOS: cmp.Or(v["bios"], "seabios"), SCSIHW: cmp.Or(v["scsihw"], "lsi"), OSType: cmp.Or(v["ostype"], "other"),
 		Serial0: v["serial0"], Tablet: flag(v["tablet"], true), Keyboard: v["keyboard"],
-		Seed: g.stamp.Seed,
+		Seed: g.seedDigest(),
 	}
-	if vm.Seed != "" && strings.HasPrefix(ask.Seed, vm.Seed) {
+	// What has no seed of ours can't be told apart from what is asked for.
+	rerun := ask.CloudInit != nil && ask.CloudInit.Reruns()
+	if sameSeed(vm.Seed, ask.Seed) || vm.Seed == "" && rerun {
 		vm.Seed = ask.Seed
 	}
 	vm.VGA = sameProps("type", cmp.Or(v["vga"], "std"), ask.VGA)

@@ -119,6 +119,10 @@ func (v *viewer) difference(f *drift.Field) string {
 	if f.Before.Secret || f.After.Secret {
 		return "(secret) differs"
 	}
+	if f.Path == "cloudInit" {
+		// Two digests tell nobody anything.
+		return "changed"
+	}
 	if isSet(f.Path) && f.After.From == "" {
 		if words := setDifference(strings.Fields(f.Before.Text), strings.Fields(f.After.Text)); words != "" {
 			return words
@@ -218,6 +222,8 @@ func (res *resource) effect(c *drift.Change, f *drift.Field) string {
 		default:
 			return "waits for a reboot (lifecycle.reboot: never)"
 		}
+	case drift.Reboot:
+		return "by a reboot, now"
 	default:
 		switch f.Effect {
 		case desired.Create:

@@ -18,6 +18,9 @@ type Input struct {
 	// InstanceID is settled when the guest is made: cloud-init runs its first
 	// boot again whenever it sees another one.
 	InstanceID string
+	// Rerun is set for a seed that takes the place of another one: the guest is no
+	// new one, and keeps the SSH host keys by which others know it.
+	Rerun bool
 	// Hostname is a name, or a name with its domain.
 	Hostname string
 	// CloudInit may be nil: then the seed holds name and network only.

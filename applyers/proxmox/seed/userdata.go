@@ -61,6 +61,10 @@ func userData(in Input) (mapping, error) {
 		return doc, err
 	}
 	raw := maps.Clone(ci.Raw)
+	if _, own := raw["ssh_deletekeys"]; in.Rerun && !own {
+		// cloud-init makes new host keys for what it takes for a new machine.
+		doc.add("ssh_deletekeys", false)
+	}
 	boot, err := bootCommands(in.Mounts, raw["bootcmd"])
 	if err != nil {
 		return doc, err
