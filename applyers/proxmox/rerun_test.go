@@ -1,0 +1,524 @@
+package proxmox
+
+import (
+	"bytes"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"berth/applyers/proxmox/pvesim"
+	"berth/desired"
+	"berth/drift"
+)
+
+// rerunYAML is a virtual machine whose cloud-init runs again; the edits of a seed are
+// made in it.
+var rerunYAML = strings.Replace(webYAML, "cloudInit: {packages: [git]}", "cloudInit: {packages: [git], onChange: rerun}", 1)
+
+// withVim is the manifest after an edit of cloudInit, with more words at its end.
+func withVim(more string) string {
+	return strings.Replace(rerunYAML, "[git]", "[git, vim]", 1) + more
+}
+
+const rebootNow = "lifecycle: {reboot: now}\n"
+
+// seedText is what the guest's cloud-init reads.
+func (b *bench) seedText(vmid int, slot string) string {
+	b.t.Helper()
+	volid := parseProps("file", b.guest(vmid).Config[slot]).value("file")
+	for _, v := range b.sim.Volumes() {
+		if v.ID == volid {
+			return string(bytes.Trim(v.Data, "\x00"))
+		}
+	}
+	b.t.Fatalf("%s of %d holds %q, which is no volume", slot, vmid, volid)
+	return ""
+}
+
+// stampIs is the guest's stamp.
+func (b *bench) stampIs(vmid int) stamp {
+	b.t.Helper()
+	_, s, ok := splitDescription(b.guest(vmid).Config["description"])
+	if !ok {
+		b.t.Fatalf("guest %d has no stamp", vmid)
+	}
+	return s
+}
+
+var instanceID = regexp.MustCompile(`instance-id: (\S+)`)
+
+// tidy asserts that nothing is left of earlier seeds.
+func (b *bench) tidy() {
+	b.t.Helper()
+	config := b.guest(4001).Config
+	for key := range config {
+		if strings.HasPrefix(key, "unused") {
+			b.t.Errorf("%s is left: %s", key, config[key])
+		}
+	}
+	if vols := b.volumesOfGuest(4001); len(vols) != 2 {
+		b.t.Errorf("the guest's volumes are %q", vols)
+	}
+	s := b.stampIs(4001)
+	if s.Former != "" || s.SeedDisk != parseProps("file", config["scsi30"]).value("file") {
+		b.t.Errorf("the stamp is %s, scsi30 holds %s", s, config["scsi30"])
+	}
+}
+
+// TestRerunReplacesTheSeedOfAGuestThatRuns lets it wait for a boot, and says so until
+// that has come.
+func TestRerunReplacesTheSeedOfAGuestThatRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rerunYAML)
+		b.apply()
+		<-time.After(time.Hour)
+		first, was := b.seedText(4001, "scsi30"), b.stampIs(4001)
+		old := b.guest(4001).Config["scsi30"]
+		b.manifests(withVim(""))
+
+		seen := b.observe()
+		p, err := drift.Make(b.input(seen))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.Changes) != 1 || p.Changes[0].Step != drift.Pending || p.Changes[0].Reason != "waits for a reboot (lifecycle.reboot: never)" {
+			t.Fatalf("planned: %+v", p.Changes)
+		}
+		b.mark()
+		b.apply()
+		b.tidy()
+		if w := b.writes(); len(w) != 4 || !strings.HasSuffix(w[0], "/upload") || !strings.HasSuffix(w[1], "/config") ||
+			!strings.HasPrefix(w[2], "DELETE") || !strings.HasSuffix(w[3], "/config") {
+			t.Errorf("writes: %q", w)
+		}
+		is, text := b.stampIs(4001), b.seedText(4001, "scsi30")
+		if is.Instance != was.Instance || is.Seed == was.Seed || is.Reseeded.IsZero() {
+			t.Errorf("the stamp was %s and is %s", was, is)
+		}
+		if b.guest(4001).Config["scsi30"] == old || !strings.Contains(text, "vim") || !strings.Contains(text, "ssh_deletekeys: false") {
+			t.Errorf("the seed is %s", text)
+		}
+		if strings.Contains(first, "ssh_deletekeys") {
+			t.Error("a new guest is to make its own host keys")
+		}
+		ids := [2]string{instanceID.FindStringSubmatch(first)[1], instanceID.FindStringSubmatch(text)[1]}
+		if ids[0] != was.Instance || !strings.HasPrefix(ids[1], was.Instance+"-") {
+			t.Errorf("instance ids %q, of %s", ids, was.Instance)
+		}
+
+		b.settled()
+		if notes := notesOf(b.observe(), seedPath); len(notes) != 1 || !strings.Contains(notes[0], "waits for a reboot") {
+			t.Errorf("notes: %q", notes)
+		}
+		b.sim.SetRunning(4001, false)
+		<-time.After(time.Minute)
+		b.sim.SetRunning(4001, true)
+		b.settled()
+		if notes := notesOf(b.observe(), seedPath); len(notes) > 0 {
+			t.Errorf("it has booted, and yet: %q", notes)
+		}
+
+		// The first seed again is another run: cloud-init would pass one over whose
+		// id it knows.
+		b.manifests(rerunYAML)
+		b.apply()
+		b.manifests(withVim(""))
+		b.apply()
+		if again := instanceID.FindStringSubmatch(b.seedText(4001, "scsi30"))[1]; slices.Contains(ids[:], again) {
+			t.Errorf("the instance id %s comes back", again)
+		}
+		b.tidy()
+	})
+}
+
+func notesOf(seen drift.Observed, path desired.Path) []string {
+	var all []string
+	for _, n := range seen.Notes {
+		if n.Path == path {
+			all = append(all, n.Text)
+		}
+	}
+	return all
+}
+
+// TestRerunRebootsWhereItMay swaps the seed while the guest is off.
+func TestRerunRebootsWhereItMay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rerunYAML+rebootNow)
+		b.apply()
+		b.manifests(withVim(rebootNow))
+		p := b.plan()
+		if len(p.Changes) != 2 || p.Changes[0].Step != drift.Reboot || p.Changes[1].Step != drift.Ready {
+			t.Fatalf("planned:\n%s", show(p))
+		}
+		b.mark()
+		b.apply()
+		order := strings.Join(b.writes(), "\n")
+		if !regexp.MustCompile(`(?s)/status/shutdown\n.*/config\n.*/status/start`).MatchString(order) {
+			t.Errorf("writes:\n%s", order)
+		}
+		if g := b.guest(4001); !g.Running || !strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+			t.Errorf("running %t, %v", g.Running, g.Config)
+		}
+		b.tidy()
+		b.settled()
+		if notes := notesOf(b.observe(), seedPath); len(notes) > 0 {
+			t.Errorf("notes: %q", notes)
+		}
+	})
+}
+
+// TestRerunThatWaitsIsRebootedOnceThatIsAllowed reboots once.
+func TestRerunThatWaitsIsRebootedOnceThatIsAllowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rerunYAML)
+		b.apply()
+		<-time.After(time.Hour)
+		b.manifests(withVim(""))
+		b.apply()
+		<-time.After(time.Hour)
+		b.manifests(withVim(rebootNow))
+		b.mark()
+		b.apply()
+		if w := b.writes(); !slices.ContainsFunc(w, func(s string) bool { return strings.HasSuffix(s, "/status/reboot") }) {
+			t.Errorf("writes: %q", w)
+		}
+		b.settled()
+	})
+}
+
+// TestRerunOfAGuestThatIsStopped is done at once, and one that is archived comes back
+// with its new seed.
+func TestRerunOfAGuestThatIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rerunYAML+"state: stopped\n")
+		b.apply()
+		b.manifests(withVim("state: stopped\n"))
+		if p := b.plan(); len(p.Changes) != 1 || p.Changes[0].Step != drift.Online {
+			t.Fatalf("planned:\n%s", show(p))
+		}
+		b.apply()
+		b.tidy()
+		b.settled()
+		if s := b.stampIs(4001); !s.Reseeded.IsZero() {
+			t.Errorf("nothing waits, and the stamp is %s", s)
+		}
+		b.manifests()
+		b.apply()
+		b.manifests(rerunYAML)
+		b.apply()
+		b.tidy()
+		b.settled()
+		if strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+			t.Error("it came back with the former seed")
+		}
+	})
+}
+
+// TestRerunThatCannotBePlugged waits for the guest's stop, as Proxmox keeps it.
+func TestRerunThatCannotBePlugged(t *testing.T) {
+	for name, hinder := range map[string]func(b *bench){
+		"refused": func(b *bench) {
+			b.sim.Inject(pvesim.Fault{Path: "/nodes/*/qemu/4001/config", Method: "POST", Hotplug: map[string]string{"scsi30": "error unplugging scsi30"}})
+		},
+		"switched off": func(b *bench) { b.sim.Edit("root@pam", 4001, map[string]string{"hotplug": "network"}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, rerunYAML)
+				b.apply()
+				<-time.After(time.Hour)
+				old := b.guest(4001).Config["scsi30"]
+				hinder(b)
+				b.manifests(withVim(""))
+				said := &events{}
+				for _, o := range b.turnIn(t.Context(), said) {
+					if o.Status != drift.Done {
+						t.Fatalf("%s: %s: %s", o.Key, o.Status, o.Reason)
+					}
+				}
+				if !strings.Contains(strings.Join(said.lines, "\n"), "stopped and started") {
+					t.Errorf("said: %q", said.lines)
+				}
+				if b.guest(4001).Config["scsi30"] != old {
+					t.Error("it was plugged after all")
+				}
+				b.settled()
+				if notes := notesOf(b.observe(), seedPath); len(notes) != 1 {
+					t.Errorf("notes: %q", notes)
+				}
+				b.sim.SetRunning(4001, false)
+				<-time.After(time.Minute)
+				b.sim.SetRunning(4001, true)
+				if p := b.plan(); len(p.Changes) != 1 || p.Changes[0].Fields[0].Path != formerPath {
+					t.Errorf("planned:\n%s", show(p))
+				}
+				b.converge()
+				b.tidy()
+				if !strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+					t.Error("the new seed is not there")
+				}
+			})
+		})
+	}
+}
+
+// TestRerunDestroysNothingThatIsNotTheSeed tries what people may have done to the
+// seed's slot.
+func TestRerunDestroysNothingThatIsNotTheSeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, c := range map[string]struct {
+			hand func(b *bench)
+			held string
+		}{
+			"somebody's own disk": {func(b *bench) {
+				b.edit("PUT", params{"scsi30": "local-lvm:2"})
+			}, "is not the seed that Berth put there"},
+			"another machine's disk": {func(b *bench) {
+				b.sim.AddGuest(pvesim.Guest{Kind: pvesim.KindVM, VMID: 777, Node: "pve1", Config: map[string]string{"scsi0": "local-lvm:1"}})
+				volid := parseProps("file", b.guest(777).Config["scsi0"]).value("file")
+				b.sim.Edit("root@pam", 4001, map[string]string{"scsi30": volid + ",size=1G"})
+			}, "is not the seed that Berth put there"},
+			"a CD-ROM": {func(b *bench) {
+				b.sim.Edit("root@pam", 4001, map[string]string{"scsi30": "none,media=cdrom"})
+			}, "is not the seed that Berth put there"},
+			"moved to another slot": {func(b *bench) {
+				b.sim.Edit("root@pam", 4001, map[string]string{"scsi29": b.guest(4001).Config["scsi30"], "scsi30": ""})
+			}, "its seed is in scsi29: write cloudInit.slot: scsi29"},
+			"taken out": {func(b *bench) { b.sim.Edit("root@pam", 4001, map[string]string{"scsi30": ""}) }, ""},
+			"detached":  {func(b *bench) { b.edit("PUT", params{"delete": "scsi30"}) }, ""},
+			"a small one": {func(b *bench) {
+				b.edit("PUT", params{"scsi30": "local-lvm:0.004"})
+			}, ""},
+		} {
+			b := newBench(t, rerunYAML)
+			b.apply()
+			c.hand(b)
+			before := b.sim.Volumes()
+			b.manifests(withVim(""))
+			p := b.plan()
+			if held := p.Changes[0].Fields[0].Held; c.held == "" && held != "" || !strings.Contains(held, c.held) {
+				t.Errorf("%s: held: %q", name, held)
+			}
+			b.mark()
+			b.turn()
+			if c.held != "" && len(b.writes()) > 0 {
+				t.Errorf("%s: writes: %q", name, b.writes())
+			}
+			after := b.sim.Volumes()
+			for _, v := range before {
+				if !slices.ContainsFunc(after, func(a pvesim.Volume) bool { return a.ID == v.ID }) {
+					t.Errorf("%s: %s was destroyed", name, v.ID)
+				}
+			}
+			if c.held == "" {
+				b.settled()
+				if !strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+					t.Errorf("%s: the new seed is not there", name)
+				}
+			}
+		}
+	})
+}
+
+// edit changes the guest through the API, as a person would.
+func (b *bench) edit(method string, p params) {
+	b.t.Helper()
+	c, err := b.a.begin(b.t.Context(), b.fleet.Sites["home"])
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := c.write(b.t.Context(), method, "/nodes/pve1/qemu/4001/config", p, nil); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// TestRerunKeepsWhatAProtectedGuestHolds leaves the former seed where
+// deleting it is refused.
+func TestRerunKeepsWhatAProtectedGuestHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rerunYAML+"protection: true\n")
+		b.apply()
+		b.manifests(withVim("protection: true\n"))
+		b.apply()
+		if b.guest(4001).Config["unused0"] == "" {
+			t.Fatal("the former seed of a protected guest is gone")
+		}
+		b.settled()
+		b.manifests(withVim("protection: false\n"))
+		b.converge()
+		b.tidy()
+	})
+}
+
+// TestAHalfWrittenRerunIsDoneAgain finds a stamp that speaks of a seed which is not
+// there.
+func TestAHalfWrittenRerunIsDoneAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rerunYAML)
+		b.apply()
+		b.manifests(withVim(""))
+		vm, ok := b.fleet.Resource("vm/web-1").Spec.(*desired.VM)
+		if !ok {
+			t.Fatal("no virtual machine")
+		}
+		s := b.stampIs(4001)
+		s.Seed, s.Former = shortDigest(vm.Seed), "scsi30:"+s.SeedDisk
+		b.sim.Edit("root@pam", 4001, map[string]string{"description": s.String()})
+		b.converge()
+		b.tidy()
+		if !strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+			t.Error("the new seed is not there")
+		}
+	})
+}
+
+// TestRerunLeavesOthersAlone notes an edit where nothing else is asked for, and where
+// there is no seed to replace.
+func TestRerunLeavesOthersAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rerunYAML)
+		b.apply()
+		b.manifests(strings.Replace(withVim(""), "onChange: rerun", "onChange: keep", 1))
+		b.settled()
+		s := b.stampIs(4001)
+		s.Seed, s.SeedDisk = "", ""
+		b.sim.Edit("root@pam", 4001, map[string]string{"description": "The web server.\n\n" + s.String()})
+		b.manifests(withVim(""))
+		b.settled()
+		if notes := notesOf(b.observe(), seedPath); len(notes) != 1 || !strings.Contains(notes[0], "none to replace") {
+			t.Errorf("notes: %q", notes)
+		}
+	})
+}
+
+// TestRerunTellsTheAddressOfTheBoot keeps routes on the address that the guest has.
+func TestRerunTellsTheAddressOfTheBoot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, strings.Replace(rerunYAML, "agent: true\n", "", 1))
+		b.apply()
+		<-time.After(time.Hour)
+		address := func(want string) {
+			t.Helper()
+			if seen := b.observe(); seen.Lives[len(seen.Lives)-1].Facts[desired.FactAddress] != want {
+				t.Errorf("the address is %q, want %q", seen.Lives[len(seen.Lives)-1].Facts[desired.FactAddress], want)
+			}
+		}
+		address("10.1.1.4")
+		b.manifests(strings.NewReplacer("agent: true\n", "", "10.1.1.4", "10.1.1.7").Replace(rerunYAML))
+		b.apply()
+		address("10.1.1.4")
+		b.sim.SetRunning(4001, false)
+		<-time.After(time.Minute)
+		b.sim.SetRunning(4001, true)
+		address("10.1.1.7")
+		if !strings.Contains(b.seedText(4001, "scsi30"), "10.1.1.7/24") {
+			t.Error("the seed has not the address")
+		}
+		b.settled()
+	})
+}
+
+// TestARerunWhoseAnswerIsLost is not made twice.
+func TestARerunWhoseAnswerIsLost(t *testing.T) {
+	for _, path := range []string{"/nodes/*/storage/local/upload", "/nodes/*/qemu/4001/config", "/nodes/*/storage/local/content/**"} {
+		for name, fault := range map[string]pvesim.Fault{"596": {Status: 596}, "dropped": {Drop: true}} {
+			t.Run(path+" "+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := benchOn(t, pvesim.New(slowTasks()), rerunYAML)
+					b.apply()
+					b.manifests(withVim(""))
+					fault.Method, fault.Path, fault.AfterWork = "write", path, true
+					b.sim.Inject(fault)
+					b.turn()
+					b.converge()
+					b.tidy()
+					if n := b.imports(); n != 1 {
+						t.Errorf("%d seeds were imported", n)
+					}
+				})
+			})
+		}
+	}
+}
+
+// imports counts the seeds that a guest was given after it was made.
+func (b *bench) imports() int {
+	n := 0
+	for _, r := range b.sim.Requests() {
+		if strings.HasSuffix(r.Path, "/config") && strings.Contains(r.Form.Get("scsi30"), "import-from") && r.Status != 500 {
+			n++
+		}
+	}
+	return n
+}
+
+// TestRerunThatLacksARight is held with the grant.
+func TestRerunThatLacksARight(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rerunYAML)
+		b.apply()
+		b.token = b.sim.AddToken("berth@pve", "less", true, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true},
+			pvesim.ACL{Path: "/storage/local", Role: "PVEAuditor", Propagate: true})
+		b.restart()
+		b.manifests(withVim(""))
+		p := b.plan()
+		if len(p.Changes) == 0 || !strings.Contains(p.Changes[0].Fields[0].Held, "Datastore.AllocateTemplate on /storage/local") {
+			t.Errorf("planned:\n%s", show(p))
+		}
+		b.mark()
+		b.turn()
+		if w := b.writes(); len(w) > 0 {
+			t.Errorf("writes: %q", w)
+		}
+	})
+}
+
+// TestRerunKilledAtEveryRequest ends the agent at each request of a rerun.
+func TestRerunKilledAtEveryRequest(t *testing.T) {
+	for _, more := range []string{"", rebootNow} {
+		prepare := func(t *testing.T) *bench {
+			b := benchOn(t, pvesim.New(slowTasks()), rerunYAML+more)
+			b.apply()
+			<-time.After(time.Minute)
+			b.manifests(withVim(more))
+			b.mark()
+			return b
+		}
+		var requests, writes int
+		synctest.Test(t, func(t *testing.T) {
+			b := prepare(t)
+			b.apply()
+			requests, writes = len(b.sim.Requests())-b.from, len(b.writes())
+		})
+		if writes < 4 {
+			t.Fatalf("a rerun makes %d writes", writes)
+		}
+		try := func(n int, after bool) {
+			t.Run(fmt.Sprintf("%safter %t %d", more, after, n), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					b := prepare(t)
+					b.killAt(n, after)
+					b.converge()
+					b.tidy()
+					if g := b.guest(4001); !g.Running || !strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+						t.Errorf("running %t, %v", g.Running, g.Config)
+					}
+					if n := b.imports(); n != 1 {
+						t.Errorf("%d seeds were imported", n)
+					}
+				})
+			})
+		}
+		for n := 1; n <= requests; n += stride {
+			try(n, false)
+		}
+		for n := 1; n <= writes; n += stride {
+			try(n, true)
+		}
+	}
+}
