@@ -86,10 +86,10 @@ func (c *CloudInit) Reruns() bool { return c.OnChange == onChangeRerun && !c.Nat
 // checkOnChange fills in the default and refuses what is not built.
 func (l *loader) checkOnChange(g *guest, c *CloudInit) {
 	at := g.at("cloudInit", "onChange")
-	switch {
-	case c.OnChange == "":
+	switch c.OnChange {
+	case "":
 		c.OnChange = onChangeKeep
-	case c.OnChange == onChangeRecreate:
+	case onChangeRecreate:
 		l.wrong(g.item, at, "cloudInit.onChange: recreate needs lifecycle.replace: allow, and making a guest anew is not built yet: write keep or rerun")
 	}
 }

@@ -27,24 +27,24 @@ func withVim(more string) string {
 const rebootNow = "lifecycle: {reboot: now}\n"
 
 // seedText is what the guest's cloud-init reads.
-func (b *bench) seedText(vmid int, slot string) string {
+func (b *bench) seedText() string {
 	b.t.Helper()
-	volid := parseProps("file", b.guest(vmid).Config[slot]).value("file")
+	volid := parseProps("file", b.guest(4001).Config["scsi30"]).value("file")
 	for _, v := range b.sim.Volumes() {
 		if v.ID == volid {
 			return string(bytes.Trim(v.Data, "\x00"))
 		}
 	}
-	b.t.Fatalf("%s of %d holds %q, which is no volume", slot, vmid, volid)
+	b.t.Fatalf("the seed's slot holds %q, which is no volume", volid)
 	return ""
 }
 
 // stampIs is the guest's stamp.
-func (b *bench) stampIs(vmid int) stamp {
+func (b *bench) stampIs() stamp {
 	b.t.Helper()
-	_, s, ok := splitDescription(b.guest(vmid).Config["description"])
+	_, s, ok := splitDescription(b.guest(4001).Config["description"])
 	if !ok {
-		b.t.Fatalf("guest %d has no stamp", vmid)
+		b.t.Fatal("the guest has no stamp")
 	}
 	return s
 }
@@ -63,7 +63,7 @@ func (b *bench) tidy() {
 	if vols := b.volumesOfGuest(4001); len(vols) != 2 {
 		b.t.Errorf("the guest's volumes are %q", vols)
 	}
-	s := b.stampIs(4001)
+	s := b.stampIs()
 	if s.Former != "" || s.SeedDisk != parseProps("file", config["scsi30"]).value("file") {
 		b.t.Errorf("the stamp is %s, scsi30 holds %s", s, config["scsi30"])
 	}
@@ -76,7 +76,7 @@ func TestRerunReplacesTheSeedOfAGuestThatRuns(t *testing.T) {
 		b := newBench(t, rerunYAML)
 		b.apply()
 		<-time.After(time.Hour)
-		first, was := b.seedText(4001, "scsi30"), b.stampIs(4001)
+		first, was := b.seedText(), b.stampIs()
 		old := b.guest(4001).Config["scsi30"]
 		b.manifests(withVim(""))
 
@@ -95,7 +95,7 @@ func TestRerunReplacesTheSeedOfAGuestThatRuns(t *testing.T) {
 			!strings.HasPrefix(w[2], "DELETE") || !strings.HasSuffix(w[3], "/config") {
 			t.Errorf("writes: %q", w)
 		}
-		is, text := b.stampIs(4001), b.seedText(4001, "scsi30")
+		is, text := b.stampIs(), b.seedText()
 		if is.Instance != was.Instance || is.Seed == was.Seed || is.Reseeded.IsZero() {
 			t.Errorf("the stamp was %s and is %s", was, is)
 		}
@@ -111,14 +111,14 @@ func TestRerunReplacesTheSeedOfAGuestThatRuns(t *testing.T) {
 		}
 
 		b.settled()
-		if notes := notesOf(b.observe(), seedPath); len(notes) != 1 || !strings.Contains(notes[0], "waits for a reboot") {
+		if notes := seedNotes(b.observe()); len(notes) != 1 || !strings.Contains(notes[0], "waits for a reboot") {
 			t.Errorf("notes: %q", notes)
 		}
 		b.sim.SetRunning(4001, false)
 		<-time.After(time.Minute)
 		b.sim.SetRunning(4001, true)
 		b.settled()
-		if notes := notesOf(b.observe(), seedPath); len(notes) > 0 {
+		if notes := seedNotes(b.observe()); len(notes) > 0 {
 			t.Errorf("it has booted, and yet: %q", notes)
 		}
 
@@ -128,17 +128,17 @@ func TestRerunReplacesTheSeedOfAGuestThatRuns(t *testing.T) {
 		b.apply()
 		b.manifests(withVim(""))
 		b.apply()
-		if again := instanceID.FindStringSubmatch(b.seedText(4001, "scsi30"))[1]; slices.Contains(ids[:], again) {
+		if again := instanceID.FindStringSubmatch(b.seedText())[1]; slices.Contains(ids[:], again) {
 			t.Errorf("the instance id %s comes back", again)
 		}
 		b.tidy()
 	})
 }
 
-func notesOf(seen drift.Observed, path desired.Path) []string {
+func seedNotes(seen drift.Observed) []string {
 	var all []string
 	for _, n := range seen.Notes {
-		if n.Path == path {
+		if n.Path == seedPath {
 			all = append(all, n.Text)
 		}
 	}
@@ -161,12 +161,12 @@ func TestRerunRebootsWhereItMay(t *testing.T) {
 		if !regexp.MustCompile(`(?s)/status/shutdown\n.*/config\n.*/status/start`).MatchString(order) {
 			t.Errorf("writes:\n%s", order)
 		}
-		if g := b.guest(4001); !g.Running || !strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+		if g := b.guest(4001); !g.Running || !strings.Contains(b.seedText(), "vim") {
 			t.Errorf("running %t, %v", g.Running, g.Config)
 		}
 		b.tidy()
 		b.settled()
-		if notes := notesOf(b.observe(), seedPath); len(notes) > 0 {
+		if notes := seedNotes(b.observe()); len(notes) > 0 {
 			t.Errorf("notes: %q", notes)
 		}
 	})
@@ -204,7 +204,7 @@ func TestRerunOfAGuestThatIsStopped(t *testing.T) {
 		b.apply()
 		b.tidy()
 		b.settled()
-		if s := b.stampIs(4001); !s.Reseeded.IsZero() {
+		if s := b.stampIs(); !s.Reseeded.IsZero() {
 			t.Errorf("nothing waits, and the stamp is %s", s)
 		}
 		b.manifests()
@@ -213,7 +213,7 @@ func TestRerunOfAGuestThatIsStopped(t *testing.T) {
 		b.apply()
 		b.tidy()
 		b.settled()
-		if strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+		if strings.Contains(b.seedText(), "vim") {
 			t.Error("it came back with the former seed")
 		}
 	})
@@ -248,7 +248,7 @@ func TestRerunThatCannotBePlugged(t *testing.T) {
 					t.Error("it was plugged after all")
 				}
 				b.settled()
-				if notes := notesOf(b.observe(), seedPath); len(notes) != 1 {
+				if notes := seedNotes(b.observe()); len(notes) != 1 {
 					t.Errorf("notes: %q", notes)
 				}
 				b.sim.SetRunning(4001, false)
@@ -259,7 +259,7 @@ func TestRerunThatCannotBePlugged(t *testing.T) {
 				}
 				b.converge()
 				b.tidy()
-				if !strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+				if !strings.Contains(b.seedText(), "vim") {
 					t.Error("the new seed is not there")
 				}
 			})
@@ -317,7 +317,7 @@ func TestRerunDestroysNothingThatIsNotTheSeed(t *testing.T) {
 			}
 			if c.held == "" {
 				b.settled()
-				if !strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+				if !strings.Contains(b.seedText(), "vim") {
 					t.Errorf("%s: the new seed is not there", name)
 				}
 			}
@@ -366,12 +366,12 @@ func TestAHalfWrittenRerunIsDoneAgain(t *testing.T) {
 		if !ok {
 			t.Fatal("no virtual machine")
 		}
-		s := b.stampIs(4001)
+		s := b.stampIs()
 		s.Seed, s.Former = shortDigest(vm.Seed), "scsi30:"+s.SeedDisk
 		b.sim.Edit("root@pam", 4001, map[string]string{"description": s.String()})
 		b.converge()
 		b.tidy()
-		if !strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+		if !strings.Contains(b.seedText(), "vim") {
 			t.Error("the new seed is not there")
 		}
 	})
@@ -385,12 +385,12 @@ func TestRerunLeavesOthersAlone(t *testing.T) {
 		b.apply()
 		b.manifests(strings.Replace(withVim(""), "onChange: rerun", "onChange: keep", 1))
 		b.settled()
-		s := b.stampIs(4001)
+		s := b.stampIs()
 		s.Seed, s.SeedDisk = "", ""
 		b.sim.Edit("root@pam", 4001, map[string]string{"description": "The web server.\n\n" + s.String()})
 		b.manifests(withVim(""))
 		b.settled()
-		if notes := notesOf(b.observe(), seedPath); len(notes) != 1 || !strings.Contains(notes[0], "none to replace") {
+		if notes := seedNotes(b.observe()); len(notes) != 1 || !strings.Contains(notes[0], "none to replace") {
 			t.Errorf("notes: %q", notes)
 		}
 	})
@@ -416,7 +416,7 @@ func TestRerunTellsTheAddressOfTheBoot(t *testing.T) {
 		<-time.After(time.Minute)
 		b.sim.SetRunning(4001, true)
 		address("10.1.1.7")
-		if !strings.Contains(b.seedText(4001, "scsi30"), "10.1.1.7/24") {
+		if !strings.Contains(b.seedText(), "10.1.1.7/24") {
 			t.Error("the seed has not the address")
 		}
 		b.settled()
@@ -505,7 +505,7 @@ func TestRerunKilledAtEveryRequest(t *testing.T) {
 					b.killAt(n, after)
 					b.converge()
 					b.tidy()
-					if g := b.guest(4001); !g.Running || !strings.Contains(b.seedText(4001, "scsi30"), "vim") {
+					if g := b.guest(4001); !g.Running || !strings.Contains(b.seedText(), "vim") {
 						t.Errorf("running %t, %v", g.Running, g.Config)
 					}
 					if n := b.imports(); n != 1 {

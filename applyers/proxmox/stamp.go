@@ -162,7 +162,7 @@ func parseStamp(line string) (s stamp, ok bool) {
 			s.Former = value
 		case "reseeded":
 			// One that can't be read is only not told of.
-			s.Reseeded, _ = time.Parse(time.RFC3339, value) //nolint:errcheck // The zero time is what is meant.
+			s.Reseeded, _ = time.Parse(time.RFC3339, value)
 		case "address":
 			s.Address = value
 		case "state":
