@@ -31,6 +31,8 @@ type cluster struct {
 	now  func() time.Time
 	// poll is how soon a task is first asked after.
 	poll time.Duration
+	// rights are the token's, as the last look at the whole site found them.
+	rights rights
 }
 
 const firstPoll = 100 * time.Millisecond

@@ -221,12 +221,12 @@ func TestAMissingRightIsNamedWithItsGrant(t *testing.T) {
 		b.token = b.sim.AddToken("narrow@pve", "agent", false,
 			pvesim.ACL{Path: "/", Role: "PVEAuditor", Propagate: true}, pvesim.ACL{Path: "/storage", Role: "PVEDatastoreAdmin", Propagate: true})
 		out := told(b.turn())
-		if !strings.Contains(out, "--privs Sys.AccessNetwork && pveum acl modify /nodes/pve1 --tokens 'narrow@pve!agent' --roles Berth-Sys.AccessNetwork") {
+		if !strings.Contains(out, "--privs Sys.AccessNetwork && pveum acl modify / --users narrow@pve --tokens 'narrow@pve!agent' --roles Berth-Sys.AccessNetwork") {
 			t.Errorf("outcome %s", out)
 		}
 		b.token = b.sim.AddToken("narrow@pve", "agent", false, pvesim.ACL{Path: "/storage/local", Role: "NoAccess"})
 		p := b.plan()
-		if len(p.Blind) == 0 || !strings.Contains(p.Blind[0].Remedy, "pveum acl modify /storage/local --tokens 'narrow@pve!agent'") {
+		if len(p.Blind) == 0 || !strings.Contains(p.Blind[0].Remedy, "pveum acl modify /storage/local --users narrow@pve --tokens 'narrow@pve!agent'") {
 			t.Errorf("blind: %+v", p.Blind)
 		}
 	})

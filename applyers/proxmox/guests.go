@@ -197,9 +197,9 @@ func (s *sweep) missing(ctx context.Context, r *desired.Resource) {
 	switch {
 	case err == nil:
 	case occupied(err):
-		s.unknown(r.ID, fmt.Sprintf("VMID %d is taken, by a guest that the token may not see", guest.VMID), grant(path, s.tokenName(), "VM.Audit"))
+		s.unknown(r.ID, fmt.Sprintf("VMID %d is taken, by a guest that the token may not see", guest.VMID), s.grant(path, "VM.Audit"))
 	default:
-		s.unknown(r.ID, fmt.Sprintf("whether VMID %d is taken can't be told: %v", guest.VMID, err), grant(path, s.tokenName(), "VM.Audit"))
+		s.unknown(r.ID, fmt.Sprintf("whether VMID %d is taken can't be told: %v", guest.VMID, err), s.grant(path, "VM.Audit"))
 	}
 }
 

@@ -145,7 +145,7 @@ func (s *sweep) unknownImage(r *desired.Resource, image *desired.ImageAt, node s
 	reason, remedy := fmt.Sprintf("storage %s on %s can't be read: %v", image.Store, node, err), ""
 	switch names := s.inv.storeNames(""); {
 	case status(err) == 403:
-		remedy = grant("/storage/"+image.Store, s.tokenName(), "Datastore.AllocateSpace")
+		remedy = s.grant("/storage/"+image.Store, "Datastore.AllocateSpace")
 	case says(err, "does not exist"):
 		remedy = "name a storage of the cluster in the site's images"
 		if len(names) > 0 {

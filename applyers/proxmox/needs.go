@@ -53,7 +53,7 @@ func Needs(fleet *desired.Fleet, site *desired.Site) []Need {
 			all = append(all, *n)
 		}
 	}
-	return all
+	return withoutPassed(all)
 }
 
 // needList gathers needs, each once.
@@ -64,19 +64,30 @@ type needList struct {
 	or map[string][]right
 }
 
-// doubled tells whether others that are needed anyway do instead: rights that do
-// as well, or the same privilege on a path above, which passes it on. What is
-// given on / is not passed on.
+// doubled tells whether other rights that are needed anyway do instead.
 func (l *needList) doubled(n *Need) bool {
-	for i, c := range n.Path {
-		if above := l.known[(right{path: n.Path[:i], privilege: n.Privilege}).String()]; i > 0 && c == '/' && above != nil && above.Optional == "" {
-			return true
-		}
-	}
 	or := l.or[right{path: n.Path, privilege: n.Privilege}.String()]
 	return len(or) > 0 && !slices.ContainsFunc(or, func(r right) bool {
 		other := l.known[r.String()]
 		return other == nil || other.Optional != "" || len(l.or[r.String()]) > 0
+	})
+}
+
+// withoutPassed leaves out the paths of which a path above passes all on. One
+// that needs anything of its own needs all of it there: roles given at a path take
+// the place of what those above pass on. What is given on / is not passed on.
+func withoutPassed(all []Need) []Need {
+	at := make(map[string][]string)
+	for _, n := range all {
+		at[n.Path] = append(at[n.Path], n.Privilege)
+	}
+	return slices.DeleteFunc(all, func(n Need) bool {
+		for above := parent(n.Path); above != "/"; above = parent(above) {
+			if len(at[above]) > 0 {
+				return !slices.ContainsFunc(at[n.Path], func(p string) bool { return !slices.Contains(at[above], p) })
+			}
+		}
+		return false
 	})
 }
 

@@ -101,7 +101,6 @@ type sweep struct {
 	inv     inventory
 	wants   *wants
 	log     changelog
-	rights  rights
 	// volumes are the disks of our data VMs, as references say them, by volume.
 	volumes map[string]string
 	out     drift.Observed
@@ -155,10 +154,11 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 func (s *sweep) readCluster(ctx context.Context) error {
 	var rows []resourceRow
 	var errs [2]error
+	var may rights
 	var wg sync.WaitGroup
 	wg.Go(func() { rows, errs[0] = s.readResources(ctx) })
 	wg.Go(func() { errs[1] = s.readNodes(ctx, &s.inv) })
-	wg.Go(func() { s.rights = s.readRights(ctx) })
+	wg.Go(func() { may = s.readRights(ctx) })
 	wg.Go(func() {
 		var err error
 		if s.log, err = s.readChangelog(ctx); err != nil {
@@ -166,6 +166,9 @@ func (s *sweep) readCluster(ctx context.Context) error {
 		}
 	})
 	wg.Wait()
+	if may != nil {
+		s.rights = may
+	}
 	s.inv.fill(rows)
 	for _, err := range errs {
 		if err != nil {

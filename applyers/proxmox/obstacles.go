@@ -16,9 +16,8 @@ import (
 type premises struct {
 	// obstacles say why what is not there can't be made as the manifests ask.
 	obstacles map[desired.ID]string
-	// rights are the token's, and token is its name.
-	rights rights
-	token  string
+	// granter knows the token's rights.
+	granter
 }
 
 // premisesOf is what a look learnt of a site; empty if nothing.
@@ -49,7 +48,7 @@ type shelf struct {
 
 // premises judges everything that is wanted and not there.
 func (s *sweep) premises(ctx context.Context) {
-	p := &premises{obstacles: make(map[desired.ID]string), rights: s.rights, token: s.tokenName()}
+	p := &premises{obstacles: make(map[desired.ID]string), granter: granter{rights: s.rights, token: s.tokenName()}}
 	shelves := make(map[need]shelf)
 	lacking := make(map[string][]string)
 	needs := make(map[desired.ID][]need)
@@ -89,7 +88,7 @@ func (s *sweep) premises(ctx context.Context) {
 			if status(shelf.err) == 403 && !unseen[n.store] {
 				unseen[n.store] = true
 				s.note("", "", fmt.Sprintf("the token may not see storage %q of site %s%s; it may see %s: %s",
-					n.store, s.site.Name, n.from, strings.Join(s.inv.storeNames(""), ", "), grant("/storage/"+n.store, s.tokenName(), "Datastore.Audit")))
+					n.store, s.site.Name, n.from, strings.Join(s.inv.storeNames(""), ", "), s.grant("/storage/"+n.store, "Datastore.Audit")))
 			}
 		}
 	}

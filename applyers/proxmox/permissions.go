@@ -2,19 +2,45 @@ package proxmox
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
-// grant is the command that gives a token a privilege at a path, by the smallest
-// of Proxmox's own roles that holds it, or by one made for it.
-func grant(path, token, privilege string) string {
-	role := roleFor(privilege)
-	command := ""
-	if role == "" {
-		role = "Berth-" + privilege
-		command = fmt.Sprintf("pveum role add %s --privs %s && ", role, privilege)
+// granter says how to give a token what it lacks.
+type granter struct {
+	rights rights
+	// token is "user@realm!id".
+	token string
+}
+
+// grant is the command that gives the token privileges at a path, by the smallest
+// of Proxmox's own roles that hold them, or by one made for them. It goes to the
+// user and to the token: a token whose privileges are separated needs both, and
+// one whose are not has its user's. Where the token seems to have it already, it
+// was taken away at that very path.
+func (g granter) grant(path string, privileges ...string) string {
+	var roles, own []string
+	for _, privilege := range privileges {
+		if role := roleFor(privilege); role != "" {
+			roles = append(roles, role)
+		} else {
+			own = append(own, privilege)
+		}
 	}
-	return command + fmt.Sprintf("pveum acl modify %s --tokens '%s' --roles %s", path, token, role)
+	command := ""
+	if len(own) > 0 {
+		role := "Berth-" + strings.Join(own, "-")
+		command = fmt.Sprintf("pveum role add %s --privs %s && ", role, strings.Join(own, ","))
+		roles = append(roles, role)
+	}
+	seat := path
+	if !slices.ContainsFunc(privileges, func(p string) bool { return g.rights.at(path, p) }) {
+		seat = g.rights.seat(path)
+	}
+	slices.Sort(roles)
+	user, _, _ := strings.Cut(g.token, "!")
+	return command + fmt.Sprintf("pveum acl modify %s --users %s --tokens '%s' --roles %s",
+		seat, user, g.token, strings.Join(slices.Compact(roles), ","))
 }
 
 // roleFor is the smallest of Proxmox's own roles that holds a privilege; "" if
@@ -44,7 +70,12 @@ func (c *cluster) helpWith(err error) string {
 		return ""
 	}
 	first, _, _ := strings.Cut(privilege, "|")
-	return grant(path, c.tokenName(), first)
+	return c.grant(path, first)
+}
+
+// grant is the command that gives the token privileges at a path.
+func (c *cluster) grant(path string, privileges ...string) string {
+	return granter{rights: c.rights, token: c.tokenName()}.grant(path, privileges...)
 }
 
 // tokenName is "user@realm!id", without the secret.

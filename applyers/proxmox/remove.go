@@ -187,7 +187,7 @@ func (j *job) seesAll(ctx context.Context) error {
 		return nil
 	}
 	return &applyers.HeldError{Reason: "the token may not look at every guest, and one that it can't see may use a volume of this one; " +
-		grant("/vms", j.tokenName(), "VM.Audit")}
+		j.grant("/vms", "VM.Audit")}
 }
 
 // attached is a volume in a slot.

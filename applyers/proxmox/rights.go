@@ -64,7 +64,7 @@ func (r rights) at(path, privilege string) bool {
 		if path == "/" {
 			return false
 		}
-		path = cmp.Or(path[:max(strings.LastIndexByte(path, '/'), 0)], "/")
+		path = parent(path)
 	}
 }
 
@@ -81,40 +81,61 @@ func (r rights) lacking(wanted []right) []right {
 	return all
 }
 
+// seat is where a right at a path is to be granted. Roles given at a path take the
+// place of all that paths above pass on to it, so what the token has there by
+// inheritance is to be added to where it comes from.
+func (r rights) seat(path string) string {
+	have := r.passed(path)
+	if len(have) == 0 {
+		return path
+	}
+	for path != "/" && maps.Equal(r.passed(parent(path)), have) {
+		path = parent(path)
+	}
+	return path
+}
+
+// passed are the privileges that hold at a path.
+func (r rights) passed(path string) map[string]bool {
+	out := make(map[string]bool)
+	for at := path; ; at = parent(at) {
+		privileges, listed := r[at]
+		for privilege, inherited := range privileges {
+			if inherited || at == path {
+				out[privilege] = true
+			}
+		}
+		if listed || at == "/" {
+			return out
+		}
+	}
+}
+
+// parent is the path above; that of / is / itself.
+func parent(path string) string {
+	return cmp.Or(path[:max(strings.LastIndexByte(path, '/'), 0)], "/")
+}
+
 // withheld says which rights a token lacks and how to grant them; "" for none.
-func withheld(lacking []right, token string) string {
+func withheld(lacking []right, g granter) string {
 	if len(lacking) == 0 {
 		return ""
 	}
 	paths := make(map[string][]string)
+	seats := make(map[string][]string)
 	for _, l := range lacking {
 		paths[l.path] = append(paths[l.path], l.privilege)
+		seat := g.rights.seat(l.path)
+		seats[seat] = append(seats[seat], l.privilege)
 	}
 	var what, grants []string
 	for _, path := range slices.Sorted(maps.Keys(paths)) {
 		slices.Sort(paths[path])
 		what = append(what, strings.Join(paths[path], ", ")+" on "+path)
-		grants = append(grants, grantAll(path, token, paths[path]))
+	}
+	for _, seat := range slices.Sorted(maps.Keys(seats)) {
+		slices.Sort(seats[seat])
+		grants = append(grants, g.grant(seat, slices.Compact(seats[seat])...))
 	}
 	return fmt.Sprintf("the token lacks %s: %s", strings.Join(what, " and "), strings.Join(grants, " && "))
-}
-
-// grantAll is the command that gives a token some privileges at a path.
-func grantAll(path, token string, privileges []string) string {
-	var roles, own []string
-	for _, privilege := range privileges {
-		if role := roleFor(privilege); role != "" {
-			roles = append(roles, role)
-		} else {
-			own = append(own, privilege)
-		}
-	}
-	command := ""
-	if len(own) > 0 {
-		role := "Berth-" + strings.Join(own, "-")
-		command = fmt.Sprintf("pveum role add %s --privs %s && ", role, strings.Join(own, ","))
-		roles = append(roles, role)
-	}
-	slices.Sort(roles)
-	return command + fmt.Sprintf("pveum acl modify %s --tokens '%s' --roles %s", path, token, strings.Join(slices.Compact(roles), ","))
 }

@@ -21,7 +21,7 @@ func holdUnlicensed(w *drift.World, want *desired.Resource, have *drift.Live, ch
 		}
 		if want != nil {
 			if image, ok := want.Spec.(*desired.ImageAt); ok {
-				hold(&c.Held, withheld(p.rights.lacking(fetching(w.Fleet, want, image)), p.token))
+				hold(&c.Held, withheld(p.rights.lacking(fetching(w.Fleet, want, image)), p.granter))
 				continue
 			}
 		}
@@ -31,7 +31,7 @@ func holdUnlicensed(w *drift.World, want *desired.Resource, have *drift.Live, ch
 		} else {
 			n.vmid = n.guest().VMID
 		}
-		hold(&c.Held, withheld(p.rights.lacking(n.step(c.Step)), p.token))
+		hold(&c.Held, withheld(p.rights.lacking(n.step(c.Step)), p.granter))
 		if want == nil || c.Step == drift.Create {
 			continue
 		}
@@ -48,7 +48,7 @@ func (n *needy) holdFields(c *drift.Change, p *premises) {
 	}
 	for i := range c.Fields {
 		f := &c.Fields[i]
-		hold(&f.Held, withheld(p.rights.lacking(n.leaf(f.Path, privileges[f.Path])), p.token))
+		hold(&f.Held, withheld(p.rights.lacking(n.leaf(f.Path, privileges[f.Path])), p.granter))
 	}
 }
 
