@@ -169,7 +169,7 @@ func (w *testWorld) newGuest(_ *testscript.TestScript, args []string) error {
 }
 
 func (w *testWorld) appears(ts *testscript.TestScript, args []string) error {
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); ; <-time.After(20 * time.Millisecond) {
 		if _, err := os.Stat(ts.MkAbs(args[0])); err == nil {
 			return nil
 		}

@@ -150,7 +150,7 @@ func sameFleet(t *testing.T, before, after *Fleet) {
 				// What a file beside the manifest says is written out.
 				at, content := strings.CutSuffix(string(p), ".content")
 				_, from := b.Set[Path(at).Sub("from")]
-				if _, set := b.Set[p]; !set && !(content && from) {
+				if _, set := b.Set[p]; !set && (!content || !from) {
 					t.Errorf("%s %s is set and was not", b.ID, p)
 				}
 			}
@@ -182,15 +182,26 @@ func TestWrite(t *testing.T) {
 		doc  Document
 		want string
 	}{
-		{"short forms", Document{Kind: "VM", Name: "web-1", Spec: vm, Keep: keep("id", "cpu.cores", "agent.enabled", "memory.size")},
-			"kind: VM\nname: web-1\nid: 4001\ncpu: 2\nmemory: 2GiB\nagent: false\n"},
-		{"maps", Document{Kind: "VM", Name: "web-1", Spec: vm, Keep: keep("memory.size", "memory.min", "uses", "adopt.uuid", "networks.net0")},
-			"kind: VM\nname: web-1\nuses: [ubuntu, prod]\nnetworks: {net0: {}}\nadopt: {uuid: 00000000-0000-4000-8000-000000000001}\nmemory: {size: 2GiB, min: 1GiB}\n"},
-		{"order, sets and texts", Document{Kind: "VM", Name: "1", Spec: vm, Head: []string{"Vor\x1bsicht"}, Notes: map[Path]string{"hostname": "with a capital"},
-			Keep: keep("hostname", "tags", "description", "startup", "disks.scsi2.size", "disks.scsi10.size", "disks.scsi2.discard", "networks.net0.mac", "networks.net0.rate", "options.rng0", "options.audio0")},
+		{
+			"short forms",
+			Document{Kind: "VM", Name: "web-1", Spec: vm, Keep: keep("id", "cpu.cores", "agent.enabled", "memory.size")},
+			"kind: VM\nname: web-1\nid: 4001\ncpu: 2\nmemory: 2GiB\nagent: false\n",
+		},
+		{
+			"maps",
+			Document{Kind: "VM", Name: "web-1", Spec: vm, Keep: keep("memory.size", "memory.min", "uses", "adopt.uuid", "networks.net0")},
+			"kind: VM\nname: web-1\nuses: [ubuntu, prod]\nnetworks: {net0: {}}\nadopt: {uuid: 00000000-0000-4000-8000-000000000001}\nmemory: {size: 2GiB, min: 1GiB}\n",
+		},
+		{
+			"order, sets and texts",
+			Document{
+				Kind: "VM", Name: "1", Spec: vm, Head: []string{"Vor\x1bsicht"}, Notes: map[Path]string{"hostname": "with a capital"},
+				Keep: keep("hostname", "tags", "description", "startup", "disks.scsi2.size", "disks.scsi10.size", "disks.scsi2.discard", "networks.net0.mac", "networks.net0.rate", "options.rng0", "options.audio0"),
+			},
 			"# Vor sicht\nkind: VM\nname: \"1\"\ndescription: |\n  First line.\n  second: {line}\nhostname: Web-1 # with a capital\n" +
 				"disks:\n  scsi2: {size: 32GiB, discard: true}\n  scsi10: {size: 1TiB}\nnetworks: {net0: {mac: \"aa:28:91:f5:3d:16\", rate: 100MiB/s}}\n" +
-				"startup: \"true\"\ntags: [prod, web]\noptions:\n  audio0: null\n  rng0: source=/dev/urandom\n"},
+				"startup: \"true\"\ntags: [prod, web]\noptions:\n  audio0: null\n  rng0: source=/dev/urandom\n",
+		},
 	} {
 		got, err := Write(test.doc)
 		if err != nil || string(got) != test.want {

@@ -190,7 +190,7 @@ func TestAppliedFleetImportsAsItself(t *testing.T) {
 	// A fleet of another name leaves them alone.
 	o := options()
 	o.UID = "ffffffff"
-	if _, err := Make(s.survey(t), o); err == nil || !strings.Contains(err.Error(), "it belongs to fleet fleet (uid 5b1f0c2e)") {
+	if _, err := Make(s.survey(t), o); err == nil || !strings.Contains(err.Error(), "it belongs to fleet "+o.Fleet+" (uid 5b1f0c2e)") {
 		t.Errorf("%v", err)
 	}
 }
