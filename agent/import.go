@@ -212,8 +212,9 @@ func (f *importFlags) repository(cmd *cobra.Command, s streams) (o importer.Opti
 		return o, nil, fmt.Errorf("the manifests have no site %q: give --site one of those that they have", f.site)
 	}
 	o.Site = *site
+	places := secrets{settings: settings, env: s.Env, documents: fleet.Secrets}
 	return o, func(site *desired.Site) (string, error) {
-		text, err := settings.Secret(site.Token.Secret, s.Env)
+		text, err := places.read(site.Token)
 		return string(text), err
 	}, nil
 }

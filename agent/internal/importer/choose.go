@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -115,7 +116,7 @@ func (m *maker) unfit(g *proxmox.Surveyed) string {
 		return "it is archived"
 	case g.Fleet != "" && !m.lost(g):
 		return "it belongs to fleet " + g.Fleet + " (uid " + g.UID + ")"
-	case g.UUID == "" && firstMAC(g) == "":
+	case uuid(g) == "" && firstMAC(g) == "":
 		return "it has neither an SMBIOS uuid nor a MAC, by which adoption could tell it from another"
 	}
 	if m.before != nil {
@@ -132,6 +133,16 @@ func (m *maker) unfit(g *proxmox.Surveyed) string {
 // are lost, and the guests remember what they were.
 func (m *maker) lost(g *proxmox.Surveyed) bool {
 	return m.before == nil && g.Fleet == m.Fleet && g.UID == m.UID && g.ID != ""
+}
+
+var regexpUUID = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// uuid is a guest's SMBIOS uuid; "" where it has none that is one.
+func uuid(g *proxmox.Surveyed) string {
+	if !regexpUUID.MatchString(g.UUID) {
+		return ""
+	}
+	return g.UUID
 }
 
 func firstMAC(g *proxmox.Surveyed) string {

@@ -77,7 +77,7 @@ func (m *maker) identity(d *doc) {
 	for _, word := range []desired.Path{"id", "hostname", "node", "cloudInit", "pool"} {
 		d.dropWithin(word)
 	}
-	adopt := desired.Adopt{UUID: d.live.UUID}
+	adopt := desired.Adopt{UUID: uuid(d.live)}
 	proof := desired.Path("adopt.uuid")
 	if adopt.UUID == "" {
 		adopt.MAC, proof = strings.ToLower(firstMAC(d.live)), "adopt.mac"

@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"unicode"
 
 	"berth/applyers/proxmox"
 	"berth/desired"
@@ -191,12 +192,30 @@ func (m *maker) nothing() error {
 	return errors.New("nothing to import:\n  " + strings.Join(why, "\n  "))
 }
 
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text)
+}
+
 // conclude lists what came of it.
 func (m *maker) conclude() {
 	m.out.Nodes = m.survey.Nodes
 	for _, d := range m.docs {
 		m.out.Taken = append(m.out.Taken, Taken{ID: d.id(), VMID: d.live.VMID, What: d.live.What(), File: d.file()})
 		m.out.Unsaid = append(m.out.Unsaid, d.unsaid...)
+	}
+	// What stands on Proxmox must not write on the terminal as it likes.
+	for i := range m.out.LeftOut {
+		l := &m.out.LeftOut[i]
+		l.What, l.Reason = printable(l.What), printable(l.Reason)
+	}
+	for i := range m.out.Unsaid {
+		u := &m.out.Unsaid[i]
+		u.Option, u.Reason = printable(u.Option), printable(u.Reason)
 	}
 	slices.SortFunc(m.out.Taken, func(a, b Taken) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	slices.SortStableFunc(m.out.Unsaid, func(a, b Unsaid) int { return strings.Compare(string(a.ID), string(b.ID)) })

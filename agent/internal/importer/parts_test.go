@@ -180,3 +180,30 @@ func TestRanges(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestHostileTexts imports what somebody wrote to do harm.
+func TestHostileTexts(t *testing.T) {
+	sim := pvesim.New(pvesim.Options{})
+	for i, text := range []string{
+		"\x1b[31mred\x07", "a\nkind: VM\nname: other\n", "---\nkind: Fleet", "{{ lookup('env', 'HOME') }}", "- x\n- y", "#", "\ttab\r\nline\r\n", strings.Repeat("x", 8000), "\u2028\ufeff\u0085",
+	} {
+		id := 200 + i
+		sim.AddGuest(pvesim.Guest{VMID: id, Config: map[string]string{
+			"name": "h\x1b[2J" + desired.Text(id), "description": text, "tags": "A B;é;-x;berth.other;" + strings.Repeat("t", 20), "smbios1": "uuid=x" + desired.Text(id),
+			"vga": "<script>", "scsi0": "local-lvm:vm-" + desired.Text(id) + "-disk-0,size=8G,serial=" + "a b", "weird\noption": "x\ny",
+			"net0": "virtio=BC:24:11:00:00:01,bridge=vm br0",
+		}})
+	}
+	s := newSite(sim)
+	made := s.make(t, options())
+	_, plan := s.look(t, load(t, tree(made)))
+	onlyAdoption(t, plan)
+	for _, u := range made.Unsaid {
+		if strings.ContainsAny(u.Option+u.Reason, "\x1b\n\x07") {
+			t.Errorf("%q: %q", u.Option, u.Reason)
+		}
+	}
+	if len(made.Taken) == 0 {
+		t.Errorf("%+v", made.LeftOut)
+	}
+}

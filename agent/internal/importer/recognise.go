@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +12,9 @@ import (
 	"berth/applyers/proxmox"
 	"berth/desired"
 )
+
+// regexpProxmox is what Proxmox takes as the name of a storage or a bridge.
+var regexpProxmox = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 
 // words are what the site calls what guests stand on.
 type words struct {
@@ -70,7 +74,7 @@ func (m *maker) newNetworks() {
 		}
 		for i, slot := range slots(d.guest.Networks) {
 			at := d.live.NICs[slot]
-			if at.Bridge != "" {
+			if regexpProxmox.MatchString(at.Bridge) {
 				w := wire{at.Bridge, at.VLAN}
 				plugs[w] = append(plugs[w], plug{doc: d, slot: slot, nic: d.guest.Networks[slot], at: at, first: i == 0})
 			}
@@ -195,7 +199,7 @@ func (m *maker) newClasses() {
 	for _, d := range m.docs {
 		for _, slot := range slots(d.disks()) {
 			disk, volume := d.disks()[slot], d.live.Volumes[slot]
-			if !ownDisk(d, volume) || d.seed(disk) {
+			if !ownDisk(d, volume) || d.seed(disk) || !regexpProxmox.MatchString(disk.Storage) {
 				continue
 			}
 			v := stores[disk.Storage]

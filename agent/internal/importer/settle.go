@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"slices"
 	"strings"
 	"testing/fstest"
@@ -101,6 +102,9 @@ func (m *maker) mend(problems desired.Problems) error {
 	gone := make(map[*doc]bool)
 	for _, p := range problems {
 		d := byFile[p.Source.File]
+		if d == nil && m.mendSite(p) {
+			continue
+		}
 		if d == nil {
 			return fmt.Errorf("what was written for the site can't be read back, which is a mistake of Berth's:\n%w", problems)
 		}
@@ -123,6 +127,22 @@ func (m *maker) mend(problems desired.Problems) error {
 	}
 	m.docs = slices.DeleteFunc(m.docs, func(d *doc) bool { return gone[d] })
 	return nil
+}
+
+// mendSite takes out of the site what the language refuses, and tells whether there
+// was anything.
+func (m *maker) mendSite(p desired.Problem) bool {
+	files, err := m.files()
+	if err != nil || p.Source.File != "site.yaml" || m.before != nil {
+		return false
+	}
+	path := locate(files["site.yaml"])[place{p.Source.Line, p.Source.Col}]
+	if path == "" {
+		return false
+	}
+	before := len(m.siteKeep)
+	maps.DeleteFunc(m.siteKeep, func(at desired.Path, _ bool) bool { return at.Within(path) })
+	return len(m.siteKeep) < before
 }
 
 // gone tells whether what stood at a path has been taken out for another mistake
