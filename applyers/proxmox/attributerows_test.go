@@ -1,8 +1,12 @@
 package proxmox
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 
 	"berth/desired"
 )
@@ -60,25 +64,45 @@ func attributesOf(kind string) []*attribute {
 // test that takes them through theirs.
 func testedElsewhere(kind string) map[desired.Path]string {
 	all := map[desired.Path]string{
-		"id":             "another VMID is another guest: TestAChangedVMIDIsAnotherGuest",
-		"clone.template": "a clone needs a template: the tests of clones",
-		"clone.linked":   "a clone needs a template: the tests of clones",
-		"disks.x.volume": "a volume needs a data VM: the tests of volumes",
+		"id":             "TestStorageAndIDNeedRecreationAndAreHeld",
+		"clone.template": "TestACloneIsMadeWhole",
+		"clone.linked":   "TestACloneIsMadeWhole",
+		"disks.x.volume": "TestAVolumeIsAttachedAndNeverAllocated",
+		"disks.x.state":  "TestADiskOfItsOwnIsDetachedAndKept",
 	}
-	switch kind {
-	case desired.KindData:
-		return map[desired.Path]string{
-			"id":       all["id"],
-			"state":    "it is never written: TestADataVMHoldsDataAndIsNeverStarted",
-			"startup":  "it is never written: TestADataVMHoldsDataAndIsNeverStarted",
-			"hostname": "it is never written: TestADataVMIsNamedAsInGit",
+	if kind != desired.KindData {
+		return all
+	}
+	return map[desired.Path]string{
+		"id":       all["id"],
+		"state":    "TestADataVMHoldsDataAndIsNeverStarted",
+		"startup":  "TestADataVMHoldsDataAndIsNeverStarted",
+		"hostname": "TestADataVMIsNamedAsInGit",
+	}
+}
+
+// TestTheTestsElsewhereAreThere holds that whatever the table leaves out has a
+// test.
+func TestTheTestsElsewhereAreThere(t *testing.T) {
+	var sources []byte
+	files, err := filepath.Glob("*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
 		}
-	case desired.KindVM:
-		all["disks.x.state"] = "a detached disk: the tests of volumes"
-	default:
-		all["disks.x.state"] = "a detached volume: the tests of volumes"
+		sources = append(sources, text...)
 	}
-	return all
+	for _, kind := range []string{desired.KindVM, desired.KindContainer, desired.KindData} {
+		for path, test := range testedElsewhere(kind) {
+			if !bytes.Contains(sources, []byte("\nfunc "+test+"(t *testing.T)")) {
+				t.Errorf("%s %s: there is no %s", kind, path, test)
+			}
+		}
+	}
 }
 
 func onOff(path desired.Path, as, word, at, rawTrue string) *attribute {
