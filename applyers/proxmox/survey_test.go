@@ -75,7 +75,7 @@ func TestSurveyTellsAGuest(t *testing.T) {
 		"name": "Web-1", "scsi0": "local-lvm:base-200-disk-0/vm-104-disk-0,shared=1,size=8G", "scsi1": "local-lvm:vm-911-disk-3,size=1G",
 		"scsi2": "/dev/sdb,size=1G", "ide2": "local:104/vm-104-cloudinit.qcow2,media=cdrom", "ide0": "none,media=cdrom", "unused0": "local-lvm:vm-104-disk-7",
 		"net0": "virtio=bc:24:11:00:00:01,bridge=vmbr0,tag=30,trunks=1;2", "ipconfig0": "ip=10.1.1.4/24,gw=10.1.1.1", "nameserver": "10.1.1.1 10.1.1.2",
-		"args": "-x", "acpi": "1", "smbios1": "uuid=0a-b,serial=x", "tags": "berth.pegasus;prod", "cipassword": "secret", "digest": "no",
+		"args": "-x", "acpi": "1", "serial0": "socket", "serial1": "socket", "smbios1": "uuid=0a-b,serial=x", "tags": "berth.pegasus;prod", "cipassword": "secret", "digest": "no",
 		"description": "Hello\n\nberth: pegasus/vm/web home#104 uid=5b1f0c2e",
 	}, Pending: map[string]string{"memory": "1024"}})
 	s, _ := surveyed(t, sim)
@@ -117,6 +117,9 @@ func TestSurveyTellsAGuest(t *testing.T) {
 		}
 	}
 	vm := g.Spec.(*desired.VM)
+	if vm.Options["serial1"] != "socket" || vm.Serial0 != "socket" || vm.Options["serial0"] != "" {
+		t.Errorf("%+v", vm)
+	}
 	if vm.Options["acpi"] != "1" || vm.Options["args"] != "" || vm.Hostname != "Web-1" || vm.Networks["net0"].Network != "vmbr0.30" {
 		t.Errorf("%+v", vm)
 	}

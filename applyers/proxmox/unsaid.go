@@ -114,7 +114,8 @@ func guesses() []string {
 }
 
 func (v *viewer) sees(g *found, key string) bool {
-	name := g.kind + " " + strings.TrimRight(key, "0123456789")
+	// The language may have a word for serial0 alone.
+	name := g.kind + " " + key
 	if seen, known := v.seen[name]; known {
 		return seen
 	}
