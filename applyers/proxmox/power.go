@@ -159,10 +159,10 @@ func (j *job) reboot(ctx context.Context) error {
 	switch {
 	case err != nil:
 		return err
-	case !running:
-		return j.start(ctx)
 	case len(j.Fields) > 0:
 		return j.renew(ctx)
+	case !running:
+		return j.start(ctx)
 	case len(g.conf.now) == 0:
 		power, err := j.power(ctx)
 		if err != nil || !waitsForBoot(g.stamp, power.Uptime.int(), j.now()) {

@@ -457,6 +457,71 @@ func (b *bench) imports() int {
 	return n
 }
 
+// TestRerunOfAGuestThatDoesNotShutDown writes nothing.
+func TestRerunOfAGuestThatDoesNotShutDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rerunYAML+rebootNow)
+		b.apply()
+		b.sim.SetDeaf(4001, true)
+		b.manifests(withVim(rebootNow))
+		b.mark()
+		out := b.turn()
+		if out[0].Status != drift.Held || !strings.Contains(out[0].Reason, "did not shut down") {
+			t.Errorf("told:\n%s", told(out))
+		}
+		if w := b.writes(); len(w) != 1 || !strings.HasSuffix(w[0], "/status/shutdown") {
+			t.Errorf("writes: %q", w)
+		}
+		b.sim.SetDeaf(4001, false)
+		b.converge()
+		b.tidy()
+	})
+}
+
+// TestRerunThatLosesARaceIsPlannedAgain rests on the digest that was read.
+func TestRerunThatLosesARaceIsPlannedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rerunYAML)
+		b.apply()
+		b.manifests(withVim(""))
+		b.sim.Inject(pvesim.Fault{Method: "POST", Path: "/nodes/*/storage/local/upload", Then: func() {
+			go b.sim.Edit("root@pam", 4001, map[string]string{"keyboard": "de"})
+		}})
+		out := b.turn()
+		if out[0].Status != drift.Failed || !strings.Contains(out[0].Reason, "somebody else wrote at the same time") {
+			t.Errorf("told:\n%s", told(out))
+		}
+		b.tidy()
+		if strings.Contains(b.seedText(), "vim") {
+			t.Error("it was written over")
+		}
+		b.converge()
+		b.tidy()
+	})
+}
+
+// TestRerunKeepsWhatASnapshotHolds keeps the former seed among the unused.
+func TestRerunKeepsWhatASnapshotHolds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, rerunYAML)
+		b.apply()
+		old := b.stampIs().SeedDisk
+		c, err := b.a.begin(t.Context(), b.fleet.Sites["home"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.do(t.Context(), silent{}, time.Minute, "POST", "/nodes/pve1/qemu/4001/snapshot", params{"snapname": "before"}); err != nil {
+			t.Fatal(err)
+		}
+		b.manifests(withVim(""))
+		b.apply()
+		if b.guest(4001).Config["unused0"] != old || b.stampIs().Former != "" {
+			t.Errorf("%s is not kept: %v", old, b.guest(4001).Config)
+		}
+		b.settled()
+	})
+}
+
 // TestRerunThatLacksARight is held with the grant.
 func TestRerunThatLacksARight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
