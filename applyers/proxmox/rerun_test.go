@@ -522,6 +522,35 @@ func TestRerunKeepsWhatASnapshotHolds(t *testing.T) {
 	})
 }
 
+// TestRerunKnowsTheInterfacesOfItsOwnTurn finds the MAC of one that the same edit adds,
+// and says nothing of one that it takes away.
+func TestRerunKnowsTheInterfacesOfItsOwnTurn(t *testing.T) {
+	for _, more := range []string{"", "state: stopped\n", rebootNow} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, rerunYAML+more)
+			b.apply()
+			with := func(more, nic string) string {
+				return strings.Replace(rerunYAML, "address: 10.1.1.4}", "address: 10.1.1.4}, net1: "+nic, 1) + more
+			}
+			b.manifests(with(more, "{network: lan, address: 10.1.1.77}"))
+			b.apply()
+			b.tidy()
+			_, mac := nicModel(parseNIC(desired.KindVM, b.guest(4001).Config["net1"]))
+			if text := b.seedText(); mac == "" || !strings.Contains(text, strings.ToLower(mac)) || !strings.Contains(text, "10.1.1.77/24") {
+				t.Errorf("%q: the seed does not know net1, %s: %s", more, mac, text)
+			}
+			b.settled()
+			b.manifests(with(more, "{state: absent}"))
+			b.apply()
+			b.tidy()
+			if strings.Contains(b.seedText(), "10.1.1.77") {
+				t.Errorf("%q: the seed knows net1 still", more)
+			}
+			b.settled()
+		})
+	}
+}
+
 // TestRerunThatLacksARight is held with the grant.
 func TestRerunThatLacksARight(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -92,6 +92,9 @@ func (j *job) buildSeed(vm *desired.VM, options params, instance string) ([]byte
 	}
 	for _, slot := range slices.Sorted(maps.Keys(vm.Networks)) {
 		nic := vm.Networks[slot]
+		if nic.State != "" {
+			continue
+		}
 		_, mac := nicModel(parseNIC(desired.KindVM, options[slot]))
 		address := nic.Address
 		if address == "" {
