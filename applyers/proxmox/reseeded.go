@@ -90,7 +90,7 @@ func (s *sweep) reseeded(g *found, want *desired.Resource, live *drift.Live, h *
 	}
 	if waitsForBoot(g.stamp, g.uptime, s.now()) && sameSeed(g.seedDigest(), vm.Seed) {
 		h.pending = append(h.pending, seedPath)
-		s.note(live.ID, seedPath, fmt.Sprintf("cloudInit changed: the new seed, put in at %s UTC, waits for a reboot; cloud-init runs again then", g.stamp.Reseeded.UTC().Format(time.DateTime)))
+		s.note(live.ID, seedPath, fmt.Sprintf("cloudInit changed: the new seed, put in at %s UTC, waits for a reboot, and cloud-init runs again then: reboot it on Proxmox, where one from within does not show", g.stamp.Reseeded.UTC().Format(time.DateTime)))
 	}
 	if !vm.CloudInit.Reruns() {
 		return
