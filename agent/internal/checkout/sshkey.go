@@ -2,10 +2,12 @@ package checkout
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -22,6 +24,35 @@ type SSH struct {
 	// Learn trusts whatever key a host shows that KnownHosts has none of, and writes it
 	// there. A key that differs from a known one is refused all the same.
 	Learn bool
+
+	opened openedKey
+}
+
+// openedKey keeps a key that took long to decrypt: what slows a thief down would
+// hold every poll up.
+type openedKey struct {
+	mu     sync.Mutex
+	from   [sha256.Size]byte
+	signer ssh.Signer
+}
+
+// decrypt opens an encrypted key, once for each key and passphrase.
+func (o *openedKey) decrypt(raw, passphrase []byte) (ssh.Signer, error) {
+	whole := sha256.New()
+	fmt.Fprintf(whole, "%d\n", len(raw))
+	whole.Write(raw)
+	whole.Write(passphrase)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	from := [sha256.Size]byte(whole.Sum(nil))
+	if o.signer != nil && o.from == from {
+		return o.signer, nil
+	}
+	signer, err := ssh.ParsePrivateKeyWithPassphrase(raw, passphrase)
+	if err == nil {
+		o.from, o.signer = from, signer
+	}
+	return signer, err
 }
 
 // Credential is a secret that is read when it is needed. The zero value is none.
@@ -71,7 +102,7 @@ func (s *SSH) parseKey(raw []byte) (ssh.Signer, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read repository.ssh.passphrase: %w", err)
 		}
-		signer, err = ssh.ParsePrivateKeyWithPassphrase(raw, passphrase)
+		signer, err = s.opened.decrypt(raw, passphrase)
 		if errors.Is(err, x509.IncorrectPasswordError) {
 			return nil, fmt.Errorf("its passphrase is not that of %s; correct repository.ssh.passphrase", s.Passphrase.Name)
 		}
