@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,9 +34,9 @@ It is for a guest whose stamp was lost, and for one that you know to be the righ
 one. A manifest can do the same by adopt: {uuid: …} or {mac: …}. A guest that bears
 a stamp already, a template and a guest under a lock are refused.
 
-The manifests are read from a clone of the repository; site and token are those
-of the manifests and of the agent's settings.`,
-		Example: "  agent adopt vm/web-1 --manifests ~/fleet\n  agent adopt ct/cache --yes --config /etc/berth/agent.yaml",
+The manifests are those of the repository's newest commit, or those of a directory
+that --manifests names.`,
+		Example: "  agent adopt vm/web-1\n  agent adopt ct/cache --yes --manifests ~/fleet",
 		Args:    oneID,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, s, desired.ID(args[0]), o.adopt)
@@ -60,7 +59,7 @@ well: while it is there, the guest stands in its way.
 lifecycle.remove: release at the manifest does the same when the manifest is taken
 out. A guest that is not proven to be the fleet's is refused, and so is a data VM
 whose disks are in use.`,
-		Example: "  agent release vm/web-1 --manifests ~/fleet",
+		Example: "  agent release vm/web-1",
 		Args:    oneID,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd, s, desired.ID(args[0]), o.release)
@@ -71,7 +70,7 @@ whose disks are in use.`,
 }
 
 func (o *byHand) flags(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.dir, "manifests", ".", "directory of the manifests in a clone of the repository")
+	cmd.Flags().StringVar(&o.dir, "manifests", "", "directory of manifests, instead of the repository's newest commit")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "don't ask")
 }
 
@@ -92,14 +91,9 @@ func (o *byHand) run(cmd *cobra.Command, s streams, id desired.ID, do func(conte
 	if err != nil {
 		return err
 	}
-	root, err := os.OpenRoot(o.dir)
+	fleet, err := manifestsOf(cmd.Context(), s, settings, o.dir)
 	if err != nil {
-		return fmt.Errorf("read the manifests: %w", err)
-	}
-	defer root.Close()
-	fleet, err := desired.Load(root.FS())
-	if err != nil {
-		return fmt.Errorf("read the manifests in %s: %w: `agent validate` lists what is wrong", o.dir, err)
+		return err
 	}
 	places := secrets{settings: settings, env: s.Env, documents: fleet.Secrets}
 	guests := proxmox.New(proxmox.Options{
