@@ -56,6 +56,9 @@ func (j *job) restore(ctx context.Context) error {
 	if fields, err = j.open(g, fields); err != nil {
 		return err
 	}
+	if err := j.becomesWriter(ctx, fields); err != nil {
+		return err
+	}
 	if g, fields, err = j.grow(ctx, g, fields); err != nil {
 		return err
 	}

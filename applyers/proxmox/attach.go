@@ -102,13 +102,19 @@ func (j *job) takeVolume(ctx context.Context, slot string) (string, error) {
 	if owner.node != j.node && j.node != "" && !j.shared(ctx, volid) {
 		return "", heldf("volume %s lies on node %s and the guest is to be on %s: put both on one node, or the volume on shared storage", d.Volume, owner.node, j.node)
 	}
-	uses, err := j.uses(ctx, func(at attached) bool { return at.volid == volid }, owner.vmid, j.vmid)
+	uses, err := j.uses(ctx, volid, owner.vmid)
 	if err != nil {
 		return "", err
 	}
 	for _, u := range uses {
+		switch {
+		case u.vmid == j.vmid && u.slot == slot:
+			continue
+		case u.vmid == j.vmid:
+			return "", heldf("it has volume %s as %s already, and no guest has one twice: write disks.%s: absent, or leave it there", d.Volume, u.slot, u.slot)
+		}
 		if !u.readOnly || !d.ReadOnly {
-			return "", heldf("%s has volume %s as %s: detach it there first, or let both be readOnly", u.what, d.Volume, u.slot)
+			return "", heldf("%s has volume %s as %s: detach it there first, or let both be readOnly", u.what(), d.Volume, u.slot)
 		}
 	}
 	if j.volumes == nil {
@@ -128,14 +134,15 @@ func (j *job) shared(ctx context.Context, volid string) bool {
 // use is a volume in a slot of some guest.
 type use struct {
 	attached
-	what     string
+	*row
+
 	readOnly bool
 }
 
-// uses looks at every guest of the cluster but some for volumes in use, ours or
+// uses looks at every guest of the cluster but one for a volume in use, ours or
 // not, running or not, what waits for a stop included. Where one can't be read the
 // answer is a refusal: what can't be seen may be the one that counts.
-func (j *job) uses(ctx context.Context, match func(attached) bool, but ...int) ([]use, error) {
+func (j *job) uses(ctx context.Context, volid string, but int) ([]use, error) {
 	if err := j.seesAll(ctx); err != nil {
 		return nil, err
 	}
@@ -147,10 +154,10 @@ func (j *job) uses(ctx context.Context, match func(attached) bool, but ...int) (
 	var wg sync.WaitGroup
 	for i, r := range rows {
 		other := r.guest()
-		if other == nil || slices.Contains(but, other.vmid) {
+		if other == nil || other.vmid == but {
 			continue
 		}
-		wg.Go(func() { found[i], errs[i] = j.usesOf(ctx, other, match) })
+		wg.Go(func() { found[i], errs[i] = j.usesOf(ctx, other, volid) })
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -161,7 +168,7 @@ func (j *job) uses(ctx context.Context, match func(attached) bool, but ...int) (
 	return slices.Concat(found...), nil
 }
 
-func (j *job) usesOf(ctx context.Context, other *row, match func(attached) bool) ([]use, error) {
+func (j *job) usesOf(ctx context.Context, other *row, volid string) ([]use, error) {
 	conf, err := j.readConfig(ctx, other.kind, other.node, other.vmid)
 	switch {
 	case absent(err):
@@ -173,10 +180,10 @@ func (j *job) usesOf(ctx context.Context, other *row, match func(attached) bool)
 	}
 	var all []use
 	for _, values := range []map[string]string{conf.values, conf.now} {
-		for _, at := range volumesOf(other.kind, values) {
-			if match(at) {
+		for _, at := range disksOf(other.kind, values) {
+			if at.is(volid) {
 				ro := flag(parseProps(volumeKey(other.kind), values[at.slot]).value("ro"), false)
-				all = append(all, use{attached: at, what: other.what(), readOnly: ro})
+				all = append(all, use{attached: at, row: other, readOnly: ro})
 			}
 		}
 	}

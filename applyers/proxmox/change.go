@@ -87,6 +87,9 @@ func (j *job) grow(ctx context.Context, g *found, fields []drift.Field) (*found,
 		if shrinks(&f) {
 			return nil, nil, &applyers.HeldError{Reason: slot + ": disks never shrink"}
 		}
+		if err := j.idle(ctx, g.volume(slot)); err != nil {
+			return nil, nil, err
+		}
 		if err := j.resize(ctx, g, slot, j.guest().Disks[slot].Size); err != nil {
 			return nil, nil, err
 		}

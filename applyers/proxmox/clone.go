@@ -79,6 +79,10 @@ func (j *job) cloneStore(t *found) string {
 // the tags, interfaces and hardware of its template. It may be repeated: what is
 // allocated is so only where its slot is empty.
 func (j *job) furnish(ctx context.Context, g *found) (*found, error) {
+	g, err := j.quiescent(ctx, g)
+	if err != nil {
+		return nil, err
+	}
 	if err := j.takeVolumes(ctx); err != nil {
 		return nil, err
 	}
@@ -108,6 +112,24 @@ func (j *job) furnish(ctx context.Context, g *found) (*found, error) {
 	write, gone := compact(options, g.conf.values)
 	if err := j.setConfig(ctx, g, write, append(remove, gone...)); err != nil {
 		return nil, fmt.Errorf("set up the clone %s: %w", j.ID, err)
+	}
+	return j.mine(ctx)
+}
+
+// quiescent keeps a fresh clone off until it is set up: with the addresses, names
+// and keys of its template it would be that one's double. It has been told to start
+// with its host where its template was (FACTS 6): that is for its manifest to say.
+func (j *job) quiescent(ctx context.Context, g *found) (*found, error) {
+	switch running, err := j.runs(ctx); {
+	case err != nil:
+		return nil, err
+	case running:
+		return nil, heldf("it runs, and has not been set up: it bears what its template has: stop it, then it is set up and started")
+	case !flag(g.conf.values["onboot"], false):
+		return g, nil
+	}
+	if err := j.setConfig(ctx, g, params{"onboot": "0"}, nil); err != nil {
+		return nil, fmt.Errorf("keep the clone %s from starting with its host: %w", j.ID, err)
 	}
 	return j.mine(ctx)
 }

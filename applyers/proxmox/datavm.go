@@ -50,7 +50,7 @@ func (p *planner) keepData(c *drift.Change) {
 	switch users := p.users(); {
 	case len(users) > 0:
 		c.Held = "its disks are in use: " + strings.Join(users, ", ") + "; take them from there first, or bring its manifest back"
-	case c.Step == drift.Delete && !p.handle.making:
+	case c.Step == drift.Delete && (!p.handle.making || p.have.Archived):
 		c.Held = fmt.Sprintf("data is never destroyed by leaving it out: bring its manifest back, or, if nobody needs it, as root on %s: qm destroy %d", p.handle.node, p.handle.vmid)
 	}
 }
@@ -120,4 +120,27 @@ func (p *planner) sparesData(fields []drift.Field) {
 			}
 		}
 	}
+}
+
+// idle makes sure that nobody runs with a disk of this data VM: one that grows under
+// a guest that runs is another size to that guest than it is (FACTS 6). Those of
+// ours are known to the plan; this asks all others, too.
+func (j *job) idle(ctx context.Context, volid string) error {
+	if j.ID.Kind() != desired.KindData {
+		return nil
+	}
+	uses, err := j.uses(ctx, volid, j.vmid)
+	if err != nil {
+		return err
+	}
+	for _, u := range uses {
+		var power powerState
+		if err := j.get(ctx, base(u.kind, u.node, u.vmid)+"/status/current", &power); err != nil {
+			return err
+		}
+		if power.Status == "running" {
+			return heldf("%s runs with %s as %s: it grows when that is stopped", u.what(), volid, u.slot)
+		}
+	}
+	return nil
 }

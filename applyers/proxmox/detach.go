@@ -77,12 +77,12 @@ func (j *job) unplug(ctx context.Context, slots []string) error {
 			return err
 		}
 		if j.ID.Kind() == desired.KindData {
-			uses, err := j.uses(ctx, func(at attached) bool { return at.volid == volid }, j.vmid)
+			uses, err := j.uses(ctx, volid, j.vmid)
 			if err != nil {
 				return err
 			}
 			if len(uses) > 0 {
-				return heldf("%s uses %s as %s: detach it there first", uses[0].what, volid, uses[0].slot)
+				return heldf("%s uses %s as %s: detach it there first", uses[0].what(), volid, uses[0].slot)
 			}
 		}
 		remove = append(remove, slot)

@@ -170,6 +170,9 @@ func (p *planner) slotChanges(fields []drift.Field) slots {
 			}
 		}
 	}
+	for p.holdDoubles(&s) {
+		// What stays where it is keeps others from coming.
+	}
 	for i := range fields {
 		f := &fields[i]
 		keys := f.Path.Keys()
@@ -188,6 +191,42 @@ func (p *planner) slotChanges(fields []drift.Field) slots {
 		return len(keys) > 2 && keys[0] == "disks" && moved[keys[1]]
 	})
 	return s
+}
+
+// holdDoubles holds what would attach a volume that the guest keeps in another
+// slot, and then what would empty the slot that it was to come to: a guest that has
+// a volume twice writes over its own data. It tells whether it held anything.
+func (p *planner) holdDoubles(s *slots) (more bool) {
+	leaves := func(slot string) *drift.Field {
+		for i := range s.detach {
+			if s.detach[i].Path.Keys()[1] == slot {
+				return &s.detach[i]
+			}
+		}
+		return nil
+	}
+	for i := range s.attach {
+		f := &s.attach[i]
+		to := f.Path.Keys()[1]
+		for _, slot := range sortedKeys(p.handle.volumes) {
+			if slot == to || f.Held != "" || p.handle.volumes[slot].ref != p.guest().Disks[to].Volume {
+				continue
+			}
+			switch leaving := leaves(slot); {
+			case leaving == nil:
+				f.Held = fmt.Sprintf("the guest has it as %s already, and none has a volume twice: write disks.%s: absent, or leave it there", slot, slot)
+			case leaving.Held != "":
+				f.Held = fmt.Sprintf("the guest has it as %s until that is empty: %s", slot, leaving.Held)
+			default:
+				continue
+			}
+			more = true
+			if out := leaves(to); out != nil && out.Held == "" && out.Path == f.Path {
+				out.Held = f.Held
+			}
+		}
+	}
+	return more
 }
 
 // detaching judges a disk that is to be absent.

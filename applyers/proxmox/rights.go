@@ -30,10 +30,19 @@ func (s *sweep) readRights(ctx context.Context) rights {
 	if s.only.IDs != nil {
 		return nil
 	}
-	var answer map[string]map[string]json.RawMessage
-	if err := s.get(ctx, "/access/permissions", &answer); err != nil {
+	all, err := s.askRights(ctx)
+	if err != nil {
 		s.applyer.opts.Log.DebugContext(ctx, "the token's rights can't be read", slog.String("site", s.site.Name), slog.Any("err", err))
 		return nil
+	}
+	return all
+}
+
+// askRights reads what the token may do, everywhere.
+func (c *cluster) askRights(ctx context.Context) (rights, error) {
+	var answer map[string]map[string]json.RawMessage
+	if err := c.get(ctx, "/access/permissions", &answer); err != nil {
+		return nil, err
 	}
 	all := make(rights, len(answer))
 	for path, privileges := range answer {
@@ -43,7 +52,7 @@ func (s *sweep) readRights(ctx context.Context) rights {
 			all[path][privilege] = text == "1" || text == "true"
 		}
 	}
-	return all
+	return all, nil
 }
 
 // has tells whether the token has a right. A path without an entry of its own has

@@ -50,19 +50,38 @@ func steps(w *drift.World, want *desired.Resource, have *drift.Live, fields []dr
 func (p *planner) wanted() []drift.Change {
 	have := p.have
 	switch {
-	case p.guest().State == desired.Absent:
-		if have == nil {
-			return nil
-		}
-		return p.away(drift.Delete, "state: absent in Git")
+	case p.guest().State == desired.Absent && have == nil:
+		return nil
 	case have == nil:
 		return p.make("new in Git")
+	case p.guest().State == desired.Absent:
+		return p.unmixed(p.away(drift.Delete, "state: absent in Git"))
 	case have.Archived:
-		return p.restore()
+		return p.unmixed(p.restore())
 	case p.handle.making:
-		return p.make("its creation was interrupted: it goes on")
+		return p.unmixed(p.make("its creation was interrupted: it goes on"))
 	}
-	return p.differences()
+	return p.unmixed(p.differences())
+}
+
+// unmixed holds all of it where the manifest names the VMID on which another guest
+// of ours stands, as when two names were swapped: what it asks is then meant for
+// that one.
+func (p *planner) unmixed(changes []drift.Change) []drift.Change {
+	vmid := p.guest().VMID
+	if vmid == p.handle.vmid || !p.want.Has("id") {
+		return changes
+	}
+	for _, live := range p.world.Lives() {
+		if h, ok := live.Handle.(*handle); !ok || h.site != p.site() || h.vmid != vmid || h.adopting {
+			continue
+		}
+		for i := range changes {
+			changes[i].Held = fmt.Sprintf("its manifest is written for VMID %d, where %s stands, and it stands on %d itself: write id: %d; where names were swapped, rename them back, and then one after the other, with renamedFrom",
+				vmid, live.ID, p.handle.vmid, p.handle.vmid)
+		}
+	}
+	return changes
 }
 
 func imageSteps(w *drift.World, want *desired.Resource, fields []drift.Field) []drift.Change {

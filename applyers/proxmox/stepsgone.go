@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"berth/desired"
@@ -12,7 +13,7 @@ import (
 func (p *planner) gone() []drift.Change {
 	keep := time.Duration(p.world.Fleet.Spec.ArchiveFor)
 	switch {
-	case p.handle.making && !p.handle.running:
+	case p.handle.making && !p.handle.running && !p.have.Archived:
 		return p.away(drift.Delete, "gone from Git before its creation had ended")
 	case p.have.Archived && p.handle.over && p.handle.running:
 		c := p.change(drift.Delete, "gone from Git, and its time in the archive is over", nil)
@@ -66,6 +67,9 @@ func (p *planner) away(last drift.Step, reason string) []drift.Change {
 	var all []drift.Change
 	if p.handle.running {
 		all = append(all, p.change(drift.Stop, "", nil))
+	}
+	if last == drift.Delete && len(p.handle.loose) > 0 {
+		reason += "; with it goes what it keeps in no slot: " + strings.Join(p.handle.loose, ", ")
 	}
 	all = append(append(all, p.letGoOfAll()...), p.change(last, reason, nil))
 	if p.id.Kind() == desired.KindData {

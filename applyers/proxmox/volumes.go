@@ -83,8 +83,8 @@ func (w *wording) held(g *found) map[string]heldVolume {
 	return all
 }
 
-// unused notes volumes that a guest owns and has in no slot.
-func (s *sweep) unused(g *found, live *drift.Live) {
+// unused notes volumes that a guest owns and has in no slot, and lists them.
+func (s *sweep) unused(g *found, live *drift.Live) (all []string) {
 	for _, at := range volumesOf(g.kind, g.conf.values) {
 		if strings.HasPrefix(at.slot, "unused") {
 			tool := "qm"
@@ -93,8 +93,10 @@ func (s *sweep) unused(g *found, live *drift.Live) {
 			}
 			s.note(live.ID, "", fmt.Sprintf("%s is %s, kept and in no slot: attach it again on Proxmox (Hardware, %s, Edit), or delete it there for good (%s set %d --delete %s)",
 				at.slot, at.volid, at.slot, tool, g.vmid, at.slot))
+			all = append(all, fmt.Sprintf("%s (%s)", at.slot, at.volid))
 		}
 	}
+	return all
 }
 
 // referredTo are the data VMs whose disks a resource refers to.
