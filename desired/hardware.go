@@ -54,6 +54,10 @@ func (l *loader) checkContainer(g *guest) {
 			l.wrong(g.item, node.src, "features: %q: %s", node.text, remedy)
 			continue
 		}
+		if near := nearest(node.text, containerFeatures()); node.form == scalarForm && len(near) > 0 && !strings.Contains(node.text, "=") {
+			l.wrong(g.item, node.src, "features: no feature %q; did you mean %s?", node.text, near[0])
+			continue
+		}
 		if node.form == scalarForm && node.text != "nesting" {
 			l.wrong(g.item, node.src, "features: %s: root@pam only, a token can't: give the site a root@pam credential, or leave it out", node.text)
 		}
@@ -63,6 +67,12 @@ func (l *loader) checkContainer(g *guest) {
 	}
 	l.checkSecret(g.item, ct.Password, "password")
 	ct.Keys = l.resolveKeys(g.item, "keys", g.items("keys"))
+}
+
+// containerFeatures are the words of Proxmox's features (ATTRIBUTES B2), to
+// tell a slip of the pen from what only root@pam may set.
+func containerFeatures() []string {
+	return []string{"force_rw_sys", "fuse", "keyctl", "mknod", "mount", "nesting"}
 }
 
 func (l *loader) checkCPU(g *guest, cpu CPU) {

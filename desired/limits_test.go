@@ -132,9 +132,9 @@ func TestOtherFilesAreStillChecked(t *testing.T) {
 	got := problems(t, files("a.yaml", "kind: VM\nname: \"a\n", "b.yaml", "kind: VM\nname: b\nmemory: 1\n", "c.yaml", "\xff", "d.yaml", "kind: VM\nname: d\nmemory: 1\n"))
 	want := []string{
 		"a.yaml:2:1: vm/a: found unexpected end of stream: look at this line and the one above it",
-		"b.yaml:3:9: vm/b: memory: 1 has no unit: write 1MiB",
+		"b.yaml:3:9: vm/b: memory: 1 has no unit: write 1GiB",
 		"c.yaml:1:1: this is no UTF-8: save the file as UTF-8",
-		"d.yaml:3:9: vm/d: memory: 1 has no unit: write 1MiB",
+		"d.yaml:3:9: vm/d: memory: 1 has no unit: write 1GiB",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s", strings.Join(got, "\n"))

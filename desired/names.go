@@ -220,7 +220,7 @@ func badHostname(name string) string {
 		if regexpLabel.MatchString(label) {
 			continue
 		}
-		if strings.Contains(label, "_") {
+		if better := strings.ReplaceAll(label, "_", "-"); regexpLabel.MatchString(better) {
 			return fmt.Sprintf("Proxmox takes DNS names only: %s? (groups may have \"_\")", strings.ReplaceAll(name, "_", "-"))
 		}
 		return fmt.Sprintf("%q is no DNS name: write letters, digits and - inside, parted by dots", name)

@@ -14,7 +14,7 @@ import (
 func ParseSize(text string) (Size, error) {
 	number, unit := splitUnit(text)
 	if unit == "" && number != "" && number == text {
-		return 0, fmt.Errorf("%s has no unit: write %sMiB", text, wholeOr(number, "512"))
+		return 0, fmt.Errorf("%s has no unit: write %s", text, withUnit(wholeOr(number, "512")))
 	}
 	size, ok := sizeUnit(unit)
 	if !ok {
@@ -28,6 +28,15 @@ func ParseSize(text string) (Size, error) {
 		return 0, sizeRemedy(text, number, unit)
 	}
 	return Size(n) * size, nil
+}
+
+// withUnit guesses the unit of a bare number: other tools count memory in MiB
+// and disks in GiB, and nobody means a few MiB.
+func withUnit(number string) string {
+	if len(number) < 3 && number != "0" {
+		return number + "GiB"
+	}
+	return number + "MiB"
 }
 
 func sizeUnit(word string) (Size, bool) {

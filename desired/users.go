@@ -88,6 +88,10 @@ func addKeys(keys, more List) List {
 }
 
 func (l *loader) noUser(it *item, field string, node *tree) {
+	if field == "keys" && strings.ContainsAny(node.text, "/.~") {
+		l.wrong(it, node.src, "%s: %q: no file is read for this: write the public key itself, or the name of a User", field, node.text)
+		return
+	}
 	if !l.exists(MakeID(KindUser, node.text)) {
 		l.wrong(it, node.src, "%s: %s", field, missing("user", node.text, l.documents(KindUser)))
 	}

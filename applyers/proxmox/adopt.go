@@ -78,7 +78,7 @@ func mistaken(adopt desired.Adopt, g *found) (reason, remedy string) {
 // differs otherwise is planned when it is ours.
 func (p *planner) adoption() drift.Change {
 	fleet := p.world.Fleet.Spec
-	c := p.change(drift.Adopt, "adopt: it is the guest that the manifest names", []drift.Field{
+	c := p.change(drift.Adopt, "it is the guest that the manifest names", []drift.Field{
 		{Path: stampPath, After: drift.Value{Text: fmt.Sprintf("%s/%s %s#%d", fleet.Name, p.id, p.handle.site, p.handle.vmid)}, Effect: desired.Online, Source: p.want.Source},
 	})
 	if p.handle.untagged {

@@ -83,7 +83,7 @@ func (j *job) lacks(ctx context.Context) (string, error) {
 	needs := j.guest().Ready
 	switch {
 	case addr == "" && (port != 0 || !addressless(j.guest()) && knows(g)):
-		return "its address is not known: give it a static address or a reservation, or enable its guest agent", errNotYet
+		return unaddressed(g), errNotYet
 	case addr != "":
 		j.p.Made(j.ID, desired.FactAddress, addr)
 	}
@@ -108,13 +108,24 @@ func (j *job) lacks(ctx context.Context) (string, error) {
 	return "", nil
 }
 
-// addressless tells whether no interface is meant to have an address.
+// unaddressed says what to do about a guest whose address is not known.
+func unaddressed(g *found) string {
+	switch {
+	case g.kind == desired.KindContainer:
+		return "its address is not known: give it a static address or a reservation, or see whether a DHCP server answers it"
+	case knows(g):
+		return "its address is not known, since its guest agent does not tell it: install and start qemu-guest-agent in the guest, or give it a static address or a reservation"
+	}
+	return "its address is not known: give it a static address or a reservation, or enable its guest agent"
+}
+
 // knows tells whether a guest can say under which address it is reached: one that
 // can't, and that nothing needs to reach, is ready without.
 func knows(g *found) bool {
 	return g.kind == desired.KindContainer || flag(parseProps("enabled", g.conf.values["agent"]).value("enabled"), false)
 }
 
+// addressless tells whether no interface is meant to have an address.
 func addressless(g *desired.Guest) bool {
 	for _, nic := range g.Networks {
 		if nic.Address != "none" {

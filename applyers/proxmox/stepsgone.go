@@ -37,15 +37,15 @@ func (p *planner) gone() []drift.Change {
 		}
 		return all
 	case p.handle.remove == release:
-		c := p.change(drift.Release, "gone from Git (lifecycle.remove: release): it is left as it is, and no longer ours", nil)
+		c := p.change(drift.Release, "gone from Git: lifecycle.remove: release; it is left as it is, and no longer ours", nil)
 		if p.id.Kind() == desired.KindData {
 			p.keepData(&c)
 		}
 		return []drift.Change{c}
 	case p.handle.remove == destroy && p.id.Kind() != desired.KindData:
-		return p.away(drift.Delete, "gone from Git (lifecycle.remove: destroy)")
+		return p.away(drift.Delete, "gone from Git: lifecycle.remove: destroy")
 	case keep == 0 && p.id.Kind() != desired.KindData:
-		return p.away(drift.Delete, "gone from Git (archiveFor: 0)")
+		return p.away(drift.Delete, "gone from Git: archiveFor: 0")
 	}
 	return p.away(drift.Archive, "gone from Git: keep for "+p.world.Fleet.Spec.ArchiveFor.String())
 }

@@ -123,6 +123,9 @@ func (v *viewer) essentials(c *drift.Change) string {
 		}
 	}
 	var size []string
+	if template := value["clone.template"]; template != "" {
+		size = append(size, "clone of "+template)
+	}
 	if cores := value["cpu.cores"]; cores != "" {
 		size = append(size, cores+" CPU")
 	}

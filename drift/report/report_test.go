@@ -300,3 +300,39 @@ func BenchmarkReport(b *testing.B) {
 		}
 	}
 }
+
+// Making guests ours and giving them up is no waiting: after an import it is all
+// that the first plan does.
+func TestAdoptionAndReleaseAreCounted(t *testing.T) {
+	r := &report.Report{Mode: report.Drift, Plan: &drift.Plan{Changes: []drift.Change{
+		{Key: drift.Key{ID: "vm/a", Step: drift.Adopt}},
+		{Key: drift.Key{ID: "vm/a", Step: drift.Online}},
+		{Key: drift.Key{ID: "vm/b", Step: drift.Adopt}},
+		{Key: drift.Key{ID: "ct/c", Step: drift.Release}},
+	}}}
+	var text strings.Builder
+	if err := report.Text(&text, r, report.TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "2 to adopt, 1 to release\n"; !strings.Contains(text.String(), want) {
+		t.Errorf("%q is missing in\n%s", want, text.String())
+	}
+}
+
+func TestACloneTellsItsTemplate(t *testing.T) {
+	r := &report.Report{Mode: report.Drift, Plan: &drift.Plan{Changes: []drift.Change{{
+		Key: drift.Key{ID: "vm/a", Step: drift.Create},
+		Fields: []drift.Field{
+			{Path: "id", After: drift.Value{Text: "104"}},
+			{Path: "clone.template", After: drift.Value{Text: "golden"}},
+			{Path: "disks.scsi0.size", After: drift.Value{Text: "60GiB"}},
+		},
+	}}}}
+	var text strings.Builder
+	if err := report.Text(&text, r, report.TextOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := "104 · clone of golden, scsi0 60GiB"; !strings.Contains(text.String(), want) {
+		t.Errorf("%q is missing in\n%s", want, text.String())
+	}
+}

@@ -30,6 +30,10 @@ type Tally struct {
 	Create  int `json:"create,omitempty"`
 	Restore int `json:"restore,omitempty"`
 	Change  int `json:"change,omitempty"`
+	// Adopt counts guests that become ours, or get a new name; Release those
+	// that are given up.
+	Adopt   int `json:"adopt,omitempty"`
+	Release int `json:"release,omitempty"`
 	Start   int `json:"start,omitempty"`
 	Stop    int `json:"stop,omitempty"`
 	Archive int `json:"archive,omitempty"`
@@ -108,6 +112,10 @@ func (t *Tally) add(res *resource, goes func(c *drift.Change, f *drift.Field) bo
 		t.Create++
 	case drift.Restore:
 		t.Restore++
+	case drift.Adopt:
+		t.Adopt++
+	case drift.Release:
+		t.Release++
 	case drift.Online, drift.Pending, drift.Reboot, drift.Migrate, drift.Detach, drift.Attach:
 		t.Change++
 	case drift.Start:
