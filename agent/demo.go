@@ -96,7 +96,7 @@ func program() string {
 
 // script plays one round of everything.
 func (d *demoWorld) script(ctx context.Context) error {
-	d.heading("First apply: an empty cluster, six guests in Git")
+	d.heading("First apply: an empty cluster, six guests and their data in Git")
 	if err := d.apply(ctx); err != nil {
 		return err
 	}

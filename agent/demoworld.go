@@ -105,7 +105,7 @@ func (d *demoWorld) serveGit(ctx context.Context) error {
 		default:
 		}
 	}
-	if _, err := server.Commit(files, "Six guests behind an edge"); err != nil {
+	if _, err := server.Commit(files, "Six guests and their data, behind an edge"); err != nil {
 		return fmt.Errorf("make the repository: %w", err)
 	}
 	var lc net.ListenConfig

@@ -11,7 +11,7 @@ import (
 )
 
 // slotsWith are the slots in which a guest has the data VM's first disk, sorted.
-func (b *bench) slotsWith(vmid int) string {
+func (b *bench) slotsWith(vmid int) string { //nolint:unparam // It reads better named.
 	var all []string
 	config := b.guest(vmid).Config
 	for _, key := range sortedKeys(config) {
@@ -104,7 +104,7 @@ func TestAGuestThatWasNeverWholeIsArchivedToo(t *testing.T) {
 				t.Errorf("%+v", g)
 			}
 		}
-		time.Sleep(8 * 24 * time.Hour)
+		<-time.After(8 * 24 * time.Hour)
 		if got := show(b.plan()); !strings.Contains(got, "data/certs delete HELD data is never destroyed") || !strings.Contains(got, "vm/web-1 delete") {
 			t.Errorf("the plan:\n%s", got)
 		}

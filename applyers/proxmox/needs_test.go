@@ -57,6 +57,8 @@ disks: {scsi0: {storage: ssd, size: 4GiB}, ide2: {iso: netinst}}
 // life makes the guests of all sorts, changes them, and takes them away again,
 // with no rights but these. It gives what was told of it.
 func life(t *testing.T, needs []Need) (out string) {
+	var all strings.Builder
+	defer func() { out = all.String() }()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML, allSortsYAML)
 		b.sim.AddGuest(pvesim.Guest{Kind: pvesim.KindVM, VMID: 9000, Node: "pve1", Config: map[string]string{
@@ -74,13 +76,13 @@ func life(t *testing.T, needs []Need) (out string) {
 		}
 		b.token = b.sim.AddToken("least@pve", "agent", true, acl...)
 		round := func() {
-			out += told(b.turn())
+			all.WriteString(told(b.turn()))
 			for _, blind := range b.plan().Blind {
-				out += fmt.Sprintf("unknown: %s %s\n", blind.Reason, blind.Remedy)
+				fmt.Fprintf(&all, "unknown: %s %s\n", blind.Reason, blind.Remedy)
 			}
 		}
 		round()
-		if strings.Contains(out, "lacks") || strings.Contains(out, "unknown") {
+		if out := all.String(); strings.Contains(out, "lacks") || strings.Contains(out, "unknown") {
 			return
 		}
 		b.manifests(edited(webYAML, "size: 8GiB", "size: 9GiB", "size: 1GiB", "size: 2GiB", "tags: [prod, web]", "tags: [web]"), cacheYAML, allSortsYAML)
