@@ -25,22 +25,47 @@ func writeNew(dir string, files map[string][]byte) error {
 			return fmt.Errorf("%s is there already: nothing was written, since no file is ever overwritten; move it away, or choose other guests", path)
 		}
 	}
-	var written []string
+	var made []string
 	for _, name := range names {
 		path := filepath.Join(dir, filepath.FromSlash(name))
-		err := os.MkdirAll(filepath.Dir(path), 0o755) //nolint:gosec // Manifests hold no secrets, and people share them.
+		dirs, err := makeDirs(filepath.Dir(path))
+		made = append(made, dirs...)
 		if err == nil {
-			err = writeExclusive(path, files[name])
+			if err = writeExclusive(path, files[name]); err == nil {
+				made = append(made, path)
+			}
 		}
 		if err != nil {
-			for _, w := range written {
-				err = errors.Join(err, os.Remove(w))
+			for _, path := range slices.Backward(made) {
+				err = errors.Join(err, os.Remove(path))
 			}
-			return fmt.Errorf("write the manifests: %w", err)
+			return fmt.Errorf("write the manifests, of which nothing was kept: %w", err)
 		}
-		written = append(written, path)
 	}
 	return nil
+}
+
+// makeDirs makes a directory and those above it, and tells which were not there.
+func makeDirs(dir string) (made []string, err error) {
+	if info, err := os.Stat(dir); err == nil && info.IsDir() {
+		return nil, nil
+	}
+	if above := filepath.Dir(dir); above != dir {
+		if made, err = makeDirs(above); err != nil {
+			return made, err
+		}
+	}
+	switch err := os.Mkdir(dir, 0o755); { //nolint:gosec // Manifests hold no secrets, and people share them.
+	case err == nil:
+		return append(made, dir), nil
+	case errors.Is(err, fs.ErrExist):
+		if info, stat := os.Stat(dir); stat == nil && info.IsDir() {
+			return made, nil // Somebody else was faster.
+		}
+		return made, err
+	default:
+		return made, err
+	}
 }
 
 func writeExclusive(path string, text []byte) error {
@@ -49,7 +74,11 @@ func writeExclusive(path string, text []byte) error {
 		return err
 	}
 	_, err = file.Write(text)
-	return errors.Join(err, file.Close())
+	if err = errors.Join(err, file.Close()); err != nil {
+		// A full disk leaves the beginning of it.
+		return errors.Join(err, os.Remove(path))
+	}
+	return nil
 }
 
 // counted is "1 guest" or "3 guests".

@@ -5,6 +5,9 @@ import "slices"
 // checkIgnore checks that the paths which a manifest lets go are the language's.
 func (l *loader) checkIgnore(it *item, k *kind) {
 	for _, node := range it.items("ignore") {
+		if k.short == KindData && node.text == "hostname" {
+			continue // No word of a DataVM, and compared all the same.
+		}
 		if node.form == scalarForm {
 			l.checkIgnored(it, node, l.shapes.of(k.spec))
 		}

@@ -100,7 +100,9 @@ type doc struct {
 	live *proxmox.Surveyed
 	kind string // "VM", "Container" or "DataVM"
 	name string
-	spec any
+	// place is the path of its file.
+	place string
+	spec  any
 	// guest is the part of spec that virtual machines and containers share; nil
 	// for a DataVM.
 	guest *desired.Guest
@@ -124,7 +126,7 @@ func (d *doc) id() desired.ID {
 	return desired.MakeID(map[string]string{"VM": desired.KindVM, "Container": desired.KindContainer, "DataVM": desired.KindData}[d.kind], d.name)
 }
 
-func (d *doc) file() string { return "guests/" + d.name + ".yaml" }
+func (d *doc) file() string { return d.place }
 
 func (d *doc) leave(option, format string, args ...any) {
 	u := Unsaid{ID: d.id(), Option: option, Reason: fmt.Sprintf(format, args...)}

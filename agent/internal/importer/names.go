@@ -3,6 +3,7 @@ package importer
 import (
 	"cmp"
 	"fmt"
+	"io/fs"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,22 +39,37 @@ func (m *maker) name() {
 	for _, d := range m.docs {
 		host, _, _ := strings.Cut(d.hostname(), ".")
 		name := valid(host)
-		if m.lost(d.live) {
-			name = d.live.ID.Name()
+		if was := d.live.ID.Name(); m.lost(d.live) && valid(was) == was {
+			name = was
 		}
 		if name == "" {
 			name = fmt.Sprintf("%s-%d", d.live.Kind, d.live.VMID)
 		}
-		if taken[name] {
+		for taken[name] {
 			name = fmt.Sprintf("%s-%d", name, d.live.VMID)
 		}
 		taken[name] = true
 		d.name = name
+		d.place = m.place(d)
 		if full := strings.ToLower(d.hostname()); hosts[full] == "" {
 			hosts[full] = d.id()
 		} else if full != "" {
 			d.namesake = hosts[full]
 		}
+	}
+}
+
+// place is the file of a guest: one that is not there yet, whatever it holds.
+func (m *maker) place(d *doc) string {
+	stem := "guests/" + d.name
+	if m.Existing == nil {
+		return stem + ".yaml"
+	}
+	for {
+		if _, err := fs.Stat(m.Existing, stem+".yaml"); err != nil {
+			return stem + ".yaml"
+		}
+		stem = fmt.Sprintf("%s-%d", stem, d.live.VMID)
 	}
 }
 

@@ -175,6 +175,7 @@ func (m *maker) compare(fleet *desired.Fleet) (bool, error) {
 	lives := m.survey.Lives(fleet)
 	world := drift.NewWorld(fleet, lives)
 	same := true
+	gone := make(map[*doc]bool)
 	for _, d := range m.docs {
 		want, have := fleet.Resource(d.id()), world.Live(d.id())
 		if want == nil || have == nil {
@@ -190,11 +191,17 @@ func (m *maker) compare(fleet *desired.Fleet) (bool, error) {
 				continue
 			}
 			if slices.Contains(*d.ignore, string(f.Path)) {
-				return false, fmt.Errorf("%s %s differs although it is let go: this is a mistake of Berth's", d.id(), f.Path)
+				// One guest that can't be said must not keep all others from it.
+				if !gone[d] {
+					m.leaveOut(d.live, fmt.Sprintf("%s is %s, which a manifest can neither say nor let go", f.Path, shown(f.Before.Text)))
+				}
+				gone[d] = true
+				continue
 			}
 			d.let(f.Path, "live %s, which a manifest can't say: it is let go", shown(f.Before.Text))
 		}
 	}
+	m.docs = slices.DeleteFunc(m.docs, func(d *doc) bool { return gone[d] })
 	return same, nil
 }
 
