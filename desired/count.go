@@ -96,6 +96,7 @@ func (l *loader) number(g *guest) {
 		}
 		return
 	}
+	g.Number = g.n
 	l.strayNumbers(g)
 	if g.Hostname != "" && g.Count > 1 && !regexpNumber.MatchString(g.Hostname) {
 		label, domain, dotted := strings.Cut(g.Hostname, ".")

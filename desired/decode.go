@@ -253,7 +253,7 @@ func (d *decoder) secret(a at, src Source) {
 	case "cloudInit":
 		d.wrong(a, src, "visible to every user of the guest: use a Playbook's vars")
 	case "vars":
-		d.wrong(a, src, "secrets in vars are not built yet: let the play read it on the agent's host")
+		d.wrong(a, src, "secrets in vars are not built yet: put it into a file on the agent's host, and write \"{{ lookup('file', '/etc/berth/secrets/NAME') }}\"")
 	default:
 		d.wrong(a, src, "a secret can't stand here: only a site's token and ssh.key take one")
 	}

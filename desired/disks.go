@@ -34,11 +34,20 @@ func (l *loader) checkDisks(g *guest) {
 	}
 	if g.ct != nil && !g.cloned() && !g.adopted() {
 		if _, ok := g.Disks["rootfs"]; !ok && !misplaced && !g.explained("disks", "rootfs") && !g.explained("", "disks") {
-			l.wrong(g.item, g.src, "disks.rootfs is missing: a container needs one, as in {image: NAME, size: 8GiB}")
+			l.standing(g, g.src, "disks.rootfs is missing")
 		}
 	}
 	if g.vm != nil {
 		l.checkBoot(g)
+	}
+}
+
+// standing notes that nothing says what a container is made from. One that
+// stands needs nothing: it may have been adopted, and adopt taken out since.
+// One that does not is held when it is planned.
+func (l *loader) standing(g *guest, src Source, what string) {
+	if g.State != Absent {
+		l.note(src, g.id, "%s: a container that stands is kept as it is, but none can be made: for a new one write {image: NAME, size: 8GiB}", what)
 	}
 }
 
@@ -207,7 +216,7 @@ func (l *loader) checkSort(g *guest, key string, d *Disk, sort diskSort) {
 		l.wrong(g.item, g.at("disks", key, "image"), "%s.image: only rootfs is made from an image: write size for a new volume", at)
 	case key == slotRoot && d.Image == "":
 		if !noImage && !g.adopted() {
-			l.wrong(g.item, whole, "%s: image is missing: a container is made from one (it may be left out with clone or adopt only)", at)
+			l.standing(g, whole, string(at)+": image is missing")
 		}
 	case key == slotRoot && d.Size == 0:
 		if !noSize {

@@ -88,8 +88,12 @@ type Guest struct {
 	// RenamedFrom is the name that the guest had in Git before; it stays the same
 	// guest.
 	RenamedFrom string `yaml:"renamedFrom" form:"guestname" example:"web"`
+	// Number is the guest's among those that count makes, from 1; 0 without count.
+	// Playbooks know it as berth_n.
+	Number int `yaml:"-"`
 	// Count makes so many guests of one document, numbered from 1: {n} in name and
-	// hostname is the number; address, hostnum and a fixed id go up with it.
+	// hostname is the number, berth_n in Ansible's inventory; address, hostnum and
+	// a fixed id go up with it.
 	Count int `yaml:"count" form:"positive" default:"one guest without a number" example:"3"`
 	// Nodes are, with count, where the guests are made, round and round.
 	Nodes List `yaml:"nodes" list:"replace" default:"all on node" example:"[pve1, pve2]"`

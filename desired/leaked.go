@@ -37,8 +37,11 @@ func (l *loader) checkLeaks(id ID, at Path, t *tree) {
 		}
 	case mapForm:
 		for _, e := range t.entries {
-			if !slices.Contains([]string{"keys", "apt", "token", "token_secret", "password"}, e.key) {
-				l.checkLeaks(id, at.Sub(e.key), e.value)
+			below := at.Sub(e.key)
+			// What is nobody's field has no check of its own.
+			verbatim := slices.ContainsFunc(below.Keys(), func(key string) bool { return key == "vars" || key == "raw" })
+			if verbatim || !slices.Contains([]string{"keys", "apt", "token", "token_secret", "password"}, e.key) {
+				l.checkLeaks(id, below, e.value)
 			}
 		}
 	default:

@@ -159,10 +159,18 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// note adds a remark that is no mistake.
+// note adds a remark that is no mistake, once. Like a mistake it belongs to the
+// layer that it is about.
 func (l *loader) note(src Source, id ID, format string, args ...any) {
+	id = l.owner(src, id)
 	src.Layer = ""
-	l.fleet.Notes = append(l.fleet.Notes, Problem{Source: src, ID: id, Text: oneLine(fmt.Sprintf(format, args...))})
+	p := Problem{Source: src, Text: oneLine(fmt.Sprintf(format, args...))}
+	if l.seen[p] {
+		return
+	}
+	l.seen[p] = true
+	p.ID = ID(oneLine(string(id)))
+	l.fleet.Notes = append(l.fleet.Notes, p)
 }
 
 func (l *loader) sorted(p []Problem) []Problem {

@@ -214,8 +214,8 @@ func (l *loader) checkHardware(g *guest, key string, nic *NIC) {
 		return
 	}
 	nic.MAC = strings.ToLower(nic.MAC)
-	if g.site == nil {
-		return
+	if g.site == nil || g.State == Absent {
+		return // What shall not be takes no address, of neither sort.
 	}
 	if has, ok := l.macs[nic.MAC]; ok {
 		wrong("mac", "%s is %s's (%s): choose another", nic.MAC, has.id, has.src.place())

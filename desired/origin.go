@@ -187,9 +187,14 @@ var regexpFlag = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`)
 
 // checkNative checks that Proxmox's own cloud-init drive can do what is asked.
 func (l *loader) checkNative(g *guest) {
-	c := g.vm.CloudInit
+	c, native := g.vm.CloudInit, g.at("cloudInit", "native")
 	for _, e := range g.merged.find("cloudInit").entries {
-		if !slices.Contains([]string{"native", "users", "upgrade"}, e.key) {
+		switch empty := e.value.form == listForm && len(e.value.items) == 0; {
+		case empty, slices.Contains([]string{"native", "users", "upgrade"}, e.key):
+		case e.value.src.Layer != native.Layer:
+			// The layer is right for guests with a seed; the mistake is this guest's.
+			l.wrong(g.item, native, "cloudInit.native: cloudInit.%s (%s) is more than Proxmox's own cloud-init drive can do: write %s: null beside native, or take native out", e.key, e.value.src.place(), e.key)
+		default:
 			l.wrong(g.item, e.value.src, "cloudInit.%s: Proxmox's own cloud-init drive can't do this: take it out, or native", e.key)
 		}
 	}

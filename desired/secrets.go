@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"fmt"
 	"io/fs"
 	"path"
 	"regexp"
@@ -78,11 +77,7 @@ func (l *loader) nearSecret(it *item, src Source, field, name string) {
 		if len(nearest(name, []string{c.name})) == 0 || withoutDigits(name) == withoutDigits(c.name) {
 			continue
 		}
-		text := fmt.Sprintf("%s: no Secret document is called %q, so the agent's own settings must have it: if %s (%s) is meant, write that", field, name, c.name, c.src.place())
-		if at := (Problem{Source: src, Text: text}); !l.seen[at] {
-			l.seen[at] = true
-			l.note(src, l.owner(src, it.id), "%s", text)
-		}
+		l.note(src, it.id, "%s: no Secret document is called %q, so the agent's own settings must have it: if %s (%s) is meant, write that", field, name, c.name, c.src.place())
 		return
 	}
 }

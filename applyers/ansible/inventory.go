@@ -27,9 +27,11 @@ func MakeInventory(fleet *desired.Fleet, fact desired.Lookup) Inventory {
 		if g == nil || g.State == desired.Absent {
 			continue
 		}
-		inv.add(fleet, fact, r.ID, g.SSH, g.Vars, map[string]any{
-			"berth_site": r.Site, "berth_project": g.Project, "berth_environment": g.Environment,
-		})
+		berth := map[string]any{"berth_site": r.Site, "berth_project": g.Project, "berth_environment": g.Environment}
+		if g.Number != 0 {
+			berth["berth_n"] = g.Number
+		}
+		inv.add(fleet, fact, r.ID, g.SSH, g.Vars, berth)
 	}
 	for _, name := range slices.Sorted(maps.Keys(fleet.Hosts)) {
 		h := fleet.Hosts[name]

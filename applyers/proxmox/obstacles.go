@@ -76,6 +76,10 @@ func (s *sweep) premises(ctx context.Context) {
 			p.obstacles[r.ID] = s.noPool[g.Pool]
 			continue
 		}
+		if why := imageless(r); why != "" {
+			p.obstacles[r.ID] = why
+			continue
+		}
 		if why := s.templateObstacle(ctx, r); why != "" {
 			p.obstacles[r.ID] = why
 			continue

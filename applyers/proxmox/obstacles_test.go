@@ -89,6 +89,13 @@ func TestAPlanPromisesNothingThatCannotBeMade(t *testing.T) {
 				"vm/web-1 create":            `site home has no node "pve": it has pve1 (node of site home, fleet.yaml:`,
 			},
 		},
+		"a container made from nothing": {
+			sim:  stores(local, lvm),
+			docs: []string{edited(cacheYAML, "image: debian-ct, ", "")},
+			held: map[string]string{
+				"ct/cache create": "there is no such container, and nothing says what to make it from: write disks.rootfs: {image: NAME, size: 8GiB} (ct/cache, fleet.yaml:",
+			},
+		},
 		"a guest's wrong node": {
 			sim:  stores(local, lvm),
 			docs: []string{cacheYAML + "node: pve\n"},
