@@ -54,7 +54,8 @@ func newRelease(s streams) *cobra.Command {
 		Long: `Give the guest that is ID, as vm/web-1, ct/cache or data/certs, up: its stamp and
 the fleet's tag are taken off, and nothing else on it changes; it goes on running.
 From then on it is nobody's, and nothing touches it. Take its manifest out as
-well: while it is there, the guest stands in its way.
+well, and first where an agent runs: while it is there, the guest stands in its way,
+and where it says adopt, the next turn takes the guest over again.
 
 lifecycle.remove: release at the manifest does the same when the manifest is taken
 out. A guest that is not proven to be the fleet's is refused, and so is a data VM
@@ -130,7 +131,11 @@ func (o *byHand) release(ctx context.Context, s streams, guests *proxmox.Applyer
 	}
 	fmt.Fprintf(s.Out, "%s is nobody's now\n", taken.What)
 	if want := fleet.Resource(id); want != nil {
-		fmt.Fprintf(s.Out, "its manifest is still there (%s): take it out, or the guest stands in its way\n", want.Source)
+		then := "or the guest stands in its way"
+		if guest := fleet.Machine(id); guest != nil && guest.Adopt != (desired.Adopt{}) {
+			then = "or the next turn takes the guest over again, as its adopt says"
+		}
+		fmt.Fprintf(s.Out, "its manifest is still there (%s): take it out, %s\n", want.Source, then)
 	}
 	return nil
 }

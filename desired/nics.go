@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"fmt"
 	"regexp"
 	"slices"
@@ -64,8 +65,29 @@ func (l *loader) checkNICs(g *guest) {
 		l.checkNIC(g, key, &nic, key == first)
 		g.Networks[key] = nic
 	}
+	l.interfacesOnce(g)
 	l.gateways6(g)
 	l.settleResolver(g)
+}
+
+// interfacesOnce refuses two NICs of one name within a container, whose default
+// follows from the slot: it would not start.
+func (l *loader) interfacesOnce(g *guest) {
+	if g.ct == nil {
+		return
+	}
+	first := make(map[string]string)
+	for _, key := range sortedNICs(g.Networks) {
+		if g.Networks[key].State != "" {
+			continue
+		}
+		name := cmp.Or(g.Networks[key].Name, "eth"+strings.TrimPrefix(key, "net"))
+		if other, taken := first[name]; taken {
+			l.wrong(g.item, g.at("networks", key), "networks.%s.name: networks.%s is %s already: choose another", key, other, name)
+			continue
+		}
+		first[name] = key
+	}
 }
 
 func (l *loader) checkNIC(g *guest, key string, nic *NIC, first bool) {

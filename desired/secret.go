@@ -11,8 +11,9 @@ type Secret struct {
 	File string `yaml:"file" form:"path" example:"/etc/berth/apps"`
 	// Credential is a systemd credential of the agent's service.
 	Credential string `yaml:"credential" example:"apps"`
-	// Env is a variable of the agent's environment.
-	Env string `yaml:"env" example:"APPS_TOKEN"`
+	// Env is a variable of the agent's environment, whose name begins with
+	// BERTH_SECRET_.
+	Env string `yaml:"env" example:"BERTH_SECRET_APPS"`
 
 	// Age is an encrypted file in the repository.
 	Age *Later `yaml:"age" later:"age files are not built yet: put the secret into a file or a systemd credential on the agent's host"`

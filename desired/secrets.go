@@ -19,6 +19,10 @@ var (
 // is never printed.
 const revoke = "if this is the secret itself, it is in Git's history now: revoke it and make a new one"
 
+// secretVariables begins the names of the variables that manifests may name:
+// all others of the agent's environment are its own.
+const secretVariables = "BERTH_SECRET_"
+
 // secretDocuments reads where secrets are. A name that no document has is the
 // agent's own settings' affair.
 func (l *loader) secretDocuments() {
@@ -55,6 +59,8 @@ func (l *loader) checkSecretDocument(it *item, s *Secret) {
 	}
 	if s.Env != "" && !regexpEnv.MatchString(s.Env) {
 		l.wrong(it, it.at("env"), "env: a variable's name is wanted, of letters, digits and _; %s", revoke)
+	} else if s.Env != "" && !strings.HasPrefix(s.Env, secretVariables) {
+		l.wrong(it, it.at("env"), "env: the agent gives variables that begin with %s only: rename it on its host, as in %sAPPS; %s", secretVariables, secretVariables, revoke)
 	}
 	for _, word := range []string{"file", "credential", "env"} {
 		if t := it.merged.get(word); t != nil && t.form == scalarForm && t.text == "" {

@@ -57,7 +57,7 @@ func nicMAC(g pvesim.Guest) string {
 
 func TestNotReadySaysWhatWasNotReached(t *testing.T) {
 	for name, c := range map[string]struct{ yaml, want string }{
-		"no address":    {agentYAML, "not ready after 10m: its address is not known"},
+		"no address":    {agentYAML, "not ready after 10m: its address is not known, since its guest agent does not tell it: install and start qemu-guest-agent"},
 		"agent":         {edited(webYAML, "agent: true", "agent: true\nready: {agent: true, timeout: 2m}"), "not ready after 2m: its guest agent does not answer"},
 		"port":          {webYAML + "ready: {port: 8080, timeout: 1m}\n", "not ready after 1m: port 8080 of 10.1.1.4 does not answer: refused"},
 		"cloud-init":    {webYAML + "ready: {cloudInit: true, timeout: 1m}\n", "not ready after 1m: cloud-init has not ended"},
