@@ -24,9 +24,13 @@ type Mount struct {
 
 // mountScript mounts disks, those first that others are mounted below. It runs at
 // every boot and may be repeated: what is mounted or in /etc/fstab stays as it is.
-// A filesystem is made only on a disk that can be read and has none, and never
+// A disk is known by what QEMU calls it, whole: a serial may be the end of another
+// one. A filesystem is made only on a disk that can be read and has none, and never
 // again once the disk was mounted: data that can't be seen for a moment must not
-// be written over.
+// be written over. blkid says "nothing there" of a disk that it could not read, too
+// (util-linux), so it is asked twice, and the disk must begin with zeros, as each
+// that was just allocated does. A guest whose disk was taken from it comes up all
+// the same: what systemd waits for, it need not find.
 const mountScript = `(
 failed=0
 listed() {
@@ -43,8 +47,15 @@ mount_disk() {
     udevadm settle --timeout=5 2> /dev/null
     for id in /dev/disk/by-id/*; do
       case "${id##*/}" in
-      *[-_]"$2" | *[-_]drive-"$1") dev=$(readlink -f "$id") ;;
+      scsi-*QEMU_HARDDISK_"$2" | ata-QEMU_HARDDISK_"$2" | virtio-"$2" | scsi-*QEMU_HARDDISK_drive-"$1") ;;
+      *) continue ;;
       esac
+      is=$(readlink -f "$id")
+      if [ -n "$dev" ] && [ "$is" != "$dev" ]; then
+        echo "berth: $dev and $is both go by $1 or serial $2: $3 is not mounted" >&2
+        return 1
+      fi
+      dev=$is
     done
     tries=$((tries - 1))
     [ -n "$dev" ] || sleep 1
@@ -67,6 +78,15 @@ mount_disk() {
       return 1
     fi
     head -c 1048576 "$dev" > /dev/null || return 1
+    if [ "$(head -c 4096 "$dev" | tr -dc '\000' | wc -c)" -ne 4096 ]; then
+      echo "berth: $1 has no filesystem and is not blank: $3 is not mounted; to use it anew: dd if=/dev/zero of=$dev bs=4096 count=1" >&2
+      return 1
+    fi
+    blkid -p "$dev" > /dev/null 2>&1
+    if [ "$?" -ne 2 ]; then
+      echo "berth: what $1 holds can't be told: $3 is not mounted" >&2
+      return 1
+    fi
     if ! command -v "mkfs.$5" > /dev/null; then
       echo "berth: the image has no mkfs.$5: $3 is not mounted" >&2
       return 1
@@ -75,12 +95,15 @@ mount_disk() {
   fi
   uuid=$(blkid -p -s UUID -o value "$dev")
   type=$(blkid -p -s TYPE -o value "$dev")
-  if [ -z "$uuid" ]; then
+  use=$(blkid -p -s USAGE -o value "$dev")
+  if [ -z "$uuid" ] || [ "$use" != filesystem ]; then
     echo "berth: $1 holds something that is no filesystem: $3 is not mounted" >&2
     return 1
   fi
   mkdir -p "$3"
-  listed "$4" || printf '%s\n' "UUID=$uuid $4 $type $7 0 2" >> /etc/fstab
+  opts=$7
+  [ ! -d /run/systemd/system ] || opts=$7,nofail,x-systemd.before=local-fs.target
+  listed "$4" || printf '%s\n' "UUID=$uuid $4 $type $opts 0 2" >> /etc/fstab
   mount "$3"
 }
 `
