@@ -32,6 +32,7 @@ func adopting(a desired.Adopt) func(*desired.Fleet) {
 func webAlone(f *desired.Fleet) { f.Resources = []*desired.Resource{f.Resource("vm/web-1")} }
 
 func TestAdoptTakesOverExactlyTheGuestThatIsNamed(t *testing.T) {
+	t.Parallel()
 	for name, adopt := range map[string]desired.Adopt{"uuid": {UUID: strings.ToUpper(uuid)}, "mac": {MAC: "bc:24:11:aa:bb:cc"}} {
 		t.Run(name, func(t *testing.T) {
 			b := newBench(t)
@@ -66,6 +67,7 @@ func TestAdoptTakesOverExactlyTheGuestThatIsNamed(t *testing.T) {
 }
 
 func TestAdoptRefusesAllButTheOneThatIsNamed(t *testing.T) {
+	t.Parallel()
 	ours := desired.Adopt{UUID: uuid}
 	for name, c := range map[string]struct {
 		guest pvesim.Guest
@@ -99,6 +101,7 @@ func TestAdoptRefusesAllButTheOneThatIsNamed(t *testing.T) {
 // What is planned with leave to adopt is refused if it has become another's
 // meanwhile.
 func TestAdoptLooksOnceMore(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.sim.AddGuest(handmade())
 	b.now([]string{webYAML}, adopting(desired.Adopt{UUID: uuid}))
@@ -115,6 +118,7 @@ func TestAdoptLooksOnceMore(t *testing.T) {
 }
 
 func TestAdoptByHand(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.sim.AddGuest(handmade("tags", "berth.pegasus"))
 	b.now([]string{webYAML}, webAlone)
@@ -183,6 +187,7 @@ func TestAdoptByHand(t *testing.T) {
 }
 
 func TestReleaseInsteadOfTheArchive(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, webYAML)
 	b.apply()
 	released := func(f *desired.Fleet) { guestOf(f.Resource("vm/web-1")).Lifecycle.Remove = release }
@@ -209,6 +214,7 @@ func TestReleaseInsteadOfTheArchive(t *testing.T) {
 }
 
 func TestAnotherNameInGitIsTheSameGuest(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, webYAML)
 	b.amend(data(), withVolume("vm/web-1"))
 	b.apply()
@@ -252,6 +258,7 @@ func TestAnotherNameInGitIsTheSameGuest(t *testing.T) {
 }
 
 func TestAFleetOfAnotherNameKeepsItsGuests(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, webYAML, cacheYAML)
 	b.apply()
 	b.fleet.Spec.Name, b.fleet.Spec.RenamedFrom = "medusa", "pegasus"

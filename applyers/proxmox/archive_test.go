@@ -14,6 +14,7 @@ import (
 )
 
 func TestGoneIsArchivedKeptAndThenDeleted(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.apply()
@@ -59,6 +60,7 @@ func TestGoneIsArchivedKeptAndThenDeleted(t *testing.T) {
 }
 
 func TestTheManifestComingBackRestores(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.apply()
@@ -81,6 +83,7 @@ func TestTheManifestComingBackRestores(t *testing.T) {
 }
 
 func TestAGuestThatDoesNotShutDownIsLeftRunning(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(pvesim.Options{Deaf: true}), webYAML)
 		b.apply()
@@ -101,6 +104,7 @@ func TestAGuestThatDoesNotShutDownIsLeftRunning(t *testing.T) {
 }
 
 func TestStateAbsentDeletesAtOnce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -117,6 +121,7 @@ func TestStateAbsentDeletesAtOnce(t *testing.T) {
 }
 
 func TestProtectedGuestsAreHeld(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML+"protection: true\n")
 		b.apply()
@@ -132,6 +137,7 @@ func TestProtectedGuestsAreHeld(t *testing.T) {
 // TestVolumesOfOthersHoldADeletion: Proxmox destroys a volume even under a
 // running guest that uses it, and does not object.
 func TestVolumesOfOthersHoldADeletion(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		set  func(b *bench)
 		want string
@@ -185,6 +191,7 @@ func TestVolumesOfOthersHoldADeletion(t *testing.T) {
 }
 
 func TestClocksApartHoldDeletionsByDate(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(pvesim.Options{Now: func() time.Time { return time.Now().Add(8 * 24 * time.Hour) }}), webYAML)
 		b.apply()
@@ -203,6 +210,7 @@ func TestClocksApartHoldDeletionsByDate(t *testing.T) {
 }
 
 func TestTheLaterSafeClockDecides(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(pvesim.Options{Now: func() time.Time { return time.Now().Add(-3 * time.Minute) }}), webYAML)
 		b.apply()
@@ -220,6 +228,7 @@ func TestTheLaterSafeClockDecides(t *testing.T) {
 // TestProofIsReadOnceMoreBeforeADeletion takes the stamp off between plan and
 // step.
 func TestProofIsReadOnceMoreBeforeADeletion(t *testing.T) {
+	t.Parallel()
 	for _, step := range []drift.Step{drift.Archive, drift.Delete} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, webYAML)
@@ -248,6 +257,7 @@ func TestProofIsReadOnceMoreBeforeADeletion(t *testing.T) {
 }
 
 func TestProtectionIsReadOnceMoreBeforeADeletion(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -266,6 +276,7 @@ func TestProtectionIsReadOnceMoreBeforeADeletion(t *testing.T) {
 }
 
 func TestAnEditDuringTheShutdownIsKept(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -282,6 +293,7 @@ func TestAnEditDuringTheShutdownIsKept(t *testing.T) {
 }
 
 func TestAKilledArchiveAndDeleteConverge(t *testing.T) {
+	t.Parallel()
 	for _, after := range []bool{false, true} {
 		for n, more := 1, true; more; n += stride {
 			synctest.Test(t, func(t *testing.T) { more = killedWhileGoing(t, n, after) })

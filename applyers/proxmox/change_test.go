@@ -16,6 +16,7 @@ func edited(yaml string, pairs ...string) string {
 }
 
 func TestMemoryWaitsForARebootAndIsNotPlannedTwice(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -44,6 +45,7 @@ func TestMemoryWaitsForARebootAndIsNotPlannedTwice(t *testing.T) {
 }
 
 func TestRebootNow(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		now := webYAML + "lifecycle: {reboot: now}\n"
 		b := newBench(t, now)
@@ -61,6 +63,7 @@ func TestRebootNow(t *testing.T) {
 }
 
 func TestRebootThatWasInterruptedIsMade(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -76,6 +79,7 @@ func TestRebootThatWasInterruptedIsMade(t *testing.T) {
 }
 
 func TestHandEditsGoBack(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		set  map[string]string
 		want string
@@ -135,6 +139,7 @@ func TestHandEditsGoBack(t *testing.T) {
 }
 
 func TestAlienWordsInALineAreCarriedOver(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -167,6 +172,7 @@ func TestAlienWordsInALineAreCarriedOver(t *testing.T) {
 }
 
 func TestDisksGrowAndNeverShrink(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.apply()
@@ -198,6 +204,7 @@ func TestDisksGrowAndNeverShrink(t *testing.T) {
 }
 
 func TestGrowingADriveWhoseOptionsWaitKeepsItsNewSize(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -216,6 +223,7 @@ func TestGrowingADriveWhoseOptionsWaitKeepsItsNewSize(t *testing.T) {
 }
 
 func TestStorageAndIDNeedRecreationAndAreHeld(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -235,6 +243,7 @@ func TestStorageAndIDNeedRecreationAndAreHeld(t *testing.T) {
 }
 
 func TestNewDiskAndNICAreMadeOnce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -254,6 +263,7 @@ func TestNewDiskAndNICAreMadeOnce(t *testing.T) {
 }
 
 func TestStateFollowsGit(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.apply()
@@ -279,6 +289,7 @@ func TestStateFollowsGit(t *testing.T) {
 }
 
 func TestContainerChanges(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, cacheYAML)
 		b.apply()
@@ -295,6 +306,7 @@ func TestContainerChanges(t *testing.T) {
 }
 
 func TestRefusedHotplugIsTakenBack(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -313,6 +325,7 @@ func TestRefusedHotplugIsTakenBack(t *testing.T) {
 }
 
 func TestALostRaceIsPlannedAgain(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.apply()
@@ -334,6 +347,7 @@ func TestALostRaceIsPlannedAgain(t *testing.T) {
 }
 
 func TestALiveValueThatMovedSinceThePlanIsNotOverwritten(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -352,6 +366,7 @@ func TestALiveValueThatMovedSinceThePlanIsNotOverwritten(t *testing.T) {
 }
 
 func TestLockedGuestsAreWaitedForThenReported(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -369,6 +384,7 @@ func TestLockedGuestsAreWaitedForThenReported(t *testing.T) {
 }
 
 func TestATaskThatFailsAfterASuccessfulAnswerIsAFailure(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.sim.Inject(pvesim.Fault{Method: "POST", Path: "/nodes/*/qemu", Full: true})
@@ -390,6 +406,7 @@ func TestATaskThatFailsAfterASuccessfulAnswerIsAFailure(t *testing.T) {
 }
 
 func TestAMACOfTheManifest(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, edited(webYAML, "10.1.1.4}", "10.1.1.4, mac: 'aa:28:91:f5:3d:16'}"))
 		b.apply()
@@ -409,6 +426,7 @@ func TestAMACOfTheManifest(t *testing.T) {
 }
 
 func TestWhatIsHeldStopsNothingElse(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML+"state: stopped\n")
 		b.apply()
@@ -425,6 +443,7 @@ func TestWhatIsHeldStopsNothingElse(t *testing.T) {
 }
 
 func TestNoRebootForWhatTheManifestDoesNotSet(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML+"lifecycle: {reboot: now}\n")
 		b.apply()
@@ -439,6 +458,7 @@ func TestNoRebootForWhatTheManifestDoesNotSet(t *testing.T) {
 }
 
 func TestTagsOfBerthStay(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()

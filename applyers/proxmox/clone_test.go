@@ -52,6 +52,7 @@ func cloned(id desired.ID, find desired.Find, linked bool) func(*desired.Fleet) 
 }
 
 func TestACloneIsMadeWhole(t *testing.T) {
+	t.Parallel()
 	tag := desired.Find{Tag: "debian-12"}
 	for name, linked := range map[string]bool{"full": false, "linked": true} {
 		t.Run(name, func(t *testing.T) {
@@ -95,6 +96,7 @@ func TestACloneIsMadeWhole(t *testing.T) {
 }
 
 func TestAContainerIsCloned(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.sim.AddVolume(pvesim.Volume{ID: "local-lvm:base-9100-disk-0", Node: "pve1", Owner: 9100, Size: 2 << 30, Format: "raw", Content: "rootdir"})
 	b.sim.AddGuest(pvesim.Guest{Kind: pvesim.KindCT, VMID: 9100, Node: "pve1", Config: map[string]string{
@@ -121,6 +123,7 @@ func TestAContainerIsCloned(t *testing.T) {
 }
 
 func TestACloneWithoutItsTemplateIsHeld(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		find desired.Find
 		node string

@@ -63,6 +63,7 @@ func slowTasks() pvesim.Options {
 }
 
 func TestKilledAtEveryRequestConverges(t *testing.T) {
+	t.Parallel()
 	var requests, writes int
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(slowTasks()), webYAML, cacheYAML)

@@ -47,6 +47,7 @@ type crash struct {
 // TestKilledWithDataAtStake kills the agent in the middle of what moves data, or
 // makes guests of what is there already.
 func TestKilledWithDataAtStake(t *testing.T) {
+	t.Parallel()
 	lab2 := strings.NewReplacer("name: web-1", "name: db", "id: 4001", "id: 4003", "10.1.1.4", "10.1.1.6").Replace(lab1YAML)
 	free := strings.ReplaceAll(lab1YAML, "scsi1: {volume: certs/letsencrypt}", "scsi1: absent")
 	for name, c := range map[string]crash{
@@ -102,6 +103,7 @@ func TestKilledWithDataAtStake(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			var requests, writes int
 			synctest.Test(t, func(t *testing.T) {
 				b := c.start(t)

@@ -16,6 +16,7 @@ import (
 )
 
 func TestASiteThatCannotBeReadIsUnknown(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		fault  pvesim.Fault
 		reason string
@@ -58,6 +59,7 @@ func TestASiteThatCannotBeReadIsUnknown(t *testing.T) {
 }
 
 func TestTheFirstRefusalStopsAllCalls(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.apply()
@@ -71,6 +73,7 @@ func TestTheFirstRefusalStopsAllCalls(t *testing.T) {
 }
 
 func TestReadsAreTriedAgainAndWritesAreNot(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -94,6 +97,7 @@ func TestReadsAreTriedAgainAndWritesAreNot(t *testing.T) {
 // TestAWriteWhoseAnswerIsLost: the work was done, and the answer says something
 // else or nothing.
 func TestAWriteWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
 	paths := []string{
 		"/nodes/*/qemu", "/nodes/*/lxc", "/nodes/*/qemu/4001/resize", "/nodes/*/qemu/4001/status/start",
 		"/nodes/*/storage/local/download-url", "/nodes/*/storage/local/upload", "/nodes/*/qemu/4001/config",
@@ -123,6 +127,7 @@ func TestAWriteWhoseAnswerIsLost(t *testing.T) {
 }
 
 func TestDroppedBeforeTheWorkIsMadeInTheNextTurn(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.sim.Inject(pvesim.Fault{Method: "write", Path: "/nodes/*/qemu", Status: 596})
@@ -136,6 +141,7 @@ func TestDroppedBeforeTheWorkIsMadeInTheNextTurn(t *testing.T) {
 }
 
 func TestStoppingLeavesTheTaskRunningAndTheNextLifePicksItUp(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(pvesim.Options{TaskTime: func(typ string) time.Duration {
 			return map[string]time.Duration{"qmcreate": 5 * time.Minute}[typ]
@@ -170,6 +176,7 @@ func TestStoppingLeavesTheTaskRunningAndTheNextLifePicksItUp(t *testing.T) {
 }
 
 func TestARequestUnderWayEndsSoonAfterAStop(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.sim.Inject(pvesim.Fault{Method: "write", Path: "/nodes/*/qemu", Delay: time.Hour, Count: -1})
@@ -184,6 +191,7 @@ func TestARequestUnderWayEndsSoonAfterAStop(t *testing.T) {
 }
 
 func TestANodeThatIsDownMakesItsGuestsUnknown(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		two := pvesim.New(pvesim.Options{Nodes: []string{"pve1", "pve2"}, Storages: []pvesim.Storage{
 			{Name: "local", Type: "nfs", Shared: true, Content: []string{"import", "vztmpl", "images", "rootdir"}},
@@ -206,6 +214,7 @@ func TestANodeThatIsDownMakesItsGuestsUnknown(t *testing.T) {
 }
 
 func TestAnUnknownMajorVersionIsReadAndNeverWritten(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(pvesim.Options{Version: "10.0.1"}), webYAML)
 		out := b.turn()
@@ -216,6 +225,7 @@ func TestAnUnknownMajorVersionIsReadAndNeverWritten(t *testing.T) {
 }
 
 func TestAMissingRightIsNamedWithItsGrant(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.token = b.sim.AddToken("narrow@pve", "agent", false,
@@ -233,6 +243,7 @@ func TestAMissingRightIsNamedWithItsGrant(t *testing.T) {
 }
 
 func TestAWrongChecksumIsToldAndNothingIsMadeOfTheImage(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.fleet.Images["debian-12"].SHA256 = strings.Repeat("0", 64)
@@ -252,6 +263,7 @@ func TestAWrongChecksumIsToldAndNothingIsMadeOfTheImage(t *testing.T) {
 }
 
 func TestApplyOfAStepThatWasMadeAlreadyDoesNothing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		seen := b.observe()
@@ -272,6 +284,7 @@ func TestApplyOfAStepThatWasMadeAlreadyDoesNothing(t *testing.T) {
 }
 
 func TestApplyAfterTheStopBeginsNothing(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, webYAML)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -301,6 +314,7 @@ func (b *bench) whole() {
 }
 
 func TestAnAnswerOnItsWayIsTakenWhenTheAgentStops(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(slowTasks()), cacheYAML)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -317,6 +331,7 @@ func TestAnAnswerOnItsWayIsTakenWhenTheAgentStops(t *testing.T) {
 }
 
 func TestAStartThatDoesNotLastIsAFailure(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, cacheYAML)
 		b.sim.OnPower(func(g pvesim.Guest, running bool) {
@@ -331,6 +346,7 @@ func TestAStartThatDoesNotLastIsAFailure(t *testing.T) {
 }
 
 func TestAnImageThatCannotBeReadHoldsWhatIsMadeFromIt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.sim.Inject(pvesim.Fault{Method: http.MethodGet, Path: "/nodes/*/storage/local/content", Status: 500, Count: -1})
@@ -343,6 +359,7 @@ func TestAnImageThatCannotBeReadHoldsWhatIsMadeFromIt(t *testing.T) {
 }
 
 func TestAnEndpointThatIsDownDelaysForAWhileOnly(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.over = roundTrip(func(r *http.Request) (*http.Response, error) {
@@ -357,6 +374,7 @@ func TestAnEndpointThatIsDownDelaysForAWhileOnly(t *testing.T) {
 }
 
 func TestATaskThatEndsWellWithoutAFileIsAFailure(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.over = &answering{b.sim.Transport(), "/storage/local/content", `{"data":[]}`}

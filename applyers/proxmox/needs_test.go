@@ -96,6 +96,7 @@ func life(t *testing.T, needs []Need) (out string) {
 // TestNeedsAreEnoughAndNoneTooMany lives a guest's life with exactly the rights
 // that `agent permissions` prints, and without each of them.
 func TestNeedsAreEnoughAndNoneTooMany(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, webYAML, cacheYAML, allSortsYAML)
 	needs := Needs(b.fleet, b.fleet.Sites["home"])
 	if out := life(t, needs); strings.Contains(out, ": failed") || strings.Contains(out, "lacks") || strings.Contains(out, "unknown") {

@@ -24,6 +24,7 @@ func strange(vmid int, config map[string]string) pvesim.Guest {
 // TestNotOurs puts guests that are not ours where a manifest points, or with our
 // signs on them, and shows that they are told of and left alone to the byte.
 func TestNotOurs(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		guests []pvesim.Guest
 		// reason and remedy are parts of what must be reported, held of what
@@ -114,6 +115,7 @@ func TestNotOurs(t *testing.T) {
 }
 
 func TestSameProofTwiceIsTouchedOnNeither(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -138,6 +140,7 @@ func TestSameProofTwiceIsTouchedOnNeither(t *testing.T) {
 }
 
 func TestStubOfARunningTaskIsWorkInProgress(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(slowTasks()), webYAML)
 		b.apply()
@@ -158,6 +161,7 @@ func TestStubOfARunningTaskIsWorkInProgress(t *testing.T) {
 }
 
 func TestTagTakenOffByHandComesBack(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -174,6 +178,7 @@ func TestTagTakenOffByHandComesBack(t *testing.T) {
 }
 
 func TestStampLostIsHeldAndNothingIsMadeBeside(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -191,6 +196,7 @@ func TestStampLostIsHeldAndNothingIsMadeBeside(t *testing.T) {
 }
 
 func TestARenamedGuestKeepsItsVMID(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -204,6 +210,7 @@ func TestARenamedGuestKeepsItsVMID(t *testing.T) {
 }
 
 func TestAuditLostIsUnknownAndNothingIsMadeInItsPlace(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.apply()
@@ -230,6 +237,7 @@ func TestAuditLostIsUnknownAndNothingIsMadeInItsPlace(t *testing.T) {
 }
 
 func TestAForeignVMIDOfTheSiteIsNeverTouched(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.sim.AddGuest(strange(150, map[string]string{

@@ -72,6 +72,7 @@ func (b *bench) tidy() {
 // TestRerunReplacesTheSeedOfAGuestThatRuns lets it wait for a boot, and says so until
 // that has come.
 func TestRerunReplacesTheSeedOfAGuestThatRuns(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rerunYAML)
 		b.apply()
@@ -147,6 +148,7 @@ func seedNotes(seen drift.Observed) []string {
 
 // TestRerunRebootsWhereItMay swaps the seed while the guest is off.
 func TestRerunRebootsWhereItMay(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rerunYAML+rebootNow)
 		b.apply()
@@ -174,6 +176,7 @@ func TestRerunRebootsWhereItMay(t *testing.T) {
 
 // TestRerunThatWaitsIsRebootedOnceThatIsAllowed reboots once.
 func TestRerunThatWaitsIsRebootedOnceThatIsAllowed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rerunYAML)
 		b.apply()
@@ -194,6 +197,7 @@ func TestRerunThatWaitsIsRebootedOnceThatIsAllowed(t *testing.T) {
 // TestRerunOfAGuestThatIsStopped is done at once, and one that is archived comes back
 // with its new seed.
 func TestRerunOfAGuestThatIsStopped(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rerunYAML+"state: stopped\n")
 		b.apply()
@@ -221,6 +225,7 @@ func TestRerunOfAGuestThatIsStopped(t *testing.T) {
 
 // TestRerunThatCannotBePlugged waits for the guest's stop, as Proxmox keeps it.
 func TestRerunThatCannotBePlugged(t *testing.T) {
+	t.Parallel()
 	for name, hinder := range map[string]func(b *bench){
 		"refused": func(b *bench) {
 			b.sim.Inject(pvesim.Fault{Path: "/nodes/*/qemu/4001/config", Method: "POST", Hotplug: map[string]string{"scsi30": "error unplugging scsi30"}})
@@ -270,6 +275,7 @@ func TestRerunThatCannotBePlugged(t *testing.T) {
 // TestRerunDestroysNothingThatIsNotTheSeed tries what people may have done to the
 // seed's slot.
 func TestRerunDestroysNothingThatIsNotTheSeed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for name, c := range map[string]struct {
 			hand func(b *bench)
@@ -340,6 +346,7 @@ func (b *bench) edit(method string, p params) {
 // TestRerunKeepsWhatAProtectedGuestHolds leaves the former seed where
 // deleting it is refused.
 func TestRerunKeepsWhatAProtectedGuestHolds(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rerunYAML+"protection: true\n")
 		b.apply()
@@ -358,6 +365,7 @@ func TestRerunKeepsWhatAProtectedGuestHolds(t *testing.T) {
 // TestAHalfWrittenRerunIsDoneAgain finds a stamp that speaks of a seed which is not
 // there.
 func TestAHalfWrittenRerunIsDoneAgain(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rerunYAML)
 		b.apply()
@@ -380,6 +388,7 @@ func TestAHalfWrittenRerunIsDoneAgain(t *testing.T) {
 // TestRerunLeavesOthersAlone notes an edit where nothing else is asked for, and where
 // there is no seed to replace.
 func TestRerunLeavesOthersAlone(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rerunYAML)
 		b.apply()
@@ -398,6 +407,7 @@ func TestRerunLeavesOthersAlone(t *testing.T) {
 
 // TestRerunTellsTheAddressOfTheBoot keeps routes on the address that the guest has.
 func TestRerunTellsTheAddressOfTheBoot(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, strings.Replace(rerunYAML, "agent: true\n", "", 1))
 		b.apply()
@@ -425,6 +435,7 @@ func TestRerunTellsTheAddressOfTheBoot(t *testing.T) {
 
 // TestARerunWhoseAnswerIsLost is not made twice.
 func TestARerunWhoseAnswerIsLost(t *testing.T) {
+	t.Parallel()
 	for _, path := range []string{"/nodes/*/storage/local/upload", "/nodes/*/qemu/4001/config", "/nodes/*/storage/local/content/**"} {
 		for name, fault := range map[string]pvesim.Fault{"596": {Status: 596}, "dropped": {Drop: true}} {
 			t.Run(path+" "+name, func(t *testing.T) {
@@ -459,6 +470,7 @@ func (b *bench) imports() int {
 
 // TestRerunOfAGuestThatDoesNotShutDown writes nothing.
 func TestRerunOfAGuestThatDoesNotShutDown(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rerunYAML+rebootNow)
 		b.apply()
@@ -480,6 +492,7 @@ func TestRerunOfAGuestThatDoesNotShutDown(t *testing.T) {
 
 // TestRerunThatLosesARaceIsPlannedAgain rests on the digest that was read.
 func TestRerunThatLosesARaceIsPlannedAgain(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rerunYAML)
 		b.apply()
@@ -502,6 +515,7 @@ func TestRerunThatLosesARaceIsPlannedAgain(t *testing.T) {
 
 // TestRerunKeepsWhatASnapshotHolds keeps the former seed among the unused.
 func TestRerunKeepsWhatASnapshotHolds(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rerunYAML)
 		b.apply()
@@ -525,6 +539,7 @@ func TestRerunKeepsWhatASnapshotHolds(t *testing.T) {
 // TestRerunKnowsTheInterfacesOfItsOwnTurn finds the MAC of one that the same edit adds,
 // and says nothing of one that it takes away.
 func TestRerunKnowsTheInterfacesOfItsOwnTurn(t *testing.T) {
+	t.Parallel()
 	for _, more := range []string{"", "state: stopped\n", rebootNow} {
 		synctest.Test(t, func(t *testing.T) {
 			b := newBench(t, rerunYAML+more)
@@ -553,6 +568,7 @@ func TestRerunKnowsTheInterfacesOfItsOwnTurn(t *testing.T) {
 
 // TestRerunThatLacksARight is held with the grant.
 func TestRerunThatLacksARight(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, rerunYAML)
 		b.apply()
@@ -574,6 +590,7 @@ func TestRerunThatLacksARight(t *testing.T) {
 
 // TestRerunKilledAtEveryRequest ends the agent at each request of a rerun.
 func TestRerunKilledAtEveryRequest(t *testing.T) {
+	t.Parallel()
 	for _, more := range []string{"", rebootNow} {
 		prepare := func(t *testing.T) *bench {
 			b := benchOn(t, pvesim.New(slowTasks()), rerunYAML+more)

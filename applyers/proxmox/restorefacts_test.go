@@ -19,6 +19,7 @@ func (m made) Made(id desired.ID, fact, value string) { m.facts[string(id)+" "+f
 // TestRestoreTellsTheInstance lets a playbook know at once that the guest which
 // is back is the one on which it has run: what is archived tells no facts.
 func TestRestoreTellsTheInstance(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, cacheYAML)
 	b.apply()
 	_, w := b.planned(t.Context())

@@ -40,6 +40,7 @@ func (k *breaker) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestApplyer(t *testing.T) {
+	t.Parallel()
 	applyertest.Run(t, func(tb testing.TB) applyertest.World {
 		tb.Helper()
 		read := func(docs ...string) *desired.Fleet {

@@ -105,6 +105,7 @@ func (b *bench) nothing(want ...string) {
 }
 
 func TestADataVMHoldsDataAndIsNeverStarted(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.amend(data())
 	b.apply()
@@ -155,6 +156,7 @@ func holds(g pvesim.Guest) bool {
 }
 
 func TestAVolumeIsAttachedAndNeverAllocated(t *testing.T) {
+	t.Parallel()
 	b := consumer(t)
 	if g := b.guest(4001); !holds(g) || !g.Running {
 		t.Errorf("%+v", g)
@@ -185,6 +187,7 @@ func TestAVolumeIsAttachedAndNeverAllocated(t *testing.T) {
 }
 
 func TestAVolumeIsHandedOverOnlyAfterTheOldOneHasStopped(t *testing.T) {
+	t.Parallel()
 	absent := disk("vm/web-1", desired.Disk{State: "absent"})
 	b := consumer(t)
 	// One that runs and may not be stopped keeps it, and the new one waits.
@@ -232,6 +235,7 @@ func (b *bench) neverTwo() {
 }
 
 func TestAnArchivedGuestLetsGo(t *testing.T) {
+	t.Parallel()
 	b := consumer(t)
 	b.now([]string{dbYAML}, data(), withVolume("vm/db"))
 	if got := show(b.plan()); !strings.HasPrefix(got, "vm/web-1 stop\nvm/web-1 detach\n") {
@@ -255,6 +259,7 @@ func TestAnArchivedGuestLetsGo(t *testing.T) {
 }
 
 func TestAStrangerKeepsAVolumeFromBeingTaken(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.amend(data())
 	b.apply()
@@ -281,6 +286,7 @@ func TestAStrangerKeepsAVolumeFromBeingTaken(t *testing.T) {
 }
 
 func TestDataIsNeverDestroyedByLeavingItOut(t *testing.T) {
+	t.Parallel()
 	b := consumer(t)
 	b.now([]string{webYAML})
 	b.nothing("data/certs archive HELD its disks are in use: vm/web-1 (certs/letsencrypt as scsi1)")

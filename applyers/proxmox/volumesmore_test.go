@@ -16,6 +16,7 @@ func readers() []func(*desired.Fleet) {
 }
 
 func TestManyMayReadAndOneMayWrite(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, webYAML, dbYAML)
 	b.amend(readers()...)
 	b.apply()
@@ -47,6 +48,7 @@ func TestManyMayReadAndOneMayWrite(t *testing.T) {
 // A guest that is destroyed lets go of what is not its own first, and what it
 // leaves is whole.
 func TestWhatIsDestroyedLeavesTheDataBehind(t *testing.T) {
+	t.Parallel()
 	b := consumer(t)
 	b.now([]string{webYAML + "state: absent\n"}, data(), withVolume("vm/web-1"))
 	if got := show(b.plan()); !strings.HasPrefix(got, "vm/web-1 stop\nvm/web-1 detach\n") || !strings.HasSuffix(got, "vm/web-1 delete") {
@@ -62,6 +64,7 @@ func TestWhatIsDestroyedLeavesTheDataBehind(t *testing.T) {
 // A look at one guest names its volumes, too, after a restart as well, and tells
 // of nothing else.
 func TestANarrowLookKnowsVolumes(t *testing.T) {
+	t.Parallel()
 	b := consumer(t)
 	for range 2 {
 		seen, err := b.a.Observe(t.Context(), b.fleet, applyers.Scope{IDs: []desired.ID{"vm/web-1"}})
@@ -78,6 +81,7 @@ func TestANarrowLookKnowsVolumes(t *testing.T) {
 // A guest whose VMID follows from a plan keeps the one that it was made with, and
 // what would now get that number is held.
 func TestAKeptVMIDIsNobodyElses(t *testing.T) {
+	t.Parallel()
 	b := newBench(t, webYAML)
 	b.apply()
 	b.now([]string{strings.ReplaceAll(webYAML, "id: 4001", "id: 4005"), strings.ReplaceAll(dbYAML, "id: 4003", "id: 4001")}, func(f *desired.Fleet) {
@@ -87,6 +91,7 @@ func TestAKeptVMIDIsNobodyElses(t *testing.T) {
 }
 
 func TestADiskOfItsOwnIsDetachedAndKept(t *testing.T) {
+	t.Parallel()
 	more := strings.ReplaceAll(webYAML, "disks: {", "disks: {scsi1: {size: 2GiB, storage: hdd}, ")
 	b := newBench(t, more)
 	b.apply()
