@@ -194,7 +194,7 @@ func (w *exampleWorld) plan() (*drift.Plan, *drift.World) {
 	}
 	in := drift.Input{
 		Fleet: w.fleet, Observed: seen, Steps: applyers.StepsByKind(applyers.ByKind(w.a)),
-		Guards: []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(3)},
+		Guards: []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(desired.Guards{Deletes: 3, Percent: 100})},
 	}
 	p, err := drift.Make(in)
 	if err != nil {

@@ -118,10 +118,13 @@ type FleetSpec struct {
 // Guards are the limits on destructive changes in one turn.
 type Guards struct {
 	// Deletes is how many guests may be archived or deleted in one turn; 0 holds
-	// every one.
+	// every one. Where more would go, none does.
 	Deletes int `yaml:"deletes" form:"natural" default:"3" example:"5"`
-	// Percent is the same as a share of all guests.
-	Percent *Later `yaml:"percent" later:"a limit in per cent is not built yet: guards.deletes is what holds"`
+	// Percent is the same as a share of the guests that are there, rounded down,
+	// and one at least; 0 holds every one. It holds beside deletes, and counts from
+	// 10 guests on: a smaller fleet is judged by deletes alone. No limit holds what
+	// brings a guest back.
+	Percent int `yaml:"percent" form:"percent" default:"20" example:"10"`
 }
 
 // SSH is how guests are reached.
@@ -152,3 +155,11 @@ const DefaultArchiveFor = Duration(7 * 24 * time.Hour)
 
 // DefaultDeletes is the limit on destructive changes a turn unless a fleet says.
 const DefaultDeletes = 3
+
+// DefaultPercent is the same as a share of the guests, from [PercentFrom] guests
+// on, unless a fleet says.
+const DefaultPercent = 20
+
+// PercentFrom is the number of guests from which on a share of them is a limit: of
+// fewer, one guest would be too large a share.
+const PercentFrom = 10

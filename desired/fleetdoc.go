@@ -29,7 +29,8 @@ func (l *loader) fleetDocument() {
 			doc = d
 		}
 	}
-	spec.ArchiveFor, spec.Guards.Deletes, spec.Zone, spec.Version = DefaultArchiveFor, DefaultDeletes, "UTC", Version
+	spec.ArchiveFor, spec.Zone, spec.Version = DefaultArchiveFor, "UTC", Version
+	spec.Guards = Guards{Deletes: DefaultDeletes, Percent: DefaultPercent}
 	spec.SSH = SSH{User: "root", Port: 22, KnownHosts: "learn"}
 	if doc == nil {
 		switch {
@@ -74,6 +75,9 @@ func (l *loader) checkFleet(it *item, spec *FleetSpec) {
 	}
 	if spec.Guards.Deletes < 0 {
 		l.wrong(it, it.at("guards", "deletes"), "guards.deletes: %d is less than nothing: write 0 to hold every delete", spec.Guards.Deletes)
+	}
+	if p := spec.Guards.Percent; p < 0 || p > 100 {
+		l.wrong(it, it.at("guards", "percent"), "guards.percent: %d is no share of a whole: write 0, to hold every delete, to 100", p)
 	}
 	l.checkSSH(it, spec.SSH)
 }

@@ -69,6 +69,7 @@ func forms(kind string) map[string]writing {
 		"vmid":        {from: 100, to: 999999999},
 		"positive":    {from: 1, to: 1 << 31},
 		"natural":     {from: 0, to: 1 << 31},
+		"percent":     {from: 0, to: 100},
 		// Keys of maps.
 		"slot":  {pattern: slots[kind]},
 		"nic":   {pattern: `net([0-9]|[12][0-9]|3[01])`},

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"berth/desired"
 )
@@ -82,61 +81,6 @@ func Unknown() Guard {
 			}
 		}
 	}
-}
-
-// Amount holds all destructive steps of a turn where they are on more than
-// limit resources: then something larger has gone wrong than one edit. A
-// restore is never held by it. What has been in the archive until its time was up
-// was decided long ago: of that, limit may go in a turn, and the rest waits for
-// the next.
-func Amount(limit int) Guard {
-	return func(w *World, p *Plan) {
-		var fresh, due []desired.ID
-		for _, c := range p.Changes {
-			if !c.Step.Destructive() || c.Held != "" {
-				continue
-			}
-			ids := &fresh
-			if live := w.Live(c.ID); live != nil && live.Archived {
-				ids = &due
-			}
-			if !slices.Contains(*ids, c.ID) {
-				*ids = append(*ids, c.ID)
-			}
-		}
-		held := make(map[desired.ID]string)
-		if len(fresh) > limit {
-			reason := fmt.Sprintf("%d guests would go in one turn (%s), the limit is %d: remove fewer in one commit, or raise guards.deletes of the Fleet",
-				len(fresh), some(fresh), limit)
-			for _, id := range fresh {
-				held[id] = reason
-			}
-		}
-		for i, id := range due {
-			if i >= limit {
-				held[id] = fmt.Sprintf("%d guests are due to be deleted, and %d may go in one turn (guards.deletes of the Fleet): it waits for the next", len(due), limit)
-			}
-		}
-		for i := range p.Changes {
-			if c := &p.Changes[i]; c.Step.Destructive() && held[c.ID] != "" {
-				c.hold(held[c.ID])
-			}
-		}
-	}
-}
-
-// some names a few of many: the reason stands at each of them.
-func some(ids []desired.ID) string {
-	const few = 5
-	var names []string
-	for _, id := range ids[:min(len(ids), few)] {
-		names = append(names, string(id))
-	}
-	text := strings.Join(names, ", ")
-	if more := len(ids) - few; more > 0 {
-		text += fmt.Sprintf(" and %d more", more)
-	}
-	return text
 }
 
 // ledElsewhere tells whether the manifests lead a name to another guest, which is

@@ -159,7 +159,7 @@ func TestAmount(t *testing.T) {
 		lives = append(lives, up(fmt.Sprintf("old-%d", i), ""))
 	}
 	run := func(limit int, more ...drift.Live) *drift.Plan {
-		return plan(t, drift.Input{Fleet: fleet(guest("new", "")), Observed: drift.Observed{Lives: append(slices.Clone(lives), more...)}, Guards: []drift.Guard{drift.Protection(), drift.Amount(limit)}})
+		return plan(t, drift.Input{Fleet: fleet(guest("new", "")), Observed: drift.Observed{Lives: append(slices.Clone(lives), more...)}, Guards: []drift.Guard{drift.Protection(), drift.Amount(desired.Guards{Deletes: limit, Percent: 100})}})
 	}
 	if p := run(4); strings.Contains(fmt.Sprint(keys(p)), "!") {
 		t.Errorf("within the limit: %v", keys(p))
@@ -192,9 +192,69 @@ func TestAmountOfMany(t *testing.T) {
 	for i := range 1000 {
 		lives = append(lives, up(fmt.Sprintf("old-%d", i), ""))
 	}
-	p := plan(t, drift.Input{Fleet: fleet(), Observed: drift.Observed{Lives: lives}, Guards: []drift.Guard{drift.Amount(3)}})
+	p := plan(t, drift.Input{Fleet: fleet(), Observed: drift.Observed{Lives: lives}, Guards: []drift.Guard{drift.Amount(desired.Guards{Deletes: 3, Percent: 20})}})
 	if got := change(t, p, "vm/old-7", drift.Archive).Held; len(got) > 300 || !strings.HasPrefix(got, "1000 guests would go") {
 		t.Errorf("%d characters: %.200s", len(got), got)
+	}
+}
+
+// A share of the guests is a limit from ten on, and the tighter of both holds.
+func TestAmountByShare(t *testing.T) {
+	for name, row := range map[string]struct {
+		lives, archived, gone int
+		limits                desired.Guards
+		held                  string
+	}{
+		"few guests, judged by the number": {9, 5, 3, desired.Guards{Deletes: 3, Percent: 20}, ""},
+		"what is archived is no guest":     {9, 9, 4, desired.Guards{Deletes: 3, Percent: 20}, "the limit is 3: remove fewer in one commit, or raise guards.deletes of the Fleet"},
+		"within the share":                 {10, 0, 2, desired.Guards{Deletes: 3, Percent: 20}, ""},
+		"beyond the share":                 {10, 0, 3, desired.Guards{Deletes: 3, Percent: 20}, "3 guests would go in one turn (vm/old-00, vm/old-01, vm/old-02), the limit is 2 (20 % of 10): remove fewer in one commit, or raise guards.percent of the Fleet"},
+		"the number is the tighter":        {40, 0, 4, desired.Guards{Deletes: 3, Percent: 20}, "the limit is 3: remove"},
+		"both are raised":                  {40, 0, 8, desired.Guards{Deletes: 10, Percent: 20}, ""},
+		"less than one is one":             {10, 0, 1, desired.Guards{Deletes: 3, Percent: 5}, ""},
+		"nothing at all may go":            {10, 0, 1, desired.Guards{Deletes: 3, Percent: 0}, "the limit is 0 (0 % of 10)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var wanted []*desired.Resource
+			var lives []drift.Live
+			for i := range row.lives {
+				name := fmt.Sprintf("old-%02d", i)
+				lives = append(lives, up(name, ""))
+				if i >= row.gone {
+					wanted = append(wanted, guest(name, ""))
+				}
+			}
+			for i := range row.archived {
+				back := up(fmt.Sprintf("back-%02d", i), "")
+				back.Archived = true
+				lives = append(lives, back)
+				wanted = append(wanted, guest(back.ID.Name(), ""))
+			}
+			p := plan(t, drift.Input{Fleet: fleet(wanted...), Observed: drift.Observed{Lives: lives}, Guards: []drift.Guard{drift.Amount(row.limits)}})
+			got := change(t, p, "vm/old-00", drift.Archive).Held
+			if (got == "") != (row.held == "") || !strings.Contains(got, row.held) {
+				t.Errorf("held: %q, want %q", got, row.held)
+			}
+		})
+	}
+}
+
+// Restores pass, however many.
+func TestRestoresHaveNoLimit(t *testing.T) {
+	var wanted []*desired.Resource
+	var lives []drift.Live
+	for i := range 12 {
+		back := up(fmt.Sprintf("back-%d", i), "")
+		back.Archived = true
+		lives = append(lives, back)
+		wanted = append(wanted, guest(back.ID.Name(), ""))
+	}
+	steps := map[string]drift.Steps{desired.KindVM: func(_ *drift.World, w *desired.Resource, _ *drift.Live, _ []drift.Field) []drift.Change {
+		return []drift.Change{{Key: drift.Key{ID: w.ID, Step: drift.Restore}}}
+	}}
+	p := plan(t, drift.Input{Fleet: fleet(wanted...), Steps: steps, Observed: drift.Observed{Lives: lives}, Guards: []drift.Guard{drift.Amount(desired.Guards{})}})
+	if all := keys(p); len(all) != 12 || strings.Contains(fmt.Sprint(all), "!") {
+		t.Errorf("%v", all)
 	}
 }
 

@@ -267,7 +267,7 @@ func TestAPlanAliasesNothing(t *testing.T) {
 				Notes:  []drift.Note{{ID: "vm/web", Text: "z"}, {ID: "vm/a", Text: "a"}},
 				Counts: map[string]drift.Count{"home": {Ours: 2}},
 			},
-			Guards: []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(0)},
+			Guards: []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(desired.Guards{Deletes: 0, Percent: 100})},
 		}
 	}
 	in := input()

@@ -75,7 +75,7 @@ func TestEveryPlan(t *testing.T) {
 	for seed := range uint64(800) {
 		in := random(rand.New(rand.NewPCG(seed, 1)))
 		free := plan(t, in)
-		in.Guards = []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(2)}
+		in.Guards = []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(desired.Guards{Deletes: 2, Percent: 100})}
 		p := plan(t, in)
 		if again := plan(t, in); again.Digest != p.Digest {
 			t.Fatalf("seed %d: made again it is another plan", seed)
@@ -207,7 +207,7 @@ func BenchmarkMake(b *testing.B) {
 		in := drift.Input{
 			Fleet: f, Observed: drift.Observed{Lives: lives},
 			Steps:  map[string]drift.Steps{desired.KindVM: guests, desired.KindEdge: edges},
-			Guards: []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(3)},
+			Guards: []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(desired.Guards{Deletes: 3, Percent: 100})},
 		}
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			b.ReportAllocs()

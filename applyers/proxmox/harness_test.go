@@ -198,7 +198,7 @@ func scopeAll() applyers.Scope { return applyers.Scope{} }
 func (b *bench) input(seen drift.Observed) drift.Input {
 	return drift.Input{
 		Fleet: b.fleet, Observed: seen, Steps: applyers.StepsByKind(applyers.ByKind(b.a)),
-		Guards: []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(3)},
+		Guards: []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(desired.Guards{Deletes: 3, Percent: 100})},
 	}
 }
 

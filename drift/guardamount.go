@@ -1,0 +1,106 @@
+package drift
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"berth/desired"
+)
+
+// Amount holds all destructive steps of a turn where they are on more resources
+// than the fleet's limits allow: then something larger has gone wrong than one
+// edit. A restore is never held by it. What has been in the archive until its time
+// was up was decided long ago: of that, as many as the limit may go in a turn, and
+// the rest waits for the next.
+func Amount(limits desired.Guards) Guard {
+	return func(w *World, p *Plan) {
+		limit := limitOf(limits, w)
+		var fresh, due []desired.ID
+		for _, c := range p.Changes {
+			if !c.Step.Destructive() || c.Held != "" {
+				continue
+			}
+			ids := &fresh
+			if live := w.Live(c.ID); live != nil && live.Archived {
+				ids = &due
+			}
+			if !slices.Contains(*ids, c.ID) {
+				*ids = append(*ids, c.ID)
+			}
+		}
+		held := make(map[desired.ID]string)
+		if len(fresh) > limit.guests {
+			reason := fmt.Sprintf("%d guests would go in one turn (%s), %s: remove fewer in one commit, or raise %s of the Fleet",
+				len(fresh), some(fresh), limit.says(), limit.word)
+			for _, id := range fresh {
+				held[id] = reason
+			}
+		}
+		for i, id := range due {
+			if i >= limit.guests {
+				held[id] = fmt.Sprintf("%d guests are due to be deleted, and %d may go in one turn (%s of the Fleet): it waits for the next", len(due), limit.guests, limit.word)
+			}
+		}
+		for i := range p.Changes {
+			if c := &p.Changes[i]; c.Step.Destructive() && held[c.ID] != "" {
+				c.hold(held[c.ID])
+			}
+		}
+	}
+}
+
+// limit is how many guests may go in a turn.
+type limit struct {
+	guests int
+	// word is the field of the manifest that says so. Where it is a share, percent
+	// is that, and of the number of guests that it is a share of.
+	word        string
+	percent, of int
+}
+
+// limitOf is the tighter of the limits. A share is asked for from
+// [desired.PercentFrom] guests on, and is one guest at least: with less nothing
+// could ever go. What is in the archive is gone already, and is none of them.
+func limitOf(g desired.Guards, w *World) limit {
+	absolute := limit{guests: g.Deletes, word: "guards.deletes"}
+	guests := 0
+	for _, live := range w.Lives() {
+		if live.ID.Machine() && !live.Archived {
+			guests++
+		}
+	}
+	if guests < desired.PercentFrom {
+		return absolute
+	}
+	share := limit{guests: guests * g.Percent / 100, word: "guards.percent", percent: g.Percent, of: guests}
+	if g.Percent > 0 {
+		share.guests = max(share.guests, 1)
+	}
+	if share.guests < absolute.guests {
+		return share
+	}
+	return absolute
+}
+
+// says is "the limit is 3".
+func (l limit) says() string {
+	if l.of == 0 {
+		return fmt.Sprintf("the limit is %d", l.guests)
+	}
+	return fmt.Sprintf("the limit is %d (%d %% of %d)", l.guests, l.percent, l.of)
+}
+
+// some names a few of many: the reason stands at each of them.
+func some(ids []desired.ID) string {
+	const few = 5
+	var names []string
+	for _, id := range ids[:min(len(ids), few)] {
+		names = append(names, string(id))
+	}
+	text := strings.Join(names, ", ")
+	if more := len(ids) - few; more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
