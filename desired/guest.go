@@ -265,9 +265,9 @@ type Expose struct {
 	Early *Later `yaml:"early" later:"early routes are not built yet: the route comes after the playbooks"`
 }
 
-// Ready is when a guest counts as ready. The zero value: when it runs and its
-// address is known; and when a playbook or route wants it, when its SSH port
-// or the route's port answers.
+// Ready is when a guest counts as ready. The zero value: when it runs; and when a
+// playbook or route wants it, when its address is known and its SSH port or the
+// route's port answers.
 type Ready struct {
 	// Agent waits for the guest agent to answer.
 	Agent bool `yaml:"agent" only:"vm" default:"false" example:"true"`

@@ -65,7 +65,9 @@ func (j *job) arrived(ctx context.Context) error {
 // errNotYet is an answer that may be another one in a moment.
 var errNotYet = errors.New("not yet")
 
-// lacks tells what is still missing; "" if the guest is ready.
+// lacks tells what is still missing; "" if the guest is ready. An address is waited
+// for only where something is to reach it: a guest agent that is enabled and not
+// installed would hold every turn up.
 func (j *job) lacks(ctx context.Context) (string, error) {
 	g, err := j.mine(ctx)
 	if err != nil {
@@ -82,7 +84,7 @@ func (j *job) lacks(ctx context.Context) (string, error) {
 	port := j.readyPort()
 	needs := j.guest().Ready
 	switch {
-	case addr == "" && (port != 0 || !addressless(j.guest()) && knows(g)):
+	case addr == "" && port != 0:
 		return unaddressed(g), errNotYet
 	case addr != "":
 		j.p.Made(j.ID, desired.FactAddress, addr)
@@ -119,8 +121,7 @@ func unaddressed(g *found) string {
 	return "its address is not known: give it a static address or a reservation, or enable its guest agent"
 }
 
-// knows tells whether a guest can say under which address it is reached: one that
-// can't, and that nothing needs to reach, is ready without.
+// knows tells whether a guest can say under which address it is reached.
 func knows(g *found) bool {
 	return g.kind == desired.KindContainer || flag(parseProps("enabled", g.conf.values["agent"]).value("enabled"), false)
 }
@@ -162,8 +163,12 @@ func (j *job) readyPort() int {
 				return cmp.Or(guest.SSH.Port, j.Fleet.Spec.SSH.Port, 22)
 			}
 		case *desired.Edge:
+			targets := []desired.Target{}
 			for _, name := range slices.Sorted(maps.Keys(spec.TLS.Routes)) {
-				if id, port, ok := spec.TLS.Routes[name].Guest(); ok && id == j.ID && route == 0 {
+				targets = append(targets, spec.TLS.Routes[name])
+			}
+			for _, target := range append(targets, spec.TLS.Default) {
+				if id, port, ok := target.Guest(); ok && id == j.ID && route == 0 {
 					route = whole(port, 0)
 				}
 			}

@@ -34,7 +34,7 @@ networks: {net0: {network: lan}}
 
 func TestAddressesAreAskedOfTheGuest(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, dhcpYAML, agentYAML)
+		b := newBench(t, dhcpYAML, agentYAML+"ready: {agent: true}\n")
 		time.AfterFunc(time.Minute, func() {
 			b.sim.SetGuestAgent(4011, pvesim.Interface{Name: "eth9", MAC: "00:00:00:00:00:01", Addresses: []string{"172.17.0.1/16"}},
 				pvesim.Interface{Name: "eth0", MAC: nicMAC(b.guest(4011)), Addresses: []string{"fe80::1/64", "10.1.1.77/24"}})
@@ -50,6 +50,20 @@ func TestAddressesAreAskedOfTheGuest(t *testing.T) {
 	})
 }
 
+// TestAGuestThatNothingReachesIsReadyWithoutAnAddress holds that an agent which
+// is enabled and not installed keeps no turn waiting.
+func TestAGuestThatNothingReachesIsReadyWithoutAnAddress(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, agentYAML)
+		began := time.Now()
+		b.apply()
+		if took := time.Since(began); took > time.Minute {
+			t.Errorf("it took %v", took)
+		}
+		b.settled()
+	})
+}
+
 func nicMAC(g pvesim.Guest) string {
 	_, mac := nicModel(parseProps("", g.Config["net0"]))
 	return mac
@@ -57,7 +71,7 @@ func nicMAC(g pvesim.Guest) string {
 
 func TestNotReadySaysWhatWasNotReached(t *testing.T) {
 	for name, c := range map[string]struct{ yaml, want string }{
-		"no address":    {agentYAML, "not ready after 10m: its address is not known, since its guest agent does not tell it: install and start qemu-guest-agent"},
+		"no address":    {agentYAML + "ready: {port: 22}\n", "not ready after 10m: its address is not known, since its guest agent does not tell it: install and start qemu-guest-agent"},
 		"agent":         {edited(webYAML, "agent: true", "agent: true\nready: {agent: true, timeout: 2m}"), "not ready after 2m: its guest agent does not answer"},
 		"port":          {webYAML + "ready: {port: 8080, timeout: 1m}\n", "not ready after 1m: port 8080 of 10.1.1.4 does not answer: refused"},
 		"cloud-init":    {webYAML + "ready: {cloudInit: true, timeout: 1m}\n", "not ready after 1m: cloud-init has not ended"},
