@@ -47,8 +47,26 @@ func (l *loader) settleAddress6(g *guest, key string, nic *NIC, n *network) {
 		return
 	}
 	if g.State != Absent {
-		l.static6[addr] = taken{g.id, src}
+		l.static6[n.place6(addr)] = taken{g.id, src}
 	}
+}
+
+// A place6 is an IPv6 address within as much of the world as it is unique in: a
+// link-local one on its link, a private one on its site, any other everywhere.
+type place6 struct {
+	addr netip.Addr
+	site string
+	link string
+}
+
+func (n *network) place6(addr netip.Addr) place6 {
+	switch {
+	case addr.IsLinkLocalUnicast():
+		return place6{addr, n.site.name, fmt.Sprintf("%s %d", n.Bridge, n.VLAN)}
+	case addr.IsPrivate():
+		return place6{addr, n.site.name, ""}
+	}
+	return place6{addr, "", ""}
 }
 
 func validBits6(text string) bool {
@@ -58,7 +76,7 @@ func validBits6(text string) bool {
 
 // refuses6 says why a guest can't have an IPv6 address; "" if it can.
 func (l *loader) refuses6(g *guest, n *network, addr netip.Addr) string {
-	has, isTaken := l.static6[addr]
+	has, isTaken := l.static6[n.place6(addr)]
 	switch {
 	case n.Subnet6.IsValid() && !n.Subnet6.Contains(addr):
 		return fmt.Sprintf("is not in %s, the IPv6 subnet of network %s", n.Subnet6, n.name)
@@ -71,7 +89,7 @@ func (l *loader) refuses6(g *guest, n *network, addr netip.Addr) string {
 	case has.id == g.id:
 		return "is this guest's on another NIC"
 	}
-	return fmt.Sprintf("is %s's (%s)", has.id, has.src.place())
+	return fmt.Sprintf("is %s's (%s): choose another", has.id, has.src.place())
 }
 
 // reaches6 tells whether a gateway can be reached from a network: it is in its

@@ -86,7 +86,7 @@ func (l *loader) allowGuest(it *item, src Source, a *Approval, word string) {
 		return
 	}
 	a.Target = id
-	if l.exists(id) {
+	if l.exists(id) || l.guesses >= maxGuesses {
 		return
 	}
 	var candidates []candidate
@@ -121,6 +121,9 @@ func (l *loader) allowVolume(it *item, src Source, a *Approval, word string) {
 
 // perhaps notes that a name is nothing's and near another's.
 func (l *loader) perhaps(it *item, src Source, word string, candidates []candidate) {
+	if !l.mayGuess(len(candidates)) {
+		return
+	}
 	names := make([]string, len(candidates))
 	for i, c := range candidates {
 		names[i] = c.name

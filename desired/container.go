@@ -15,9 +15,9 @@ type Container struct {
 	// of an unprivileged one; others, and any of a privileged one, are root@pam's.
 	Features Words `yaml:"features" drift:"reboot" priv:"VM.Allocate" example:"[nesting]"`
 	// Keys are root's SSH keys at creation: public keys, or Users whose keys are
-	// meant.
+	// meant. A clone has its template's.
 	Keys List `yaml:"keys" example:"[anna]"`
-	// Password is root's password at creation.
+	// Password is root's password at creation. A clone has its template's.
 	Password SecretRef `yaml:"password" example:"{secret: ct-root}"`
 	// OSType is the distribution.
 	OSType *Later `yaml:"ostype" later:"Proxmox reads it from the template: leave it out"`

@@ -150,7 +150,8 @@ func (l *loader) spread(g *guest) {
 			l.wrong(g.item, node.src, "nodes: %q is no node's name", node.text)
 		}
 	}
-	if src, set := g.set["node"]; set && src.Layer == "" {
+	if src, set := g.set["node"]; set {
+		// Of two layers the higher one's has taken the other's place.
 		l.wrong(g.item, src, "node: nodes says where the guests are made: keep one of them")
 		return
 	}

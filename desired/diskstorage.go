@@ -73,7 +73,7 @@ func (l *loader) checkStore(g *guest, key, name string, classes []string) {
 		for i, c := range classes {
 			candidates[i] = candidate{c, g.site.key("storage", c)}
 		}
-		l.wrong(g.item, src, "%s: %s", path, missing("storage class", name, candidates))
+		l.wrong(g.item, src, "%s: %s", path, l.missing("storage class", name, candidates))
 		return
 	}
 	if !regexpStore.MatchString(name) {

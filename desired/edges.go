@@ -294,7 +294,7 @@ func (l *loader) via(g *guest, x *Expose, src Source) *edge {
 			}
 		}
 		if !l.exists(MakeID(KindEdge, x.Via)) {
-			l.wrong(g.item, src, "expose: %s", missing("edge", x.Via, l.documents(KindEdge)))
+			l.wrong(g.item, src, "expose: %s", l.missing("edge", x.Via, l.documents(KindEdge)))
 		}
 	case l.lostAny || l.lostKind(KindEdge):
 	case len(names) == 0:

@@ -24,7 +24,7 @@ type Guest struct {
 	Site string `yaml:"site" default:"the fleet's" example:"home"`
 	// Node is where the guest is made. A guest that was migrated is followed,
 	// unless pin is set, and only then compared.
-	Node string `yaml:"node" drift:"vm=online,ct=reboot" priv:"VM.Migrate" default:"the site's" example:"pve1"`
+	Node string `yaml:"node" instead:"nodes" drift:"vm=online,ct=reboot" priv:"VM.Migrate" default:"the site's" example:"pve1"`
 	// Plan is the VMID: a number, or the name of one of the site's plans. A guest
 	// keeps the VMID that it was made with.
 	Plan string `yaml:"id" default:"the plan called default" example:"prod"`
@@ -96,7 +96,7 @@ type Guest struct {
 	// a fixed id go up with it.
 	Count int `yaml:"count" form:"positive" default:"one guest without a number" example:"3"`
 	// Nodes are, with count, where the guests are made, round and round.
-	Nodes List `yaml:"nodes" list:"replace" default:"all on node" example:"[pve1, pve2]"`
+	Nodes List `yaml:"nodes" instead:"node" list:"replace" default:"all on node" example:"[pve1, pve2]"`
 	// Pin makes a guest on another node than node drift: it is migrated back.
 	Pin bool `yaml:"pin" default:"false" example:"true"`
 	// Clone makes the guest from a Template. For a virtual machine the size of the

@@ -180,7 +180,7 @@ func (l *loader) checkStartup(g *guest) {
 	for _, name := range sortedKeys(g.site.Phases) {
 		candidates = append(candidates, candidate{name, g.site.key("phases", name)})
 	}
-	l.wrong(g.item, g.at("startup"), "startup: %s", missing("phase", g.Startup, candidates))
+	l.wrong(g.item, g.at("startup"), "startup: %s", l.missing("phase", g.Startup, candidates))
 }
 
 // checkLifecycle fills in the defaults and refuses what is not built.

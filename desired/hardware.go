@@ -66,6 +66,11 @@ func (l *loader) checkContainer(g *guest) {
 		}
 	}
 	l.checkSecret(g.item, ct.Password, "password")
+	for _, word := range []string{"password", "keys"} {
+		if t := g.merged.get(word); t != nil && g.Clone.Template != "" {
+			l.note(t.src, g.id, "%s: a clone has its template's: it is not set", word)
+		}
+	}
 	ct.Keys = l.resolveKeys(g.item, "keys", g.items("keys"))
 }
 

@@ -119,6 +119,8 @@ func (l *loader) planOf(g *guest) *plan {
 	}
 	switch {
 	case g.Plan == "" && g.explained("", "id"):
+	case strings.Trim(name, "0123456789") != name:
+		l.wrong(g.item, g.at("id"), "id: %q is no VMID and no plan's name: write a whole number from %d on, without zeros before it, or a plan's name", name, minVMID)
 	case g.site.bad["ids"] || g.site.bad[Path("ids").Sub(name)]:
 	case g.Plan == "":
 		l.wrong(g.item, g.src, "id is missing: write a number or a plan's name, or give site %s a plan called default", g.site.name)
@@ -127,7 +129,7 @@ func (l *loader) planOf(g *guest) *plan {
 		for _, p := range sortedKeys(g.site.plans) {
 			plans = append(plans, candidate{p, g.site.plans[p].src})
 		}
-		l.wrong(g.item, g.at("id"), "id: %s", missing("plan", name, plans))
+		l.wrong(g.item, g.at("id"), "id: %s", l.missing("plan", name, plans))
 	}
 	return nil
 }

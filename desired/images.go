@@ -99,7 +99,7 @@ func (l *loader) useImage(g *guest, key, word, name string) {
 	at := Path("disks").Sub(key).Sub(word)
 	if i == nil {
 		if !l.exists(MakeID(KindImage, name)) {
-			l.wrong(g.item, src, "%s: %s", at, missing("image", name, l.documents(KindImage)))
+			l.wrong(g.item, src, "%s: %s", at, l.missing("image", name, l.documents(KindImage)))
 		}
 		return
 	}

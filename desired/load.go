@@ -3,7 +3,6 @@ package desired
 import (
 	"fmt"
 	"io/fs"
-	"net/netip"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,8 +21,9 @@ func Load(fsys fs.FS) (*Fleet, error) {
 		named:    map[ID]*document{},
 		seen:     map[Problem]bool{},
 		defaults: map[string]*tree{},
+		stacks:   map[string]*profileStack{},
 		macs:     map[string]taken{},
-		static6:  map[netip.Addr]taken{},
+		static6:  map[place6]taken{},
 
 		endpoints: map[string]taken{},
 		fleet: &Fleet{
@@ -78,13 +78,21 @@ type loader struct {
 
 	defaults map[string]*tree
 	profiles map[string]*profile
-	sites    map[string]*site
-	// macs are the MACs, and static6 the IPv6 addresses, that guests have: no two
-	// in the fleet have one, on whatever site.
+	// stacks are the profiles of `uses` lists laid over each other, by kind and
+	// names; stackTold tells that there is one too high.
+	stacks    map[string]*profileStack
+	stackTold bool
+	sites     map[string]*site
+	// macs are the MACs that guests have: no two in the fleet have one, on whatever
+	// site. static6 are the IPv6 addresses.
 	macs    map[string]taken
-	static6 map[netip.Addr]taken
-	// made counts the guests that count makes.
-	made int
+	static6 map[place6]taken
+	// made counts the guests that count makes, and guesses the names that were
+	// compared with wrong ones.
+	made, guesses int
+	// listed holds the names of the documents by kind, of so many documents.
+	listed   map[string][]candidate
+	listedOf int
 
 	endpoints map[string]taken
 	hosts     map[string]*item

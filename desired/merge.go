@@ -75,7 +75,7 @@ func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
 				continue
 			}
 			sub = subField.shape
-			if subField.instead != "" && high.get(subField.instead) == nil {
+			if subField.instead != "" && e.value.form != nullForm && high.get(subField.instead) == nil {
 				out.drop(subField.instead)
 			}
 		}

@@ -175,7 +175,7 @@ func (l *loader) networkOf(g *guest, key string, nic *NIC) *network {
 			for _, name := range sortedKeys(g.site.networks) {
 				candidates = append(candidates, candidate{name, g.site.key("networks", name)})
 			}
-			l.wrong(g.item, g.at("networks", key, "network"), "%s: %s", at, missing("network", nic.Network, candidates))
+			l.wrong(g.item, g.at("networks", key, "network"), "%s: %s", at, l.missing("network", nic.Network, candidates))
 		}
 		return nil
 	}

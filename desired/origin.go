@@ -98,7 +98,7 @@ func (l *loader) checkClone(g *guest) {
 	case name == "":
 		l.wrong(g.item, g.at("clone"), "clone: template is missing: write the name of a Template")
 	case !l.exists(MakeID(KindTemplate, name)):
-		l.wrong(g.item, g.at("clone", "template"), "clone: %s", missing("template", name, l.documents(KindTemplate)))
+		l.wrong(g.item, g.at("clone", "template"), "clone: %s", l.missing("template", name, l.documents(KindTemplate)))
 	}
 }
 

@@ -143,7 +143,7 @@ func (l *loader) targets(p *playbook, c *crowd) {
 	}
 	for _, word := range unknown {
 		if !l.lostHost(word) {
-			l.wrong(p.item, src, "hosts: %s", missing("guest or group", word, l.hostCandidates(c)))
+			l.wrong(p.item, src, "hosts: %s", l.missing("guest or group", word, l.hostCandidates(c)))
 		}
 	}
 	if len(unknown)+len(strange) > 0 {

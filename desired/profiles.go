@@ -126,7 +126,7 @@ func (l *loader) usedProfiles(id ID, uses *tree) []*profile {
 		p := l.profiles[item.text]
 		if p == nil {
 			if !l.exists(MakeID(KindProfile, item.text)) {
-				l.report(item.src, id, "uses: "+missing("profile", item.text, l.documents(KindProfile)))
+				l.report(item.src, id, "uses: "+l.missing("profile", item.text, l.documents(KindProfile)))
 			}
 			continue
 		}
@@ -154,42 +154,82 @@ func (l *loader) stackProfile(p *profile, above []*profile) []*profile {
 		return nil
 	}
 	p.walk = 1
+	in := map[*profile]bool{}
 	for _, below := range p.uses {
 		for _, q := range l.stackProfile(below, append(above, p)) {
-			if !slices.Contains(p.stack, q) {
+			if !in[q] {
+				in[q] = true
 				p.stack = append(p.stack, q)
 			}
 		}
+	}
+	if len(p.stack) >= maxStack {
+		if !l.stackTold {
+			l.report(p.src, p.id, fmt.Sprintf("uses: more than %d profiles lie over each other here: make fewer", maxStack))
+		}
+		l.stackTold = true
+		p.stack = nil
 	}
 	p.stack = append(p.stack, p)
 	p.walk = 2
 	return p.stack
 }
 
-// layersOf lists the layers below a guest: the fleet's defaults, then the
-// profiles that it uses, then those of its Project.
+// maxStack is how many profiles may lie over each other.
+const maxStack = 1000
+
+// A profileStack is what the profiles of one `uses` list come to for one kind.
+type profileStack struct {
+	// all are the profiles, the lowest first, and by those through which each
+	// came in.
+	all, by []*profile
+	// tree is the fleet's defaults with the profiles over them.
+	tree *tree
+}
+
+// layersOf lists the layers below a guest: the fleet's defaults with the profiles
+// that it uses over them, then those of its Project.
 func (l *loader) layersOf(doc *document) []*tree {
 	base := l.defaults[doc.kind.word]
-	layers := []*tree{base}
 	m := merger{report: func(src Source, text string) { l.report(src, doc.id, text) }}
 	s := l.shapes.of(reflect.TypeFor[List]())
 	uses := m.merge("uses", nil, base.get("uses"), s, nil)
 	for _, t := range append(slices.Clip(doc.layers), doc.tree) {
 		uses = m.merge("uses", uses, t.get("uses"), s, nil)
 	}
-	var stack []*profile
-	for _, p := range l.usedProfiles(doc.id, uses) {
+	stack := l.stacked(doc, l.usedProfiles(doc.id, uses))
+	for i, p := range stack.all {
+		l.misfit(doc, uses, stack.by[i], p)
+	}
+	return append([]*tree{stack.tree}, doc.layers...)
+}
+
+// stacked lays profiles over each other, once for all guests of a kind that use
+// the same.
+func (l *loader) stacked(doc *document, used []*profile) *profileStack {
+	names := []string{doc.kind.word}
+	for _, p := range used {
+		names = append(names, p.name)
+	}
+	key := strings.Join(names, " ")
+	if known := l.stacks[key]; known != nil {
+		return known
+	}
+	out := &profileStack{}
+	in, layers := map[*profile]bool{}, []*tree{l.defaults[doc.kind.word]}
+	for _, p := range used {
 		for _, q := range p.stack {
-			if !slices.Contains(stack, q) {
-				stack = append(stack, q)
-				l.misfit(doc, uses, p, q)
+			if !in[q] {
+				in[q] = true
+				out.all, out.by = append(out.all, q), append(out.by, p)
+				layers = append(layers, q.tree)
 			}
 		}
 	}
-	for _, p := range stack {
-		layers = append(layers, p.tree)
-	}
-	return append(layers, doc.layers...)
+	m := merger{report: func(src Source, text string) { l.report(src, doc.id, text) }}
+	out.tree = m.layers(l.shapes.of(doc.kind.spec), layers...)
+	l.stacks[key] = out
+	return out
 }
 
 // misfit reports, at the `uses` line, that a profile has what the guest's kind

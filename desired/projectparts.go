@@ -144,7 +144,7 @@ func (l *loader) environmentGuests(p *project, at Path, env *projectPart, t *tre
 		switch {
 		case i < 0 && len(p.guests) == 0:
 		case i < 0:
-			l.report(e.src, p.id, fmt.Sprintf("%s: %s", at, missing("guest", e.key, names)))
+			l.report(e.src, p.id, fmt.Sprintf("%s: %s", at, l.missing("guest", e.key, names)))
 		case e.value.form == nullForm && e.value.empty:
 			l.report(e.src, p.id, fmt.Sprintf("%s: nothing is written here: write null to leave the guest out, {} if nothing changes", below))
 		case e.value.form != mapForm && e.value.form != nullForm && e.value.form != brokenForm:

@@ -12,8 +12,22 @@ type candidate struct {
 	src  Source
 }
 
+// maxGuesses is how many names a load compares to find what wrong references may
+// have meant. Where most of a large fleet's are wrong, a guess for each would take
+// minutes, and one cause explains them all.
+const maxGuesses = 1_000_000
+
+// mayGuess tells whether so many names may still be compared, and counts them.
+func (l *loader) mayGuess(names int) bool {
+	l.guesses += names
+	return l.guesses <= maxGuesses
+}
+
 // missing says that a reference names nothing, and what it may have meant.
-func missing(what, name string, candidates []candidate) string {
+func (l *loader) missing(what, name string, candidates []candidate) string {
+	if !l.mayGuess(len(candidates)) {
+		return fmt.Sprintf("no %s %q: correct the name, or add it", what, name)
+	}
 	names := make([]string, len(candidates))
 	for i, c := range candidates {
 		names[i] = c.name
@@ -39,11 +53,19 @@ func missing(what, name string, candidates []candidate) string {
 
 // documents lists the documents of some kinds, as candidates by name.
 func (l *loader) documents(short ...string) []candidate {
-	var out []candidate
-	for _, doc := range l.docs {
-		if slices.Contains(short, doc.kind.short) {
-			out = append(out, candidate{doc.name, doc.nameSrc})
+	if l.listedOf != len(l.docs) {
+		// Projects add documents.
+		l.listed, l.listedOf = map[string][]candidate{}, len(l.docs)
+		for _, doc := range l.docs {
+			l.listed[doc.kind.short] = append(l.listed[doc.kind.short], candidate{doc.name, doc.nameSrc})
 		}
+	}
+	if len(short) == 1 {
+		return slices.Clip(l.listed[short[0]])
+	}
+	var out []candidate
+	for _, kind := range short {
+		out = append(out, slices.Clip(l.listed[kind])...)
 	}
 	return out
 }
@@ -87,12 +109,15 @@ func (l *loader) reference(it *item, src Source, field, text string, short ...st
 	}
 	var candidates []candidate
 	for _, c := range l.documents(id.Kind()) {
+		if l.guesses >= maxGuesses {
+			break
+		}
 		if src.Layer == "" && MakeID(id.Kind(), c.name) == it.id {
 			continue // Nothing means itself.
 		}
 		candidates = append(candidates, candidate{id.Kind() + "/" + c.name, c.src})
 	}
-	l.wrong(it, src, "%s: %s", field, missing(kindWord(id.Kind()), text, candidates))
+	l.wrong(it, src, "%s: %s", field, l.missing(kindWord(id.Kind()), text, candidates))
 	return nil, false
 }
 

@@ -78,6 +78,9 @@ func (l *loader) nearSecret(it *item, src Source, field, name string) {
 	if l.secrets == nil {
 		l.secrets = append([]candidate{}, l.documents(KindSecret)...)
 	}
+	if !l.mayGuess(len(l.secrets)) {
+		return
+	}
 	for _, c := range l.secrets {
 		// pve-1 and pve-2 are two.
 		if len(nearest(name, []string{c.name})) == 0 || withoutDigits(name) == withoutDigits(c.name) {

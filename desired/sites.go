@@ -67,7 +67,7 @@ func (l *loader) checkFleetSite() {
 	if name == "" || l.fleetDoc == nil || l.exists(MakeID(KindSite, name)) {
 		return
 	}
-	l.wrong(l.fleetDoc, l.fleetDoc.at("site"), "site: %s", missing("site", name, l.documents(KindSite)))
+	l.wrong(l.fleetDoc, l.fleetDoc.at("site"), "site: %s", l.missing("site", name, l.documents(KindSite)))
 }
 
 func (l *loader) checkSite(s *site) {
@@ -249,7 +249,7 @@ func (l *loader) siteOf(it *item, name string) *site {
 			return s
 		}
 		if !l.exists(MakeID(KindSite, name)) {
-			l.wrong(it, it.at("site"), "site: %s", missing("site", name, l.documents(KindSite)))
+			l.wrong(it, it.at("site"), "site: %s", l.missing("site", name, l.documents(KindSite)))
 		}
 		return nil
 	case l.fleet.Spec.Site != "":

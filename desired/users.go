@@ -93,7 +93,7 @@ func (l *loader) noUser(it *item, field string, node *tree) {
 		return
 	}
 	if !l.exists(MakeID(KindUser, node.text)) {
-		l.wrong(it, node.src, "%s: %s", field, missing("user", node.text, l.documents(KindUser)))
+		l.wrong(it, node.src, "%s: %s", field, l.missing("user", node.text, l.documents(KindUser)))
 	}
 }
 

@@ -131,7 +131,7 @@ func (l *loader) volumeOf(g *guest, key, ref string) (d *dataVM, holder string) 
 		return d, holder
 	case d == nil:
 		if !l.exists(MakeID(KindData, name)) {
-			l.wrong(g.item, src, "%s: %s", at, missing("data VM", name, l.documents(KindData)))
+			l.wrong(g.item, src, "%s: %s", at, l.missing("data VM", name, l.documents(KindData)))
 		}
 		return nil, ""
 	}
@@ -142,22 +142,17 @@ func (l *loader) volumeOf(g *guest, key, ref string) (d *dataVM, holder string) 
 	for _, n := range sortedKeys(d.named) {
 		candidates = append(candidates, candidate{n, d.at("disks", d.named[n], "name")})
 	}
-	l.wrong(g.item, src, "%s: %s has %s", at, d.id, missing("disk", disk, candidates))
+	l.wrong(g.item, src, "%s: %s has %s", at, d.id, l.missing("disk", disk, candidates))
 	return nil, ""
 }
 
 // volumesOf tells what disks a data VM has, where one is named alone.
 func (l *loader) volumesOf(name string) string {
-	var refs []string
-	for _, c := range l.volumes() {
-		if owner, _, _ := strings.Cut(c.name, "/"); owner == name {
-			refs = append(refs, c.name)
-		}
-	}
-	if len(refs) == 0 {
+	d, _, _ := l.volume(name, "")
+	if d == nil || len(d.named) == 0 {
 		return ""
 	}
-	return ", as in " + refs[0]
+	return ", as in " + name + "/" + sortedKeys(d.named)[0]
 }
 
 // flowVolume lets flow into a guest's disk what its volume's data VM says: how
@@ -238,20 +233,33 @@ type volumeUse struct {
 // oneWriter refuses a volume that two guests could write at once, which no
 // filesystem survives. A stopped guest counts: it may be started at any time.
 func (l *loader) oneWriter() {
-	first := map[string][]volumeUse{}
+	// The first use of each volume, the first that writes, and the latest guest's
+	// first, each by what volume says.
+	first, writes, own := map[string]volumeUse{}, map[string]volumeUse{}, map[string]volumeUse{}
 	for _, use := range l.uses {
-		for _, other := range first[use.ref] {
-			at := Path("disks").Sub(use.key)
-			if other.guest == use.guest {
-				l.wrong(use.guest.item, use.src, "%s.volume: %s is attached at %s already (%s): keep one", at, use.ref, Path("disks").Sub(other.key), other.src.place())
-				break
-			}
-			if use.readOnly && other.readOnly {
-				continue
-			}
-			l.wrong(use.guest.item, use.src, "%s.volume: %s attaches %s as well (%s), and one guest at a time may: take it out of one, make one of them absent, or write readOnly: true in both", at, other.guest.id, use.ref, other.src.place())
-			break
+		at := Path("disks").Sub(use.key)
+		other, clash := writes[use.ref]
+		if !clash && !use.readOnly {
+			other, clash = first[use.ref]
 		}
-		first[use.ref] = append(first[use.ref], use)
+		if mine, ok := own[use.ref]; !clash && ok && mine.guest == use.guest {
+			other, clash = mine, true
+		}
+		switch {
+		case !clash:
+		case other.guest == use.guest:
+			l.wrong(use.guest.item, use.src, "%s.volume: %s is attached at %s already (%s): keep one", at, use.ref, Path("disks").Sub(other.key), other.src.place())
+		default:
+			l.wrong(use.guest.item, use.src, "%s.volume: %s attaches %s as well (%s), and one guest at a time may: take it out of one, make one of them absent, or write readOnly: true in both", at, other.guest.id, use.ref, other.src.place())
+		}
+		if _, ok := first[use.ref]; !ok {
+			first[use.ref] = use
+		}
+		if _, ok := writes[use.ref]; !ok && !use.readOnly {
+			writes[use.ref] = use
+		}
+		if own[use.ref].guest != use.guest {
+			own[use.ref] = use
+		}
 	}
 }
