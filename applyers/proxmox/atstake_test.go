@@ -249,3 +249,24 @@ func TestACloneIsNotStartedBeforeItIsSetUp(t *testing.T) {
 		t.Errorf("%+v", g)
 	}
 }
+
+// While a guest was off, somebody took its volume elsewhere: two would write.
+func TestAGuestIsNotStartedWhileAnotherRunsWithItsVolume(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, certsYAML, lab1YAML)
+	b.apply()
+	b.sim.SetRunning(4001, false)
+	volid := parseProps("file", b.guest(9501).Config["scsi0"]).value("file")
+	b.stranger(true, volid+",ro=1")
+	b.mark()
+	want := "vm/web-1 start: held: scsi1 is " + volid + `, and vm 777 "rescue" on pve1 runs with that as scsi3: stop that one`
+	if got := told(b.turn()); !strings.Contains(got, want) {
+		t.Errorf("told:\n%s", got)
+	}
+	if got := b.writes(); len(got) > 0 {
+		t.Errorf("writes: %q", got)
+	}
+	b.sim.SetRunning(777, false)
+	b.apply()
+	b.settled()
+}

@@ -206,3 +206,46 @@ func (j *job) becomesWriter(ctx context.Context, fields []drift.Field) error {
 	}
 	return nil
 }
+
+// running finds the first use by a guest that runs; nil if none does.
+func (j *job) running(ctx context.Context, uses []use) (*use, error) {
+	for i, u := range uses {
+		var power powerState
+		if err := j.get(ctx, base(u.kind, u.node, u.vmid)+"/status/current", &power); err != nil {
+			return nil, err
+		}
+		if power.Status == "running" {
+			return &uses[i], nil
+		}
+	}
+	return nil, nil
+}
+
+// writesAlone refuses to start a guest with another machine's disk while somebody
+// else runs with that: a person may have attached it elsewhere while the guest was
+// off, as to mend it.
+func (j *job) writesAlone(ctx context.Context) error {
+	g, err := j.look(ctx)
+	if err != nil {
+		return err
+	}
+	for _, at := range volumesOf(g.kind, g.conf.values) {
+		if owner := ownerOf(at.volid); owner == 0 || owner == g.vmid || strings.HasPrefix(at.slot, "unused") {
+			continue
+		}
+		ro := flag(parseProps(volumeKey(g.kind), g.conf.values[at.slot]).value("ro"), false)
+		uses, err := j.uses(ctx, at.volid, g.vmid)
+		if err != nil {
+			return err
+		}
+		uses = slices.DeleteFunc(uses, func(u use) bool { return ro && u.readOnly })
+		u, err := j.running(ctx, uses)
+		if err != nil {
+			return err
+		}
+		if u != nil {
+			return heldf("%s is %s, and %s runs with that as %s: stop that one, or detach it there first", at.slot, at.volid, u.what(), u.slot)
+		}
+	}
+	return nil
+}

@@ -133,14 +133,9 @@ func (j *job) idle(ctx context.Context, volid string) error {
 	if err != nil {
 		return err
 	}
-	for _, u := range uses {
-		var power powerState
-		if err := j.get(ctx, base(u.kind, u.node, u.vmid)+"/status/current", &power); err != nil {
-			return err
-		}
-		if power.Status == "running" {
-			return heldf("%s runs with %s as %s: it grows when that is stopped", u.what(), volid, u.slot)
-		}
+	u, err := j.running(ctx, uses)
+	if err == nil && u != nil {
+		err = heldf("%s runs with %s as %s: it grows when that is stopped", u.what(), volid, u.slot)
 	}
-	return nil
+	return err
 }

@@ -47,6 +47,9 @@ func (j *job) start(ctx context.Context) error {
 	if err != nil || running {
 		return err
 	}
+	if err := j.writesAlone(ctx); err != nil {
+		return err
+	}
 	err = j.patient(ctx, func() error {
 		return j.do(ctx, j.p, j.limit(anyTask), "POST", j.path()+"/status/start", params{})
 	})

@@ -63,7 +63,13 @@ func (n *needy) step(step drift.Step) []right {
 		return append(all, n.on("VM.Allocate"))
 	case drift.Migrate:
 		return append(all, n.on("VM.Migrate"))
-	case drift.Detach, drift.Attach:
+	case drift.Detach:
+		if g := n.guest(); g.State == desired.Running && g.Lifecycle.Reboot == "now" {
+			// It is stopped for that, and started again.
+			all = append(all, n.on("VM.PowerMgmt"))
+		}
+		return append(all, n.on("VM.Config.Disk"))
+	case drift.Attach:
 		return append(all, n.on("VM.Config.Disk"))
 	default:
 		return all
