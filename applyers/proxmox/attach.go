@@ -207,18 +207,18 @@ func (j *job) becomesWriter(ctx context.Context, fields []drift.Field) error {
 	return nil
 }
 
-// running finds the first use by a guest that runs; nil if none does.
-func (j *job) running(ctx context.Context, uses []use) (*use, error) {
-	for i, u := range uses {
+// whileRunning finds the first use by a guest that runs.
+func (j *job) whileRunning(ctx context.Context, uses []use) (u use, found bool, err error) {
+	for _, u := range uses {
 		var power powerState
 		if err := j.get(ctx, base(u.kind, u.node, u.vmid)+"/status/current", &power); err != nil {
-			return nil, err
+			return use{}, false, err
 		}
 		if power.Status == "running" {
-			return &uses[i], nil
+			return u, true, nil
 		}
 	}
-	return nil, nil
+	return use{}, false, nil
 }
 
 // writesAlone refuses to start a guest with another machine's disk while somebody
@@ -239,11 +239,11 @@ func (j *job) writesAlone(ctx context.Context) error {
 			return err
 		}
 		uses = slices.DeleteFunc(uses, func(u use) bool { return ro && u.readOnly })
-		u, err := j.running(ctx, uses)
+		u, runs, err := j.whileRunning(ctx, uses)
 		if err != nil {
 			return err
 		}
-		if u != nil {
+		if runs {
 			return heldf("%s is %s, and %s runs with that as %s: stop that one, or detach it there first", at.slot, at.volid, u.what(), u.slot)
 		}
 	}

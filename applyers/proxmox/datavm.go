@@ -133,8 +133,8 @@ func (j *job) idle(ctx context.Context, volid string) error {
 	if err != nil {
 		return err
 	}
-	u, err := j.running(ctx, uses)
-	if err == nil && u != nil {
+	u, runs, err := j.whileRunning(ctx, uses)
+	if err == nil && runs {
 		err = heldf("%s runs with %s as %s: it grows when that is stopped", u.what(), volid, u.slot)
 	}
 	return err

@@ -95,7 +95,7 @@ func TestStepsAreDoneWithExactlyTheRightsThatTheyAreHeldFor(t *testing.T) {
 					b.converge2()
 					b.manifests(c.after...)
 					p, w := b.planned(t.Context())
-					for _, step := range strings.Fields(c.steps) {
+					for step := range strings.FieldsSeq(c.steps) {
 						if !strings.Contains(show(p), " "+step) {
 							t.Fatalf("there is no step %s:\n%s", step, show(p))
 						}
