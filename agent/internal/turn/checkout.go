@@ -1,7 +1,6 @@
 package turn
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 
 	"berth/agent/internal/checkout"
-	"berth/agent/internal/journal"
 	"berth/applyers"
 	"berth/desired"
 	"berth/drift/report"
@@ -99,46 +97,4 @@ func describe(rep *report.Report, src *source) {
 	rep.Commit = reportCommit(src.commit)
 	rep.Fleet = src.fleet.Spec.Name
 	rep.Contents = report.ContentsOf(src.fleet)
-}
-
-// previous is the fleet of the last commit that was applied whole, to tell
-// whether Git or live has moved; nil if it can't be told.
-func (t *Turner) previous(ctx context.Context, now *source) *desired.Fleet {
-	hash, ok := t.applied()
-	switch {
-	case !ok:
-		return nil
-	case hash == now.commit.Hash:
-		return now.fleet
-	}
-	src, err := t.load(ctx, checkout.Commit{Hash: hash, Path: now.commit.Path})
-	if err != nil {
-		t.Log.DebugContext(ctx, "last applied commit can't be read", slog.String("commit", hash), slog.Any("error", err))
-		return nil
-	}
-	return src.fleet
-}
-
-// looksBack is how many turns the last whole one is looked for in, by an agent
-// that has not made one itself yet.
-const looksBack = journal.DefaultKeep
-
-// applied is the commit of the newest turn that left no difference.
-func (t *Turner) applied() (hash string, ok bool) {
-	if t.whole != "" {
-		return t.whole, true
-	}
-	records, err := t.Journal.Last(looksBack)
-	if err != nil {
-		t.Log.Warn("journal can't be read", slog.Any("error", err))
-		return "", false
-	}
-	for _, r := range records {
-		rep, err := report.Read(bytes.NewReader(r.Report))
-		if err == nil && rep.Error == "" && !rep.Differs() {
-			t.whole = r.Commit
-			return r.Commit, true
-		}
-	}
-	return "", false
 }

@@ -46,9 +46,9 @@ type Turner struct {
 
 	backoff backoff
 	tried   string
-	whole   string // the commit of the last turn that left no difference
-	again   again  // a turn left more to do
-	broken  again  // no turn could be made
+	last    *past // what the last turn left; nil before the first
+	again   again // a turn left more to do
+	broken  again // no turn could be made
 }
 
 // Request asks for a turn.
@@ -85,8 +85,8 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 		_, changed := errors.AsType[*PlanChangedError](err)
 		t.broken.learn(err != nil && !changed && ctx.Err() == nil, t.Now())
 		t.backoff.rest(t.Now())
-		if err == nil && rep.Error == "" && rep.Refused == nil && !rep.Differs() {
-			t.whole = rep.Commit.Hash
+		if err == nil && rep.Error == "" && rep.Plan != nil {
+			t.remember(rep)
 		}
 	}
 	return rep, err
@@ -98,6 +98,7 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	if req.AcceptSource {
 		t.Repository.AcceptSource()
 	}
+	before, had := t.Repository.Accepted()
 	src, err := t.checkOut(ctx, req, rep)
 	if err != nil {
 		return nil, err
@@ -116,7 +117,7 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 			return nil, err
 		}
 	}
-	previous := t.previous(ctx, src)
+	previous := t.previous(ctx, src, before, had)
 	observed := observe(ctx, all, src.fleet, previous)
 	if ctx.Err() != nil {
 		return nil, applyers.ErrLeft
