@@ -1,6 +1,10 @@
 package desired
 
-import "net/netip"
+import (
+	"net/netip"
+	"slices"
+	"strings"
+)
 
 // Site finds a site by its name; nil if there is none.
 func (f *Fleet) Site(name string) *Site { return f.Sites[name] }
@@ -19,6 +23,23 @@ func (f *Fleet) Guest(id ID) *Guest {
 		return &spec.Guest
 	}
 	return nil
+}
+
+// Of is a fleet of these resources, and else like f.
+func (f *Fleet) Of(resources []*Resource) *Fleet {
+	of := *f
+	of.Resources = slices.SortedFunc(slices.Values(resources), func(a, b *Resource) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	of.reindex()
+	return &of
+}
+
+// reindex makes resources found by their ids at once.
+func (f *Fleet) reindex() {
+	f.index = make(map[ID]*Resource, len(f.Resources))
+	for _, r := range f.Resources {
+		f.index[r.ID] = r
+	}
+	f.indexed = f.Resources
 }
 
 // Machine is what Proxmox runs or keeps under an id: a guest, or a data VM as the

@@ -69,11 +69,7 @@ func (l *loader) finish() {
 		l.edgeNeeds(l.resource(e.item, e.Edge, e.Ignore), e)
 	}
 	slices.SortFunc(l.fleet.Resources, func(a, b *Resource) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	l.fleet.index = make(map[ID]*Resource, len(l.fleet.Resources))
-	for _, r := range l.fleet.Resources {
-		l.fleet.index[r.ID] = r
-	}
-	l.fleet.indexed = l.fleet.Resources
+	l.fleet.reindex()
 	for _, r := range l.fleet.Resources {
 		slices.Sort(r.Needs)
 		r.Needs = slices.Compact(r.Needs)

@@ -74,7 +74,7 @@ const looksBack = 4
 // commit at which it was, to tell whether Git or live has moved since. nil stands
 // for nothing known.
 func (t *Turner) previous(ctx context.Context, now *source, before checkout.Commit, had bool) *desired.Fleet {
-	fleet := &desired.Fleet{Spec: now.fleet.Spec, Sites: now.fleet.Sites}
+	var resources []*desired.Resource
 	told := make(map[desired.ID]bool)
 	loaded := make(map[string]*desired.Fleet)
 	for _, p := range t.pasts(before, had) {
@@ -91,7 +91,7 @@ func (t *Turner) previous(ctx context.Context, now *source, before checkout.Comm
 		for _, r := range then.Resources {
 			if was, ok := p.settled(r); ok && !told[r.ID] {
 				told[r.ID] = true
-				fleet.Resources = append(fleet.Resources, was)
+				resources = append(resources, was)
 			}
 		}
 		// What the commit did not have, and was not there either, older ones say
@@ -108,7 +108,7 @@ func (t *Turner) previous(ctx context.Context, now *source, before checkout.Comm
 	if len(loaded) == 0 {
 		return nil
 	}
-	return fleet
+	return now.fleet.Of(resources)
 }
 
 // fleetOf loads the manifests of a commit; nil where that can't be done.
