@@ -42,7 +42,7 @@ func (l *loader) settleAddress6(g *guest, key string, nic *NIC, n *network) {
 		bits = strconv.Itoa(n.Subnet6.Bits())
 	}
 	nic.Address6 = addr.String() + "/" + bits
-	if complaint := l.refuses6(g, n, addr); complaint != "" {
+	if complaint := l.refuses6(g, key, n, addr); complaint != "" {
 		l.wrong(g.item, src, "%s: %s %s", at, addr, complaint)
 		return
 	}
@@ -75,7 +75,8 @@ func validBits6(text string) bool {
 }
 
 // refuses6 says why a guest can't have an IPv6 address; "" if it can.
-func (l *loader) refuses6(g *guest, n *network, addr netip.Addr) string {
+func (l *loader) refuses6(g *guest, key string, n *network, addr netip.Addr) string {
+	src := g.at("networks", key, "address6")
 	has, isTaken := l.static6[n.place6(addr)]
 	switch {
 	case n.Subnet6.IsValid() && !n.Subnet6.Contains(addr):
@@ -89,7 +90,7 @@ func (l *loader) refuses6(g *guest, n *network, addr netip.Addr) string {
 	case has.id == g.id:
 		return "is this guest's on another NIC"
 	}
-	return fmt.Sprintf("is %s's (%s): choose another", has.id, has.src.place())
+	return has.whose(src)
 }
 
 // reaches6 tells whether a gateway can be reached from a network: it is in its

@@ -60,6 +60,12 @@ func (l *loader) products(doc *document) []*document {
 		l.report(node.src, doc.id, fmt.Sprintf("count: with this one, more than %d guests are made: make fewer", maxProducts))
 		count = 1
 	}
+	if stray := regexpPlaceholder.FindString(doc.name); stray != "" && !regexpNumber.MatchString(doc.name) {
+		l.report(doc.nameSrc, doc.id, fmt.Sprintf("name: %s is no number: write {n}, or {n:02} for two digits", stray))
+		l.lost[doc.id] = true
+		l.lostAny = true
+		return nil
+	}
 	if count > 1 && !regexpNumber.MatchString(doc.name) {
 		l.report(doc.nameSrc, doc.id, fmt.Sprintf("name: %q would be the name of all %d: write %q", doc.name, count, doc.name+"-{n}"))
 		for n := 1; n <= count; n++ {

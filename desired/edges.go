@@ -260,7 +260,10 @@ func (l *loader) expose(g *guest) {
 
 func (l *loader) exposeOn(g *guest, x *Expose, src Source, e *edge) {
 	path := Path("tls.routes").Sub(x.Name)
-	if has, twice := e.set[path]; twice {
+	if has, twice := e.set[path]; twice && has.stands(src) {
+		l.wrong(g.item, src, "expose: %s would be the name of several guests: take it out here, and route it at the Edge", x.Name)
+		return
+	} else if twice {
 		l.wrong(g.item, src, "expose: %s is routed to %s already (%s): keep one", x.Name, e.TLS.Routes[x.Name], has.place())
 		return
 	}

@@ -246,7 +246,7 @@ func (l *loader) uniqueNames(g *guest) {
 		l.wrong(g.item, g.nameSrc, "name: %q is %s's on Proxmox (%s): choose another", g.Hostname, has.id, has.src.place())
 		return
 	} else if ok {
-		l.wrong(g.item, g.at("hostname"), "hostname: %q is %s's (%s): choose another", g.Hostname, has.id, has.src.place())
+		l.wrong(g.item, g.at("hostname"), "hostname: %q %s", g.Hostname, has.whose(g.at("hostname")))
 		return
 	}
 	g.site.hosts[name] = taken{g.id, g.set["hostname"]}

@@ -226,7 +226,7 @@ func (l *loader) take(g *guest, id int, src Source) {
 		return
 	}
 	if has, ok := g.site.ids[id]; ok {
-		l.wrong(g.item, g.idSource(), "id: %d is %s's (%s): choose another", id, has.id, has.src.place())
+		l.wrong(g.item, g.idSource(), "id: %d %s", id, has.whose(g.idSource()))
 		return
 	}
 	where := src

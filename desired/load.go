@@ -20,6 +20,7 @@ func Load(fsys fs.FS) (*Fleet, error) {
 		lost:     map[ID]bool{},
 		named:    map[ID]*document{},
 		seen:     map[Problem]bool{},
+		clashed:  map[Source]bool{},
 		defaults: map[string]*tree{},
 		stacks:   map[string]*profileStack{},
 		macs:     map[string]taken{},
@@ -87,6 +88,8 @@ type loader struct {
 	// site. static6 are the IPv6 addresses.
 	macs    map[string]taken
 	static6 map[place6]taken
+	// clashed are the names of which one that they stand for was somebody's.
+	clashed map[Source]bool
 	// made counts the guests that count makes, and guesses the names that were
 	// compared with wrong ones.
 	made, guesses int

@@ -199,13 +199,32 @@ func (l *loader) onlyOne(doc *document) bool {
 			l.report(doc.nameSrc, doc.id, fmt.Sprintf("allow: %s is allowed already (%s): keep the one that ends later", doc.name, first.nameSrc.place()))
 			return false
 		}
+		if first != nil && l.clashed[doc.nameSrc] {
+			return false
+		}
 		if first != nil {
+			// One name stands for many with count, or in a Project.
+			l.clashed[doc.nameSrc] = true
 			l.report(doc.nameSrc, doc.id, fmt.Sprintf("name: %s has this name already (%s): choose another", first.id, first.nameSrc.place()))
 			return false
 		}
 	}
 	l.named[doc.id] = doc
 	return true
+}
+
+// stands tells whether both are one place in the manifests, through whatever layer.
+func (s Source) stands(other Source) bool {
+	return s.File == other.File && s.Line == other.Line && s.Col == other.Col
+}
+
+// whose says who has what only one can have: has, or, where one line gives it to
+// several guests, which of them is the first.
+func (has taken) whose(src Source) string {
+	if has.src.stands(src) {
+		return fmt.Sprintf("would be that of %s and of others: write it at each guest, each its own", has.id)
+	}
+	return fmt.Sprintf("is %s's (%s): choose another", has.id, has.src.place())
 }
 
 // place is "file:line", without the layer.

@@ -207,7 +207,11 @@ func (l *loader) allotNetwork(n *network) {
 		free = "; next free static: " + next.String()
 	}
 	for i, w := range refused {
-		l.wrong(w.guest.item, w.src, "networks.%s.%s: %s %s%s", w.nic, w.field, w.addr, why[i], free)
+		next := free
+		if n.taken[w.addr].src.stands(w.src) {
+			next = "" // One address more would help one guest.
+		}
+		l.wrong(w.guest.item, w.src, "networks.%s.%s: %s %s%s", w.nic, w.field, w.addr, why[i], next)
 	}
 }
 
@@ -219,6 +223,9 @@ func (n *network) refuses(w want) string {
 	if has, ok := n.taken[w.addr]; ok {
 		if has.id == w.guest.id {
 			return "is this guest's on another NIC"
+		}
+		if has.src.stands(w.src) {
+			return has.whose(w.src)
 		}
 		return fmt.Sprintf("is %s's (%s)", has.id, has.src.place())
 	}

@@ -240,7 +240,7 @@ func (l *loader) checkHardware(g *guest, key string, nic *NIC) {
 		return // What shall not be takes no address, of neither sort.
 	}
 	if has, ok := l.macs[nic.MAC]; ok {
-		wrong("mac", "%s is %s's (%s): choose another", nic.MAC, has.id, has.src.place())
+		wrong("mac", "%s %s", nic.MAC, has.whose(g.at("networks", key, "mac")))
 		return
 	}
 	l.macs[nic.MAC] = taken{g.id, g.at("networks", key, "mac")}

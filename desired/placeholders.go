@@ -94,7 +94,7 @@ func (l *loader) strayPlaceholders(p *project, at Path, t *tree) {
 	case scalarForm:
 		if strings.Contains(t.text, "{project}") || strings.Contains(t.text, "{env}") {
 			l.report(t.src, p.id, fmt.Sprintf("%s: {project} and {env} stand for something in name, hostname, groups and tags only: write the value at each environment", at))
-			t.text = filling{project: p.name, env: "env"}.fill(t, groupWord).text
+			t.form = brokenForm
 		}
 	case listForm:
 		for _, item := range t.items {

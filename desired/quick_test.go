@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func TestQuick(t *testing.T) {
 	}
 	guest := func(words string) func(int) string {
 		return func(i int) string {
-			return fmt.Sprintf("{kind: VM, name: a%d, disks: {scsi0: {size: 8GiB}}, %s}", i, strings.ReplaceAll(words, "#", fmt.Sprint(i)))
+			return fmt.Sprintf("{kind: VM, name: a%d, disks: {scsi0: {size: 8GiB}}, %s}", i, strings.ReplaceAll(words, "#", strconv.Itoa(i)))
 		}
 	}
 	chain := func(n int) string {
