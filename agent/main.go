@@ -3,16 +3,24 @@ package main
 
 import (
 	"context"
+	"net/netip"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"berth/applyers/proxmox"
 )
 
-func main() {
+func main() { command(proxmox.AskNetwork) }
+
+// command is the program, which asks the network as it is told to.
+func command(answers func(context.Context, []netip.Addr) map[netip.Addr]string) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// A second signal ends the process at once.
 	context.AfterFunc(ctx, stop)
-	code := run(ctx, streams{In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Color: terminal(os.Stdout), Width: width(os.Stdout)}, os.Args[1:])
+	code := run(ctx, streams{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Color: terminal(os.Stdout), Width: width(os.Stdout), Answers: answers,
+	}, os.Args[1:])
 	stop()
 	os.Exit(code)
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 
@@ -32,6 +33,9 @@ type streams struct {
 	// is; 0 where that is unknown.
 	Color bool
 	Width int
+	// Answers tells which addresses answer on the network (see [proxmox.Options]);
+	// nil asks nobody.
+	Answers func(ctx context.Context, addrs []netip.Addr) map[netip.Addr]string
 	// Simulated is told of the demo's cluster; nil tells nobody. Tests look at the
 	// requests that it gets.
 	Simulated func(*pvesim.Cluster)

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
@@ -32,6 +33,8 @@ type wiring struct {
 	turner     *turn.Turner
 	// dial reaches guests, to see whether they answer; nil is the network.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// answers tells which addresses somebody has already; nil asks nobody.
+	answers func(ctx context.Context, addrs []netip.Addr) map[netip.Addr]string
 }
 
 // newWiring opens what the agent keeps in its state directory. One agent at a
@@ -40,7 +43,7 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 	if err := os.MkdirAll(settings.State, 0o700); err != nil {
 		return nil, fmt.Errorf("open the state directory: %w", err)
 	}
-	w := &wiring{settings: settings, log: log, env: s.Env}
+	w := &wiring{settings: settings, log: log, env: s.Env, answers: s.Answers}
 	var err error
 	if w.journal, err = journal.Open(journal.Options{Dir: filepath.Join(settings.State, "journal"), Log: log}); err != nil {
 		return nil, err
@@ -67,7 +70,7 @@ func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer
 			return string(token), err
 		},
 		Secret: func(_ context.Context, ref desired.SecretRef) ([]byte, error) { return places.read(ref) },
-		Log:    w.log, Dial: w.dial,
+		Log:    w.log, Dial: w.dial, Answers: w.answers,
 	})
 	playbooks, err := ansible.New(ansible.Options{
 		Memory: w.journal, State: filepath.Join(w.settings.State, "ansible"), Log: w.log,

@@ -110,8 +110,9 @@ type Guest struct {
 	// has no field of its own.
 	Options map[string]string `yaml:"options" drift:"reboot" priv:"VM.Config.Options" example:"{rng0: \"source=/dev/urandom\"}"`
 
-	// AllowAddressConflict starts the guest though its address answers already.
-	AllowAddressConflict *Later `yaml:"allowAddressConflict" later:"whether an address answers is not asked yet: leave it out"`
+	// AllowAddressConflict makes, restores and re-addresses the guest although its
+	// static address answers already, or stands in another guest's configuration.
+	AllowAddressConflict bool `yaml:"allowAddressConflict" default:"false: held, and told who has the address" example:"true"`
 }
 
 // Adopt names a foreign guest by what only one has. One of the two is set.

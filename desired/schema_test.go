@@ -247,7 +247,7 @@ func TestSchemaRefuses(t *testing.T) {
 		"{kind: VM, name: web, cloudInit: {users: [{keys: [anna]}]}}",
 		"{kind: VM, name: web, cloudInit: {files: {motd: {content: x}}}}",
 		"{kind: VM, name: web, lifecycle: {reboot: always}}",
-		"{kind: VM, name: web, allowAddressConflict: true}",
+		"{kind: VM, name: web, allowAddressConflict: perhaps}",
 		"{kind: VM, name: web, swap: 512MiB}",
 		"{kind: VM, name: web, password: {secret: x}}",
 		"{kind: Container, name: web, memory: {size: 1GiB, min: 512MiB}}",

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -32,6 +33,11 @@ type Options struct {
 	Now func() time.Time
 	// Dial tries whether a guest's port answers; nil stands for a net.Dialer.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// Answers tells which addresses answer on the network, and how, in words that
+	// follow the address: "answers to ping". It is asked all at once, about the
+	// static addresses that a plan would give to guests. nil asks nobody, as where
+	// the guests are only simulated.
+	Answers func(ctx context.Context, addrs []netip.Addr) map[netip.Addr]string
 }
 
 // Applyer looks after the kinds vm, ct, data and image. It is safe for concurrent use.

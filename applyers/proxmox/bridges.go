@@ -6,37 +6,101 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
-	"berth/applyers"
+	"berth/desired"
 )
 
-// checkBridges holds a creation whose network the node lacks. Proxmox makes such a
-// guest, and fails to start it (FACTS 5). Where the token sees no bridge at all,
-// or the list can't be read, that one is lacking proves nothing.
-func (j *job) checkBridges(ctx context.Context) error {
+// bridges holds the creations whose network their node lacks. Proxmox makes such a
+// guest, and fails to start it (FACTS 5). Each node is asked once, and only where
+// something is to be made there. Where the token sees no bridge at all, or the list
+// can't be read, that one is lacking proves nothing.
+func (s *sweep) bridges(ctx context.Context, p *premises) {
+	wanted := make(map[desired.ID]map[string]string)
+	there := make(map[string][]string)
+	for _, r := range s.absent {
+		if g := guestOf(r); g == nil || g.State == desired.Absent || p.obstacles[r.ID] != "" {
+			continue
+		}
+		// Where the node is not known the creation itself fails.
+		if node := s.nodeOf(r); s.inv.unreachable(node) == "" && node != "" {
+			if wanted[r.ID] = s.bridgesFor(r); len(wanted[r.ID]) > 0 {
+				there[node] = nil
+			}
+		}
+	}
+	var mu sync.Mutex
+	var wg sync.WaitGroup
+	for _, node := range slices.Sorted(maps.Keys(there)) {
+		wg.Go(func() {
+			names := s.bridgesOn(ctx, node)
+			mu.Lock()
+			defer mu.Unlock()
+			there[node] = names
+		})
+	}
+	wg.Wait()
+	for _, r := range s.absent {
+		node := s.nodeOf(r)
+		for _, bridge := range slices.Sorted(maps.Keys(wanted[r.ID])) {
+			if has := there[node]; len(has) > 0 && !slices.Contains(has, bridge) && p.obstacles[r.ID] == "" {
+				p.obstacles[r.ID] = fmt.Sprintf("node %s has no bridge %q that the token may use: it has %s%s", node, bridge,
+					strings.Join(has, ", "), source("network "+wanted[r.ID][bridge]+" of site "+s.site.Name, s.site.Source))
+			}
+		}
+	}
+}
+
+// bridgesFor are the bridges that a guest's interfaces are plugged into, with the
+// networks that name them.
+func (s *sweep) bridgesFor(r *desired.Resource) map[string]string {
 	wanted := make(map[string]string)
-	for _, nic := range j.guest().Networks {
-		if network, known := j.site.Networks[nic.Network]; known && network.Bridge != "" {
+	for _, nic := range guestOf(r).Networks {
+		if network, known := s.site.Networks[nic.Network]; known && network.Bridge != "" && nic.State == "" {
 			wanted[network.Bridge] = nic.Network
 		}
 	}
-	if len(wanted) == 0 {
+	return wanted
+}
+
+// bridgesOn are the bridges of a node that the token may use; none where they
+// can't be read.
+func (c *cluster) bridgesOn(ctx context.Context, node string) []string {
+	var rows []struct{ Iface string }
+	if c.get(ctx, "/nodes/"+node+"/network?type=any_bridge", &rows) != nil {
 		return nil
 	}
-	var rows []struct{ Iface string }
-	if err := j.get(ctx, "/nodes/"+j.node+"/network?type=any_bridge", &rows); err != nil {
-		return nil //nolint:nilerr // Proxmox itself judges what can't be checked.
-	}
-	var there []string
+	names := make([]string, 0, len(rows))
 	for _, r := range rows {
-		there = append(there, r.Iface)
+		names = append(names, r.Iface)
 	}
-	slices.Sort(there)
-	for _, bridge := range slices.Sorted(maps.Keys(wanted)) {
-		if len(there) > 0 && !slices.Contains(there, bridge) {
-			return &applyers.HeldError{Reason: fmt.Sprintf("node %s has no bridge %q that the token may use: it has %s%s", j.node, bridge,
-				strings.Join(there, ", "), source("network "+wanted[bridge]+" of site "+j.site.Name, j.site.Source))}
+	slices.Sort(names)
+	return names
+}
+
+// nodeOf is the node that a guest is made on; "" where the manifests leave it open
+// and neither the cluster nor its template does.
+func (s *sweep) nodeOf(r *desired.Resource) string {
+	g := guestOf(r)
+	if g == nil {
+		return ""
+	}
+	if g.Node != "" {
+		return g.Node
+	}
+	if all := s.inv.nodes(); len(all) == 1 {
+		return all[0]
+	}
+	var nodes []string
+	if t := s.fleet.Templates[g.Clone.Template]; t != nil {
+		for _, fit := range fits(t.Find, machineKind(r.ID), s.templates()) {
+			nodes = append(nodes, fit.node)
 		}
 	}
-	return nil
+	slices.Sort(nodes)
+	if nodes = slices.Compact(nodes); len(nodes) == 1 {
+		// A clone is made where its template is.
+		return nodes[0]
+	}
+	return ""
 }

@@ -35,9 +35,6 @@ func (j *job) clone(ctx context.Context) (sent, err error) {
 	if reason := strayTemplate(t, j.node, sharedIn(rows)); reason != "" {
 		return nil, heldf("%s", reason)
 	}
-	if err := j.checkBridges(ctx); err != nil {
-		return nil, err
-	}
 	if err := j.takeVolumes(ctx); err != nil {
 		return nil, err
 	}

@@ -81,9 +81,6 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 			return nil, err
 		}
 	}
-	if err := j.checkBridges(ctx); err != nil {
-		return nil, err
-	}
 	if err := j.takeVolumes(ctx); err != nil {
 		return nil, err
 	}

@@ -38,6 +38,7 @@ func (p *planner) restore() []drift.Change {
 		changes = append(changes, p.change(drift.Detach, "", s.detach))
 	}
 	back := p.change(drift.Restore, "back in Git", append(s.rest, s.attach...))
+	back.Held = obstacle(p.world, p.want)
 	for _, f := range s.attach {
 		// It is not started without its data.
 		back.Held = cmp.Or(back.Held, f.Held)

@@ -64,16 +64,7 @@ func nicSlots(conf *rawConfig) []string {
 // asked asks the guest: a container's interfaces, or the guest agent. What it
 // can't tell is not known.
 func (c *cluster) asked(ctx context.Context, g *found) string {
-	var ports []port
-	var err error
-	if g.kind == desired.KindContainer {
-		ports, err = c.containerPorts(ctx, g)
-	} else if flag(parseProps("enabled", g.conf.values["agent"]).value("enabled"), false) {
-		ports, err = c.agentPorts(ctx, g)
-	}
-	if err != nil {
-		return ""
-	}
+	ports := c.ports(ctx, g)
 	for _, slot := range nicSlots(g.conf) {
 		p := parseNIC(g.kind, g.conf.values[slot])
 		mac := p.value("hwaddr")
@@ -87,6 +78,21 @@ func (c *cluster) asked(ctx context.Context, g *found) string {
 		}
 	}
 	return ""
+}
+
+// ports are a guest's interfaces as it sees them; none where it can't tell.
+func (c *cluster) ports(ctx context.Context, g *found) []port {
+	var ports []port
+	var err error
+	if g.kind == desired.KindContainer {
+		ports, err = c.containerPorts(ctx, g)
+	} else if flag(parseProps("enabled", g.conf.values["agent"]).value("enabled"), false) {
+		ports, err = c.agentPorts(ctx, g)
+	}
+	if err != nil {
+		return nil
+	}
+	return ports
 }
 
 // port is an interface as the guest sees it.

@@ -68,8 +68,8 @@ type handle struct {
 
 // guests finds and reads the guests that are ours or in the way of ours.
 func (s *sweep) guests(ctx context.Context) {
-	read := s.readCandidates(ctx, s.candidates())
-	mine := s.sort(ctx, read)
+	s.read = s.readCandidates(ctx, s.candidates())
+	mine := s.sort(ctx, s.read)
 	s.volumes = volumesIn(mine, s.wants)
 	s.lives(ctx, mine)
 	for _, r := range s.wants.of(desired.KindVM, desired.KindContainer, desired.KindData) {

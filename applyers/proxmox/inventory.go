@@ -46,7 +46,7 @@ type inventory struct {
 
 type resourceRow struct {
 	Type, Node, Name, Status, Tags, Storage, Plugintype, Content, Lock, Pool string
-	Vmid, Template, Shared, Uptime                                           scalar
+	Vmid, Template, Shared, Uptime, Disk, Maxdisk                            scalar
 }
 
 // readResources reads guests and storages of the whole cluster. The status in it
@@ -181,7 +181,7 @@ func (inv *inventory) fill(rows []resourceRow) {
 		if r.Type == "storage" {
 			inv.stores = append(inv.stores, store{
 				node: r.Node, name: r.Storage, plugin: r.Plugintype, shared: r.Shared.yes(), up: r.Status == "available",
-				content: splitList(r.Content),
+				content: splitList(r.Content), used: desired.Size(r.Disk.int()), size: desired.Size(r.Maxdisk.int()),
 			})
 		}
 	}

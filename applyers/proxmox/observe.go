@@ -108,6 +108,8 @@ type sweep struct {
 	dark map[desired.ID]bool
 	// noPool says of wanted pools why nothing can be put into them.
 	noPool map[string]string
+	// read are the guests whose configurations were read.
+	read []*found
 	// absent are those that are wanted and not there.
 	absent []*desired.Resource
 }

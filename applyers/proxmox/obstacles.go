@@ -36,6 +36,8 @@ func obstacle(w *drift.World, want *desired.Resource) string {
 // need is a storage that something shall be put on.
 type need struct {
 	node, store, content string
+	// size is how much; 0 where that is not known.
+	size desired.Size
 	// from is where the manifests name it.
 	from string
 }
@@ -96,6 +98,9 @@ func (s *sweep) premises(ctx context.Context) {
 			}
 		}
 	}
+	s.bridges(ctx, p)
+	s.space(p, needs, shelves)
+	s.addresses(ctx, p)
 	s.out.Premises = map[string]any{s.site.Name: p}
 }
 
@@ -167,7 +172,7 @@ func (s *sweep) needs(r *desired.Resource) []need {
 		}
 		var all []need
 		for _, node := range s.imageNodes(r, image) {
-			all = append(all, need{node, image.Store, image.Content, from})
+			all = append(all, need{node: node, store: image.Store, content: image.Content, from: from})
 		}
 		return all
 	}
@@ -175,10 +180,7 @@ func (s *sweep) needs(r *desired.Resource) []need {
 	if g == nil || g.State == desired.Absent || s.astray(s.nodesFor(r)) != "" {
 		return nil
 	}
-	node := g.Node
-	if all := s.inv.nodes(); node == "" && len(all) == 1 {
-		node = all[0]
-	}
+	node := s.nodeOf(r)
 	content := "images"
 	if r.ID.Kind() == desired.KindContainer {
 		content = "rootdir"
@@ -187,12 +189,12 @@ func (s *sweep) needs(r *desired.Resource) []need {
 	for _, slot := range slices.Sorted(maps.Keys(g.Disks)) {
 		name := g.Disks[slot].Storage
 		if store := storeOn(s.site, name, node); store != "" {
-			all = append(all, need{node, store, content, s.storeFrom(name, "disk "+slot+" of "+string(r.ID), r.Source)})
+			all = append(all, need{node, store, content, g.Disks[slot].Size, s.storeFrom(name, "disk "+slot+" of "+string(r.ID), r.Source)})
 		}
 	}
 	if vm, ok := r.Spec.(*desired.VM); ok && vm.CloudInit != nil && !vm.CloudInit.Native {
 		if store := seedStore(s.site, node); store != "" {
-			all = append(all, need{node, store, "import", s.storeFrom(s.site.Seeds, "seeds of site "+s.site.Name, s.site.Source)})
+			all = append(all, need{node: node, store: store, content: "import", from: s.storeFrom(s.site.Seeds, "seeds of site "+s.site.Name, s.site.Source)})
 		}
 	}
 	return all

@@ -3,12 +3,16 @@ package proxmox
 import (
 	"slices"
 	"strings"
+
+	"berth/desired"
 )
 
 // store is a storage as one node has it.
 type store struct {
 	node, name, plugin string
 	shared, up         bool
+	// used of size bytes are in use; size is 0 where that is not known.
+	used, size desired.Size
 	// content is what it is set up to take; empty where that is not known.
 	content []string
 }
