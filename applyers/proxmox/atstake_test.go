@@ -270,3 +270,31 @@ func TestAGuestIsNotStartedWhileAnotherRunsWithItsVolume(t *testing.T) {
 	b.apply()
 	b.settled()
 }
+
+// What somebody takes out of its slot by hand is not replaced by an empty disk, and
+// who uses it keeps it.
+func TestADiskTakenOutByHandIsNotMadeAnew(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, certsYAML, lab1YAML)
+	b.apply()
+	line := b.guest(9501).Config["scsi0"]
+	volid := parseProps("file", line).value("file")
+	b.sim.Edit("root@pam", 9501, map[string]string{"scsi0": "", "unused0": volid})
+	b.nothing(`HELD scsi0 was "letsencrypt", and somebody has taken it out; no empty disk is made in its place: put it back there on Proxmox (it may be unused0 (`+volid+"))",
+		"vm/web-1 attach HELD scsi1 holds "+volid+", which no data VM has in a slot")
+	b.sim.Edit("root@pam", 9501, map[string]string{"scsi0": line, "unused0": ""})
+	b.settled()
+	// A guest's own disk, likewise.
+	own := edited(lab1YAML, "{volume: certs/letsencrypt}", "{storage: ssd, size: 1GiB}", "web-1", "own", "4001", "4009", "10.1.1.4", "10.1.1.9")
+	b.manifests(certsYAML, lab1YAML, own)
+	b.apply()
+	mine := parseProps("file", b.guest(4009).Config["scsi1"]).value("file")
+	b.sim.SetRunning(4009, false)
+	b.sim.Edit("root@pam", 4009, map[string]string{"scsi1": "", "unused0": mine})
+	in := b.input(b.observe())
+	in.Previous = b.fleet
+	p, err := drift.Make(in)
+	if want := "somebody has taken scsi1 out, and no empty disk is made in its place while it may be unused0 (" + mine + ")"; err != nil || !strings.Contains(show(p), want) {
+		t.Errorf("%v\n%s", err, show(p))
+	}
+}

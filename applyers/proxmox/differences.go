@@ -54,6 +54,7 @@ func (p *planner) judged() []drift.Field {
 	p.settle(fields)
 	p.sparesData(fields)
 	fields = append(fields, p.names()...)
+	p.makesNothingAnew(fields)
 	for i := 0; i < len(fields); i++ {
 		f := &fields[i]
 		switch {

@@ -44,6 +44,8 @@ type handle struct {
 	renamed  string
 	// volumes are the disks of other machines that it has attached, by slot.
 	volumes map[string]heldVolume
+	// names are those that a data VM's stamp has for its disks, by slot.
+	names map[string]string
 	// loose are the volumes that it owns and has in no slot: "unused0 (local:101/…)".
 	loose []string
 	// boots is the slot of the disk that it boots from; "" where nothing tells.
@@ -252,7 +254,7 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 		h.until, h.over, h.clock = s.archiveEnd(g.stamp.Archived)
 	}
 	h.volumes, h.boots = w.held(g), bootDisk(g)
-	h.loose = s.unused(g, live)
+	h.loose, h.names = s.unused(g, live), g.stamp.Disks
 	s.waiting(w, g, live, h)
 	s.reseeded(g, want, live, h)
 	s.grown(want, live)

@@ -268,6 +268,9 @@ func (p *planner) attaching(slot string, d, want desired.Disk, f drift.Field) dr
 		f.Held = fmt.Sprintf("%s holds a disk of the guest's own: choose another slot, or detach it first (%s: absent)", slot, slot)
 	case there && foreign && p.world.Live(dataOf(want.Volume)) == nil:
 		f.Held = fmt.Sprintf("%s holds %s, and whether that is the volume can't be told: %s is not there", slot, p.handle.volumes[slot].volid, dataOf(want.Volume))
+	case there && foreign && p.handle.volumes[slot].ref == p.handle.volumes[slot].volid:
+		// The data may have been moved, or taken out of its data VM's slot, by hand.
+		f.Held = fmt.Sprintf("%s holds %s, which no data VM has in a slot: that may be the data: put it back into its slot there, or detach it here by hand", slot, p.handle.volumes[slot].volid)
 	default:
 		f.Held = p.keptFrom(want)
 	}

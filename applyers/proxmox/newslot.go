@@ -153,3 +153,31 @@ func (s *sweep) grown(want *desired.Resource, live *drift.Live) {
 		}
 	}
 }
+
+// makesNothingAnew holds what would make an empty disk in the place of one that
+// somebody has taken out by hand: who uses it would be given that instead of its
+// data.
+func (p *planner) makesNothingAnew(fields []drift.Field) {
+	if p.have == nil {
+		return
+	}
+	kept := strings.Join(p.handle.loose, ", ")
+	for i := range fields {
+		f := &fields[i]
+		keys := f.Path.Keys()
+		if len(keys) < 3 || keys[0] != "disks" || f.Held != "" || !p.newSlot(f.Path) {
+			continue
+		}
+		slot := keys[1]
+		d := p.guest().Disks[slot]
+		switch name := p.handle.names[slot]; {
+		case p.id.Kind() == desired.KindData && name != "":
+			f.Held = fmt.Sprintf("%s was %q, and somebody has taken it out; no empty disk is made in its place: put it back there on Proxmox", slot, name)
+			if kept != "" {
+				f.Held += " (it may be " + kept + ")"
+			}
+		case f.Origin == drift.FromLive && kept != "" && d.Volume == "" && d.ISO == "" && d.Bind == "":
+			f.Held = fmt.Sprintf("somebody has taken %s out, and no empty disk is made in its place while it may be %s: put it back on Proxmox, or delete that there", slot, kept)
+		}
+	}
+}
