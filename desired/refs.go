@@ -33,7 +33,11 @@ func (l *loader) missing(what, name string, candidates []candidate) string {
 		names[i] = c.name
 	}
 	text := fmt.Sprintf("no %s %q", what, name)
-	if near := nearest(name, names); len(near) > 0 {
+	near := nearest(name, names)
+	if single(what) {
+		near = slices.DeleteFunc(near, func(n string) bool { return withoutNumbers(n) == withoutNumbers(name) })
+	}
+	if len(near) > 0 {
 		for i, n := range near {
 			if src := candidates[slices.Index(names, n)].src; src.File != "" {
 				near[i] += " (" + src.place() + ")"
@@ -49,6 +53,26 @@ func (l *loader) missing(what, name string, candidates []candidate) string {
 		return text + ": write " + oneOf(names) + ", or add it"
 	}
 	return text + ": correct the name, or add it"
+}
+
+// single tells whether names that differ in their numbers alone are different
+// things, none of which is a mistyped other: who takes web-2 for web-3, or one's
+// data for another's, does harm.
+func single(what string) bool {
+	switch what {
+	case "data VM", "disk", "guest", kindWord(KindVM), kindWord(KindContainer), kindWord(KindHost):
+		return true
+	}
+	return false
+}
+
+func withoutNumbers(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= '0' && r <= '9' {
+			return -1
+		}
+		return r
+	}, name)
 }
 
 // documents lists the documents of some kinds, as candidates by name.

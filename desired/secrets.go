@@ -83,15 +83,13 @@ func (l *loader) nearSecret(it *item, src Source, field, name string) {
 	}
 	for _, c := range l.secrets {
 		// pve-1 and pve-2 are two.
-		if len(nearest(name, []string{c.name})) == 0 || withoutDigits(name) == withoutDigits(c.name) {
+		if len(nearest(name, []string{c.name})) == 0 || withoutNumbers(name) == withoutNumbers(c.name) {
 			continue
 		}
 		l.note(src, it.id, "%s: no Secret document is called %q, so the agent's own settings must have it: if %s (%s) is meant, write that", field, name, c.name, c.src.place())
 		return
 	}
 }
-
-func withoutDigits(name string) string { return strings.Trim(name, "0123456789") }
 
 // checkSecretFile checks the path of a file on the agent's host. Whether it is
 // there is the host's affair, and not looked at.
