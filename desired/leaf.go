@@ -43,8 +43,16 @@ type Leaf struct {
 // sorted by path. kind is the short kind, which decides where an effect differs
 // between kinds.
 func Leaves(kind string, spec any) []Leaf {
-	w := leafWalk{kind: kind}
-	w.structure("", reflect.ValueOf(spec).Elem(), inherited{})
+	return LeavesWhere(kind, spec, func(Path, bool) bool { return true })
+}
+
+// LeavesWhere lists of the comparable values those that keep wants, told by path
+// and by whether the manifest owns the map that they stand in whole. What it does
+// not want costs nothing.
+func LeavesWhere(kind string, spec any, keep func(path Path, exact bool) bool) []Leaf {
+	v := reflect.ValueOf(spec).Elem()
+	w := leafWalk{keep: keep}
+	w.value("", v, leafPlanOf(kind, v.Type()))
 	if own, ok := spec.(effects); ok {
 		for i := range w.leaves {
 			w.leaves[i].Effect = own.effectOf(w.leaves[i].Path, w.leaves[i].Effect)
@@ -59,65 +67,6 @@ func Leaves(kind string, spec any) []Leaf {
 // since it depends on other fields. "" is no effect: the leaf is not compared.
 type effects interface {
 	effectOf(path Path, declared Effect) Effect
-}
-
-type leafWalk struct {
-	kind   string
-	leaves []Leaf
-}
-
-// inherited is what a value takes over from what it stands in.
-type inherited struct {
-	effect    Effect
-	privilege string
-	exact     bool
-}
-
-func (w *leafWalk) structure(at Path, v reflect.Value, above inherited) {
-	for i := range v.NumField() {
-		field := v.Type().Field(i)
-		word, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
-		if options == "inline" {
-			w.structure(at, v.Field(i), above)
-			continue
-		}
-		if word == "-" {
-			if word = field.Tag.Get("path"); word == "" {
-				continue
-			}
-		}
-		tag := field.Tag.Get("drift")
-		if tag == "-" || word == "" {
-			continue
-		}
-		w.value(at.Sub(word), v.Field(i), inherited{
-			effect:    Effect(byKind(w.kind, tag, string(above.effect))),
-			privilege: byKind(w.kind, field.Tag.Get("priv"), above.privilege),
-			exact:     above.exact || field.Tag.Get("exact") == "yes",
-		})
-	}
-}
-
-func (w *leafWalk) value(at Path, v reflect.Value, has inherited) {
-	if isLeaf(v.Type()) {
-		if has.effect != "" {
-			w.leaves = append(w.leaves, Leaf{Path: at, Value: v.Interface(), Effect: has.effect, Privilege: has.privilege, Exact: has.exact})
-		}
-		return
-	}
-	switch v.Kind() {
-	case reflect.Struct:
-		w.structure(at, v, has)
-	case reflect.Map:
-		for _, key := range v.MapKeys() {
-			w.value(at.Sub(key.String()), v.MapIndex(key), has)
-		}
-	case reflect.Pointer:
-		if !v.IsNil() && v.Type().Elem() != reflect.TypeFor[Later]() {
-			w.value(at, v.Elem(), has)
-		}
-	default:
-	}
 }
 
 // isLeaf tells whether a type is compared as one value: whatever knows its own

@@ -15,25 +15,26 @@ import (
 // told as notes. A nil have means that nothing is there: then all that is set
 // differs.
 func Compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, error) {
-	live := make(map[desired.Path]desired.Leaf)
+	wanted := desired.LeavesWhere(want.ID.Kind(), want.Spec, func(path desired.Path, _ bool) bool {
+		_, set := want.Set[path]
+		return set && !want.Ignores(path)
+	})
+	var lives []desired.Leaf
 	if have != nil {
-		for _, leaf := range desired.Leaves(want.ID.Kind(), have.Spec) {
-			live[leaf.Path] = leaf
-		}
+		lives = desired.LeavesWhere(want.ID.Kind(), have.Spec, func(path desired.Path, exact bool) bool {
+			_, set := want.Set[path]
+			return (set || exact) && !want.Ignores(path)
+		})
 	}
 	var fields []Field
 	var notes []Note
-	wanted := make(map[desired.Path]bool)
-	for _, leaf := range desired.Leaves(want.ID.Kind(), want.Spec) {
-		source, set := want.Set[leaf.Path]
-		wanted[leaf.Path] = set
-		if !set || want.Ignores(leaf.Path) {
-			continue
-		}
+	for _, leaf := range wanted {
+		source := want.Set[leaf.Path]
 		after, from := resolve(w, leaf.Value)
-		before, there := live[leaf.Path]
-		field := Field{Path: leaf.Path, After: Value{Text: desired.Text(after), From: from}, Effect: leaf.Effect, Source: source}
+		var before desired.Leaf
+		at, there := find(lives, leaf.Path)
 		if there {
+			before = lives[at]
 			same, err := equal(before.Value, after)
 			if err != nil {
 				return nil, nil, fmt.Errorf("compare %s %s: %w", want.ID, leaf.Path, err)
@@ -41,6 +42,9 @@ func Compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, err
 			if same && from == "" {
 				continue
 			}
+		}
+		field := Field{Path: leaf.Path, After: Value{Text: desired.Text(after), From: from}, Effect: leaf.Effect, Source: source}
+		if there {
 			field.Before.Text = desired.Text(before.Value)
 			field.By = have.By[leaf.Path]
 		}
@@ -57,13 +61,20 @@ func Compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, err
 		}
 		fields = append(fields, field)
 	}
-	for path, leaf := range live {
-		if leaf.Exact && !wanted[path] && !want.Ignores(path) {
-			fields = append(fields, Field{Path: path, Before: Value{Text: desired.Text(leaf.Value)}, Effect: leaf.Effect, By: have.By[path]})
+	for _, leaf := range lives {
+		if _, there := find(wanted, leaf.Path); leaf.Exact && !there {
+			fields = append(fields, Field{Path: leaf.Path, Before: Value{Text: desired.Text(leaf.Value)}, Effect: leaf.Effect, By: have.By[leaf.Path]})
 		}
 	}
 	slices.SortFunc(fields, func(a, b Field) int { return strings.Compare(string(a.Path), string(b.Path)) })
 	return fields, notes, nil
+}
+
+// find looks a leaf up among leaves, which are sorted by path.
+func find(leaves []desired.Leaf, path desired.Path) (at int, there bool) {
+	return slices.BinarySearchFunc(leaves, path, func(leaf desired.Leaf, path desired.Path) int {
+		return strings.Compare(string(leaf.Path), string(path))
+	})
 }
 
 // resolve puts in what is known only live. A leaf that is still unknown keeps

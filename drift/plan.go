@@ -127,6 +127,9 @@ func origins(w *World, previous *desired.Fleet, want *desired.Resource, have *Li
 	if previous == nil || have == nil {
 		return
 	}
+	if len(fields) == 0 {
+		return
+	}
 	old := previous.Resource(want.ID)
 	leaves := make(map[desired.Path]string)
 	if old != nil {
@@ -158,12 +161,13 @@ func unmanaged(previous *desired.Fleet, want *desired.Resource, have *Live) []No
 		return nil
 	}
 	var notes []Note
-	for _, leaf := range desired.Leaves(want.ID.Kind(), old.Spec) {
-		_, was := old.Set[leaf.Path]
-		_, is := want.Set[leaf.Path]
-		if was && !is && !leaf.Exact {
-			notes = append(notes, Note{ID: want.ID, Path: leaf.Path, Text: "no longer managed: " + string(leaf.Path), Source: want.Source})
-		}
+	left := desired.LeavesWhere(want.ID.Kind(), old.Spec, func(path desired.Path, exact bool) bool {
+		_, was := old.Set[path]
+		_, is := want.Set[path]
+		return was && !is && !exact
+	})
+	for _, leaf := range left {
+		notes = append(notes, Note{ID: want.ID, Path: leaf.Path, Text: "no longer managed: " + string(leaf.Path), Source: want.Source})
 	}
 	return notes
 }

@@ -5,12 +5,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"mime/multipart"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/luthermonson/go-proxmox"
 
@@ -54,7 +56,12 @@ type params map[string]string
 
 // get reads into a value.
 func (c *cluster) get(ctx context.Context, path string, into any) error {
-	return plain("read "+path, c.api.Get(ctx, path, into))
+	var got carried
+	err := c.api.Get(context.WithValue(ctx, carriedKey{}, &got), path, nil)
+	if err == nil && into != nil {
+		err = decodeData(got.text, into)
+	}
+	return plain("read "+path, err)
 }
 
 // write sends a change. Once it is under way it gets its time to end although
@@ -138,7 +145,11 @@ func (c *cluster) upload(ctx context.Context, node, store, content, name string,
 		return "", plain("post "+path, err)
 	}
 	defer func() { _ = res.Body.Close() }()
-	return upid, decodeData(res.Body, &upid)
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		return "", plain("post "+path, err)
+	}
+	return upid, decodeData(text, &upid)
 }
 
 // plain takes the wrappings of net/http, which repeat method and address, off an
@@ -162,6 +173,8 @@ func (s *scalar) UnmarshalJSON(b []byte) error {
 	switch {
 	case text == "null":
 		*s = ""
+	case simple(text):
+		*s = scalar(text[1 : len(text)-1])
 	case strings.HasPrefix(text, `"`):
 		var plain string
 		if err := unmarshal(b, &plain); err != nil {
@@ -176,6 +189,19 @@ func (s *scalar) UnmarshalJSON(b []byte) error {
 		*s = scalar(text)
 	}
 	return nil
+}
+
+// simple tells whether JSON is a text that says itself, with nothing escaped.
+func simple(text string) bool {
+	if len(text) < 2 || text[0] != '"' {
+		return false
+	}
+	for i := 1; i < len(text)-1; i++ {
+		if c := text[i]; c == '\\' || c >= utf8.RuneSelf {
+			return false
+		}
+	}
+	return true
 }
 
 func (s scalar) int() int {

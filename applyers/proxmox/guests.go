@@ -258,6 +258,9 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	s.waiting(w, g, live, h)
 	s.reseeded(g, want, live, h)
 	s.grown(want, live)
+	if len(s.log[g.vmid]) == 0 {
+		return live
+	}
 	for _, leaf := range desired.Leaves(g.kind, live.Spec) {
 		if who := s.log.who(g.vmid, optionOf(g.kind, leaf.Path)); who != "" {
 			live.By[leaf.Path] = who

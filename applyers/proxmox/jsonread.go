@@ -3,17 +3,16 @@ package proxmox
 import (
 	"encoding/json"
 	"fmt"
-	"io"
 )
 
 func unmarshal(b []byte, into any) error { return json.Unmarshal(b, into) }
 
 // decodeData reads what stands under "data" of an answer.
-func decodeData(r io.Reader, into any) error {
+func decodeData(text []byte, into any) error {
 	answer := struct {
 		Data any `json:"data"`
 	}{Data: into}
-	if err := json.NewDecoder(r).Decode(&answer); err != nil {
+	if err := json.Unmarshal(text, &answer); err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
 	return nil

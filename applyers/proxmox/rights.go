@@ -23,6 +23,7 @@ func (r right) String() string { return r.privilege + " on " + r.path }
 
 // rights are what a token may do: by path, each privilege with whether paths
 // below inherit it. nil is unknown, and forbids nothing: Proxmox itself judges.
+// Paths with the same privileges share one map, which nobody changes.
 type rights map[string]map[string]bool
 
 // readRights reads what the token may do, once for each look at a whole site.
@@ -40,17 +41,27 @@ func (s *sweep) readRights(ctx context.Context) rights {
 
 // askRights reads what the token may do, everywhere.
 func (c *cluster) askRights(ctx context.Context) (rights, error) {
-	var answer map[string]map[string]json.RawMessage
+	var answer map[string]json.RawMessage
 	if err := c.get(ctx, "/access/permissions", &answer); err != nil {
 		return nil, err
 	}
+	// Most paths have the same privileges: thousands of guests, in a large fleet.
+	read := make(map[string]map[string]bool)
 	all := make(rights, len(answer))
-	for path, privileges := range answer {
-		all[path] = make(map[string]bool, len(privileges))
-		for privilege, inherited := range privileges {
-			text := strings.Trim(string(inherited), `"`)
-			all[path][privilege] = text == "1" || text == "true"
+	for path, text := range answer {
+		privileges, before := read[string(text)]
+		if !before {
+			var inherits map[string]scalar
+			if err := unmarshal(text, &inherits); err != nil {
+				return nil, fmt.Errorf("read the rights on %s: %w", path, err)
+			}
+			privileges = make(map[string]bool, len(inherits))
+			for privilege, inherited := range inherits {
+				privileges[privilege] = inherited == "1" || inherited == "true"
+			}
+			read[string(text)] = privileges
 		}
+		all[path] = privileges
 	}
 	return all, nil
 }

@@ -21,7 +21,7 @@ const (
 	// requestTimeout is above the 30 s after which pveproxy itself gives up (FACTS 2).
 	requestTimeout = 45 * time.Second
 	// atOnce is how many requests one endpoint gets at once: more gain nothing (FACTS 9).
-	atOnce = 8
+	atOnce = 4
 	// bodyLimit is far above the largest list that a cluster can answer with.
 	bodyLimit = 64 << 20
 	tries     = 4
@@ -192,11 +192,20 @@ func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response
 		}
 		return nil, failure
 	}
+	res.Request = req
+	if kept, ok := req.Context().Value(carriedKey{}).(*carried); ok {
+		kept.text, text = text, nil
+	}
 	res.Body = io.NopCloser(bytes.NewReader(text))
 	res.ContentLength = int64(len(text))
-	res.Request = req
 	return res, nil
 }
+
+// carried takes the body of an answer past go-proxmox, which would read and check it
+// twice more. It travels in the request's context, under carriedKey.
+type carried struct{ text []byte }
+
+type carriedKey struct{}
 
 // sendError keeps apart what never left from what may have arrived.
 func sendError(err error) error {
@@ -215,9 +224,9 @@ func judge(res *http.Response, text []byte, cut error) *APIError {
 		Message string            `json:"message"`
 		Errors  map[string]string `json:"errors"`
 	}
-	unread := json.Unmarshal(text, &answer)
 	switch {
 	case res.StatusCode/100 != 2:
+		_ = json.Unmarshal(text, &answer) // Proxies answer in other words.
 		_, reason, _ := strings.Cut(res.Status, " ")
 		failure.Message = strings.TrimSpace(answer.Message)
 		if failure.Message == "" {
@@ -228,7 +237,7 @@ func judge(res *http.Response, text []byte, cut error) *APIError {
 	case cut != nil:
 		failure.Message = "the answer broke off: " + cut.Error()
 		return failure
-	case unread != nil:
+	case !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) || !json.Valid(text):
 		failure.Message = "the answer is not Proxmox's (" + res.Header.Get("Content-Type") + ")"
 		return failure
 	}
