@@ -261,11 +261,12 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	if len(s.log[g.vmid]) == 0 {
 		return live
 	}
-	for _, leaf := range desired.Leaves(g.kind, live.Spec) {
-		if who := s.log.who(g.vmid, optionOf(g.kind, leaf.Path)); who != "" {
-			live.By[leaf.Path] = who
+	desired.LeavesWhere(g.kind, live.Spec, func(path desired.Path, _ bool) bool {
+		if who := s.log.who(g.vmid, optionOf(g.kind, path)); who != "" {
+			live.By[path] = who
 		}
-	}
+		return false
+	})
 	return live
 }
 

@@ -59,7 +59,33 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 	return src, nil
 }
 
+// keepsLoaded is how many commits stay loaded: the one that is enforced, and the
+// one that was applied before it.
+const keepsLoaded = 2
+
+// load reads a commit's manifests. A commit never changes, so that one which was
+// loaded before is not read again. Nobody writes to a fleet.
 func (t *Turner) load(ctx context.Context, c checkout.Commit) (*source, error) {
+	for i, known := range t.loaded {
+		if known.commit.Hash == c.Hash && known.commit.Path == c.Path {
+			copy(t.loaded[1:], t.loaded[:i])
+			t.loaded[0] = known
+			return known.as(c), nil
+		}
+	}
+	src, err := t.read(ctx, c)
+	if err == nil {
+		t.loaded = append([]*source{src.as(c)}, t.loaded[:min(len(t.loaded), keepsLoaded-1)]...)
+	}
+	return src, err
+}
+
+// as is the same source, enforced for a commit that is the newest.
+func (s *source) as(c checkout.Commit) *source {
+	return &source{commit: c, files: s.files, fleet: s.fleet, tip: c.Hash}
+}
+
+func (t *Turner) read(ctx context.Context, c checkout.Commit) (*source, error) {
 	files, err := t.Repository.Tree(ctx, c)
 	if err != nil {
 		return nil, err

@@ -45,6 +45,7 @@ type Turner struct {
 	Watch func(applyers.Event)
 
 	backoff backoff
+	loaded  []*source // the commits that were loaded last, the newest first
 	tried   string
 	last    *past // what the last turn left; nil before the first
 	again   again // a turn left more to do
