@@ -215,7 +215,8 @@ func (r *Repo) pull(ctx context.Context, from session, tip plumbing.Hash) error 
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.store = into // It knows the new pack already.
+	_ = r.store.Close() // It was only read.
+	r.store = into      // It knows the new pack already.
 	return nil
 }
 
@@ -244,6 +245,7 @@ func (r *Repo) refresh(ctx context.Context, from session, tip plumbing.Hash) err
 	if err := swapClone(r.dir); err != nil {
 		return err
 	}
+	_ = errors.Join(store.Close(), r.store.Close()) // What they wrote is closed already.
 	r.store, r.damaged = openStorage(r.clone()), nil
 	if err := os.RemoveAll(filepath.Join(r.dir, oldDir)); err != nil {
 		r.log.WarnContext(ctx, "cannot remove the replaced clone", slog.Any("error", err))
@@ -262,6 +264,7 @@ func (r *Repo) carryOver(ctx context.Context, fresh *filesystem.Storage) error {
 	accepted := plumbing.NewHash(r.accepted.Commit.Hash)
 	if fresh.HasEncodedObject(accepted) != nil {
 		old := openStorage(r.clone())
+		defer func() { _ = old.Close() }()
 		err := copyObjects(ctx, old, accepted, nil, fresh)
 		if err != nil && ctx.Err() == nil {
 			var files []plumbing.Hash

@@ -79,8 +79,11 @@ func gitDir(dir string) (string, error) {
 	return "", errors.New("the directory is not a Git repository")
 }
 
+// openStorage opens a clone. One pack stays open, so that a thousand files of it are
+// read without opening it a thousand times; what is read is read again only as the
+// base of another object.
 func openStorage(dir string) *filesystem.Storage {
-	return filesystem.NewStorage(osfs.New(dir), cache.NewObjectLRU(32*cache.MiByte))
+	return filesystem.NewStorageWithOptions(osfs.New(dir), cache.NewObjectLRU(8*cache.MiByte), filesystem.Options{MaxOpenDescriptors: 1})
 }
 
 type localSession struct {
@@ -129,7 +132,7 @@ func (s *localSession) pull(ctx context.Context, want plumbing.Hash, haves []plu
 	return s.unreadable(err)
 }
 
-func (s *localSession) close() {}
+func (s *localSession) close() { _ = s.store.Close() }
 
 // copyObjects carries a commit with all that it needs from one storage to another that has the haves.
 func copyObjects(ctx context.Context, from storer.EncodedObjectStorer, want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) error {

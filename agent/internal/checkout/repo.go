@@ -100,11 +100,14 @@ func Open(dir string, src Source, log *slog.Logger) (*Repo, error) {
 	return r, nil
 }
 
-// Close frees the connections to the server. The Repo is not used afterwards.
+// Close frees the connections to the server and the clone's open files. The Repo is not used afterwards.
 func (r *Repo) Close() {
 	r.fetching.Lock()
 	defer r.fetching.Unlock()
 	r.remote.close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_ = r.store.Close() // It was only read.
 }
 
 func (r *Repo) clone() string { return filepath.Join(r.dir, cloneDir) }

@@ -66,10 +66,8 @@ const keepsLoaded = 2
 // load reads a commit's manifests. A commit never changes, so that one which was
 // loaded before is not read again. Nobody writes to a fleet.
 func (t *Turner) load(ctx context.Context, c checkout.Commit) (*source, error) {
-	for i, known := range t.loaded {
+	for _, known := range t.loaded {
 		if known.commit.Hash == c.Hash && known.commit.Path == c.Path {
-			copy(t.loaded[1:], t.loaded[:i])
-			t.loaded[0] = known
 			return known.as(c), nil
 		}
 	}

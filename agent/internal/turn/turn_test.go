@@ -185,6 +185,10 @@ func (c *cluster) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 		delete(c.lives, job.ID)
 	case job.Step != drift.Stop:
 		c.lives[job.ID] = job.Want.Spec
+		if spec, ok := job.Want.Spec.(*desired.Container); ok {
+			own := *spec // What is edited live is not the manifest.
+			c.lives[job.ID] = &own
+		}
 	}
 	return nil
 }
