@@ -35,20 +35,45 @@ func (j *job) change(ctx context.Context) error {
 	if err := j.joinPool(ctx, fields); err != nil {
 		return err
 	}
+	write, remove, fields, err := j.writeFields(ctx, g, fields)
+	if err != nil {
+		return j.takeBack(ctx, write, remove, fmt.Errorf("change %s: %w", j.ID, err))
+	}
 	set, err := j.optionsFor(g, fields)
+	if err == nil {
+		err = errors.Join(j.renewDrive(ctx, set), j.truth(ctx, fields))
+	}
 	if err != nil {
 		return err
 	}
-	write, remove := compact(set, g.conf.values)
-	err = j.patient(ctx, func() error { return j.setConfig(ctx, g, write, remove) })
-	if err == nil {
-		err = errors.Join(j.renewDrive(ctx, set), j.truth(ctx, fields))
+	return j.reseed(ctx, seeds)
+}
+
+// writeFields writes the options that the fields stand in. Where Proxmox does not
+// take some of them, the others go without, and those that went are given back.
+func (j *job) writeFields(ctx context.Context, g *found, fields []drift.Field) (write params, remove []string, went []drift.Field, err error) {
+	asked := len(fields)
+	for {
+		set, err := j.optionsFor(g, fields)
 		if err != nil {
-			return err
+			return nil, nil, nil, err
 		}
-		return j.reseed(ctx, seeds)
+		write, remove := compact(set, g.conf.values)
+		err = j.patient(ctx, func() error { return j.setConfig(ctx, g, write, remove) })
+		if err == nil {
+			if len(fields) < asked {
+				for _, f := range fields {
+					j.p.Field(f.Path, nil)
+				}
+			}
+			return write, remove, fields, nil
+		}
+		rest, ok := j.refuse(err, fields)
+		if !ok || len(rest) == len(fields) {
+			return write, remove, nil, err
+		}
+		fields = rest
 	}
-	return j.takeBack(ctx, write, remove, fmt.Errorf("change %s: %w", j.ID, err))
 }
 
 // open leaves of the fields those that are still to be done, and refuses where

@@ -104,7 +104,7 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 			j.p.Say("the uploaded seed is left for the next turn to remove: " + cleaning.Error())
 		}
 	}
-	return nil, fmt.Errorf("create %s: %w", j.ID, err)
+	return nil, fmt.Errorf("create %s: %w", j.ID, j.refusedWords(err))
 }
 
 // newOptions are the options of a creation.
