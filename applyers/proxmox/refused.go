@@ -20,7 +20,7 @@ func refusals(err error) map[string]string {
 		return nil
 	}
 	for _, text := range api.Params {
-		if strings.Contains(text, "hotplug problem") {
+		if strings.Contains(text, "hotplug") {
 			return nil
 		}
 	}
@@ -41,7 +41,7 @@ func (j *job) refuse(err error, fields []drift.Field) (rest []drift.Field, ok bo
 			continue
 		}
 		blamed[option] = true
-		j.p.Field(f.Path, fmt.Errorf("Proxmox does not take %q: %s: correct it%s", f.After.Text, plainly(text), at(f.Source)))
+		j.p.Field(f.Path, fmt.Errorf("%q is not taken by Proxmox: %s: correct it%s", f.After.Text, plainly(text), at(f.Source)))
 	}
 	return rest, len(refused) > 0 && len(blamed) == len(refused)
 }

@@ -34,7 +34,7 @@ func TestWhatProxmoxDoesNotTakeKeepsNothingElse(t *testing.T) {
 				results[string(path)] = why
 			}
 		}
-		if why := results["machine"]; !strings.Contains(why, `Proxmox does not take "pc-q35-99.9"`) || !strings.Contains(why, "correct it, fleet.yaml:") {
+		if why := results["machine"]; !strings.Contains(why, `"pc-q35-99.9" is not taken by Proxmox`) || !strings.Contains(why, "correct it, fleet.yaml:") {
 			t.Errorf("machine: %q", why)
 		}
 		if why, told := results["memory.size"]; !told || why != "" {
