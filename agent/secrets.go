@@ -23,10 +23,18 @@ type secrets struct {
 // it.
 func (s secrets) read(ref desired.SecretRef) ([]byte, error) {
 	value, err := s.whole(ref.Secret)
-	if err != nil || ref.Key == "" {
-		return value, err
+	if err == nil && ref.Key != "" {
+		value, err = within(value, ref)
 	}
-	return within(value, ref)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(value) == 0 && ref.Key != "":
+		return nil, fmt.Errorf("secret %q: key %q is empty: a secret that is empty protects nothing", ref.Secret, ref.Key)
+	case len(value) == 0:
+		return nil, fmt.Errorf("secret %q is empty: write it where it is looked for", ref.Secret)
+	}
+	return value, nil
 }
 
 func (s secrets) whole(name string) ([]byte, error) {
@@ -59,6 +67,12 @@ func within(value []byte, ref desired.SecretRef) ([]byte, error) {
 		}
 		at = next
 	}
+	if at.Kind == yaml.AliasNode {
+		at = at.Alias
+	}
+	if at.Kind == yaml.ScalarNode && at.Tag == "!!null" {
+		return nil, nil
+	}
 	if at.Kind != yaml.ScalarNode {
 		return nil, fmt.Errorf("secret %q: key %q holds several values: name one of them", ref.Secret, ref.Key)
 	}
@@ -66,6 +80,9 @@ func within(value []byte, ref desired.SecretRef) ([]byte, error) {
 }
 
 func child(at *yaml.Node, key string) (*yaml.Node, error) {
+	if at.Kind == yaml.AliasNode {
+		at = at.Alias
+	}
 	if at.Kind != yaml.MappingNode {
 		return nil, errors.New("there is no map above it")
 	}

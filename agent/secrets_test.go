@@ -13,7 +13,7 @@ import (
 // TestSecretsAreFoundWhereTheirDocumentSays resolves references as a turn does.
 func TestSecretsAreFoundWhereTheirDocumentSays(t *testing.T) {
 	dir := t.TempDir()
-	for name, text := range map[string]string{"apps": "pote:\n  dev: {db: s3cret}\n  many: [s3cret]\n", "plain": "s3cret\n"} {
+	for name, text := range map[string]string{"apps": "pote:\n  dev: {db: s3cret}\n  many: [s3cret]\nnone:\nblank: \"\"\nlike: &a {db: &b s3cret}\nsame: *a\none: *b\n", "plain": "s3cret\n", "empty": "\n"} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -23,10 +23,12 @@ func TestSecretsAreFoundWhereTheirDocumentSays(t *testing.T) {
 		env:      func(string) string { return "" },
 		documents: map[string]*desired.Secret{
 			"apps": {Name: "apps", File: filepath.Join(dir, "apps")}, "plain": {Name: "plain", File: filepath.Join(dir, "plain")},
+			"empty": {Name: "empty", File: filepath.Join(dir, "empty")},
 		},
 	}
 	for ref, want := range map[desired.SecretRef]string{
 		{Secret: "plain"}: "s3cret", {Secret: "host"}: "s3cret", {Secret: "apps", Key: "pote.dev.db"}: "s3cret",
+		{Secret: "apps", Key: "same.db"}: "s3cret", {Secret: "apps", Key: "one"}: "s3cret",
 	} {
 		if got, err := s.read(ref); err != nil || string(got) != want {
 			t.Errorf("%v: got %q, %v", ref, got, err)
@@ -36,6 +38,7 @@ func TestSecretsAreFoundWhereTheirDocumentSays(t *testing.T) {
 		{Secret: "apps", Key: "pote.qa.db"}: "it is not there", {Secret: "apps", Key: "pote.many"}: "several values",
 		{Secret: "apps", Key: "pote.dev.db.x"}: "no map above it", {Secret: "none"}: "add `secrets: {none: FILE}`",
 		{Secret: "plain", Key: "x"}: "no map above it",
+		{Secret: "empty"}:           "is empty", {Secret: "apps", Key: "none"}: "is empty", {Secret: "apps", Key: "blank"}: "is empty",
 	} {
 		_, err := s.read(ref)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {

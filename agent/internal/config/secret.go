@@ -3,10 +3,12 @@ package config
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Secret reads the secret that a manifest calls name: systemd's credential of
@@ -44,7 +46,19 @@ const maxSecret = 1 << 20
 
 // readSecret reads a file that other users cannot read.
 func readSecret(file string) ([]byte, error) {
-	info, err := os.Stat(file)
+	// Opening a pipe must not wait for somebody to write into it.
+	opened, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer opened.Close()
+	return readOpened(file, opened)
+}
+
+// readOpened judges the very file that it reads: one that takes its place
+// meanwhile is not read.
+func readOpened(file string, opened *os.File) ([]byte, error) {
+	info, err := opened.Stat()
 	switch {
 	case err != nil:
 		return nil, err
@@ -55,7 +69,7 @@ func readSecret(file string) ([]byte, error) {
 	case info.Size() > maxSecret:
 		return nil, fmt.Errorf("%s: larger than %d bytes, which no secret is", file, maxSecret)
 	}
-	value, err := os.ReadFile(file)
+	value, err := io.ReadAll(io.LimitReader(opened, maxSecret))
 	if err != nil {
 		return nil, err
 	}
@@ -64,29 +78,73 @@ func readSecret(file string) ([]byte, error) {
 
 // DocumentFile reads the file that a Secret document names. It must lie in one of
 // the directories of `secretFiles`, links followed. The value is never part of an
-// error.
+// error, nor does one tell what else there is on the host.
 func (s *Settings) DocumentFile(name, file string) ([]byte, error) {
 	real, err := filepath.EvalSymlinks(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("secret %q: there is no file %s on this host: write it, or correct `file` of the Secret", name, file)
+	if err != nil {
+		if _, _, inside := s.allowed(filepath.Clean(file)); !inside {
+			return nil, s.outside(name, file)
+		}
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("secret %q: there is no file %s on this host: write it, or correct `file` of the Secret", name, file)
+		}
+		return nil, fmt.Errorf("secret %q: %w", name, err)
 	}
+	dir, rest, inside := s.allowed(real)
+	if !inside {
+		return nil, s.outside(name, file)
+	}
+	value, err := readWithin(dir, rest)
 	if err != nil {
 		return nil, fmt.Errorf("secret %q: %w", name, err)
 	}
-	for _, dir := range s.SecretFiles {
-		if resolved, err := filepath.EvalSymlinks(dir); err == nil {
-			dir = resolved
-		}
-		if rest, err := filepath.Rel(dir, real); err == nil && filepath.IsLocal(rest) && rest != "." {
-			value, err := readSecret(real)
-			if err != nil {
-				return nil, fmt.Errorf("secret %q: %w", name, err)
+	return value, nil
+}
+
+// allowed finds the directory of `secretFiles` that a file lies in.
+func (s *Settings) allowed(file string) (dir, rest string, inside bool) {
+	for _, given := range s.SecretFiles {
+		for _, dir := range []string{given, resolved(given)} {
+			if rest, err := filepath.Rel(dir, file); dir != "" && err == nil && filepath.IsLocal(rest) && rest != "." {
+				return dir, rest, true
 			}
-			return value, nil
 		}
 	}
-	return nil, fmt.Errorf("secret %q: %s lies outside of %s, where manifests may point: move it there, or add its directory to `secretFiles` of %s",
-		name, file, strings.Join(s.SecretFiles, ", "), s.where())
+	return "", "", false
+}
+
+// resolved is a directory with its links followed; "" if it is not there.
+func resolved(dir string) string {
+	real, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return ""
+	}
+	return real
+}
+
+func (s *Settings) outside(name, file string) error {
+	where := strings.Join(s.SecretFiles, ", ")
+	if where == "" {
+		where = "every directory (`secretFiles` is empty)"
+	}
+	return fmt.Errorf("secret %q: %s lies outside of %s, where manifests may point: move it there, or add its directory to `secretFiles` of %s",
+		name, file, where, s.where())
+}
+
+// readWithin reads a file below a directory; no link that is put in its way
+// meanwhile leads out.
+func readWithin(dir, rest string) ([]byte, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	opened, err := root.OpenFile(rest, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer opened.Close()
+	return readOpened(filepath.Join(dir, rest), opened)
 }
 
 // DocumentCredential reads the systemd credential that a Secret document names.

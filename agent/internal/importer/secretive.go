@@ -13,10 +13,10 @@ var (
 		markup + `(is\b|ist\b|lautet\b|[:=|]|→|->|=>|&gt;)` + markup + `[^\s|]`)
 	// A password is told without a sign, too, and then looks like no word.
 	regexpPlain = regexp.MustCompile(`(?i)\b(password|passwort|passphrase|kennwort|pwd?)` + markup + `[ \t-]\S*[0-9!$%&]\S*`)
-	regexpKnown      = regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abp]-[A-Za-z0-9-]{10,}|AKIA[0-9A-Z]{16}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}|AGE-SECRET-KEY-[A-Z0-9]+|github_pat_[A-Za-z0-9_]{20,}|gl(dt|rt|ptt)-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{20,}|hv[sb]\.[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|[rs]k_(live|test)_[A-Za-z0-9]{16,}|tskey-[a-z]+-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{30,})`)
-	regexpToken      = regexp.MustCompile(`[^\s!]+@[a-z]+![^\s=]+=[0-9a-fA-F-]{36}`)
-	regexpInURL      = regexp.MustCompile(`://[^/\s:@]+:[^/\s@]+@`)
-	regexpHash       = regexp.MustCompile(`\$(1|2[aby]|5|6|y|argon2id?)\$\S+`)
+	regexpKnown = regexp.MustCompile(`\b(gh[pousr]_[A-Za-z0-9]{20,}|glpat-[A-Za-z0-9_-]{16,}|xox[abp]-[A-Za-z0-9-]{10,}|AKIA[0-9A-Z]{16}|eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}|AGE-SECRET-KEY-[A-Z0-9]+|github_pat_[A-Za-z0-9_]{20,}|gl(dt|rt|ptt)-[A-Za-z0-9_-]{16,}|hf_[A-Za-z0-9]{20,}|hv[sb]\.[A-Za-z0-9_-]{20,}|npm_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|[rs]k_(live|test)_[A-Za-z0-9]{16,}|tskey-[a-z]+-[A-Za-z0-9-]{10,}|AIza[A-Za-z0-9_-]{30,})`)
+	regexpToken = regexp.MustCompile(`[^\s!]+@[a-z]+![^\s=]+=[0-9a-fA-F-]{36}`)
+	regexpInURL = regexp.MustCompile(`://[^/\s:@]+:[^/\s@]+@`)
+	regexpHash  = regexp.MustCompile(`\$(1|2[aby]|5|6|y|argon2id?)\$\S+`)
 )
 
 // secretive says why a text that people wrote may hold a secret; "" if nothing in
