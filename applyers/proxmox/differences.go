@@ -57,6 +57,7 @@ func (p *planner) judged() []drift.Field {
 	p.makesNothingAnew(fields)
 	for i := 0; i < len(fields); i++ {
 		f := &fields[i]
+		p.inserts(f)
 		switch {
 		case f.Effect == desired.Recreate && f.Path == "id":
 			f.Held = fmt.Sprintf("the VMID is %s and can't change: write id: %s, or remove the guest and make it anew", f.Before.Text, f.Before.Text)

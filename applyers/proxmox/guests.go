@@ -50,6 +50,8 @@ type handle struct {
 	loose []string
 	// boots is the slot of the disk that it boots from; "" where nothing tells.
 	boots string
+	// order is the startup order that Proxmox has for it, used or not.
+	order string
 	// untagged tells that the fleet's tag is missing.
 	untagged bool
 	// pending are the manifest's paths that wait for a reboot.
@@ -240,7 +242,7 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 		kind: g.kind, site: s.site.Name, node: g.node, vmid: g.vmid, running: g.running, making: g.stamp.Making, starting: g.stamp.Starting, remove: g.stamp.Remove,
 		untagged: !hasTag(g.tags, fleetTag(s.fleet.Spec.Name)), adopting: g.adopting, renamed: g.renamed,
 	}
-	h.native = native(g)
+	h.native, h.order = native(g), g.conf.values["startup"]
 	h.obstacles = s.obstaclesTo(want)
 	live := &drift.Live{
 		ID: g.stamp.ID, Site: s.site.Name, Spec: w.spec(g), Archived: !g.stamp.Archived.IsZero(),

@@ -60,16 +60,17 @@ func Needs(fleet *desired.Fleet, site *desired.Site) []Need {
 type needList struct {
 	needs []*Need
 	known map[string]*Need
-	// or are the rights that do instead of one, by that one.
-	or map[string][]right
+	// or are the rights that do instead of one, by that one, for each that needs it.
+	or map[string][][]right
 }
 
 // doubled tells whether other rights that are needed anyway do instead.
 func (l *needList) doubled(n *Need) bool {
-	or := l.or[right{path: n.Path, privilege: n.Privilege}.String()]
-	return len(or) > 0 && !slices.ContainsFunc(or, func(r right) bool {
-		other := l.known[r.String()]
-		return other == nil || other.Optional != "" || len(l.or[r.String()]) > 0
+	return !slices.ContainsFunc(l.or[right{path: n.Path, privilege: n.Privilege}.String()], func(or []right) bool {
+		return len(or) == 0 || slices.ContainsFunc(or, func(r right) bool {
+			other := l.known[r.String()]
+			return other == nil || other.Optional != "" || !slices.ContainsFunc(l.or[r.String()], func(or []right) bool { return len(or) == 0 })
+		})
 	})
 }
 
@@ -93,14 +94,15 @@ func withoutPassed(all []Need) []Need {
 
 func (l *needList) add(r right, by desired.ID, optional string) {
 	if l.known == nil {
-		l.known, l.or = make(map[string]*Need), make(map[string][]right)
+		l.known, l.or = make(map[string]*Need), make(map[string][][]right)
 	}
 	n := l.known[r.String()]
 	if n == nil {
 		n = &Need{Path: r.path, Privilege: r.privilege, Optional: optional}
-		l.known[r.String()], l.or[r.String()] = n, r.or
+		l.known[r.String()] = n
 		l.needs = append(l.needs, n)
 	}
+	l.or[r.String()] = append(l.or[r.String()], r.or)
 	if optional == "" {
 		n.Optional = ""
 	}

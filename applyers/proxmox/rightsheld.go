@@ -27,7 +27,7 @@ func holdUnlicensed(w *drift.World, want *desired.Resource, have *drift.Live, ch
 		}
 		n := &needy{fleet: w.Fleet, site: site, want: want}
 		if h, ok := handleOf(have); ok {
-			n.vmid = h.vmid
+			n.vmid, n.order = h.vmid, h.order
 		} else {
 			n.vmid = n.guest().VMID
 		}
@@ -46,10 +46,38 @@ func (n *needy) holdFields(c *drift.Change, p *premises) {
 	for _, leaf := range desired.Leaves(n.want.ID.Kind(), n.want.Spec) {
 		privileges[leaf.Path] = leaf.Privilege
 	}
+	slots := make(map[desired.Path]string)
 	for i := range c.Fields {
 		f := &c.Fields[i]
-		hold(&f.Held, withheld(p.rights.lacking(n.leaf(f.Path, privileges[f.Path])), p.granter))
+		wanted := n.leaf(f.Path, privileges[f.Path])
+		if f.Path == poolPath && f.Before.Text != "" {
+			// Whoever takes a guest into a pool takes it out of another.
+			wanted = append(wanted, right{path: "/pool/" + f.Before.Text, privilege: "Pool.Allocate"})
+		}
+		reason := withheld(p.rights.lacking(wanted), p.granter)
+		hold(&f.Held, reason)
+		if slot := newDisk(f); slot != "" && reason != "" {
+			slots[slot] = reason
+		}
 	}
+	// A disk is made by one option: it is made whole, or not at all.
+	for i := range c.Fields {
+		f := &c.Fields[i]
+		for slot, reason := range slots {
+			if f.Path.Within(slot) {
+				hold(&f.Held, reason)
+			}
+		}
+	}
+}
+
+// newDisk is the slot that a field makes a disk in; "" if it does not.
+func newDisk(f *drift.Field) desired.Path {
+	keys := f.Path.Keys()
+	if len(keys) != 3 || keys[0] != "disks" || f.Before.Text != "" || keys[2] != "size" && keys[2] != "storage" {
+		return ""
+	}
+	return desired.Path("disks").Sub(keys[1])
 }
 
 func handleOf(have *drift.Live) (*handle, bool) {

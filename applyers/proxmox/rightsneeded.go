@@ -21,6 +21,8 @@ type needy struct {
 	fleet *desired.Fleet
 	site  *desired.Site
 	vmid  int
+	// order is the startup order that Proxmox has for it.
+	order string
 	// want is nil for what is gone from the manifests.
 	want *desired.Resource
 }
@@ -57,14 +59,19 @@ func (n *needy) step(step drift.Step) []right {
 		return append(all, n.create()...)
 	case drift.Start, drift.Stop, drift.Reboot:
 		return append(all, n.on("VM.PowerMgmt"))
-	case drift.Archive, drift.Restore, drift.Adopt, drift.Release:
+	case drift.Restore:
+		if n.guest().State == desired.Running {
+			all = append(all, n.on("VM.PowerMgmt"))
+		}
+		return append(all, n.on("VM.Config.Options"))
+	case drift.Archive, drift.Adopt, drift.Release:
 		return append(all, n.on("VM.Config.Options"))
 	case drift.Delete:
 		return append(all, n.on("VM.Allocate"))
 	case drift.Migrate:
 		return append(all, n.on("VM.Migrate"))
 	case drift.Detach:
-		if g := n.guest(); g.State == desired.Running && g.Lifecycle.Reboot == "now" {
+		if n.guest().State == desired.Running {
 			// It is stopped for that, and started again.
 			all = append(all, n.on("VM.PowerMgmt"))
 		}
@@ -134,12 +141,20 @@ func (n *needy) seed(vm *desired.VM) []right {
 		return []right{n.on("VM.Config.Cloudinit"), n.on("VM.Config.Disk")}
 	}
 	store := seedStore(n.site, n.node())
-	return []right{
-		n.on("VM.Config.Disk"),
-		{path: "/storage/" + store, privilege: "Datastore.Allocate"},
-		{path: "/storage/" + store, privilege: "Datastore.AllocateTemplate"},
-		reading(store),
+	var all []right
+	for _, slot := range bootOrder(vm) {
+		// The seed is put beside what the guest boots from.
+		if beside := storeOn(n.site, vm.Disks[slot].Storage, n.node()); beside != "" {
+			all = append(all, space(beside))
+			break
+		}
 	}
+	return append(all,
+		n.on("VM.Config.Disk"),
+		right{path: "/storage/" + store, privilege: "Datastore.Allocate"},
+		right{path: "/storage/" + store, privilege: "Datastore.AllocateTemplate"},
+		reading(store),
+	)
 }
 
 // reading is the right to use what lies on a storage.
@@ -163,15 +178,29 @@ func (n *needy) disk(d desired.Disk) []right {
 			all = append(all, reading(image.Store))
 		}
 	}
-	if data, _, ok := strings.Cut(d.Volume, "/"); ok {
-		if owner := n.fleet.Machine(desired.MakeID(desired.KindData, data)); owner != nil {
-			all = append(all, right{path: fmt.Sprintf("/vms/%d", owner.VMID), privilege: "VM.Config.Disk"})
-			for _, its := range owner.Disks {
-				all = append(all, reading(storeOn(n.site, its.Storage, owner.Node)))
+	return append(all, n.volume(d.Volume)...)
+}
+
+// volume are the rights that a disk of a data VM takes from another guest: both of
+// them, or the one that does for everything on its storage (check_volume_access in
+// the sources of pve-storage).
+func (n *needy) volume(ref string) []right {
+	data, name, _ := strings.Cut(ref, "/")
+	owner := n.fleet.Machine(desired.MakeID(desired.KindData, data))
+	if owner == nil {
+		return nil
+	}
+	for _, slot := range slices.Sorted(maps.Keys(owner.Disks)) {
+		if disk := owner.Disks[slot]; disk.Name == name {
+			path := "/storage/" + storeOn(n.site, disk.Storage, owner.Node)
+			or := []right{{path: path, privilege: "Datastore.Allocate"}}
+			return []right{
+				{path: path, privilege: "Datastore.Audit", or: or},
+				{path: fmt.Sprintf("/vms/%d", owner.VMID), privilege: "VM.Config.Disk", or: or},
 			}
 		}
 	}
-	return all
+	return nil
 }
 
 // leaf are the rights that one value takes. privilege is that of its tag.
@@ -190,18 +219,44 @@ func (n *needy) leaf(path desired.Path, privilege string) []right {
 		return []right{n.on(privilege)}
 	case path == "state":
 		return []right{n.on("VM.PowerMgmt")}
+	case path == "features":
+		// Whoever changes a container's configuration needs one of its rights,
+		// whatever the option itself takes.
+		return []right{n.on(privilege), n.on("VM.Config.Options")}
 	case path == "pool":
 		return []right{{path: "/pool/" + g.Pool, privilege: "Pool.Allocate"}, n.on("VM.Allocate")}
-	case path == "startup" && g.Startup != "never" && g.Startup != "yes":
+	case path == "startup" && n.reorders():
 		return []right{n.on(privilege), {path: "/", privilege: "Sys.Modify"}}
+	case len(keys) == 3 && keys[0] == "networks" && (keys[2] == "address" || keys[2] == "gateway") && n.native():
+		// It is Proxmox's own cloud-init drive that tells it.
+		r := n.on("VM.Config.Cloudinit")
+		r.or = []right{{path: r.path, privilege: "VM.Config.Network"}}
+		return []right{r}
 	case len(keys) == 3 && keys[0] == "networks":
 		return append([]right{n.on(privilege)}, n.bridge(g.Networks[keys[1]])...)
-	case len(keys) == 3 && keys[0] == "disks" && keys[2] != "size" && keys[2] != "volume" && keys[2] != "iso":
+	case len(keys) == 3 && keys[0] == "disks" && !slices.Contains([]string{"size", "storage", "volume", "iso"}, keys[2]):
 		return []right{n.on(privilege)}
 	case len(keys) == 3 && keys[0] == "disks":
 		return append([]right{n.on(privilege)}, n.disk(g.Disks[keys[1]])...)
 	}
 	return []right{n.on(privilege)}
+}
+
+// reorders tells whether the startup order is written, or taken away.
+func (n *needy) reorders() bool {
+	switch phase := n.guest().Startup; phase {
+	case "never":
+		return false
+	case "yes":
+		return n.order != ""
+	default:
+		return n.order == "" || n.order != phaseProps(n.site.Phases[phase]).String()
+	}
+}
+
+func (n *needy) native() bool {
+	vm, ok := n.want.Spec.(*desired.VM)
+	return ok && vm.CloudInit != nil && vm.CloudInit.Native
 }
 
 // bridge is the right to use a network.
