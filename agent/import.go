@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,6 +95,10 @@ func (f *importFlags) check(cmd *cobra.Command) error {
 		return errors.New("--endpoint makes a new fleet and --config adds to one: keep one of them")
 	case fresh && f.tokenFile == "":
 		return errors.New("--token-file is missing: put a token into a file (pveum user token add …) and name it")
+	case slices.ContainsFunc(f.pick.IDs, func(id int) bool { return id < 1 }):
+		return errors.New("--id takes a VMID, as in --id 104")
+	case slices.Contains(slices.Concat(f.pick.Names, f.pick.Pools, f.pick.Tags), ""):
+		return errors.New("--name, --pool and --tag take a word: one is empty")
 	case f.fingerprint != "" && f.ca != "":
 		return errors.New("--fingerprint and --ca are two ways of one thing: keep one")
 	}
@@ -183,7 +188,10 @@ func (f *importFlags) newFleet() (o importer.Options, token func(*desired.Site) 
 		_, _ = rand.Read(uid) // It never fails.
 		o.UID = hex.EncodeToString(uid)
 	}
-	return o, func(*desired.Site) (string, error) { return text, nil }, importer.CheckNew(o)
+	if err := importer.CheckNew(o); err != nil {
+		return o, nil, usageError{err, "agent import"}
+	}
+	return o, func(*desired.Site) (string, error) { return text, nil }, nil
 }
 
 // repository is an import into the clone of a repository.
@@ -193,7 +201,7 @@ func (f *importFlags) repository(cmd *cobra.Command, s streams) (o importer.Opti
 		return o, nil, err
 	}
 	if settings.File == "" {
-		return o, nil, errors.New("say where the site is: --endpoint and --token-file for a new fleet, or --config for one that there is")
+		return o, nil, usageError{errors.New("say where the site is: --endpoint and --token-file for a new fleet, or --config for one that there is"), "agent import"}
 	}
 	root, err := os.OpenRoot(f.out)
 	if err != nil {

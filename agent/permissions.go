@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -12,6 +13,11 @@ import (
 
 	"berth/applyers/proxmox"
 	"berth/desired"
+)
+
+var (
+	regexpUser      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._+-]*@[A-Za-z][A-Za-z0-9._-]*$`)
+	regexpTokenName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9._-]+$`)
 )
 
 // permissionsAsked is what the command line asks of the grants.
@@ -53,7 +59,14 @@ them on each VMID alone all the same.`,
 
 func permissions(s streams, ask permissionsAsked) error {
 	if ask.proxmox != "8" && ask.proxmox != "9" {
-		return usageError{err: fmt.Errorf("--proxmox %q: 8 or 9", ask.proxmox)}
+		return usageError{fmt.Errorf("--proxmox %q: 8 or 9", ask.proxmox), "agent permissions"}
+	}
+	// Both stand in commands that root pastes.
+	if !regexpUser.MatchString(ask.user) {
+		return usageError{fmt.Errorf("--user %q: write NAME@REALM, as in berth@pve", ask.user), "agent permissions"}
+	}
+	if !regexpTokenName.MatchString(ask.token) {
+		return usageError{fmt.Errorf("--token %q: write a letter, then letters, digits and . _ -", ask.token), "agent permissions"}
 	}
 	root, err := os.OpenRoot(ask.dir)
 	if err != nil {
@@ -67,7 +80,7 @@ func permissions(s streams, ask permissionsAsked) error {
 	sites := slices.Sorted(maps.Keys(fleet.Sites))
 	if ask.site != "" {
 		if fleet.Sites[ask.site] == nil {
-			return usageError{err: fmt.Errorf("--site %q: the fleet has %s", ask.site, strings.Join(sites, ", "))}
+			return usageError{fmt.Errorf("--site %q: the fleet has %s", ask.site, strings.Join(sites, ", ")), "agent permissions"}
 		}
 		sites = []string{ask.site}
 	}

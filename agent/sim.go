@@ -41,7 +41,10 @@ Image's sha256 must be that of what is made up; --sha256 URL prints it.`,
   agent sim --sha256 https://example.com/debian-12.tar.zst`,
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if sum != "" {
+			if cmd.Flags().Changed("sha256") {
+				if sum == "" || cmd.Flags().NFlag() > 1 {
+					return usageError{errors.New("--sha256 takes a URL, and no other flag beside it: it serves nothing"), cmd.CommandPath()}
+				}
 				fmt.Fprintln(s.Out, pvesim.Sum(sum, "sha256"))
 				return nil
 			}

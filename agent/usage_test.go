@@ -1,0 +1,48 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestSenselessFlagsAreUsage gives flags that make no sense: nothing is read or
+// written for them, and the exit code is that of a wrong command line.
+func TestSenselessFlagsAreUsage(t *testing.T) {
+	dir := t.TempDir()
+	token := filepath.Join(dir, "token")
+	if err := os.WriteFile(token, []byte("berth@pve!agent=x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	fresh := "import --out " + dir + "/new --site home --token-file " + token + " --endpoint "
+	for line, want := range map[string]string{
+		"import --out " + dir + "/new --site home":        "say where the site is",
+		fresh + "https://127.0.0.1:1 --id 0":              "--id takes a VMID",
+		fresh + "https://127.0.0.1:1 --id -5":             "--id takes a VMID",
+		fresh + "https://127.0.0.1:1 --name=":             "one is empty",
+		fresh + "https://127.0.0.1:1 --tag=":              "one is empty",
+		fresh + "http://127.0.0.1:1":                      "write https://",
+		fresh + "https://127.0.0.1:1 --uid ZZ":            "uid",
+		fresh + "https://127.0.0.1:1 --fleet A_b":         "write a-b",
+		fresh + "https://127.0.0.1:1 --fingerprint zz":    "fingerprint",
+		"permissions --user x;reboot":                     "NAME@REALM",
+		"permissions --user root":                         "NAME@REALM",
+		"permissions --token a;b":                         "--token",
+		"permissions --proxmox 7":                         "8 or 9",
+		"sim --sha256=":                                   "--sha256 takes a URL",
+		"sim --sha256 https://example.com/x --guests 3":   "no other flag",
+		"sim --sha256 https://example.com/x --out " + dir: "no other flag",
+	} {
+		var out, told bytes.Buffer
+		s := streams{In: strings.NewReader(""), Out: &out, Err: &told, Env: func(string) string { return "" }}
+		command, _, _ := strings.Cut(line, " ")
+		if code := run(t.Context(), s, strings.Fields(line)); code != exitUsage || !strings.Contains(told.String(), want) || !strings.Contains(told.String(), "Try: agent "+command+" --help") {
+			t.Errorf("%s: %d, %s%s", line, code, out.String(), told.String())
+		}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "new")); err == nil {
+		t.Error("a directory was made")
+	}
+}
