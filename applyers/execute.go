@@ -23,6 +23,8 @@ type Execution struct {
 	// Confirm is asked right before a destructive step, and before the stop that
 	// leads to one; a reason holds it.
 	Confirm func(ctx context.Context, c drift.Change) (reason string)
+	// Shut is asked right before each step; a reason holds it.
+	Shut func(c drift.Change) (reason string)
 	// Superseded is asked right before each step; a reason leaves it, and all that
 	// has not begun, to the next turn.
 	Superseded func(ctx context.Context) (reason string)
@@ -111,6 +113,11 @@ func (r *running) make(ctx context.Context, c drift.Change, p Progress) error {
 	if r.Superseded != nil {
 		if reason := r.Superseded(ctx); reason != "" {
 			return &supersededError{reason}
+		}
+	}
+	if r.Shut != nil {
+		if reason := r.Shut(c); reason != "" {
+			return &HeldError{Reason: reason}
 		}
 	}
 	if r.Confirm != nil && (c.Step.Destructive() || c.Step == drift.Stop && r.leaves(c.ID)) {

@@ -61,12 +61,17 @@ func (d *editedDraft) edit(name, pattern, with string) {
 // built yet, each where it was written and once.
 func TestOtherDrafts(t *testing.T) {
 	for name, mistakes := range map[string]int{
-		"app-stack": 14, // Secrets in two places, playbooks 5, windows 1, secrets in vars 6.
+		"app-stack": 13, // Secrets in two places, playbooks 5, secrets in vars 6.
 		"multisite": 5,  // Playbooks 4, the template that is built.
 		"libvirt":   5,  // The edge on another machine with its ports 3, playbooks 2.
 	} {
 		var found Problems
-		if _, err := Load(otherDraft(t, name).files); !errors.As(err, &found) {
+		d := otherDraft(t, name)
+		if name == "app-stack" {
+			// Its guests wait for windows, which the draft forgot.
+			d.edit("fleet.yaml", `kind: Fleet\n`, "kind: Fleet\nwindows: [{cron: \"0 3 * * *\", for: 2h}]\n")
+		}
+		if _, err := Load(d.files); !errors.As(err, &found) {
 			t.Errorf("%s: %v", name, err)
 		}
 		for _, p := range found {

@@ -106,8 +106,12 @@ type FleetSpec struct {
 	Guards Guards `yaml:"guards" example:"{deletes: 3}"`
 	// SSH is how guests are reached.
 	SSH SSH `yaml:"ssh" example:"{user: ansible, key: {secret: ssh-key}}"`
-	// Windows are when a reboot may happen.
-	Windows []Later `yaml:"windows" later:"maintenance windows are not built yet: leave them out, reboots then wait for you"`
+	// Windows are when guests may be out of service: a guest whose lifecycle.reboot
+	// says window is rebooted in them alone, and a guest that is to be deleted, since
+	// its time in the archive is up or since it is state: absent, goes in them alone.
+	// What begins while any of them is open comes to its end. Archiving does not wait
+	// for them, and neither does lifecycle.reboot: now.
+	Windows []Window `yaml:"windows" default:"none: reboots wait for you, deletions for nothing" example:"[{cron: \"0 3 * * *\", for: 2h}]"`
 	// Defaults are the lowest layer of all documents of a kind, by kind.
 	Defaults map[string]any `yaml:"defaults" keys:"kind" example:"{VM: {agent: true, tags: [managed]}}"` // The loader merges it and leaves this nil.
 	// RenamedFrom is the name that the fleet had before; what bears it, with the

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"time"
 )
 
 var (
@@ -70,7 +69,7 @@ func (l *loader) checkFleet(it *item, spec *FleetSpec) {
 			l.wrong(it, it.at("version"), "version: there is no version %d: write %d", spec.Version, Version)
 		}
 	}
-	if _, err := time.LoadLocation(spec.Zone); !it.bad["zone"] && (err != nil || spec.Zone == "Local" || !regexpZone.MatchString(spec.Zone)) {
+	if !it.bad["zone"] && !isZone(spec.Zone) {
 		l.wrong(it, it.at("zone"), "zone: %q is no time zone: write it as in Europe/Berlin", spec.Zone)
 	}
 	if spec.Guards.Deletes < 0 {
@@ -79,6 +78,7 @@ func (l *loader) checkFleet(it *item, spec *FleetSpec) {
 	if p := spec.Guards.Percent; p < 0 || p > 100 {
 		l.wrong(it, it.at("guards", "percent"), "guards.percent: %d is no share of a whole: write 0, to hold every delete, to 100", p)
 	}
+	l.checkWindows(it, spec)
 	l.checkSSH(it, spec.SSH)
 }
 

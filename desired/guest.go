@@ -283,8 +283,10 @@ type Ready struct {
 // Lifecycle is what may be done to a guest to make it what it shall be.
 type Lifecycle struct {
 	// Reboot says what happens to a change that needs one: never (it waits for a
-	// reboot of yours), or now.
-	Reboot string `yaml:"reboot" only:"vm,ct" enum:"never|now|window" unbuilt:"window" default:"never" example:"now"`
+	// reboot of yours), now, or window (it waits for one of the Fleet's windows).
+	// What else takes a stop and a start, as a disk that is to be detached or a
+	// container that is to move, waits for the same.
+	Reboot string `yaml:"reboot" only:"vm,ct" enum:"never|now|window" default:"never" example:"now"`
 	// Replace says whether a guest may be made anew: refuse.
 	Replace string `yaml:"replace" only:"vm,ct" enum:"refuse|allow" unbuilt:"allow" default:"refuse" example:"refuse"`
 	// Remove is what becomes of a guest that is gone from Git: archive (stopped

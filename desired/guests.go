@@ -185,8 +185,8 @@ func (l *loader) checkStartup(g *guest) {
 
 // checkLifecycle fills in the defaults and refuses what is not built.
 func (l *loader) checkLifecycle(g *guest) {
-	if g.Lifecycle.Reboot == "window" {
-		l.wrong(g.item, g.at("lifecycle", "reboot"), "lifecycle.reboot: maintenance windows are not built yet: write never or now")
+	if g.Lifecycle.Reboot == "window" && len(l.fleet.Spec.Windows) == 0 && (l.fleetDoc == nil || !l.fleetDoc.explained("", "windows")) {
+		l.wrong(g.item, g.at("lifecycle", "reboot"), "lifecycle.reboot: window, and the Fleet has no windows: give it some, as in windows: [{cron: \"0 3 * * *\", for: 2h}], or write never or now")
 	}
 	if g.Lifecycle.Replace == "allow" {
 		l.wrong(g.item, g.at("lifecycle", "replace"), "lifecycle.replace: making a guest anew is not built yet: write refuse, and make it under another name")

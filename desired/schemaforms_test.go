@@ -43,6 +43,7 @@ func forms(kind string) map[string]writing {
 		"volume":    {pattern: `(data/)?[^/]+/[^/]+`, say: "a data VM, a slash, its disk's name, as in certs/letsencrypt"},
 		"approval":  {pattern: `(delete|recreate) +(vm|ct)/[^/ ]+|destroy-volume +data/[^/ ]+/[^/ ]+|shrink-fleet`, say: "as in delete vm/db-1, recreate ct/web-1, destroy-volume data/certs/letsencrypt or shrink-fleet"},
 		"until":     {pattern: `[0-9]{4}-[0-9]{2}-[0-9]{2}(T.+)?`, say: "a date as in 2026-12-01, or a time as in 2026-12-01T18:00:00+01:00"},
+		"cron":      {pattern: `@(hourly|daily|midnight|weekly|monthly|yearly|annually)|[^ =@]+( +[^ =@]+){4}`, say: "minute, hour, day of the month, month and day of the week, as in 0 3 * * *"},
 		"uuid":      {pattern: `[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}`, say: "a uuid"},
 		"mac":       {pattern: `[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}`, say: "six bytes of which the first is even, in quotes, as in \"bc:24:11:00:00:01\""},
 		"macprefix": {pattern: `[0-9a-f][02468ace](:[0-9a-f]{2}){2}`, say: "three bytes of which the first is even, in quotes, as in \"bc:24:11\""},

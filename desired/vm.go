@@ -137,7 +137,7 @@ type CloudInit struct {
 	// users, keys, packages and files that are no longer asked for stay. The disks,
 	// the SSH host keys (unless raw says ssh_deletekeys) and what playbooks have
 	// done stay as well. The other fields that a seed carries apply with it. The
-	// boot is yours to make, unless lifecycle.reboot is now: make it on Proxmox,
+	// boot is yours to make, unless lifecycle.reboot is now or window: make it on Proxmox,
 	// where a reboot from within does not show, so that a new address stays
 	// unknown unless the guest agent tells it. A guest that was
 	// adopted has no seed, and is given none.

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"berth/desired"
 )
@@ -22,6 +23,8 @@ type Steps func(w *World, want *desired.Resource, have *Live, fields []Field) []
 type Input struct {
 	Commit string
 	Fleet  *desired.Fleet
+	// Now is the time by which windows and approvals are judged.
+	Now time.Time
 	// Previous is the fleet of the last applied commit, to tell which side
 	// moved; nil if there is none.
 	Previous *desired.Fleet
@@ -34,7 +37,7 @@ type Input struct {
 // World joins what is wanted and what was observed.
 func (in *Input) World() *World {
 	w := NewWorld(in.Fleet, in.Observed.Lives)
-	w.Premises = in.Observed.Premises
+	w.Premises, w.Now = in.Observed.Premises, in.Now
 	return w
 }
 

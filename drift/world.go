@@ -4,6 +4,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"berth/desired"
 )
@@ -14,6 +15,9 @@ type World struct {
 	Fleet *desired.Fleet
 	// Premises are those that were observed, by site.
 	Premises map[string]any
+	// Now is the time by which windows and approvals are judged; at the zero time
+	// no approval counts.
+	Now time.Time
 
 	lives map[desired.ID]*Live
 	addrs map[string]desired.ID

@@ -54,8 +54,8 @@ func (j *job) quiet(ctx context.Context) error {
 	if w == nil || w.State == desired.Absent {
 		return heldf("it runs: planned again in the next turn")
 	}
-	if w.State == desired.Running && w.Lifecycle.Reboot != "now" {
-		return heldf("it runs, and may have the disk mounted: stop it, or write lifecycle.reboot: now")
+	if w.State == desired.Running && !mayRestart(w) {
+		return heldf("it runs, and may have the disk mounted: stop it, or write lifecycle.reboot: now, or window")
 	}
 	return j.stop(ctx)
 }

@@ -111,12 +111,19 @@ func sizeOf(text string) desired.Size {
 	return parseSize(strings.TrimSuffix(text, "i"))
 }
 
+// restarts tells whether the guest may be rebooted, or stopped and started again:
+// now, or in a maintenance window, for which a guard then waits.
+func (p *planner) restarts() bool { return mayRestart(p.guest()) }
+
+func mayRestart(g *desired.Guest) bool {
+	return g.Lifecycle.Reboot == "now" || g.Lifecycle.Reboot == "window"
+}
+
 // differences plans the changes of a guest in use.
 func (p *planner) differences() (all []drift.Change) {
 	var online, pending, held []drift.Field
 	var cloud []drift.Field
 	var state, node *drift.Field
-	lifecycle := p.guest().Lifecycle
 	moves := p.slotChanges(p.judged())
 	for _, f := range moves.rest {
 		switch {
@@ -126,7 +133,7 @@ func (p *planner) differences() (all []drift.Change) {
 			state = &f
 		case f.Path == nodePath:
 			node = &f
-		case f.Effect == desired.Reboot && p.handle.running && lifecycle.Reboot == "now" &&
+		case f.Effect == desired.Reboot && p.handle.running && p.restarts() &&
 			(f.Path == seedPath || p.handle.native && cloudOption(optionOf(p.id.Kind(), f.Path))):
 			cloud = append(cloud, f)
 		case f.Effect == desired.Reboot && p.handle.running:
@@ -149,7 +156,7 @@ func (p *planner) differences() (all []drift.Change) {
 	reboot := len(pending) > 0 || len(cloud) > 0 || len(p.handle.pending) > 0
 	if len(pending) > 0 {
 		reason := "waits for a reboot (lifecycle.reboot: never)"
-		if lifecycle.Reboot == "now" {
+		if p.restarts() {
 			reason = ""
 		}
 		changes = append(changes, p.change(drift.Pending, reason, pending))
@@ -170,8 +177,8 @@ func (p *planner) differences() (all []drift.Change) {
 		return p.ready(append(changes, start), true)
 	case state != nil:
 		return append(changes, p.change(drift.Stop, "state: stopped in Git", []drift.Field{*state}))
-	case reboot && lifecycle.Reboot == "now" && p.handle.running:
-		return p.ready(append(changes, p.change(drift.Reboot, "lifecycle.reboot: now", cloud)), true)
+	case reboot && p.restarts() && p.handle.running:
+		return p.ready(append(changes, p.change(drift.Reboot, "lifecycle.reboot: "+p.guest().Lifecycle.Reboot, cloud)), true)
 	}
 	// One that has not been ready since it was made is waited for until it is.
 	restarts := p.handle.running && slices.ContainsFunc(first, func(c drift.Change) bool { return c.Step == drift.Detach })

@@ -253,8 +253,8 @@ func (p *planner) detaching(slot string, d desired.Disk, f drift.Field) drift.Fi
 // stopped holds a detachment while the guest runs and no stop is allowed: it may
 // have the disk mounted.
 func (p *planner) stopped(f drift.Field) drift.Field {
-	if f.Held == "" && p.handle.running && p.runs() && p.guest().Lifecycle.Reboot != "now" {
-		f.Held = "it may be mounted in a guest that runs: take it out of the guest's /etc/fstab and stop the guest, then it is detached; or write lifecycle.reboot: now"
+	if f.Held == "" && p.handle.running && p.runs() && !p.restarts() {
+		f.Held = "it may be mounted in a guest that runs: take it out of the guest's /etc/fstab and stop the guest, then it is detached; or write lifecycle.reboot: now, or window"
 	}
 	return f
 }
@@ -315,7 +315,7 @@ func (p *planner) moves(s slots, state *drift.Field) (first, last []drift.Change
 	if len(s.detach) > 0 {
 		c := p.change(drift.Detach, "", s.detach)
 		if p.handle.running && p.runs() && c.Goes() {
-			c.Reason = "it is stopped for that, and started again (lifecycle.reboot: now)"
+			c.Reason = "it is stopped for that, and started again (lifecycle.reboot: " + p.guest().Lifecycle.Reboot + ")"
 		}
 		put(c, c.Goes() && !stops)
 	}

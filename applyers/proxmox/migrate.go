@@ -26,8 +26,8 @@ func (p *planner) pinned(f drift.Field) drift.Change {
 // stays says why a guest can't move now: a container that runs is restarted by it,
 // which is its manifest's to allow.
 func (p *planner) stays() string {
-	if p.id.Kind() == desired.KindContainer && p.handle.running && p.guest().Lifecycle.Reboot != "now" {
-		return "to move it restarts it (lifecycle.reboot: never): stop it, or write lifecycle.reboot: now"
+	if p.id.Kind() == desired.KindContainer && p.handle.running && !p.restarts() {
+		return "to move it restarts it (lifecycle.reboot: never): stop it, or write lifecycle.reboot: now, or window"
 	}
 	return ""
 }

@@ -79,10 +79,14 @@ func (t *Turner) apply(ctx context.Context, rep *report.Report, src *source, kin
 	if err != nil {
 		return fmt.Errorf("write the journal, nothing was done: %w", err)
 	}
+	world := input.World()
 	rep.Outcomes, err = applyers.Execute(ctx, applyers.Execution{
-		Plan: rep.Plan, World: input.World(), Appliers: kinds,
+		Plan: rep.Plan, World: world, Appliers: kinds,
 		Confirm:    func(ctx context.Context, c drift.Change) string { return t.confirm(ctx, src, c) },
 		Superseded: t.superseded(src),
+		// The plan may have been made, and its earlier steps begun, while a window
+		// was open that is shut by now.
+		Shut: func(c drift.Change) string { return world.Shut(c, t.Now()) },
 		Events: func(e applyers.Event) error {
 			t.tell(rep.Turn, e)
 			return entry.Event(e)
@@ -196,7 +200,7 @@ func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[strin
 	if len(done) == 0 {
 		return more
 	}
-	input.Observed = observe(ctx, unique(kinds), input.Fleet, input.Previous)
+	input.Observed, input.Now = observe(ctx, unique(kinds), input.Fleet, input.Previous), t.Now()
 	after, err := drift.Make(input)
 	if err != nil || ctx.Err() != nil {
 		rep.Plan.Notes = append(rep.Plan.Notes, drift.Note{Text: "what was done could not be looked at once more; the next turn does"})

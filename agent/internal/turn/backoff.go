@@ -121,8 +121,8 @@ func (a *again) learn(more bool, now time.Time) {
 }
 
 // Retry is when there is something to do again, be it that a step has failed,
-// that a turn left more to do, or that no turn could be made at all; zero if there
-// is not.
+// that a turn left more to do, that a window opens which something waits for, or
+// that no turn could be made at all; zero if there is not.
 func (t *Turner) Retry() time.Time {
 	if !t.broken.at.IsZero() {
 		return t.broken.at
@@ -130,6 +130,9 @@ func (t *Turner) Retry() time.Time {
 	first := t.backoff.next()
 	if at := t.again.at; first.IsZero() || !at.IsZero() && at.Before(first) {
 		first = at
+	}
+	if first.IsZero() || !t.opens.IsZero() && t.opens.Before(first) {
+		first = t.opens
 	}
 	return first
 }

@@ -11,7 +11,7 @@ import (
 func (t *Turner) guards(src *source, previous *desired.Fleet, req Request) []drift.Guard {
 	guards := []drift.Guard{
 		drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Routed(),
-		drift.Amount(src.fleet.Spec.Guards), renumbered(src.fleet, previous),
+		drift.Amount(src.fleet.Spec.Guards), drift.Windows(), renumbered(src.fleet, previous),
 	}
 	if req.AcceptSource {
 		guards = append(guards, newSource)

@@ -42,8 +42,10 @@ type land struct {
 	now func() time.Time
 	// over stands between the agents and the cluster, if set.
 	over func(http.RoundTripper) http.RoundTripper
-	log  *events
-	from int
+	// fleet are further lines of the Fleet document.
+	fleet string
+	log   *events
+	from  int
 }
 
 // events is what happened at the edge, between the cluster's requests.
@@ -314,6 +316,7 @@ func (l *land) push(hash string, docs ...string) {
 	text := fmt.Sprintf(landYAML, pvesim.Sum("https://images.example.net/debian-12.qcow2", "sha256"),
 		pvesim.Sum("https://images.example.net/debian-ct.tar.zst", "sha256"),
 		l.path("berth/stream.conf"), l.path("nginx.conf"), l.edge.listener.Addr())
+	text = strings.Replace(text, "guards:", l.fleet+"guards:", 1)
 	l.repo.push(hash, text+strings.Join(docs, ""))
 }
 

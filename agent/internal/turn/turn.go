@@ -50,6 +50,8 @@ type Turner struct {
 	last    *past // what the last turn left; nil before the first
 	again   again // a turn left more to do
 	broken  again // no turn could be made
+	// opens is when a window opens that something waits for; zero if nothing does.
+	opens time.Time
 }
 
 // Request asks for a turn.
@@ -124,13 +126,16 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 		return nil, applyers.ErrLeft
 	}
 	input := drift.Input{
-		Commit: src.commit.Hash, Fleet: src.fleet, Previous: previous, Observed: observed,
+		Commit: src.commit.Hash, Fleet: src.fleet, Previous: previous, Observed: observed, Now: t.Now(),
 		Steps:  applyers.StepsByKind(kinds),
 		Guards: t.guards(src, previous, req),
 	}
 	rep.Plan, err = drift.Make(input)
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
+	}
+	if req.Mode == report.Run {
+		t.opens = rep.Plan.Opens(input.World())
 	}
 	finish := func() {
 		rep.Ended = t.Now()
