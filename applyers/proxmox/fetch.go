@@ -84,6 +84,9 @@ func (j *job) download(ctx context.Context, node string, image *desired.ImageAt)
 	if got, ok := gotSum(err); ok {
 		return fmt.Errorf("what the url gives has %s %s, the manifest wants %s: correct %s or the url", algorithm, got, sum, algorithm)
 	}
+	if says(err, "download failed") && !says(err, "No space left") {
+		return fmt.Errorf("%w: correct the url %s, or let the node reach it", err, image.URL)
+	}
 	if err != nil && !unanswered(err) && !says(err, "refusing to override", "already exists") {
 		return err
 	}

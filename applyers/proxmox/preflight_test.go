@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"berth/applyers/proxmox/pvesim"
 	"berth/desired"
@@ -110,6 +111,10 @@ func TestAnAddressThatSomebodyHasHoldsTheCreation(t *testing.T) {
 			guest: new(strange(119, map[string]string{"description": "berth: other/vm/db home#119 uid=0a0b0c0d instance=11 address=10.1.1.5"})),
 			held:  `10.1.1.5 is taken, vm 119 "stranger" has it` + remedy,
 		},
+		"another fleet's stamp, from the next boot on": {
+			guest: new(strange(119, map[string]string{"description": "berth: other/vm/db home#119 uid=0a0b0c0d instance=11 address=10.1.1.3 next=10.1.1.5"})),
+			held:  `10.1.1.5 is taken, vm 119 "stranger" has it` + remedy,
+		},
 		"answers, and nobody is known": {
 			guest: new(strange(119, nil)), net: pings("10.1.1.5"),
 			held: `10.1.1.5 answers to ping, and it is not known who has it` + remedy,
@@ -129,7 +134,11 @@ func TestAnAddressThatSomebodyHasHoldsTheCreation(t *testing.T) {
 		},
 		"another address": {guest: new(pihole(true)), net: pings("10.1.1.6"), yaml: edited(cacheYAML, "10.1.1.5", "10.1.1.7")},
 		"DHCP":            {guest: new(pihole(true)), net: pings("10.1.1.5"), yaml: edited(cacheYAML, "10.1.1.5", "dhcp, reservation: 10.1.1.5")},
-		"a template's":    {guest: new(pihole(false, "template", "1")), net: pings()},
+		"a template's":    {guest: new(pihole(false, "template", "1", "tags", "berth.pegasus"))},
+		"the VMID is another's, who has the address": {
+			guest: new(strange(4002, map[string]string{"ipconfig0": "ip=10.1.1.5/24"})), net: pings("10.1.1.5"),
+			held: `vm 4002 "stranger" on pve1: it is not ours; give ct/cache another id, or remove that guest`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -335,4 +344,22 @@ func TestOthersAreReadOnlyWhereAnAddressIsWanted(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestTheAddressOfACloneThatIsNotWholeYetIsNotAskedFor: it was before the clone was
+// begun, and what answers now may be the clone.
+func TestTheAddressOfACloneThatIsNotWholeYetIsNotAskedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := benchOn(t, pvesim.New(slowTasks()))
+		b.template(9000, nil)
+		b.now([]string{edited(cloneYAML, "{packages: [git]}", "{packages: [git], onChange: rerun}")}, cloned("vm/web-1", desired.Find{Tag: "debian-12"}, false))
+		b.killAt(1, true)
+		<-time.After(time.Minute)
+		n := pings("10.1.1.4")
+		n.on(b)
+		p := b.plan()
+		if create := p.Change(key("vm/web-1", drift.Create)); create == nil || create.Held != "" || !strings.Contains(create.Reason, "interrupted") || len(n.asked) > 0 {
+			t.Errorf("asked %q, plan:\n%s", n.asked, show(p))
+		}
+	})
 }

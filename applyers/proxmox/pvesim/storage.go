@@ -70,7 +70,12 @@ func (s *storage) key(node, name string) string {
 func (s *storage) usage() int64 {
 	n := s.Used
 	for _, v := range s.volumes {
-		if !v.counted {
+		switch {
+		case v.counted:
+		case s.Type == "lvm":
+			// All of it is set aside when it is made.
+			n += v.size
+		default:
 			n += v.usage()
 		}
 	}
