@@ -93,7 +93,7 @@ func (a act) begun(t *testing.T, watched bool) *bench {
 	if a.hand != nil {
 		a.hand(b)
 	}
-	time.Sleep(a.wait)
+	<-time.After(a.wait)
 	b.manifests(a.docs(b)...)
 	return b
 }
@@ -138,6 +138,7 @@ func (a act) claimed(t *testing.T, needs []Need) (claimed []Need) {
 // its rights it tries all, and Proxmox says what is missing. It gives what was
 // told, and whether nothing is left to do.
 func (a act) with(t *testing.T, needs []Need, knows bool) (out string, done bool) {
+	var all strings.Builder
 	synctest.Test(t, func(t *testing.T) {
 		b := a.begun(t, false)
 		b.only("least@pve", needs)
@@ -146,16 +147,16 @@ func (a act) with(t *testing.T, needs []Need, knows bool) (out string, done bool
 		}
 		for range 2 {
 			p, w := b.planned(t.Context())
-			out += show(p) + "\n" + told(b.execute(t.Context(), p, w, &events{})) + "\n"
+			fmt.Fprintf(&all, "%s\n%s\n", show(p), told(b.execute(t.Context(), p, w, &events{})))
 			for _, blind := range p.Blind {
-				out += "unknown: " + blind.Reason + " " + blind.Remedy + "\n"
+				fmt.Fprintf(&all, "unknown: %s %s\n", blind.Reason, blind.Remedy)
 			}
 		}
 		left := b.plan()
 		done = len(left.Blind) == 0 && show(left) == ""
-		out += "left: " + show(left)
+		all.WriteString("left: " + show(left))
 	})
-	return out, done
+	return all.String(), done
 }
 
 func (a act) docs(b *bench) []string {
