@@ -51,7 +51,7 @@ func Leaves(kind string, spec any) []Leaf {
 // not want costs nothing.
 func LeavesWhere(kind string, spec any, keep func(path Path, exact bool) bool) []Leaf {
 	v := reflect.ValueOf(spec).Elem()
-	w := leafWalk{keep: keep, leaves: make([]Leaf, 0, 32)}
+	w := leafWalk{keep: keep}
 	w.value("", v, leafPlanOf(kind, v.Type()))
 	if own, ok := spec.(effects); ok {
 		for i := range w.leaves {

@@ -24,6 +24,9 @@ type fieldPlan struct {
 	*leafPlan
 }
 
+// usualLeaves is about how many leaves a guest's manifest sets.
+const usualLeaves = 32
+
 // leafWalk collects leaves.
 type leafWalk struct {
 	keep   func(Path, bool) bool
@@ -36,6 +39,9 @@ func (w *leafWalk) value(within Path, v reflect.Value, p *leafPlan) {
 	switch {
 	case p.leaf != nil:
 		if at := within.join(p.at); w.keep(at, p.leaf.Exact) {
+			if w.leaves == nil {
+				w.leaves = make([]Leaf, 0, usualLeaves)
+			}
 			leaf := *p.leaf
 			leaf.Path, leaf.Value = at, v.Interface()
 			w.leaves = append(w.leaves, leaf)

@@ -205,6 +205,9 @@ func simple(text string) bool {
 }
 
 func (s scalar) int() int {
+	if s == "" {
+		return 0
+	}
 	n, err := strconv.Atoi(string(s))
 	if err != nil {
 		return 0

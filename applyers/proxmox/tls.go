@@ -46,6 +46,9 @@ func systemTransport(site *desired.Site) (http.RoundTripper, error) {
 		// one that is being closed would be lost.
 		IdleConnTimeout:     4 * time.Second,
 		TLSHandshakeTimeout: 10 * time.Second,
+		// The agent runs beside the cluster: packing and unpacking a thousand small
+		// answers costs both more than sending them as they are.
+		DisableCompression: true,
 		// Proxmox speaks HTTP/1.1 only.
 		TLSNextProto: map[string]func(string, *tls.Conn) http.RoundTripper{},
 	}, nil

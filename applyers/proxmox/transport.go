@@ -178,7 +178,7 @@ func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response
 	if err != nil {
 		return nil, sendError(err)
 	}
-	text, err := io.ReadAll(io.LimitReader(res.Body, bodyLimit))
+	text, err := readBody(res)
 	_ = res.Body.Close()
 	w.date(res.Header)
 	if err == nil && res.ContentLength > int64(len(text)) {
@@ -199,6 +199,16 @@ func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response
 	res.Body = io.NopCloser(bytes.NewReader(text))
 	res.ContentLength = int64(len(text))
 	return res, nil
+}
+
+// readBody reads an answer whole, into room for what it says that it holds.
+func readBody(res *http.Response) ([]byte, error) {
+	var text bytes.Buffer
+	if res.ContentLength > 0 && res.ContentLength <= bodyLimit {
+		text.Grow(int(res.ContentLength) + bytes.MinRead)
+	}
+	_, err := text.ReadFrom(io.LimitReader(res.Body, bodyLimit))
+	return text.Bytes(), err
 }
 
 // carried takes the body of an answer past go-proxmox, which would read and check it

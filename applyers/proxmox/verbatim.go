@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 
 	"berth/desired"
 )
@@ -85,7 +86,7 @@ func firstKey(stem string) string {
 
 // usualParts are what Proxmox VE 8.4 takes where an option, or a part of it, is
 // not written. An option of one value stands under its own name.
-func usualParts() map[string]map[string]string {
+var usualParts = sync.OnceValue(func() map[string]map[string]string {
 	one := func(option, value string) map[string]string { return map[string]string{option: value} }
 	return map[string]map[string]string{
 		"acpi": one("acpi", "1"), "autostart": one("autostart", "0"), "freeze": one("freeze", "0"), "kvm": one("kvm", "1"),
@@ -101,7 +102,7 @@ func usualParts() map[string]map[string]string {
 		"spice_enhancements": {"foldersharing": "0", "videostreaming": "off"},
 		"dev":                one("deny-write", "0"),
 	}
-}
+})
 
 // rootsAlone says why only root@pam may ask for a value, which no token is, not
 // even one of root@pam's (FACTS 1, 11); "" if others may.

@@ -13,8 +13,11 @@ import (
 // nicSlot tells whether a key holds a network interface.
 func nicSlot(key string) bool {
 	number, ok := strings.CutPrefix(key, "net")
+	if !ok {
+		return false // Most are; Atoi would make an error of each.
+	}
 	_, err := strconv.Atoi(number)
-	return ok && err == nil
+	return err == nil
 }
 
 // nic reads an interface's line.
