@@ -135,7 +135,7 @@ func readdressed(want *desired.Resource, have *found) []claim {
 		if slices.Contains(own, c.addr) {
 			continue
 		}
-		if c.path = bringing(want, have, c.addr); want.Has(c.path) {
+		if c.path = bringing(want, have, c.addr); c.path != "" && want.Has(c.path) {
 			c.vmid = have.vmid
 			all = append(all, c)
 		}
