@@ -111,7 +111,9 @@ type Guest struct {
 	Options map[string]string `yaml:"options" drift:"reboot" priv:"VM.Config.Options" example:"{rng0: \"source=/dev/urandom\"}"`
 
 	// AllowAddressConflict makes, restores and re-addresses the guest although its
-	// static address answers already, or stands in another guest's configuration.
+	// static address answers to ping or on a port already, or stands in another
+	// guest's configuration on the cluster: a firewall may answer for the address, or
+	// who has it may be on another network.
 	AllowAddressConflict bool `yaml:"allowAddressConflict" default:"false: held, and told who has the address" example:"true"`
 }
 

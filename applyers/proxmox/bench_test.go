@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"testing"
 
 	"berth/applyers"
@@ -27,14 +28,46 @@ func TestASweepCostsOneRequestAGuest(t *testing.T) {
 	}
 }
 
+// TestASweepWithCreationsCostsOneRequestMoreForEachOther holds what creations add:
+// one for each of them, one for each node that they are made on, and, where they
+// bring static addresses, one for each guest that is not ours.
+func TestASweepWithCreationsCostsOneRequestMoreForEachOther(t *testing.T) {
+	for name, c := range map[string]struct {
+		docs   []string
+		others int
+	}{
+		"two by DHCP":      {[]string{cacheYAML, strings.Replace(cacheYAML, "name: cache\nid: 4002", "name: other\nid: 4003", 1)}, 0},
+		"one with address": {[]string{cacheYAML}, 25},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, n := manyGuests(t, 25)
+			b.sim.AddVolume(pvesim.Volume{ID: "local:vztmpl/debian-ct.tar.zst", Size: 100 << 20})
+			docs := c.docs
+			for i := range docs {
+				if c.others == 0 {
+					docs[i] = strings.Replace(docs[i], "10.1.1.5", "dhcp", 1)
+				}
+			}
+			fleet, err := parse(append(append([]string{fleetYAML, siteYAML, imagesYAML}, manyDocs(n)...), docs...)...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b.fleet = fleet
+			b.mark()
+			b.observe()
+			// Beside the formula a list of the containers' templates, since one is
+			// declared and used now, and it is another content.
+			if got, want := len(b.sim.Requests())-b.from, 5+2+2+n+len(docs)+1+c.others; got != want {
+				t.Errorf("%d requests, want %d", got, want)
+			}
+		})
+	}
+}
+
 // manyGuests is a fleet whose guests all stand, among as many that are not ours.
 func manyGuests(t testing.TB, n int) (*bench, int) {
 	t.Helper()
-	var docs []string
-	for i := range n {
-		docs = append(docs, edited(webYAML, "name: web-1", fmt.Sprintf("name: web-%d", i), "id: 4001", fmt.Sprintf("id: %d", 10000+i),
-			", address: 10.1.1.4", ", address: none", "cloudInit: {packages: [git]}", ""))
-	}
+	docs := manyDocs(n)
 	b := &bench{sim: pvesim.New(pvesim.Options{})}
 	b.token = b.sim.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
 	b.restart()
@@ -63,6 +96,16 @@ func manyGuests(t testing.TB, n int) (*bench, int) {
 		b.t = tt
 	}
 	return b, n
+}
+
+// manyDocs are the manifests of so many guests.
+func manyDocs(n int) []string {
+	docs := make([]string, n)
+	for i := range n {
+		docs[i] = edited(webYAML, "name: web-1", fmt.Sprintf("name: web-%d", i), "id: 4001", fmt.Sprintf("id: %d", 10000+i),
+			", address: 10.1.1.4", ", address: none", "cloudInit: {packages: [git]}", "")
+	}
+	return docs
 }
 
 func BenchmarkObserve(bm *testing.B) {

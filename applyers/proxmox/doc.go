@@ -12,6 +12,18 @@
 // let go. What uses a volume keeps its data VM from being archived, and nothing
 // destroys a data VM but a person.
 //
+// Before a guest is made, brought back from the archive or given another address,
+// its static addresses, v4 and v6, are looked for: on the network, by ping and a few
+// ports ([AskNetwork]), and in the configurations of all guests of the cluster: the
+// containers' interfaces, ipconfig of virtual machines, and what stamps, of any
+// fleet, tell of addresses in seeds. Templates and what is archived don't count, nor
+// do addresses that DHCP gives. Guests of others are read for it, one request each,
+// only in a look that finds such an address wanted. Whoever has it holds the step;
+// allowAddressConflict in the guest's manifest lets it go on. A look also asks each
+// node on which something is to be made for its bridges, and weighs the sizes of new
+// disks against what is free: on plain LVM their sum, elsewhere, where disks take
+// room as they are written to, only whether anything is left.
+//
 // The token needs, at / or at the paths that it shall work on: VM.Allocate,
 // VM.Audit, VM.PowerMgmt, VM.Config.CPU, VM.Config.Disk, VM.Config.HWType,
 // VM.Config.Memory, VM.Config.Network, VM.Config.Options, Datastore.Allocate

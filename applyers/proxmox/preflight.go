@@ -246,6 +246,9 @@ func (s *sweep) readOthers(ctx context.Context) []*found {
 			unread = append(unread, r.what())
 		}
 	}
+	if more := len(unread) - 3; more > 0 {
+		unread = append(unread[:3], fmt.Sprintf("and %d more", more))
+	}
 	if len(unread) > 0 {
 		s.note("", "", "whether the addresses of new guests are taken can't be told of "+strings.Join(unread, ", ")+", which can't be read")
 	}

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -42,6 +43,8 @@ type land struct {
 	now func() time.Time
 	// over stands between the agents and the cluster, if set.
 	over func(http.RoundTripper) http.RoundTripper
+	// answers tells which addresses answer on the network; nobody does unless set.
+	answers func(context.Context, []netip.Addr) map[netip.Addr]string
 	// fleet are further lines of the Fleet document.
 	fleet string
 	log   *events
@@ -200,6 +203,7 @@ func (l *land) agent(dir string) (t *turn.Turner, stop func()) {
 				Token:     func(context.Context, *desired.Site) (string, error) { return l.token, nil },
 				Transport: func(*desired.Site) (http.RoundTripper, error) { return way, nil },
 				Now:       l.now,
+				Answers:   l.answers,
 				Dial: func(context.Context, string, string) (net.Conn, error) {
 					here, there := net.Pipe()
 					_ = there.Close()
