@@ -34,7 +34,10 @@ and token. The guests belong to that fleet already, so that nothing differs; wit
 --unadopted they do not, and the first plan is to adopt them.
 
 It has no network: what download-url fetches is made up from the URL, so that an
-Image's sha256 must be that of what is made up; --sha256 URL prints it.`,
+Image's sha256 must be that of what is made up; --sha256 URL prints it.
+An agent that works on it asks its own network whether the addresses of guests to
+be made are taken: choose some that are free there, or write
+allowAddressConflict: true.`,
 		Example: `  agent sim
   agent sim --listen 127.0.0.1:8006
   agent sim --guests 1000 --nodes 3 --out big --listen 127.0.0.1:0
