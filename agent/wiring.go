@@ -52,7 +52,12 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 	if err != nil {
 		return nil, errors.Join(err, w.journal.Close())
 	}
-	w.turner = &turn.Turner{Repository: w.repository, Journal: w.journal, Appliers: w.appliers, Log: log, Now: time.Now}
+	w.turner = &turn.Turner{
+		Repository: w.repository, Journal: w.journal, Appliers: w.appliers, Log: log, Now: time.Now,
+		Surroundings: &turn.Surroundings{
+			UUIDFile: turn.ProductUUID, MACs: turn.OwnMACs, Resolve: net.DefaultResolver.LookupHost, Repository: settings.Repository.URL,
+		},
+	}
 	return w, nil
 }
 

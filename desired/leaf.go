@@ -13,6 +13,8 @@ const (
 	FactAddress = "address"
 	// FactInstance changes when the guest is made anew.
 	FactInstance = "instance"
+	// FactUUID is the product UUID that a virtual machine shows to its system.
+	FactUUID = "uuid"
 )
 
 // Lookup answers a fact about a guest, if it is known.

@@ -251,6 +251,9 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	}
 	if !live.Archived {
 		live.Facts[desired.FactInstance] = g.stamp.instance()
+		if uuid := parseProps("", g.conf.values["smbios1"]).value("uuid"); uuid != "" && g.kind == desired.KindVM {
+			live.Facts[desired.FactUUID] = uuid
+		}
 	}
 	if live.Archived {
 		h.until, h.over, h.clock = s.archiveEnd(g.stamp.Archived)

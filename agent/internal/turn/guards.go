@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"context"
 	"fmt"
 
 	"berth/desired"
@@ -8,10 +9,14 @@ import (
 )
 
 // guards are what every plan passes.
-func (t *Turner) guards(src *source, previous *desired.Fleet, req Request) []drift.Guard {
+func (t *Turner) guards(ctx context.Context, src *source, previous *desired.Fleet, req Request) []drift.Guard {
+	var vital drift.Vital
+	if t.Surroundings != nil {
+		vital = t.Surroundings.vital(ctx, src.fleet)
+	}
 	guards := []drift.Guard{
-		drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Routed(),
-		drift.Amount(src.fleet.Spec.Guards), drift.Windows(), renumbered(src.fleet, previous),
+		drift.Ownership(), drift.KeepVital(vital), drift.Protection(), drift.Unknown(), drift.Routed(),
+		drift.Amount(src.fleet.Spec.Guards), drift.Windows(), drift.Approvals(), renumbered(src.fleet, previous),
 	}
 	if req.AcceptSource {
 		guards = append(guards, newSource)

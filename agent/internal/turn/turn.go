@@ -41,6 +41,8 @@ type Turner struct {
 	Journal *journal.Journal
 	Log     *slog.Logger
 	Now     func() time.Time
+	// Surroundings, if set, tell on which guests the agent itself depends.
+	Surroundings *Surroundings
 	// Watch, if set, is told what happens while a plan is applied.
 	Watch func(applyers.Event)
 
@@ -128,7 +130,7 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	input := drift.Input{
 		Commit: src.commit.Hash, Fleet: src.fleet, Previous: previous, Observed: observed, Now: t.Now(),
 		Steps:  applyers.StepsByKind(kinds),
-		Guards: t.guards(src, previous, req),
+		Guards: t.guards(ctx, src, previous, req),
 	}
 	rep.Plan, err = drift.Make(input)
 	if err != nil {
