@@ -14,10 +14,18 @@ const (
 )
 
 // Approval is the document of kind Approval: an expiring permission for one
-// destructive step. It has no name: what it allows is its identity.
+// destructive step. It has no name: what it allows is its identity. It lifts limits
+// and windows from that step, and nothing else: not a protection, not what is
+// unknown, not a volume that is in use. Take it out of Git when it has done its work;
+// one that is over, or that nothing waits for, is noted.
 type Approval struct {
 	// Allow is a verb and what it may be done to: "delete vm/db-1", "recreate
-	// vm/web-1", "destroy-volume data/certs/letsencrypt", or "shrink-fleet".
+	// vm/web-1", "destroy-volume data/certs/letsencrypt", or "shrink-fleet". delete
+	// lets one guest be archived and deleted beside the Fleet's guards and outside
+	// its windows. destroy-volume lets a disk of a DataVM be destroyed: a DataVM that
+	// is gone from Git is deleted once its time in the archive is up, nothing uses
+	// it, and there is one for each of its disks. shrink-fleet lifts the Fleet's
+	// guards from all that is to go, as long as it is in Git, and no window.
 	Allow string `yaml:"allow" default:"required" form:"approval" example:"delete vm/db-1"`
 	// Until is a date, the end of that day in the fleet's zone, or a time as
 	// RFC 3339 writes it; at most 90 days ahead.

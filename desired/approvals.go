@@ -10,8 +10,8 @@ import (
 
 var regexpDate = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}$`)
 
-// approvalDocuments reads the approvals. Nothing asks for them yet, which each
-// is told.
+// approvalDocuments reads the approvals. Nothing asks for some of them yet, which
+// each of those is told.
 func (l *loader) approvalDocuments() {
 	for _, doc := range l.docs {
 		if doc.kind.word != "Approval" {
@@ -23,7 +23,9 @@ func (l *loader) approvalDocuments() {
 		l.fleet.Approvals = append(l.fleet.Approvals, a)
 		l.checkAllow(it, a)
 		l.checkUntil(it, a)
-		l.note(it.at("allow"), it.id, "allow: this is read, but no step asks for approvals yet: it permits nothing")
+		if a.Verb == AllowRecreate {
+			l.note(it.at("allow"), it.id, "allow: making a guest anew is not built yet: it permits nothing")
+		}
 	}
 	slices.SortFunc(l.fleet.Approvals, func(a, b *Approval) int { return strings.Compare(a.Allow, b.Allow) })
 }

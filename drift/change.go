@@ -149,6 +149,8 @@ type Change struct {
 	Lanes []string `json:"lanes,omitempty"`
 	// Held is why it must not be applied; "" means go.
 	Held string `json:"held,omitempty"`
+	// Allowed are the Approvals that lift a limit or a window from it.
+	Allowed []desired.Source `json:"allowed,omitempty"`
 	// Source is the manifest line that asks for it; zero for what is gone.
 	Source desired.Source `json:"source,omitzero"`
 }

@@ -170,7 +170,7 @@ func TestAmount(t *testing.T) {
 			t.Errorf("beyond the limit, %s is held: %q", c.Key, c.Held)
 		}
 	}
-	want := "4 guests would go in one turn (vm/old-0, vm/old-1, vm/old-2, vm/old-3), the limit is 3: remove fewer in one commit, or raise guards.deletes of the Fleet"
+	want := "4 guests would go in one turn (vm/old-0, vm/old-1, vm/old-2, vm/old-3), the limit is 3: remove fewer in one commit, raise guards.deletes of the Fleet, or write an Approval (allow: shrink-fleet)"
 	if got := change(t, p, "vm/old-2", drift.Archive).Held; got != want {
 		t.Errorf("held: %q", got)
 	}
@@ -206,9 +206,9 @@ func TestAmountByShare(t *testing.T) {
 		held                  string
 	}{
 		"few guests, judged by the number": {9, 5, 3, desired.Guards{Deletes: 3, Percent: 20}, ""},
-		"what is archived is no guest":     {9, 9, 4, desired.Guards{Deletes: 3, Percent: 20}, "the limit is 3: remove fewer in one commit, or raise guards.deletes of the Fleet"},
+		"what is archived is no guest":     {9, 9, 4, desired.Guards{Deletes: 3, Percent: 20}, "the limit is 3: remove fewer in one commit, raise guards.deletes of the Fleet, or write an Approval (allow: shrink-fleet)"},
 		"within the share":                 {10, 0, 2, desired.Guards{Deletes: 3, Percent: 20}, ""},
-		"beyond the share":                 {10, 0, 3, desired.Guards{Deletes: 3, Percent: 20}, "3 guests would go in one turn (vm/old-00, vm/old-01, vm/old-02), the limit is 2 (20 % of 10): remove fewer in one commit, or raise guards.percent of the Fleet"},
+		"beyond the share":                 {10, 0, 3, desired.Guards{Deletes: 3, Percent: 20}, "3 guests would go in one turn (vm/old-00, vm/old-01, vm/old-02), the limit is 2 (20 % of 10): remove fewer in one commit, raise guards.percent of the Fleet, or write an Approval (allow: shrink-fleet)"},
 		"the number is the tighter":        {40, 0, 4, desired.Guards{Deletes: 3, Percent: 20}, "the limit is 3: remove"},
 		"both are raised":                  {40, 0, 8, desired.Guards{Deletes: 10, Percent: 20}, ""},
 		"less than one is one":             {10, 0, 1, desired.Guards{Deletes: 3, Percent: 5}, ""},

@@ -10,15 +10,21 @@ import (
 
 // Amount holds all destructive steps of a turn where they are on more resources
 // than the fleet's limits allow: then something larger has gone wrong than one
-// edit. A restore is never held by it. What has been in the archive until its time
+// edit. What an approval lets go is not counted, and none is held where one lets
+// the fleet shrink. A restore is never held by it. What has been in the archive until its time
 // was up was decided long ago: of that, as many as the limit may go in a turn, and
 // the rest waits for the next.
 func Amount(limits desired.Guards) Guard {
 	return func(w *World, p *Plan) {
 		limit := limitOf(limits, w)
 		var fresh, due []desired.ID
-		for _, c := range p.Changes {
+		for i := range p.Changes {
+			c := &p.Changes[i]
 			if !c.Step.Destructive() || c.Held != "" {
+				continue
+			}
+			if approvals := w.Allowed(c.ID); approvals != nil {
+				c.allow(approvals...)
 				continue
 			}
 			ids := &fresh
@@ -31,7 +37,7 @@ func Amount(limits desired.Guards) Guard {
 		}
 		held := make(map[desired.ID]string)
 		if len(fresh) > limit.guests {
-			reason := fmt.Sprintf("%d guests would go in one turn (%s), %s: remove fewer in one commit, or raise %s of the Fleet",
+			reason := fmt.Sprintf("%d guests would go in one turn (%s), %s: remove fewer in one commit, raise %s of the Fleet, or write an Approval (allow: shrink-fleet)",
 				len(fresh), some(fresh), limit.says(), limit.word)
 			for _, id := range fresh {
 				held[id] = reason
@@ -42,8 +48,14 @@ func Amount(limits desired.Guards) Guard {
 				held[id] = fmt.Sprintf("%d guests are due to be deleted, and %d may go in one turn (%s of the Fleet): it waits for the next", len(due), limit.guests, limit.word)
 			}
 		}
+		shrink := w.Fleet.Approved(desired.AllowShrinkFleet, "", "", w.Now)
 		for i := range p.Changes {
-			if c := &p.Changes[i]; c.Step.Destructive() && held[c.ID] != "" {
+			c := &p.Changes[i]
+			switch {
+			case !c.Step.Destructive() || held[c.ID] == "" || c.Held != "":
+			case shrink != nil:
+				c.allow(shrink)
+			default:
 				c.hold(held[c.ID])
 			}
 		}

@@ -9,7 +9,8 @@ import (
 
 // Windows holds what takes a guest out of service for a while where its manifest
 // asks for a maintenance window, and every deletion where the fleet has windows, as
-// long as none is open. Archiving is no deletion: what it does can be undone.
+// long as none is open. An approval of a deletion lifts that from it. Archiving is no
+// deletion: what it does can be undone.
 func Windows() Guard {
 	return func(w *World, p *Plan) {
 		for i := range p.Changes {
@@ -22,7 +23,7 @@ func Windows() Guard {
 // Shut says why a change must wait for a maintenance window at a time; "" if one is
 // open, or if the change needs none.
 func (w *World) Shut(c Change, now time.Time) string {
-	if !w.windowed(&c) || w.Fleet.Spec.WindowOpen(now) {
+	if !w.windowed(&c) || c.Step == Delete && w.Allowed(c.ID) != nil || w.Fleet.Spec.WindowOpen(now) {
 		return ""
 	}
 	next, at := w.Fleet.Spec.NextWindow(now)

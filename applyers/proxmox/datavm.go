@@ -51,8 +51,52 @@ func (p *planner) keepData(c *drift.Change) {
 	case len(users) > 0:
 		c.Held = "its disks are in use: " + strings.Join(users, ", ") + "; take them from there first, or bring its manifest back"
 	case c.Step == drift.Delete && (!p.handle.making || p.have.Archived):
-		c.Held = fmt.Sprintf("data is never destroyed by leaving it out: bring its manifest back, or, if nobody needs it, as root on %s: qm destroy %d", p.handle.node, p.handle.vmid)
+		c.Held = p.unapproved()
 	}
+}
+
+// unapproved says what keeps the data of an archived data VM from being destroyed
+// when its time is up; "" if each of its disks may be.
+func (p *planner) unapproved() string {
+	const never = "data is never destroyed by leaving it out: bring its manifest back, or, if nobody needs it, "
+	byHand := fmt.Sprintf("as root on %s: qm destroy %d", p.handle.node, p.handle.vmid)
+	if !p.have.Archived || !p.handle.over {
+		return never + byHand
+	}
+	var allow []string
+	stamped := p.stamped()
+	for _, slot := range sortedKeys(stamped) {
+		if stamped[slot] == "" {
+			return never + byHand + " (the disk in " + slot + " has no name that an Approval could allow)"
+		}
+		if p.world.Fleet.Approved(desired.AllowDestroyVolume, p.id, stamped[slot], p.world.Now) == nil {
+			allow = append(allow, fmt.Sprintf("destroy-volume %s/%s", p.id, stamped[slot]))
+		}
+	}
+	switch {
+	case len(p.handle.loose) > 0:
+		return never + byHand + " (no Approval could name what it keeps in no slot: " + strings.Join(p.handle.loose, ", ") + ")"
+	case len(allow) > 0:
+		return never + "write an Approval for each of its disks, which allows: " + strings.Join(allow, "; ")
+	case len(stamped) == 0:
+		return never + byHand
+	}
+	return ""
+}
+
+// dataApproved refuses to destroy a data VM of which a volume is not allowed to be
+// destroyed now: what it has may be more than was planned for.
+func (j *job) dataApproved(g *found) error {
+	if j.ID.Kind() != desired.KindData || g.stamp.Making && g.stamp.Archived.IsZero() {
+		return nil
+	}
+	for _, at := range disksOf(g.kind, g.conf.values) {
+		name := g.stamp.Disks[at.slot]
+		if name == "" || j.Fleet.Approved(desired.AllowDestroyVolume, j.ID, name, j.laterNow()) == nil {
+			return heldf("no Approval lets %s (%s) be destroyed: planned again in the next turn", at.slot, at.volid)
+		}
+	}
+	return nil
 }
 
 // stamped are the names of a live data VM's disks, by slot.

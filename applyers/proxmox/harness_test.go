@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+	"time"
 
 	"berth/applyers"
 	"berth/applyers/proxmox/pvesim"
@@ -186,18 +187,19 @@ func (b *bench) plan() *drift.Plan {
 func (b *bench) planned(ctx context.Context) (*drift.Plan, *drift.World) {
 	b.t.Helper()
 	seen := b.observeIn(ctx)
-	p, err := drift.Make(b.input(seen))
+	in := b.input(seen)
+	p, err := drift.Make(in)
 	if err != nil {
 		b.t.Fatalf("plan: %v", err)
 	}
-	return p, drift.NewWorld(b.fleet, seen.Lives)
+	return p, in.World()
 }
 
 func scopeAll() applyers.Scope { return applyers.Scope{} }
 
 func (b *bench) input(seen drift.Observed) drift.Input {
 	return drift.Input{
-		Fleet: b.fleet, Observed: seen, Steps: applyers.StepsByKind(applyers.ByKind(b.a)),
+		Fleet: b.fleet, Observed: seen, Now: time.Now(), Steps: applyers.StepsByKind(applyers.ByKind(b.a)),
 		Guards: []drift.Guard{drift.Ownership(), drift.Protection(), drift.Unknown(), drift.Amount(desired.Guards{Deletes: 3, Percent: 100})},
 	}
 }

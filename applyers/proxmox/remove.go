@@ -31,6 +31,9 @@ func (j *job) remove(ctx context.Context) error {
 	if err := j.unprotected(g); err != nil {
 		return err
 	}
+	if err := j.dataApproved(g); err != nil {
+		return err
+	}
 	if err := j.asPlanned(ctx, g); err != nil {
 		return err
 	}
@@ -54,6 +57,9 @@ func (j *job) remove(ctx context.Context) error {
 	}
 	if reason := foreignVolume(g); reason != "" {
 		return &applyers.HeldError{Reason: reason}
+	}
+	if err := j.dataApproved(g); err != nil {
+		return err
 	}
 	err = j.patient(ctx, func() error {
 		return j.do(ctx, j.p, j.limit(anyTask), http.MethodDelete, j.path(), params{"purge": "1"})
