@@ -79,7 +79,7 @@ func idle(w *World, a *desired.Approval, used, away bool) string {
 	case w.Now.IsZero() || a.Verb == desired.AllowRecreate:
 		return ""
 	case a.Expired(w.Now):
-		return fmt.Sprintf("its time was over at the end of %s: it permits nothing any more, take it out", a.Until)
+		return fmt.Sprintf("it was until %s: it permits nothing any more, take it out", a.Until)
 	case a.TooFar(w.Now):
 		return fmt.Sprintf("until %s is more than %d days ahead: it permits nothing, write %s or sooner",
 			a.Until, desired.MaxApprovalDays, w.Now.In(a.Ends.Location()).AddDate(0, 0, desired.MaxApprovalDays).Format("2006-01-02"))

@@ -74,23 +74,28 @@ func TestApprovals(t *testing.T) {
 		},
 		"never what is protected": {
 			[]*desired.Approval{approve(1, desired.AllowDelete, "vm/safe", "", 3)},
-			held, []string{"approval/delete vm/safe: it lets nothing go yet: what is held here is held by what this does not lift (ok.yaml:1)"},
+			held,
+			[]string{"approval/delete vm/safe: it lets nothing go yet: what is held here is held by what this does not lift (ok.yaml:1)"},
 		},
 		"over": {
 			[]*desired.Approval{approve(7, desired.AllowDelete, "vm/one", "", 0)},
-			held, []string{"approval/delete vm/one: its time was over at the end of 2026-11-20: it permits nothing any more, take it out (ok.yaml:7)"},
+			held,
+			[]string{"approval/delete vm/one: it was until 2026-11-20: it permits nothing any more, take it out (ok.yaml:7)"},
 		},
 		"too far ahead": {
 			[]*desired.Approval{approve(1, desired.AllowDelete, "vm/one", "", 92)},
-			held, []string{"approval/delete vm/one: until 2027-02-20 is more than 90 days ahead: it permits nothing, write 2027-02-18 or sooner (ok.yaml:1)"},
+			held,
+			[]string{"approval/delete vm/one: until 2027-02-20 is more than 90 days ahead: it permits nothing, write 2027-02-18 or sooner (ok.yaml:1)"},
 		},
 		"needless": {
 			[]*desired.Approval{approve(1, desired.AllowDelete, "vm/gone", "", 3)},
-			held, []string{"approval/delete vm/gone: nothing waits for it: if what it permits is done, take it out (ok.yaml:1)"},
+			held,
+			[]string{"approval/delete vm/gone: nothing waits for it: if what it permits is done, take it out (ok.yaml:1)"},
 		},
 		"one disk of two": {
 			[]*desired.Approval{approve(1, desired.AllowDestroyVolume, "data/certs", "a", 3)},
-			held, []string{"approval/destroy-volume data/certs/a: it lets nothing go yet: what is held here is held by what this does not lift (ok.yaml:1)"},
+			held,
+			[]string{"approval/destroy-volume data/certs/a: it lets nothing go yet: what is held here is held by what this does not lift (ok.yaml:1)"},
 		},
 		"each disk": {
 			[]*desired.Approval{approve(1, desired.AllowDestroyVolume, "data/certs", "a", 3), approve(2, desired.AllowDestroyVolume, "data/certs", "b", 3)},

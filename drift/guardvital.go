@@ -37,11 +37,11 @@ func KeepVital(v Vital) Guard {
 			}
 			switch c.Step {
 			case Stop, Reboot, Archive, Delete, Migrate, Detach:
-				c.hold(fmt.Sprintf("%s: the agent never stops or moves it, do it by hand", reason))
+				c.hold(reason + ": the agent never stops or moves it, do it by hand")
 			default:
 				for j := range c.Fields {
 					if f := &c.Fields[j]; f.Held == "" && f.Path.Within("networks") {
-						f.Held = fmt.Sprintf("%s: the agent never changes how it is reached, do it by hand", reason)
+						f.Held = reason + ": the agent never changes how it is reached, do it by hand"
 					}
 				}
 			}
@@ -86,11 +86,11 @@ func (v Vital) of(w *World, live *Live) string {
 func swapped(uuid string) string {
 	parts := strings.Split(uuid, "-")
 	for i := range min(3, len(parts)) {
-		var turned string
+		var turned strings.Builder
 		for j := len(parts[i]) - 2; j >= 0; j -= 2 {
-			turned += parts[i][j : j+2]
+			turned.WriteString(parts[i][j : j+2])
 		}
-		parts[i] = turned
+		parts[i] = turned.String()
 	}
 	return strings.Join(parts, "-")
 }
