@@ -1,0 +1,556 @@
+package turn_test
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"berth/agent/internal/turn"
+	"berth/applyers/proxmox/pvesim"
+	"berth/desired"
+	"berth/drift"
+	"berth/drift/report"
+)
+
+// TestRandom lets random fleets be edited, changed by hand and disturbed over many
+// turns, and holds the loop to what Berth promises. BERTH_ROUNDS says how many
+// rounds, and -rapid.checks beats it. A failure prints its seed and its story.
+func TestRandom(t *testing.T) {
+	rounds := "200"
+	if n := os.Getenv("BERTH_ROUNDS"); n != "" {
+		rounds = n
+	}
+	for name, value := range map[string]string{"rapid.checks": rounds, "rapid.nofailfile": "true", "rapid.shrinktime": "10s"} {
+		given := false
+		flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+		if !given {
+			if err := flag.Set(name, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	var story []string
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the story of the last round that was looked at:\n%s", strings.Join(story, "\n"))
+		}
+	})
+	rapid.Check(t, func(rt *rapid.T) {
+		var thrown any
+		var broken []string
+		synctest.Test(t, func(t *testing.T) {
+			// What rapid throws to end a round must not end the bubble.
+			defer func() { thrown = recover() }()
+			r := newRound(t, rt)
+			defer func() {
+				if broken = r.broken; len(broken) > 0 || len(story) == 0 {
+					story = r.story
+				}
+			}()
+			r.play()
+		})
+		// Rapid tells failures apart by the line that they come from.
+		if len(broken) > 0 {
+			rt.Fatalf("%s", broken[0])
+		}
+		if thrown != nil {
+			panic(thrown)
+		}
+	})
+}
+
+// round is one random fleet's life.
+type round struct {
+	*land
+	rt     *rapid.T
+	git    *wanted
+	story  []string
+	broken []string
+	agent  *turn.Turner
+	stop   func()
+	// way is the agent's, and breaks.
+	way *breaker
+	ctx context.Context
+
+	commits int
+	// last is what Git last said of a guest, gone since when it says so no more.
+	last map[int]*wish
+	gone map[int]time.Time
+	// foreign are the guests that are not ours, as they must stay.
+	foreign map[int]pvesim.Guest
+	strange []pvesim.Volume
+	locked  map[int]bool
+	// chance is what the next choices are made of.
+	chance []byte
+}
+
+func newRound(t *testing.T, rt *rapid.T) *round {
+	slow := rapid.Bool().Draw(rt, "slow")
+	o := pvesim.Options{Nodes: []string{"pve1", "pve2", "pve3"}, LockWait: 2 * time.Second}
+	if slow {
+		o.TaskTime = slowly
+	}
+	l := &land{t: t, sim: pvesim.New(o), repo: &repository{}, dir: t.TempDir(), now: time.Now, log: &events{}}
+	l.token = l.sim.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
+	r := &round{
+		land: l, rt: rt, last: make(map[int]*wish), gone: make(map[int]time.Time),
+		foreign: make(map[int]pvesim.Guest), locked: make(map[int]bool), ctx: t.Context(),
+		git: &wanted{
+			archive: []time.Duration{0, time.Hour, 72 * time.Hour}[r3(rt, "archive")], deletes: []int{1, 3, 50}[r3(rt, "deletes")],
+			guests: make(map[int]*wish), data: make(map[int]*store),
+		},
+	}
+	l.sim.SetPool(strange, "shop")
+	l.sim.AddVolume(pvesim.Volume{ID: "local-lvm:base-9000-disk-0", Node: "pve1", Owner: golden, Size: 4 << 30, Format: "raw", Content: "images"})
+	r.stranger(golden, true, map[string]string{
+		"name": "golden", "tags": "golden", "template": "1", "scsi0": "local-lvm:base-9000-disk-0,size=4G", "boot": "order=scsi0",
+		"net0": "virtio=BC:24:11:01:02:03,bridge=vmbr0", "meta": "creation-qemu=7.2,ctime=100", "scsihw": "virtio-scsi-pci",
+	})
+	r.stranger(strange, true, map[string]string{"name": "Strange", "tags": "", "scsi0": "local-lvm:vm-150-disk-0,size=4G", "net0": "virtio=bc:24:11:01:02:04,bridge=vmbr0", "onboot": "1"})
+	if rapid.Bool().Draw(rt, "squatter") {
+		r.stranger(squatter, true, map[string]string{"name": "aux", "scsi0": "local-lvm:vm-4004-disk-0,size=4G"})
+	}
+	l.over = func(below http.RoundTripper) http.RoundTripper {
+		r.way = &breaker{l: l, below: l.sim.Endpoints(), left: -1}
+		return r.way
+	}
+	return r
+}
+
+func r3(rt *rapid.T, label string) int { return rapid.IntRange(0, 2).Draw(rt, label) }
+
+// chances draws what the next choices are made of. How many of them are made may
+// hang on what the agent did, and must not shift what is drawn after them.
+func (r *round) chances(label string, n int) {
+	r.chance = rapid.SliceOfN(rapid.Byte(), n, n).Draw(r.rt, label)
+}
+
+// n is a choice from 0 to most; 0 once no chance is left.
+func (r *round) n(most int) int {
+	if len(r.chance) == 0 {
+		return 0
+	}
+	c := int(r.chance[0])
+	r.chance = r.chance[1:]
+	return c % (most + 1)
+}
+
+func pick[T any](r *round, of ...T) T { return of[r.n(len(of)-1)] }
+
+func (r *round) tell(format string, args ...any) {
+	r.story = append(r.story, time.Now().UTC().Format("02 15:04:05 ")+fmt.Sprintf(format, args...))
+}
+
+// fail ends the round: one line says which promise was broken.
+func (r *round) fail(promise, format string, args ...any) {
+	text := promise + ": " + fmt.Sprintf(format, args...)
+	r.tell("BROKEN %s", text)
+	r.broken = append(r.broken, text)
+	panic(errBroken)
+}
+
+// stranger puts a guest there that is not ours.
+func (r *round) stranger(vmid int, runs bool, conf map[string]string) {
+	r.sim.AddGuest(pvesim.Guest{Kind: pvesim.KindVM, VMID: vmid, Node: "pve1", Config: conf, Running: runs && conf["template"] == ""})
+	r.foreign[vmid], _ = r.sim.Guest(vmid)
+	r.strange = r.strangers()
+}
+
+// strangers are the volumes of those who are not ours.
+func (r *round) strangers() []pvesim.Volume {
+	var all []pvesim.Volume
+	for _, v := range r.sim.Volumes() {
+		if _, ok := r.foreign[v.Owner]; ok {
+			all = append(all, v)
+		}
+	}
+	return all
+}
+
+func (r *round) play() {
+	r.start()
+	defer func() { r.stop() }()
+	turns := 3 + rapid.IntRange(0, 5).Draw(r.rt, "turns")
+	r.chances("fleet", 40)
+	r.edit(true)
+	r.run(false)
+	for range turns {
+		r.chances("edits", 32)
+		for range r.n(3) {
+			r.edit(false)
+		}
+		r.chances("by hand", 8)
+		if r.n(2) == 1 {
+			r.byHand()
+		}
+		r.chances("fault", 8)
+		if r.n(2) == 1 {
+			r.fault()
+		}
+		r.chances("crash", 3)
+		r.crash()
+		r.run(true)
+		r.chances("pause", 2)
+		pass(pick(r, 20*time.Second, 10*time.Minute, 2*time.Hour, 80*time.Hour))
+		if r.n(1) == 0 {
+			r.heal()
+		}
+	}
+	r.heal()
+	r.rest()
+}
+
+func (r *round) start() {
+	r.agent, r.stop = r.land.agent("journal")
+}
+
+// crash lets something happen to the agent at a random request of the next turn.
+func (r *round) crash() {
+	r.way.mu.Lock()
+	defer r.way.mu.Unlock()
+	r.way.left, r.way.hit, r.way.dead = -1, false, false
+	if r.n(3) == 1 {
+		r.way.what = pick(r, toldToStop, killed, unheard, lost)
+		r.way.left = 1 + r.n(60)
+		r.tell("accident: %s, %d", r.way.what, r.way.left)
+	}
+}
+
+// run makes a turn, looks at what it did, and starts the agent again if it was
+// killed.
+func (r *round) run(disturbed bool) *report.Report {
+	r.seen()
+	before := r.look()
+	ctx, cancel := context.WithCancel(r.ctx)
+	defer cancel()
+	r.way.kill = cancel
+	rep, err := r.agent.Run(ctx, turn.Request{Mode: report.Run})
+	if err != nil && !disturbed {
+		r.fail("a turn", "%v", err)
+	}
+	if rep != nil {
+		r.tell("turn\n%s", whole(rep))
+	} else {
+		r.tell("turn: %v", err)
+	}
+	if r.way.hit && r.way.what != lost {
+		r.stop()
+		if r.way.dead {
+			if err := errors.Join(os.RemoveAll(r.path("journal")), os.Rename(r.path("left"), r.path("journal"))); err != nil {
+				r.fail("test", "%v", err)
+			}
+		}
+		r.start()
+	}
+	r.way.left = -1
+	r.kept(before)
+	return rep
+}
+
+// heal ends all that disturbs.
+func (r *round) heal() {
+	r.sim.Heal()
+	r.sim.SetQuorum(true)
+	for _, node := range []string{"pve1", "pve2", "pve3"} {
+		r.sim.SetOnline(node, true)
+	}
+	for _, g := range r.sim.Guests() {
+		r.sim.SetDeaf(g.VMID, false)
+		if r.locked[g.VMID] && g.Lock == "backup" {
+			r.sim.Edit("root@pam", g.VMID, map[string]string{"lock": ""})
+		}
+	}
+	clear(r.locked)
+	r.tell("healed")
+}
+
+// look is all volumes that hold data: their guest was made whole, and is ours.
+func (r *round) look() map[string]int {
+	all := make(map[string]int)
+	for _, v := range r.sim.Volumes() {
+		g, ok := r.sim.Guest(v.Owner)
+		if !ok || g.Lock != "" || !strings.Contains(g.Config["description"], "berth: ") {
+			continue
+		}
+		if strings.Contains(g.Config["description"], " state=making") && !g.Running {
+			continue // Nothing was ever written to it: its creation has not ended.
+		}
+		all[v.ID+" "+v.Node] = v.Owner
+		// What made the seed can make it again.
+		for slot, value := range g.Config {
+			if (slot == "scsi30" || slot == "ide2") && strings.HasPrefix(value, v.ID) {
+				delete(all, v.ID+" "+v.Node)
+			}
+		}
+	}
+	return all
+}
+
+// kept asserts that what is not ours is as it was, and that what held data is there
+// still, unless Git lets it go.
+func (r *round) kept(before map[string]int) {
+	for _, vmid := range slices.Sorted(maps.Keys(r.foreign)) {
+		now, _ := r.sim.Guest(vmid)
+		if d := cmp.Diff(r.foreign[vmid], now); d != "" {
+			r.fail("foreign", "guest %d: %s", vmid, d)
+		}
+	}
+	if d := cmp.Diff(r.strange, r.strangers()); d != "" {
+		r.fail("foreign", "volumes: %s", d)
+	}
+	there := make(map[string]bool)
+	for _, v := range r.sim.Volumes() {
+		there[v.ID+" "+v.Node] = true
+		there[v.ID] = true
+	}
+	for _, v := range slices.Sorted(maps.Keys(before)) {
+		name, _, _ := strings.Cut(v, " ")
+		if there[v] || there[name] {
+			continue
+		}
+		owner := before[v]
+		if !r.git.mayGo(owner, r.last[owner], r.gone[owner], time.Now()) {
+			r.fail("data", "volume %s of guest %d is gone; Git says %+v", v, owner, r.git.guests[owner])
+		}
+	}
+}
+
+// excused are the reasons for which something may stay undone for good.
+var excused = []string{ //nolint:gochecknoglobals // It is a constant.
+	"waits for a reboot (lifecycle.reboot: never)",
+}
+
+// rest lets turns go on undisturbed until nothing is left to do, and compares what
+// has come of it with what Git asks for.
+func (r *round) rest() {
+	var rep *report.Report
+	for i := 0; ; i++ {
+		rep = r.run(false)
+		if rep.Refused != nil {
+			r.fail("load", "%v", rep.Refused.Problems)
+		}
+		if r.quiet(rep) {
+			break
+		}
+		if i == 12 {
+			r.fail("converges", "%s", head(whole(rep)))
+		}
+		pass(73 * time.Hour / 2)
+	}
+	before := len(r.sim.Requests())
+	again := r.run(false)
+	for _, q := range r.sim.Requests()[before:] {
+		if q.Write() {
+			r.fail("writes", "%s %s with nothing to do\n%s", q.Method, q.Path, told(again))
+		}
+	}
+	r.compare(again)
+}
+
+// whole is a report in short, with what was done.
+func whole(rep *report.Report) string {
+	var b strings.Builder
+	if rep.Refused != nil {
+		fmt.Fprintf(&b, "refused: %s %v\n", rep.Refused.Reason, rep.Refused.Problems)
+	}
+	for _, x := range rep.Plan.Blind {
+		fmt.Fprintf(&b, "unknown %s%s: %s\n", x.ID, x.Site, x.Reason)
+	}
+	for _, x := range rep.Plan.Foreign {
+		fmt.Fprintf(&b, "foreign %s: %s: %s\n", x.ID, x.What, x.Reason)
+	}
+	for _, n := range rep.Plan.Notes {
+		fmt.Fprintf(&b, "note %s %s: %s\n", n.ID, n.Path, n.Text)
+	}
+	for _, c := range rep.Plan.Changes {
+		fmt.Fprintf(&b, "%s: %s; held: %q", c.Key, c.Reason, c.Held)
+		if c.Step != drift.Create {
+			for _, f := range c.Fields {
+				fmt.Fprintf(&b, "; %s %q → %q %s", f.Path, f.Before.Text, f.After.Text, f.Held)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	for _, o := range rep.Outcomes {
+		fmt.Fprintf(&b, "  %s: %s: %s %v\n", o.Key, o.Status, o.Reason, o.Results)
+	}
+	return b.String()
+}
+
+func head(s string) string { return s[:min(len(s), 1500)] }
+
+// quiet tells whether nothing was left to do that could be done.
+func (r *round) quiet(rep *report.Report) bool {
+	if len(rep.Plan.Blind) > 0 || rep.Plan.Go() || len(rep.Outcomes) > 0 {
+		return false
+	}
+	for _, c := range rep.Plan.Changes {
+		if strings.HasPrefix(c.Held, "tried again at") {
+			return false
+		}
+	}
+	return true
+}
+
+// named tells whether a report says anything of a guest.
+func named(rep *report.Report, id desired.ID) bool {
+	return slices.ContainsFunc(rep.Plan.Changes, func(c drift.Change) bool { return c.ID == id }) ||
+		slices.ContainsFunc(rep.Plan.Notes, func(n drift.Note) bool { return n.ID == id && n.Path != "" && n.Path != "cloudInit" }) ||
+		slices.ContainsFunc(rep.Plan.Blind, func(b drift.Blind) bool { return b.Covers(id, "home") }) ||
+		slices.ContainsFunc(rep.Plan.Foreign, func(f drift.Foreign) bool { return f.ID == id })
+}
+
+// compare holds a report against the cluster: what differs must stand in it.
+func (r *round) compare(rep *report.Report) {
+	for _, vmid := range slices.Sorted(maps.Keys(r.git.guests)) {
+		w := r.git.guests[vmid]
+		short := map[string]string{"VM": "vm/", "Container": "ct/"}[w.kind]
+		id := desired.ID(short + w.name)
+		for _, what := range r.differs(w) {
+			if !named(rep, id) {
+				r.fail("names all", "%s (%d): %s, and the report has no word of it", id, vmid, what)
+			}
+		}
+	}
+	for _, vmid := range slices.Sorted(maps.Keys(r.git.data)) {
+		d := r.git.data[vmid]
+		id := desired.ID("data/" + d.name)
+		if _, ok := r.sim.Guest(vmid); !ok && !named(rep, id) {
+			r.fail("names all", "%s is not there, and the report has no word of it", id)
+		}
+	}
+	for _, g := range r.sim.Guests() {
+		if _, ok := r.foreign[g.VMID]; ok || r.git.has(g.VMID) || !strings.Contains(g.Config["description"], "berth: ") {
+			continue
+		}
+		// The tag is the index by which ours are found: without it, only a manifest leads there.
+		if !slices.Contains(strings.Split(g.Config["tags"], ";"), "berth.pegasus") {
+			continue
+		}
+		if g.Running && !slices.ContainsFunc(rep.Plan.Changes, func(c drift.Change) bool { return c.Held != "" }) {
+			r.fail("names all", "%d is gone from Git, and runs: %v", g.VMID, g.Config)
+		}
+	}
+	for n := range r.git.count {
+		if _, ok := r.sim.Guest(counted + n); !ok && !named(rep, desired.ID(fmt.Sprintf("ct/pool-%d", n+1))) {
+			r.fail("names all", "pool-%d is not there, and the report has no word of it", n+1)
+		}
+	}
+}
+
+// differs lists in what a guest is not as Git has it.
+func (r *round) differs(w *wish) []string {
+	g, ok := r.sim.Guest(w.vmid)
+	if w.state == "absent" {
+		if ok && strings.Contains(g.Config["description"], "/"+w.name+" ") {
+			return []string{"it is there"}
+		}
+		return nil
+	}
+	if !ok {
+		return []string{"it is not there"}
+	}
+	var all []string
+	is := func(what, want, have string) {
+		if want != have {
+			all = append(all, fmt.Sprintf("%s is %q, not %q", what, have, want))
+		}
+	}
+	is("memory", fmt.Sprint(w.memory), g.Config["memory"])
+	if have := g.Config["cores"]; have != "" || w.cores != 1 {
+		is("cores", fmt.Sprint(w.cores), have)
+	}
+	is("name", w.name, g.Config["name"]+g.Config["hostname"])
+	is("running", fmt.Sprint(w.state != "stopped"), fmt.Sprint(g.Running))
+	tags := append([]string{"berth.pegasus"}, w.tags...)
+	slices.Sort(tags)
+	have := strings.FieldsFunc(strings.ToLower(g.Config["tags"]), func(c rune) bool { return c == ';' })
+	slices.Sort(have)
+	is("tags", strings.Join(tags, ";"), strings.Join(have, ";"))
+	if w.pool != "" {
+		is("pool", w.pool, g.Pool)
+	}
+	if w.pin {
+		is("node", fmt.Sprintf("pve%d", w.node), g.Node)
+	}
+	is("protection", fmt.Sprint(w.protection), fmt.Sprint(g.Config["protection"] == "1"))
+	switch w.startup {
+	case "never":
+		is("onboot", "false", fmt.Sprint(g.Config["onboot"] == "1"))
+	case "early", "yes":
+		is("onboot", "true", fmt.Sprint(g.Config["onboot"] == "1"))
+	}
+	slot := map[string]string{"VM": "scsi1", "Container": "mp1"}[w.kind]
+	switch w.extra {
+	case "":
+	case "absent":
+		is(slot, "", g.Config[slot])
+	default:
+		if g.Config[slot] == "" {
+			all = append(all, slot+" is missing")
+		}
+	}
+	if w.volume != "" && !strings.Contains(g.Config["scsi2"], r.holder(w.volume)) {
+		all = append(all, fmt.Sprintf("scsi2 is %q, not of %s", g.Config["scsi2"], w.volume))
+	}
+	return all
+}
+
+func (r *round) holder(name string) string {
+	for vmid, d := range r.git.data {
+		if d.name == name {
+			return fmt.Sprintf("vm-%d-", vmid)
+		}
+	}
+	return "?"
+}
+
+// seen notes what the commit that the agent is about to look at asks for. What came
+// and went between two turns, no agent has seen.
+func (r *round) seen() {
+	for vmid, g := range r.git.guests {
+		if g.state != "absent" {
+			copied := *g
+			r.last[vmid] = &copied
+		}
+	}
+	for vmid, d := range r.git.data {
+		r.last[vmid] = &wish{name: d.name, vmid: vmid, remove: d.remove}
+	}
+	for _, g := range r.sim.Guests() {
+		if _, ok := r.gone[g.VMID]; r.git.has(g.VMID) {
+			delete(r.gone, g.VMID)
+		} else if !ok {
+			r.gone[g.VMID] = time.Now()
+		}
+	}
+}
+
+func (r *round) commit(to *wanted, what string) bool {
+	text := to.manifests()
+	if _, err := desired.Load(fstest.MapFS{"fleet.yaml": {Data: []byte(text)}}); err != nil {
+		r.tell("an edit that does not load, left out: %s: %v", what, err)
+		return false
+	}
+	r.git = to
+	r.commits++
+	r.repo.push(fmt.Sprintf("%08d", r.commits), text)
+	r.tell("commit %d: %s", r.commits, what)
+	return true
+}
+
+
+
