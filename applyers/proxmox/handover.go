@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
 	"berth/desired"
 	"berth/drift"
@@ -272,13 +273,34 @@ func (p *planner) attaching(slot string, d, want desired.Disk, f drift.Field) dr
 		// The data may have been moved, or taken out of its data VM's slot, by hand.
 		f.Held = fmt.Sprintf("%s holds %s, which no data VM has in a slot: that may be the data: put it back into its slot there, or detach it here by hand", slot, p.handle.volumes[slot].volid)
 	default:
-		f.Held = p.keptFrom(want)
+		f.Held = cmp.Or(p.keptFrom(want), p.farFrom(want))
 	}
 	if f.Held == "" && len(p.holders(want)) > 0 {
 		f.Takes = []string{token(p.handle.site, want.Volume)}
 	}
 	f.Needs = append(slices.Clip(f.Needs), dataOf(want.Volume))
 	return f
+}
+
+// farFrom says that a volume lies where the guest is not and won't be; "" if it may
+// be had. What is not known here is looked at once more before it is attached.
+func (p *planner) farFrom(d desired.Disk) string {
+	owner := p.world.Live(dataOf(d.Volume))
+	if owner == nil {
+		return ""
+	}
+	h, ok := owner.Handle.(*handle)
+	site := p.world.Fleet.Sites[p.handle.site]
+	if !ok || site == nil || h.site != p.handle.site || h.node == p.handle.node || p.guest().Pin && p.guest().Node == h.node {
+		return ""
+	}
+	_, name, _ := strings.Cut(d.Volume, "/")
+	for _, disk := range guestIn(owner.Spec).Disks {
+		if disk.Name == name && !premisesOf(p.world, p.handle.site).shared[storeOn(site, disk.Storage, h.node)] {
+			return fmt.Sprintf("volume %s lies on node %s and the guest is on %s: put both on one node, or the volume on shared storage", d.Volume, h.node, p.handle.node)
+		}
+	}
+	return ""
 }
 
 // usersOf are the guests of ours that use the disk in a slot of this data VM.

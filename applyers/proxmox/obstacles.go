@@ -16,6 +16,8 @@ import (
 type premises struct {
 	// obstacles say why what is not there can't be made as the manifests ask.
 	obstacles map[desired.ID]string
+	// shared are the storages that every node reaches.
+	shared map[string]bool
 	// granter knows the token's rights.
 	granter
 }
@@ -50,7 +52,10 @@ type shelf struct {
 
 // premises judges everything that is wanted and not there.
 func (s *sweep) premises(ctx context.Context) {
-	p := &premises{obstacles: make(map[desired.ID]string), granter: granter{rights: s.rights, token: s.tokenName()}}
+	p := &premises{obstacles: make(map[desired.ID]string), shared: make(map[string]bool), granter: granter{rights: s.rights, token: s.tokenName()}}
+	for _, st := range s.inv.stores {
+		p.shared[st.name] = p.shared[st.name] || st.shared
+	}
 	shelves := make(map[need]shelf)
 	lacking := make(map[string][]string)
 	needs := make(map[desired.ID][]need)

@@ -33,7 +33,7 @@ const slots = 7
 
 // newGuest makes up a guest.
 func (r *round) newGuest() *wish {
-	vmid, kind, name := slotOf(r.n(slots-1))
+	vmid, kind, name := slotOf(r.n(slots - 1))
 	g := &wish{
 		kind: kind, name: name, vmid: vmid, memory: pick(r, 512, 1024, 2048), cores: 1 + r.n(3),
 		tags: []string{"prod"}, from: "image", root: 8, node: 1, remove: "archive", reboot: "never",
