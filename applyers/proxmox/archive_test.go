@@ -322,3 +322,23 @@ func killedWhileGoing(t *testing.T, n int, after bool) (more bool) {
 	}
 	return more
 }
+
+// TestAnArchivedGuestThatRunsIsTold holds that what somebody started in the
+// archive is shown as such, and left to people.
+func TestAnArchivedGuestThatRunsIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML)
+		b.apply()
+		b.manifests()
+		b.apply()
+		b.sim.SetRunning(4001, true)
+		b.mark()
+		if got := show(b.plan()); got != "vm/web-1 stop HELD "+archivedRuns {
+			t.Errorf("the plan:\n%s", got)
+		}
+		b.turn()
+		if w := b.writes(); len(w) > 0 || !b.guest(4001).Running {
+			t.Errorf("writes %q", w)
+		}
+	})
+}

@@ -28,7 +28,10 @@ func (p *planner) gone() []drift.Change {
 	case p.have.Archived && !p.handle.running:
 		return p.letGoOfAll()
 	case p.have.Archived:
-		return nil
+		// Whoever started it has a reason, which only people know.
+		c := p.change(drift.Stop, "gone from Git, and in the archive", nil)
+		c.Held = archivedRuns
+		return []drift.Change{c}
 	case p.successor() != "":
 		all := p.away(drift.Archive, "gone from Git")
 		for i := range all {
