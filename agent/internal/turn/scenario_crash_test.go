@@ -97,14 +97,15 @@ func (b *breaker) RoundTrip(r *http.Request) (*http.Response, error) {
 		b.kill()
 	}
 	res, err := b.below.RoundTrip(r)
-	if !hit || b.what == toldToStop || err != nil {
-		return res, err
-	}
-	_ = res.Body.Close()
-	if b.what == unheard {
+	if hit && b.what == unheard {
 		b.mu.Lock()
 		b.die()
 		b.mu.Unlock()
+	} else if !hit || b.what == toldToStop || err != nil {
+		return res, err
+	}
+	if err == nil {
+		_ = res.Body.Close()
 	}
 	return nil, errBroken
 }
