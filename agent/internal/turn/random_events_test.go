@@ -53,9 +53,8 @@ func (r *round) newGuest() *wish {
 func (r *round) edit(first bool) {
 	to := r.git.clone()
 	var said []string
-	n := 1
 	if first {
-		n = 1 + r.n(3)
+		n := 1 + r.n(3)
 		for range n {
 			g := r.newGuest()
 			to.guests[g.vmid] = g

@@ -10,6 +10,7 @@ import (
 	"os"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -88,7 +89,7 @@ type round struct {
 	stop   func()
 	// way is the agent's, and breaks.
 	way *breaker
-	ctx context.Context
+	ctx context.Context //nolint:containedctx // A round is a call, with a struct for its variables.
 
 	commits int
 	// last is what Git last said of a guest, gone since when it says so no more.
@@ -469,12 +470,12 @@ func (r *round) differs(w *wish) []string {
 			all = append(all, fmt.Sprintf("%s is %q, not %q", what, have, want))
 		}
 	}
-	is("memory", fmt.Sprint(w.memory), g.Config["memory"])
+	is("memory", strconv.Itoa(w.memory), g.Config["memory"])
 	if have := g.Config["cores"]; have != "" || w.cores != 1 {
-		is("cores", fmt.Sprint(w.cores), have)
+		is("cores", strconv.Itoa(w.cores), have)
 	}
 	is("name", w.name, g.Config["name"]+g.Config["hostname"])
-	is("running", fmt.Sprint(w.state != "stopped"), fmt.Sprint(g.Running))
+	is("running", strconv.FormatBool(w.state != "stopped"), strconv.FormatBool(g.Running))
 	tags := append([]string{"berth.pegasus"}, w.tags...)
 	slices.Sort(tags)
 	have := strings.FieldsFunc(strings.ToLower(g.Config["tags"]), func(c rune) bool { return c == ';' })
@@ -486,12 +487,12 @@ func (r *round) differs(w *wish) []string {
 	if w.pin {
 		is("node", fmt.Sprintf("pve%d", w.node), g.Node)
 	}
-	is("protection", fmt.Sprint(w.protection), fmt.Sprint(g.Config["protection"] == "1"))
+	is("protection", strconv.FormatBool(w.protection), strconv.FormatBool(g.Config["protection"] == "1"))
 	switch w.startup {
 	case "never":
-		is("onboot", "false", fmt.Sprint(g.Config["onboot"] == "1"))
+		is("onboot", "false", strconv.FormatBool(g.Config["onboot"] == "1"))
 	case "early", "yes":
-		is("onboot", "true", fmt.Sprint(g.Config["onboot"] == "1"))
+		is("onboot", "true", strconv.FormatBool(g.Config["onboot"] == "1"))
 	}
 	slot := map[string]string{"VM": "scsi1", "Container": "mp1"}[w.kind]
 	switch w.extra {
@@ -539,15 +540,14 @@ func (r *round) seen() {
 	}
 }
 
-func (r *round) commit(to *wanted, what string) bool {
+func (r *round) commit(to *wanted, what string) {
 	text := to.manifests()
 	if _, err := desired.Load(fstest.MapFS{"fleet.yaml": {Data: []byte(text)}}); err != nil {
 		r.tell("an edit that does not load, left out: %s: %v", what, err)
-		return false
+		return
 	}
 	r.git = to
 	r.commits++
 	r.repo.push(fmt.Sprintf("%08d", r.commits), text)
 	r.tell("commit %d: %s", r.commits, what)
-	return true
 }
