@@ -182,7 +182,19 @@ func (s *sweep) unread(r *row, err error) {
 	}
 	if !told {
 		s.note("", "", reason)
+		if tagged(s.fleet, r.tags) {
+			s.unplaced = r
+		}
 	}
+}
+
+// mayBeUnread tells whether a resource that was not found may be a guest of ours
+// that could not be read: its stamp alone says which one it is, where neither VMID
+// nor name need be the manifest's.
+func (s *sweep) mayBeUnread(r *desired.Resource) bool {
+	_, fixed := r.Set["id"]
+	g := guestOf(r)
+	return s.unplaced != nil && g != nil && (!fixed || g.RenamedFrom != "")
 }
 
 // missing says what it means that a wanted guest was not found. Lists leave out
@@ -192,6 +204,10 @@ func (s *sweep) unread(r *row, err error) {
 func (s *sweep) missing(ctx context.Context, r *desired.Resource) {
 	guest := s.wants.guests[r.ID]
 	if s.dark[r.ID] || s.inv.rows[guest.VMID] != nil {
+		return
+	}
+	if s.mayBeUnread(r) {
+		s.unknown(r.ID, fmt.Sprintf("%s is ours and can't be read: it may be %s", s.unplaced.what(), r.ID), "")
 		return
 	}
 	if why := s.inv.unreachable(guest.Node); why != "" {

@@ -110,6 +110,9 @@ type sweep struct {
 	noPool map[string]string
 	// read are the guests whose configurations were read.
 	read []*found
+	// unplaced is a guest with our tag that could not be read, and that is none of
+	// the manifests' by VMID or name; nil if there is none.
+	unplaced *row
 	// absent are those that are wanted and not there.
 	absent []*desired.Resource
 }
