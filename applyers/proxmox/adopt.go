@@ -148,10 +148,12 @@ func (j *job) newStamp() (stamp, error) {
 
 // writeStamp writes stamp and tag, and leaves all else as it is.
 func (j *job) writeStamp(ctx context.Context, g *found, s stamp) error {
-	tags := []string{strings.ToLower(fleetTag(j.Fleet.Spec.Name))}
+	own := strings.ToLower(fleetTag(j.Fleet.Spec.Name))
+	tags := []string{own}
 	for _, tag := range g.tags {
-		if former := j.Fleet.Spec.RenamedFrom; former == "" || !strings.EqualFold(tag, fleetTag(former)) {
-			tags = append(tags, strings.ToLower(tag))
+		if former := j.Fleet.Spec.RenamedFrom; !strings.EqualFold(tag, own) && (former == "" || !strings.EqualFold(tag, fleetTag(former))) {
+			// A datacenter may tell Prod from prod.
+			tags = append(tags, tag)
 		}
 	}
 	slices.Sort(tags)

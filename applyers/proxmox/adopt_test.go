@@ -66,6 +66,24 @@ func TestAdoptTakesOverExactlyTheGuestThatIsNamed(t *testing.T) {
 	}
 }
 
+// TestAdoptLeavesTheCaseOfTags holds that a datacenter which tells capitals apart
+// finds a guest's tags as they were.
+func TestAdoptLeavesTheCaseOfTags(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.sim.AddGuest(handmade("tags", "Legacy;web"))
+	b.now([]string{webYAML}, webAlone)
+	b.plan()
+	if err := b.a.clusters["home"].write(t.Context(), "PUT", "/cluster/options", params{"tag-style": "case-sensitive=1"}, nil); err != nil {
+		t.Fatal(err)
+	}
+	b.now([]string{webYAML}, adopting(desired.Adopt{UUID: uuid}))
+	b.turn()
+	if tags := b.guest(4001).Config["tags"]; !strings.Contains(tags, "Legacy") || !strings.Contains(tags, "berth.pegasus") {
+		t.Errorf("tags %q", tags)
+	}
+}
+
 func TestAdoptRefusesAllButTheOneThatIsNamed(t *testing.T) {
 	t.Parallel()
 	ours := desired.Adopt{UUID: uuid}

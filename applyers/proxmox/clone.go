@@ -2,10 +2,12 @@ package proxmox
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"strings"
 
+	"berth/applyers"
 	"berth/desired"
 )
 
@@ -174,9 +176,12 @@ func (j *job) furnishDisks(g *found, options params) error {
 // the template's VMID, not by the clone's.
 func (c *cluster) cloneTask(ctx context.Context, fleet *desired.Fleet, want *desired.Resource, templates []*row) (string, error) {
 	t, err := c.findTemplate(ctx, fleet, want, templates)
-	if err != nil {
+	if _, none := errors.AsType[*applyers.HeldError](err); none {
 		// Without its template nothing is being cloned for it.
 		return "", nil
+	}
+	if err != nil {
+		return "", err
 	}
 	return c.activeTask(ctx, t.node, t.vmid, "qmclone", "vzclone")
 }

@@ -89,22 +89,22 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 		return nil, err
 	}
 	err = j.do(ctx, j.p, j.limit(creation), "POST", strings.TrimSuffix(j.path(), "/"+itoa(j.vmid)), options)
-	err = concealed(err, options["password"])
+	hide := func(err error) error { return concealed(err, options["password"]) }
 	switch {
 	case err == nil:
 		return nil, nil
 	case unanswered(err):
-		return err, nil
+		return hide(err), nil
 	case occupied(err):
 		// Somebody was faster: a second look tells who.
-		return err, nil
+		return hide(err), nil
 	}
 	if j.uploaded != "" && !errors.Is(err, applyers.ErrLeft) {
 		if cleaning := j.removeSeeds(ctx, false); cleaning != nil {
 			j.p.Say("the uploaded seed is left for the next turn to remove: " + cleaning.Error())
 		}
 	}
-	return nil, fmt.Errorf("create %s: %w", j.ID, j.refusedWords(err))
+	return nil, fmt.Errorf("create %s: %w", j.ID, hide(j.refusedWords(err)))
 }
 
 // newOptions are the options of a creation.
