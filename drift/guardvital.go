@@ -24,8 +24,14 @@ type Vital struct {
 func KeepVital(v Vital) Guard {
 	return func(w *World, p *Plan) {
 		why := make(map[desired.ID]string)
+		edges := make(map[desired.ID]desired.ID)
+		for _, r := range w.Fleet.Resources {
+			if edge, ok := r.Spec.(*desired.Edge); ok {
+				edges[desired.ID(edge.At)] = r.ID
+			}
+		}
 		for _, live := range w.Lives() {
-			if reason := v.of(w, live); reason != "" {
+			if reason := v.of(w, live, edges); reason != "" {
 				why[live.ID] = reason
 			}
 		}
@@ -49,8 +55,8 @@ func KeepVital(v Vital) Guard {
 	}
 }
 
-// of says why a guest is vital; "" if it is not.
-func (v Vital) of(w *World, live *Live) string {
+// of says why a guest is vital; "" if it is not. edges are by where they are.
+func (v Vital) of(w *World, live *Live, edges map[desired.ID]desired.ID) string {
 	if !live.ID.Guest() || live.Archived {
 		return ""
 	}
@@ -73,10 +79,8 @@ func (v Vital) of(w *World, live *Live) string {
 			return fmt.Sprintf("%s answers there (%s)", what, addr)
 		}
 	}
-	for _, r := range w.Fleet.Resources {
-		if edge, ok := r.Spec.(*desired.Edge); ok && desired.ID(edge.At) == live.ID {
-			return string(r.ID) + " is there"
-		}
+	if edge, here := edges[live.ID]; here {
+		return string(edge) + " is there"
 	}
 	return ""
 }

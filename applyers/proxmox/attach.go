@@ -99,8 +99,14 @@ func (j *job) takeVolume(ctx context.Context, slot string) (string, error) {
 	if power.Status == "running" {
 		return "", heldf("%s runs, with its disks in its own hands: stop it first", owner.what())
 	}
-	if owner.node != j.node && j.node != "" && !j.shared(ctx, volid) {
-		return "", heldf("volume %s lies on node %s and the guest is to be on %s: put both on one node, or the volume on shared storage", d.Volume, owner.node, j.node)
+	if owner.node != j.node && j.node != "" {
+		shared, err := j.shared(ctx, volid)
+		switch {
+		case err != nil:
+			return "", err
+		case !shared:
+			return "", heldf("volume %s lies on node %s and the guest is to be on %s: put both on one node, or the volume on shared storage", d.Volume, owner.node, j.node)
+		}
 	}
 	uses, err := j.uses(ctx, volid, owner.vmid)
 	if err != nil {
@@ -125,10 +131,10 @@ func (j *job) takeVolume(ctx context.Context, slot string) (string, error) {
 }
 
 // shared tells whether a volume can be reached from every node.
-func (j *job) shared(ctx context.Context, volid string) bool {
+func (j *job) shared(ctx context.Context, volid string) (bool, error) {
 	store, _, _ := strings.Cut(volid, ":")
 	rows, err := j.readResources(ctx)
-	return err == nil && slices.ContainsFunc(rows, func(r resourceRow) bool { return r.Type == "storage" && r.Storage == store && r.Shared.yes() })
+	return sharedIn(rows)[store], err
 }
 
 // use is a volume in a slot of some guest.
@@ -139,10 +145,16 @@ type use struct {
 	readOnly bool
 }
 
-// uses looks at every guest of the cluster but one for a volume in use, ours or
-// not, running or not, what waits for a stop included. Where one can't be read the
-// answer is a refusal: what can't be seen may be the one that counts.
+// uses are those of one volume.
 func (j *job) uses(ctx context.Context, volid string, but int) ([]use, error) {
+	return j.usesWhere(ctx, but, "the volume", func(at attached) bool { return at.is(volid) })
+}
+
+// usesWhere looks at every guest of the cluster but one for volumes in use, ours or
+// not, running or not, what waits for a stop included. Where one can't be read the
+// answer is a refusal: what can't be seen may be the one that counts. called is what
+// is looked for, for people.
+func (j *job) usesWhere(ctx context.Context, but int, called string, counts func(attached) bool) ([]use, error) {
 	if err := j.seesAll(ctx); err != nil {
 		return nil, err
 	}
@@ -157,7 +169,7 @@ func (j *job) uses(ctx context.Context, volid string, but int) ([]use, error) {
 		if other == nil || other.vmid == but {
 			continue
 		}
-		wg.Go(func() { found[i], errs[i] = j.usesOf(ctx, other, volid) })
+		wg.Go(func() { found[i], errs[i] = j.usesOf(ctx, other, called, counts) })
 	}
 	wg.Wait()
 	for _, err := range errs {
@@ -168,7 +180,7 @@ func (j *job) uses(ctx context.Context, volid string, but int) ([]use, error) {
 	return slices.Concat(found...), nil
 }
 
-func (j *job) usesOf(ctx context.Context, other *row, volid string) ([]use, error) {
+func (j *job) usesOf(ctx context.Context, other *row, called string, counts func(attached) bool) ([]use, error) {
 	conf, err := j.readConfig(ctx, other.kind, other.node, other.vmid)
 	switch {
 	case absent(err):
@@ -176,12 +188,12 @@ func (j *job) usesOf(ctx context.Context, other *row, volid string) ([]use, erro
 	case err != nil && ctx.Err() != nil:
 		return nil, applyers.ErrLeft
 	case err != nil:
-		return nil, heldf("%s can't be read, and may use the volume: %v", other.what(), err)
+		return nil, heldf("%s can't be read, and may use %s: %v", other.what(), called, err)
 	}
 	var all []use
 	for _, values := range []map[string]string{conf.values, conf.now} {
 		for _, at := range disksOf(other.kind, values) {
-			if at.is(volid) {
+			if counts(at) {
 				ro := flag(parseProps(volumeKey(other.kind), values[at.slot]).value("ro"), false)
 				all = append(all, use{attached: at, row: other, readOnly: ro})
 			}

@@ -52,10 +52,7 @@ type shelf struct {
 
 // premises judges everything that is wanted and not there.
 func (s *sweep) premises(ctx context.Context) {
-	p := &premises{obstacles: make(map[desired.ID]string), shared: make(map[string]bool), granter: granter{rights: s.rights, token: s.tokenName()}}
-	for _, st := range s.inv.stores {
-		p.shared[st.name] = p.shared[st.name] || st.shared
-	}
+	p := &premises{obstacles: make(map[desired.ID]string), shared: s.inv.shared(), granter: granter{rights: s.rights, token: s.tokenName()}}
 	shelves := make(map[need]shelf)
 	lacking := make(map[string][]string)
 	needs := make(map[desired.ID][]need)

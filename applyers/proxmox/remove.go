@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"berth/applyers"
 	"berth/drift"
@@ -143,41 +142,16 @@ func (j *job) loseNothing(ctx context.Context, g *found) error {
 	if reason := j.strangersVolume(g); reason != "" {
 		return &applyers.HeldError{Reason: reason}
 	}
-	if err := j.seesAll(ctx); err != nil {
-		return err
-	}
-	rows, err := j.readResources(ctx)
+	uses, err := j.usesWhere(ctx, g.vmid, "a volume of this guest", func(at attached) bool { return ownerOf(at.volid) == g.vmid })
 	if err != nil {
 		return err
 	}
-	reasons := make([]string, len(rows))
-	var wg sync.WaitGroup
-	for i, r := range rows {
-		other := r.guest()
-		if other == nil || other.vmid == g.vmid {
-			continue
-		}
-		wg.Go(func() {
-			conf, err := j.readConfig(ctx, other.kind, other.node, other.vmid)
-			if err != nil {
-				if !absent(err) {
-					reasons[i] = fmt.Sprintf("%s can't be read, and may use a volume of this guest: %v", other.what(), err)
-				}
-				return
-			}
-			for _, values := range []map[string]string{conf.values, conf.now} {
-				for _, at := range disksOf(other.kind, values) {
-					if ownerOf(at.volid) == g.vmid {
-						reasons[i] = fmt.Sprintf("%s uses %s as %s: detach it there first", other.what(), at.volid, at.slot)
-					}
-				}
-			}
-		})
+	var reasons []string
+	for _, u := range uses {
+		reasons = append(reasons, fmt.Sprintf("%s uses %s as %s: detach it there first", u.what(), u.volid, u.slot))
 	}
-	wg.Wait()
-	reasons = slices.DeleteFunc(reasons, func(r string) bool { return r == "" })
 	if len(reasons) > 0 {
-		return &applyers.HeldError{Reason: strings.Join(reasons, "; ")}
+		return heldf("%s", strings.Join(slices.Compact(reasons), "; "))
 	}
 	return nil
 }

@@ -59,6 +59,15 @@ func splitList(text string) []string {
 	return strings.FieldsFunc(text, func(r rune) bool { return r == ',' || r == ' ' })
 }
 
+// shared are the storages that every node reaches.
+func (inv *inventory) shared() map[string]bool {
+	all := make(map[string]bool)
+	for _, s := range inv.stores {
+		all[s.name] = all[s.name] || s.shared
+	}
+	return all
+}
+
 // storeOn finds a storage as a node has it.
 func (inv *inventory) storeOn(node, name string) (store, bool) {
 	i := slices.IndexFunc(inv.stores, func(s store) bool { return s.name == name && (s.node == node || node == "") })

@@ -132,15 +132,11 @@ func (s *sweep) templateObstacle(ctx context.Context, r *desired.Resource) strin
 	if err != nil {
 		return err.Error()
 	}
-	shared := make(map[string]bool)
-	for _, store := range s.inv.stores {
-		shared[store.name] = shared[store.name] || store.shared
-	}
 	if ct, ok := r.Spec.(*desired.Container); ok && len(ct.Keys) > 0 {
 		return "a clone has the keys of its template, and can't be given others: take keys out, or make it from an image"
 	}
 	if g.Node == "" {
 		return ""
 	}
-	return strayTemplate(t, g.Node, shared)
+	return strayTemplate(t, g.Node, s.inv.shared())
 }
