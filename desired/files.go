@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -44,6 +45,14 @@ func (l *loader) readAll() error {
 			return nil
 		}
 		data, err := readFile(l.fsys, name, maxFile+1)
+		if refused, ok := errors.AsType[interface {
+			error
+			Refusal() string
+		}](err); ok {
+			l.lostAny = true
+			l.report(Source{File: name, Line: 1, Col: 1}, "", refused.Refusal())
+			return nil
+		}
 		if err != nil {
 			return err
 		}

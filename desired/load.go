@@ -11,7 +11,8 @@ import (
 
 // Load reads the manifests below fsys into a Fleet. The error is a [Problems]
 // that lists every mistake, or says why fsys could not be read; there is no
-// Fleet then. The same manifests always give the same Fleet.
+// Fleet then. A file that fsys refuses by an error with a method Refusal() string
+// is a mistake, told by what that says. The same manifests always give the same Fleet.
 func Load(fsys fs.FS) (*Fleet, error) {
 	l := &loader{
 		fsys:     fsys,

@@ -62,6 +62,9 @@ type Commit struct {
 type Refusal struct {
 	// Commit has no hash where none could be had: the repository can't be asked.
 	Commit Commit `json:"commit"`
+	// Since is when the repository could not be asked first, as far back as the
+	// agent knows; zero for a commit that was refused.
+	Since time.Time `json:"since,omitzero"`
 	// Reason says why in a sentence: "it does not load".
 	Reason string `json:"reason,omitempty"`
 	// Problems are its mistakes, a line each.

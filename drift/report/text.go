@@ -120,6 +120,9 @@ func refusalWords(r *Report) string {
 	words := "commit " + commit(r.Refused.Commit) + " is refused"
 	if r.Refused.Commit.Hash == "" {
 		words = "no newer commit can be had"
+		if since := r.Refused.Since; !since.IsZero() && since.Before(r.Started) {
+			words += " since " + since.UTC().Format("2 Jan 15:04 UTC")
+		}
 	}
 	if r.Refused.Reason != "" {
 		words += ": " + neutral(r.Refused.Reason)

@@ -46,6 +46,9 @@ func (r *Repo) Tree(ctx context.Context, c Commit) (fs.FS, error) {
 	root, err := r.tree(ctx, c)
 	if err != nil {
 		r.suspect(err)
+		if r.damaged != nil && ctx.Err() == nil {
+			return nil, fmt.Errorf("read commit %s: the clone in %s is damaged, and is made afresh as soon as the repository can be reached: %w", c.Short(), r.clone(), err)
+		}
 		return nil, fmt.Errorf("read commit %s: %w", c.Short(), err)
 	}
 	return root, nil

@@ -138,7 +138,7 @@ func TestFilesBeyondTheLimits(t *testing.T) {
 	a := follow(t, src)
 	c := a.fetch(tip)
 	fsys := a.tree(c)
-	if _, err := fsys.Open("large"); !errors.Is(err, checkout.ErrTooLarge) || !strings.Contains(err.Error(), "5 bytes, and the limit for one file is 4") {
+	if _, err := fsys.Open("large"); !errors.Is(err, checkout.ErrTooLarge) || !strings.Contains(err.Error(), "5 bytes, and the limit for one file is 4 bytes: split it, or keep it elsewhere") {
 		t.Errorf("open large: %v", err)
 	}
 	for range 3 { // The same file counts once.

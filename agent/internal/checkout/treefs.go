@@ -138,7 +138,7 @@ func (t *treeFS) content(n *node) ([]byte, error) {
 		return nil, fmt.Errorf("commit %s: %w", t.commit, err)
 	}
 	if size > t.maxFile {
-		return nil, fmt.Errorf("%w: %d bytes, and the limit for one file is %d", ErrTooLarge, size, t.maxFile)
+		return nil, &largeError{fmt.Sprintf("%s, and the limit for one file is %s: split it, or keep it elsewhere", bytesOf(size), bytesOf(t.maxFile))}
 	}
 	if err := t.count(n, size); err != nil {
 		return nil, err
@@ -150,6 +150,23 @@ func (t *treeFS) content(n *node) ([]byte, error) {
 	return content, nil
 }
 
+// largeError refuses a file for its size alone.
+type largeError struct{ why string }
+
+func (e *largeError) Error() string { return ErrTooLarge.Error() + ": " + e.why }
+func (e *largeError) Unwrap() error { return ErrTooLarge }
+
+// Refusal says why the file is not read: it is the file's mistake, and no damage.
+func (e *largeError) Refusal() string { return e.Error() }
+
+// bytesOf writes a size as people do where it is large.
+func bytesOf(n int64) string {
+	if n < 1<<20 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%d MiB", n>>20)
+}
+
 // count charges a file to the total the first time it is opened.
 func (t *treeFS) count(n *node, size int64) error {
 	t.mu.Lock()
@@ -158,7 +175,7 @@ func (t *treeFS) count(n *node, size int64) error {
 		return nil
 	}
 	if size > t.left {
-		return fmt.Errorf("%w: with this file the commit's files exceed the limit of %d bytes for all that are read", ErrTooLarge, t.repo.source.MaxTotal)
+		return &largeError{fmt.Sprintf("with this file the commit's files exceed the limit of %s for all that are read: keep some elsewhere", bytesOf(t.repo.source.MaxTotal))}
 	}
 	t.left -= size
 	t.opened[n] = true

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"time"
 
 	"berth/agent/internal/checkout"
 	"berth/applyers"
@@ -36,6 +37,7 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 					return nil, fmt.Errorf("accept commit %s: %w", tip.Short(), err)
 				}
 			}
+			t.deaf = time.Time{}
 			describe(rep, src)
 			return src, nil
 		}
@@ -47,6 +49,14 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 		return nil, err
 	}
 	rep.Refused = refusal(tip, err)
+	if rep.Refused.Commit.Hash == "" {
+		if t.deaf.IsZero() || t.deaf.After(rep.Started) {
+			t.deaf = rep.Started
+		}
+		rep.Refused.Since = t.deaf
+	} else {
+		t.deaf = time.Time{}
+	}
 	tip.Hash = rep.Refused.Commit.Hash
 	t.Log.WarnContext(ctx, "commit refused", slog.String("turn", rep.Turn), slog.String("commit", tip.Short()),
 		slog.String("enforced", accepted.Short()), slog.Any("error", err))

@@ -5,3 +5,6 @@ package turn_test
 // sparse skips most accidents where the race detector makes each many times
 // dearer.
 const sparse = 4
+
+// hugeFile is smaller where hashing is slow.
+const hugeFile = 8 << 20

@@ -36,7 +36,9 @@ type land struct {
 	t    *testing.T
 	sim  *pvesim.Cluster
 	repo *repository
-	edge *edge
+	// source is where the commits come from, in the place of repo, if set.
+	source turn.Repository
+	edge   *edge
 	// token is the header that the agents send, dir one agent's journal.
 	token, dir string
 	// now is the agents' clock, the simulator's unless set.
@@ -196,8 +198,12 @@ func (l *land) agent(dir string) (t *turn.Turner, stop func()) {
 	if l.over != nil {
 		way = l.over(way)
 	}
+	var source turn.Repository = l.repo
+	if l.source != nil {
+		source = l.source
+	}
 	t = &turn.Turner{
-		Repository: l.repo, Journal: j, Log: slog.New(slog.DiscardHandler), Now: l.now,
+		Repository: source, Journal: j, Log: slog.New(slog.DiscardHandler), Now: l.now,
 		Appliers: func(*desired.Fleet, fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
 			guests := proxmox.New(proxmox.Options{
 				Token:     func(context.Context, *desired.Site) (string, error) { return l.token, nil },

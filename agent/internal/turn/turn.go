@@ -49,9 +49,10 @@ type Turner struct {
 	backoff backoff
 	loaded  []*source // the commits that were loaded last, the newest first
 	tried   string
-	last    *past // what the last turn left; nil before the first
-	again   again // a turn left more to do
-	broken  again // no turn could be made
+	deaf    time.Time // when the repository could not be asked first; zero while it can
+	last    *past     // what the last turn left; nil before the first
+	again   again     // a turn left more to do
+	broken  again     // no turn could be made
 	// opens is when a window opens that something waits for; zero if nothing does.
 	opens time.Time
 }
@@ -124,6 +125,7 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	}
 	previous := t.previous(ctx, src, before, had)
 	observed := observe(ctx, all, src.fleet, previous)
+	observed.Notes = append(observed.Notes, goneSites(src.fleet, previous)...)
 	if ctx.Err() != nil {
 		return nil, applyers.ErrLeft
 	}
