@@ -106,7 +106,7 @@ func (a *Applyer) begin(ctx context.Context, site *desired.Site) (*cluster, erro
 	if err != nil {
 		return nil, err
 	}
-	c.wire.begin(token)
+	c.begin(token)
 	return c, nil
 }
 
@@ -126,12 +126,11 @@ func (a *Applyer) open(site *desired.Site) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	w, err := newWire(base, site.Endpoints, &a.count, a.opts.Now)
+	api, err := newClient(site.Name, base, site.Endpoints, &a.count, a.opts.Now, a.poll)
 	if err != nil {
 		return nil, err
 	}
-	c := newCluster(site, w, a.opts.Now)
-	c.poll = a.poll
+	c := &cluster{client: api, site: site}
 	a.clusters[site.Name] = c
 	return c, nil
 }

@@ -2,18 +2,12 @@ package proxmox
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"crypto/tls"
-	"errors"
 	"net/url"
 	"slices"
 	"strings"
 
 	"berth/desired"
 )
-
-// makeToken is what to do where a token is no good.
-const makeToken = "make one with pveum user token add, and put it where the site's token points"
 
 // whyBlind says why a site can't be read, and what to do.
 func (s *sweep) whyBlind(err error) (reason, remedy string) {
@@ -41,22 +35,4 @@ func ports(site *desired.Site) string {
 	}
 	slices.Sort(all)
 	return strings.Join(slices.Compact(all), " or ")
-}
-
-// trustRemedy says how to trust the certificate that the server presented. It
-// bids to compare the fingerprint, since whoever stands in between would be
-// trusted as well.
-func trustRemedy(err error) string {
-	var have string
-	if verify, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(verify.UnverifiedCertificates) > 0 {
-		sum := sha256.Sum256(verify.UnverifiedCertificates[0].Raw)
-		have = colons(sum[:])
-	}
-	if pin, ok := errors.AsType[*pinError](err); ok {
-		have = pin.have
-	}
-	if have == "" {
-		return "write tls.ca or tls.fingerprint"
-	}
-	return "write tls.ca or tls.fingerprint; the server shows " + have + ", which pvenode cert info on the node must show, too"
 }

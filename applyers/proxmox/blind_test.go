@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"crypto/sha256"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -40,7 +41,7 @@ func blindSite(t *testing.T, endpoint, token string, trust desired.TLS) (reason,
 }
 
 func TestASiteThatIsNotTrustedShowsItsFingerprint(t *testing.T) {
-	server := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
+	server := servedBy(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
 	sum := sha256.Sum256(server.Certificate().Raw)
 	other := sha256.Sum256([]byte("other"))
 	for name, trust := range map[string]desired.TLS{"no authority": {}, "another fingerprint": {Fingerprint: colons(other[:])}} {
@@ -69,7 +70,7 @@ func TestASiteThatDoesNotAnswerNamesItsEndpoints(t *testing.T) {
 }
 
 func TestATokenThatCanBeNoneIsNeverSent(t *testing.T) {
-	server := serve(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
+	server := servedBy(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
 	for name, token := range map[string]string{
 		"empty": "", "blank": " \n", "secret alone": "0f0e0d0c-0000-4000-8000-00000000cafe", "cut off": someToken[:len(someToken)-1],
 		"with the header": "PVEAPIToken=" + someToken, "a password": "berth@pve=hunter2", "two": someToken + "\n" + someToken,
@@ -90,4 +91,14 @@ func TestATokenThatCanBeNoneIsNeverSent(t *testing.T) {
 	if _, err := checkToken(&desired.Site{}, sim.AddToken("u@pve", "id", false)); err != nil {
 		t.Error(err)
 	}
+}
+
+// servedBy is a server over TLS whose certificate nobody has signed.
+func servedBy(t *testing.T, f http.HandlerFunc) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(f)
+	server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	return server
 }

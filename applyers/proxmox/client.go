@@ -3,6 +3,7 @@ package proxmox
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -17,36 +18,55 @@ import (
 	"github.com/luthermonson/go-proxmox"
 
 	"berth/applyers"
-	"berth/desired"
 )
 
 // grace is what a write that is under way still gets when the agent is told to
 // stop, so that it ends within two seconds.
 const grace = 1500 * time.Millisecond
 
-// cluster is one site's API.
-type cluster struct {
-	site *desired.Site
+// client asks one cluster's API, whichever of its endpoints answers. It is safe for
+// concurrent use.
+type client struct {
+	name string
 	wire *wire
 	api  *proxmox.Client
 	http *http.Client
 	now  func() time.Time
-	// poll is how soon a task is first asked after.
 	poll time.Duration
-	// rights are the token's, as the last look at the whole site found them.
-	rights rights
 }
 
+// firstPoll is how soon a task is first asked after, where nothing else is said.
 const firstPoll = 100 * time.Millisecond
 
-func newCluster(site *desired.Site, w *wire, now func() time.Time) *cluster {
+// newClient makes a client of the site called name. Every request goes through base
+// to one of the endpoints, and is counted. poll is how soon a task is first asked
+// after.
+func newClient(name string, base http.RoundTripper, endpoints []string, count *counter, now func() time.Time, poll time.Duration) (*client, error) {
+	w, err := newWire(base, endpoints, count, now)
+	if err != nil {
+		return nil, err
+	}
 	hc := &http.Client{Transport: w, CheckRedirect: func(*http.Request, []*http.Request) error {
 		return http.ErrUseLastResponse
 	}}
 	// The wire puts the endpoint's own address in.
 	api := proxmox.NewClient(baseURL, proxmox.WithHTTPClient(hc), proxmox.WithUserAgent("berth"))
-	return &cluster{site: site, wire: w, api: api, http: hc, now: now, poll: firstPoll}
+	return &client{name: name, wire: w, api: api, http: hc, now: now, poll: poll}, nil
 }
+
+// begin starts a turn with a token, "user@realm!id=uuid": one that was refused is
+// tried again.
+func (c *client) begin(token string) { c.wire.begin(token) }
+
+// next turns to another endpoint.
+func (c *client) next() { c.wire.next() }
+
+// clock tells how far the cluster's clock is ahead of ours, as of the last answer
+// with a date.
+func (c *client) clock() (ahead time.Duration, known bool) { return c.wire.clock() }
+
+// tokenName is "user@realm!id", without the secret.
+func (c *client) tokenName() string { return c.wire.tokenName() }
 
 const baseURL = "https://proxmox.invalid/api2/json"
 
@@ -55,7 +75,7 @@ const baseURL = "https://proxmox.invalid/api2/json"
 type params map[string]string
 
 // get reads into a value.
-func (c *cluster) get(ctx context.Context, path string, into any) error {
+func (c *client) get(ctx context.Context, path string, into any) error {
 	var got carried
 	err := c.api.Get(context.WithValue(ctx, carriedKey{}, &got), path, nil)
 	if err == nil && into != nil {
@@ -66,7 +86,7 @@ func (c *cluster) get(ctx context.Context, path string, into any) error {
 
 // write sends a change. Once it is under way it gets its time to end although
 // ctx is done; before, nothing is sent.
-func (c *cluster) write(ctx context.Context, method, path string, p params, into any) error {
+func (c *client) write(ctx context.Context, method, path string, p params, into any) error {
 	if ctx.Err() != nil {
 		return applyers.ErrLeft
 	}
@@ -111,7 +131,7 @@ func lingering(ctx context.Context) (context.Context, func()) {
 
 // upload sends a file to a storage and answers the task's id. The fields must
 // come in this order (FACTS 7), which a map can't promise: hence no go-proxmox.
-func (c *cluster) upload(ctx context.Context, node, store, content, name string, data []byte, sum string) (upid string, err error) {
+func (c *client) upload(ctx context.Context, node, store, content, name string, data []byte, sum string) (upid string, err error) {
 	if ctx.Err() != nil {
 		return "", applyers.ErrLeft
 	}
@@ -177,7 +197,7 @@ func (s *scalar) UnmarshalJSON(b []byte) error {
 		*s = scalar(text[1 : len(text)-1])
 	case strings.HasPrefix(text, `"`):
 		var plain string
-		if err := unmarshal(b, &plain); err != nil {
+		if err := json.Unmarshal(b, &plain); err != nil {
 			return err
 		}
 		*s = scalar(plain)

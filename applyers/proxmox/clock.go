@@ -15,7 +15,7 @@ const clocksApart = 5 * time.Minute
 // too long rather than too short, should one of them be behind.
 func (c *cluster) laterNow() time.Time {
 	now := c.now()
-	if ahead, known := c.wire.clock(); known && ahead > 0 {
+	if ahead, known := c.clock(); known && ahead > 0 {
 		now = now.Add(ahead)
 	}
 	return now
@@ -27,7 +27,7 @@ func (c *cluster) laterNow() time.Time {
 func (s *sweep) archiveEnd(since time.Time) (until time.Time, over bool, clock string) {
 	until = since.Add(time.Duration(s.fleet.Spec.ArchiveFor))
 	now := s.now()
-	ahead, known := s.wire.clock()
+	ahead, known := s.clock()
 	switch {
 	case !known:
 		return until, now.After(until), "Proxmox's clock can't be read, and without it nothing is deleted by date"

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	"berth/applyers"
@@ -44,9 +45,9 @@ func (j *job) clone(ctx context.Context) (sent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	s.Making, s.Clone = true, g.Clone.Template+":"+itoa(t.vmid)
+	s.Making, s.Clone = true, g.Clone.Template+":"+strconv.Itoa(t.vmid)
 	options := params{
-		"newid": itoa(j.vmid), "description": joinDescription(g.Description, s), "full": bit(!g.Clone.Linked), "pool": g.Pool,
+		"newid": strconv.Itoa(j.vmid), "description": joinDescription(g.Description, s), "full": bit(!g.Clone.Linked), "pool": g.Pool,
 		map[string]string{desired.KindVM: "name", desired.KindContainer: "hostname"}[j.kind]: g.Hostname,
 	}
 	if t.node != j.node {

@@ -3,6 +3,7 @@ package proxmox
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,12 +15,12 @@ import (
 // guest of ours would bear.
 func (b *bench) template(vmid int, set map[string]string) {
 	b.t.Helper()
-	disk := "base-" + itoa(vmid) + "-disk-0"
+	disk := "base-" + strconv.Itoa(vmid) + "-disk-0"
 	b.sim.AddVolume(pvesim.Volume{ID: "local-lvm:" + disk, Node: "pve1", Owner: vmid, Size: 4 << 30, Format: "raw", Content: "images"})
 	conf := map[string]string{
 		"name": "golden", "tags": "debian-12;berth.pegasus", "template": "1", "scsi0": "local-lvm:" + disk + ",size=4G", "boot": "order=scsi0",
 		"net0": "virtio=BC:24:11:01:02:03,bridge=vmbr0", "meta": "creation-qemu=7.2,ctime=100", "scsihw": "virtio-scsi-pci", "cores": "1",
-		"description": "Golden.\n\nberth: pegasus/vm/web-1 home#" + itoa(vmid) + " uid=5b1f0c2e instance=1234",
+		"description": "Golden.\n\nberth: pegasus/vm/web-1 home#" + strconv.Itoa(vmid) + " uid=5b1f0c2e instance=1234",
 	}
 	maps.Copy(conf, set)
 	b.sim.AddGuest(pvesim.Guest{VMID: vmid, Node: "pve1", Config: conf})

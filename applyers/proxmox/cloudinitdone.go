@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"berth/desired"
@@ -32,7 +33,7 @@ func (j *job) cloudInitEnded(ctx context.Context) (missing string) {
 	var result struct {
 		V1 struct{ Errors []string }
 	}
-	if err := unmarshal([]byte(file.Content), &result); err != nil {
+	if err := json.Unmarshal([]byte(file.Content), &result); err != nil {
 		return "cloud-init has not ended"
 	}
 	if len(result.V1.Errors) > 0 {

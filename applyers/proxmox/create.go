@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"strconv"
 	"strings"
 
 	"berth/applyers"
@@ -88,7 +89,7 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = j.do(ctx, j.p, j.limit(creation), "POST", strings.TrimSuffix(j.path(), "/"+itoa(j.vmid)), options)
+	err = j.do(ctx, j.p, j.limit(creation), "POST", strings.TrimSuffix(j.path(), "/"+strconv.Itoa(j.vmid)), options)
 	hide := func(err error) error { return concealed(err, options["password"]) }
 	switch {
 	case err == nil:
@@ -126,7 +127,7 @@ func (j *job) optionsWith(ctx context.Context, s *stamp) (params, error) {
 			s.Images[slot] = d.Image
 		}
 	}
-	options := params{"vmid": itoa(j.vmid), "tags": strings.Join(j.tags(nil, false), ";")}
+	options := params{"vmid": strconv.Itoa(j.vmid), "tags": strings.Join(j.tags(nil, false), ";")}
 	if g.Protection {
 		options["protection"] = "1"
 	}

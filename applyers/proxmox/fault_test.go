@@ -362,7 +362,7 @@ func TestAnEndpointThatIsDownDelaysForAWhileOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
-		b.over = roundTrip(func(r *http.Request) (*http.Response, error) {
+		b.over = transportFunc(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		})

@@ -337,3 +337,8 @@ func told(out []drift.Outcome) string {
 	}
 	return strings.TrimSpace(sb.String())
 }
+
+// transportFunc is a transport made of a function.
+type transportFunc func(*http.Request) (*http.Response, error)
+
+func (f transportFunc) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

@@ -13,13 +13,6 @@ func machineKind(id desired.ID) string {
 	return id.Kind()
 }
 
-// fleets tells whether a stamp is of a fleet, under its name or the one it had
-// before. The uid is the same all along.
-func (s stamp) fleets(f *desired.Fleet) bool {
-	former := f.Spec.RenamedFrom
-	return s.UID == f.Spec.UID && (s.Fleet == f.Spec.Name || former != "" && s.Fleet == former)
-}
-
 // tagged tells whether tags hold the fleet's, or the one of its former name.
 func tagged(f *desired.Fleet, tags []string) bool {
 	has := func(name string) bool {

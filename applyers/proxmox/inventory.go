@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -26,7 +27,7 @@ type row struct {
 
 // what names a guest for people: `vm 101 "web" on pve1`.
 func (r *row) what() string {
-	text := r.kind + " " + itoa(r.vmid)
+	text := r.kind + " " + strconv.Itoa(r.vmid)
 	if r.name != "" {
 		text += ` "` + r.name + `"`
 	}

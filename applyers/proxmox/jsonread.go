@@ -5,8 +5,6 @@ import (
 	"fmt"
 )
 
-func unmarshal(b []byte, into any) error { return json.Unmarshal(b, into) }
-
 // decodeData reads what stands under "data" of an answer.
 func decodeData(text []byte, into any) error {
 	answer := struct {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"berth/applyers"
@@ -61,7 +62,7 @@ func (j *job) migrate(ctx context.Context) error {
 		options["target-storage"] = mapping
 		if running {
 			options["restart"] = "1"
-			options["timeout"] = itoa(int(j.limit(shutdown).Seconds()))
+			options["timeout"] = strconv.Itoa(int(j.limit(shutdown).Seconds()))
 		}
 	} else {
 		options["targetstorage"] = mapping

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"berth/desired"
@@ -110,7 +111,7 @@ func (p *planner) asRoot(f *drift.Field) string {
 	if node := p.node(); node != "" {
 		where = " on " + node
 	}
-	return "as root" + where + ": " + tool + " set " + itoa(g.VMID) + " --" + option + " " + quoted(value)
+	return "as root" + where + ": " + tool + " set " + strconv.Itoa(g.VMID) + " --" + option + " " + quoted(value)
 }
 
 // node is where the guest stands, or shall stand.

@@ -141,7 +141,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 			break
 		}
 		// This endpoint may be on the smaller side of a torn cluster.
-		s.wire.next()
+		s.next()
 	}
 	if !s.inv.quorate {
 		return blind("the cluster has no quorum", "see pvecm status on a node that runs")
@@ -181,6 +181,19 @@ func (s *sweep) readCluster(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// readRights reads what the token may do, once for each look at a whole site.
+func (s *sweep) readRights(ctx context.Context) rights {
+	if s.only.IDs != nil {
+		return nil
+	}
+	all, err := s.askRights(ctx)
+	if err != nil {
+		s.applyer.opts.Log.DebugContext(ctx, "the token's rights can't be read", slog.String("site", s.site.Name), slog.Any("err", err))
+		return nil
+	}
+	return all
 }
 
 // looks tells whether a resource is in the scope of this look.

@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"maps"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -15,7 +16,7 @@ const ourStamp = "berth: pegasus/vm/web-1 home#4001 uid=5b1f0c2e instance=aa ima
 func strange(vmid int, config map[string]string) pvesim.Guest {
 	all := map[string]string{
 		"name": "stranger", "memory": "2048", "onboot": "1", "net0": "virtio=BC:24:11:00:00:01,bridge=vmbr0",
-		"scsi0": "local-lvm:vm-" + itoa(vmid) + "-disk-0,size=4G",
+		"scsi0": "local-lvm:vm-" + strconv.Itoa(vmid) + "-disk-0,size=4G",
 	}
 	maps.Copy(all, config)
 	return pvesim.Guest{VMID: vmid, Running: true, Config: all}

@@ -62,26 +62,3 @@ func roleFor(privilege string) string {
 	}
 	return ""
 }
-
-// helpWith says what to grant where an error is a missing right; "" otherwise.
-func (c *cluster) helpWith(err error) string {
-	path, privilege, ok := deniedPath(err)
-	if !ok {
-		return ""
-	}
-	first, _, _ := strings.Cut(privilege, "|")
-	return c.grant(path, first)
-}
-
-// grant is the command that gives the token privileges at a path.
-func (c *cluster) grant(path string, privileges ...string) string {
-	return granter{rights: c.rights, token: c.tokenName()}.grant(path, privileges...)
-}
-
-// tokenName is "user@realm!id", without the secret.
-func (c *cluster) tokenName() string {
-	c.wire.mu.Lock()
-	defer c.wire.mu.Unlock()
-	name, _, _ := strings.Cut(c.wire.token, "=")
-	return name
-}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 
 	"berth/desired"
 	"berth/drift"
@@ -50,7 +51,7 @@ func (j *job) joinPool(ctx context.Context, fields []drift.Field) error {
 	if !slices.ContainsFunc(fields, func(f drift.Field) bool { return f.Path == poolPath }) {
 		return nil
 	}
-	err := j.write(ctx, http.MethodPut, "/pools", params{"poolid": j.guest().Pool, "vms": itoa(j.vmid), "allow-move": "1"}, nil)
+	err := j.write(ctx, http.MethodPut, "/pools", params{"poolid": j.guest().Pool, "vms": strconv.Itoa(j.vmid), "allow-move": "1"}, nil)
 	if err != nil && !says(err, "already a pool member") {
 		return fmt.Errorf("put %s into pool %s: %w", j.ID, j.guest().Pool, err)
 	}

@@ -32,7 +32,7 @@ func base(kind, node string, vmid int) string {
 }
 
 // readConfig reads current values, pending ones and the digest in one request.
-func (c *cluster) readConfig(ctx context.Context, kind, node string, vmid int) (*rawConfig, error) {
+func (c *client) readConfig(ctx context.Context, kind, node string, vmid int) (*rawConfig, error) {
 	var rows []struct {
 		Key     string
 		Value   *scalar
@@ -70,32 +70,3 @@ func (c *cluster) readConfig(ctx context.Context, kind, node string, vmid int) (
 	}
 	return conf, nil
 }
-
-// whole is a number in text; otherwise where there is none.
-func whole(text string, otherwise int) int {
-	if n, err := strconv.Atoi(text); err == nil {
-		return n
-	}
-	return otherwise
-}
-
-// flag is a boolean in Proxmox's words; otherwise where there is none.
-func flag(text string, otherwise bool) bool {
-	switch text {
-	case "1", "on", "yes", "true":
-		return true
-	case "0", "off", "no", "false":
-		return false
-	}
-	return otherwise
-}
-
-// bit writes a boolean in Proxmox's words.
-func bit(yes bool) string {
-	if yes {
-		return "1"
-	}
-	return "0"
-}
-
-func itoa(n int) string { return strconv.Itoa(n) }

@@ -25,12 +25,8 @@ const (
 // a seed, where nothing proves that it is one.
 const seedMost = 16 * desired.MiB
 
-// noVolume stands in a stamp for a slot that held nothing, noAddress for a seed
-// without a static address.
-const (
-	noVolume  = "none"
-	noAddress = "dhcp"
-)
+// noAddress stands in a stamp for a seed without a static address.
+const noAddress = "dhcp"
 
 // sameSeed tells whether a stamp's digest is that of a seed.
 func sameSeed(stamped, digest string) bool {

@@ -11,13 +11,6 @@ import (
 	"berth/drift"
 )
 
-// former is what the seed's slot held before it was replaced; "" where nothing is left
-// to be cleared away.
-func (s stamp) former() (slot, volid string) {
-	slot, volid, _ = strings.Cut(s.Former, ":")
-	return slot, strings.TrimPrefix(volid, noVolume)
-}
-
 // unfinished tells that a stamp speaks of a seed that is not in its slot: of a
 // write's parts some may be made and others not (FACTS 5).
 func (g *found) unfinished() bool {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -26,21 +25,8 @@ func (r right) String() string { return r.privilege + " on " + r.path }
 // Paths with the same privileges share one map, which nobody changes.
 type rights map[string]map[string]bool
 
-// readRights reads what the token may do, once for each look at a whole site.
-func (s *sweep) readRights(ctx context.Context) rights {
-	if s.only.IDs != nil {
-		return nil
-	}
-	all, err := s.askRights(ctx)
-	if err != nil {
-		s.applyer.opts.Log.DebugContext(ctx, "the token's rights can't be read", slog.String("site", s.site.Name), slog.Any("err", err))
-		return nil
-	}
-	return all
-}
-
 // askRights reads what the token may do, everywhere.
-func (c *cluster) askRights(ctx context.Context) (rights, error) {
+func (c *client) askRights(ctx context.Context) (rights, error) {
 	var answer map[string]json.RawMessage
 	if err := c.get(ctx, "/access/permissions", &answer); err != nil {
 		return nil, err
@@ -52,7 +38,7 @@ func (c *cluster) askRights(ctx context.Context) (rights, error) {
 		privileges, before := read[string(text)]
 		if !before {
 			var inherits map[string]scalar
-			if err := unmarshal(text, &inherits); err != nil {
+			if err := json.Unmarshal(text, &inherits); err != nil {
 				return nil, fmt.Errorf("read the rights on %s: %w", path, err)
 			}
 			privileges = make(map[string]bool, len(inherits))

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"berth/applyers/proxmox/seed"
@@ -58,7 +59,7 @@ func seedSlot(vm *desired.VM) string {
 	return seedUsual
 }
 
-func (j *job) seedPrefix() string { return "berth-" + itoa(j.vmid) + "-" }
+func (j *job) seedPrefix() string { return "berth-" + strconv.Itoa(j.vmid) + "-" }
 
 // seedStore is where seeds are uploaded.
 func (j *job) seedStore() string { return seedStore(j.site, j.node) }

@@ -3,6 +3,7 @@ package proxmox
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -235,9 +236,11 @@ func TestGuestsUnderHAAreNotStartedOrStopped(t *testing.T) {
 func TestTheLargerSideOfATornClusterIsAsked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, twoNodes(), webYAML)
-		b.over = roundTrip(func(r *http.Request) (*http.Response, error) {
+		b.over = transportFunc(func(r *http.Request) (*http.Response, error) {
 			if r.URL.Host == "pve1.test:8006" && strings.HasSuffix(r.URL.Path, "/cluster/status") {
-				return answer(200, "OK", `{"data":[{"type":"cluster","quorate":0},{"type":"node","name":"pve1","online":1}]}`), nil
+				rec := httptest.NewRecorder()
+				_, _ = rec.WriteString(`{"data":[{"type":"cluster","quorate":0},{"type":"node","name":"pve1","online":1}]}`)
+				return rec.Result(), nil
 			}
 			return b.sim.Transport().RoundTrip(r)
 		})

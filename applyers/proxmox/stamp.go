@@ -18,6 +18,9 @@ const stampVersion = 1
 
 const stampPrefix = "berth: "
 
+// noVolume stands in a stamp for a slot that held nothing.
+const noVolume = "none"
+
 // stamp is the proof of ownership and all that is remembered about a guest. It
 // is the last line of the guest's description:
 //
@@ -128,6 +131,20 @@ func parseBySlot(text string) map[string]string {
 // none.
 func (s stamp) instance() string { return cmp.Or(s.Instance, "adopted") }
 
+// fleets tells whether a stamp is of a fleet, under its name or the one it had
+// before. The uid is the same all along.
+func (s stamp) fleets(f *desired.Fleet) bool {
+	former := f.Spec.RenamedFrom
+	return s.UID == f.Spec.UID && (s.Fleet == f.Spec.Name || former != "" && s.Fleet == former)
+}
+
+// former is what the seed's slot held before it was replaced; "" where nothing is left
+// to be cleared away.
+func (s stamp) former() (slot, volid string) {
+	slot, volid, _ = strings.Cut(s.Former, ":")
+	return slot, strings.TrimPrefix(volid, noVolume)
+}
+
 // parseStamp reads a line; ok is false for one that is no stamp.
 func parseStamp(line string) (s stamp, ok bool) {
 	rest, ok := strings.CutPrefix(strings.TrimSpace(line), stampPrefix)
@@ -212,24 +229,4 @@ func joinDescription(words string, s stamp) string {
 		return s.String()
 	}
 	return words + "\n\n" + s.String()
-}
-
-// fleetTag is the tag by which a fleet's guests are found in one request. It
-// proves nothing.
-func fleetTag(fleet string) string { return "berth." + fleet }
-
-// archivedTag marks archived guests for people.
-const archivedTag = "berth-archived"
-
-// parseTags splits a list of tags as Proxmox does.
-func parseTags(text string) []string {
-	return strings.FieldsFunc(text, func(r rune) bool { return strings.ContainsRune(",; \t\n", r) })
-}
-
-// ownTag tells whether a tag is Berth's and no manifest's affair.
-func ownTag(tag string) bool { return strings.HasPrefix(strings.ToLower(tag), "berth") }
-
-// hasTag tells whether a tag is among others, in whatever case.
-func hasTag(tags []string, tag string) bool {
-	return slices.ContainsFunc(tags, func(t string) bool { return strings.EqualFold(t, tag) })
 }

@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"net/http"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -79,7 +80,7 @@ func TestApplyer(t *testing.T) {
 			Things: func() []string {
 				var all []string
 				for _, g := range b.sim.Guests() {
-					all = append(all, g.Kind+" "+itoa(g.VMID)+" "+g.Config["tags"])
+					all = append(all, g.Kind+" "+strconv.Itoa(g.VMID)+" "+g.Config["tags"])
 				}
 				for _, v := range b.sim.Volumes() {
 					all = append(all, v.ID)

@@ -28,7 +28,7 @@ func taskNode(upid string) (string, error) {
 
 // do starts a write that runs as a task, tells the journal, and follows the task
 // to its end.
-func (c *cluster) do(ctx context.Context, p applyers.Progress, limit time.Duration, method, path string, options params) error {
+func (c *client) do(ctx context.Context, p applyers.Progress, limit time.Duration, method, path string, options params) error {
 	var upid string
 	if err := c.write(ctx, method, path, options, &upid); err != nil {
 		return err
@@ -37,11 +37,11 @@ func (c *cluster) do(ctx context.Context, p applyers.Progress, limit time.Durati
 }
 
 // begun is what follows the answer of a write: no id means that it is done.
-func (c *cluster) begun(ctx context.Context, p applyers.Progress, limit time.Duration, upid string) error {
+func (c *client) begun(ctx context.Context, p applyers.Progress, limit time.Duration, upid string) error {
 	if upid == "" {
 		return nil
 	}
-	if err := p.Task(taskPrefix + c.site.Name + ":" + upid); err != nil {
+	if err := p.Task(taskPrefix + c.name + ":" + upid); err != nil {
 		return err
 	}
 	warnings, err := c.follow(ctx, upid, limit)
@@ -53,7 +53,7 @@ func (c *cluster) begun(ctx context.Context, p applyers.Progress, limit time.Dur
 
 // follow waits for a task's end. A success says nothing before it: most checks
 // are made in the task (FACTS 2). A done ctx leaves the task running.
-func (c *cluster) follow(ctx context.Context, upid string, limit time.Duration) (warnings string, err error) {
+func (c *client) follow(ctx context.Context, upid string, limit time.Duration) (warnings string, err error) {
 	node, err := taskNode(upid)
 	if err != nil {
 		return "", err
@@ -87,7 +87,7 @@ func (c *cluster) follow(ctx context.Context, upid string, limit time.Duration) 
 }
 
 // fullExit completes an end of which the status holds but the first line.
-func (c *cluster) fullExit(ctx context.Context, node, upid, exit string) string {
+func (c *client) fullExit(ctx context.Context, node, upid, exit string) string {
 	if !strings.HasPrefix(exit, "Parameter verification failed") {
 		return exit
 	}

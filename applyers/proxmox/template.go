@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"berth/desired"
@@ -78,7 +79,7 @@ func (c *cluster) noTemplate(t *desired.Template, want *desired.Resource, templa
 	with := "with tag " + t.Find.Tag
 	switch {
 	case t.Find.ID != 0:
-		with = "on VMID " + itoa(t.Find.ID)
+		with = "on VMID " + strconv.Itoa(t.Find.ID)
 	case t.Find.Name != "":
 		with = "of the name " + t.Find.Name
 	}

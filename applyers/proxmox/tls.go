@@ -93,3 +93,21 @@ func colons(b []byte) string {
 	}
 	return strings.Join(parts, ":")
 }
+
+// trustRemedy says how to trust the certificate that the server presented. It
+// bids to compare the fingerprint, since whoever stands in between would be
+// trusted as well.
+func trustRemedy(err error) string {
+	var have string
+	if verify, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(verify.UnverifiedCertificates) > 0 {
+		sum := sha256.Sum256(verify.UnverifiedCertificates[0].Raw)
+		have = colons(sum[:])
+	}
+	if pin, ok := errors.AsType[*pinError](err); ok {
+		have = pin.have
+	}
+	if have == "" {
+		return "write tls.ca or tls.fingerprint"
+	}
+	return "write tls.ca or tls.fingerprint; the server shows " + have + ", which pvenode cert info on the node must show, too"
+}

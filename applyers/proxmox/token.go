@@ -12,6 +12,9 @@ import (
 // tokenForm is "user@realm!id=uuid", as Proxmox makes tokens.
 var tokenForm = regexp.MustCompile(`^[^\s:/!=]+@[A-Za-z][A-Za-z0-9._-]+![A-Za-z][A-Za-z0-9._-]+=[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
+// makeToken is what to do where a token is no good.
+const makeToken = "make one with pveum user token add, and put it where the site's token points"
+
 // errToken is a token that can be none.
 var errToken = errors.New("is not of the form user@realm!id=uuid")
 

@@ -85,6 +85,14 @@ func (w *wire) clock() (ahead time.Duration, known bool) {
 	return w.skew, w.dated
 }
 
+// tokenName is the token's name, without the secret.
+func (w *wire) tokenName() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	name, _, _ := strings.Cut(w.token, "=")
+	return name
+}
+
 // RoundTrip gives back only whole answers with a 2xx status.
 func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	var body []byte

@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -217,7 +218,7 @@ func (b *bench) neverTwo() {
 			continue
 		}
 		for _, vmid := range []int{4001, 4003} {
-			mine := strings.HasSuffix(r.Path, "/"+itoa(vmid)+"/config") || strings.HasSuffix(r.Path, "/qemu") && r.Form.Get("vmid") == itoa(vmid)
+			mine := strings.HasSuffix(r.Path, "/"+strconv.Itoa(vmid)+"/config") || strings.HasSuffix(r.Path, "/qemu") && r.Form.Get("vmid") == strconv.Itoa(vmid)
 			if !mine {
 				continue
 			}

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -18,14 +19,14 @@ import (
 	"berth/desired"
 )
 
-func clusterAt(t *testing.T, base http.RoundTripper, endpoints ...string) *cluster {
+func clientAt(t *testing.T, base http.RoundTripper, endpoints ...string) *client {
 	t.Helper()
-	w, err := newWire(base, endpoints, &counter{}, time.Now)
+	c, err := newClient("home", base, endpoints, &counter{}, time.Now, firstPoll)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.begin("u@pve!id=s3cr3t")
-	return newCluster(&desired.Site{Name: "home"}, w, time.Now)
+	c.begin("u@pve!id=s3cr3t")
+	return c
 }
 
 func serve(t *testing.T, f http.HandlerFunc) *httptest.Server {
@@ -58,7 +59,7 @@ func TestTLS(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			base, err := systemTransport(&desired.Site{Name: "home", TLS: c.tls})
 			if err == nil {
-				err = clusterAt(t, base, server.URL).get(t.Context(), "/version", nil)
+				err = clientAt(t, base, server.URL).get(t.Context(), "/version", nil)
 				base.(*http.Transport).CloseIdleConnections()
 			}
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -79,7 +80,7 @@ func TestTheFirstEndpointThatAnswersIsUsed(t *testing.T) {
 	})
 	dead := httptest.NewTLSServer(nil)
 	dead.Close()
-	c := clusterAt(t, server.Client().Transport, dead.URL, server.URL)
+	c := clientAt(t, server.Client().Transport, dead.URL, server.URL)
 	// A write that never left may go elsewhere, too.
 	if err := c.write(t.Context(), http.MethodPost, "/x", params{"a": "b"}, nil); err != nil {
 		t.Error(err)
@@ -104,7 +105,7 @@ func answer(status int, reason, body string) *http.Response {
 	rec.WriteHeader(status)
 	_, _ = rec.WriteString(body)
 	res := rec.Result()
-	res.Status = itoa(status) + " " + reason
+	res.Status = strconv.Itoa(status) + " " + reason
 	return res
 }
 
@@ -118,7 +119,7 @@ func TestErrorsTellWhatProxmoxSaid(t *testing.T) {
 		"parameters":            {400, "P", `{"message":"Parameter verification failed.\n","errors":{"b":"two\nlines","a":"one"}}`, "400 Parameter verification failed.; a: one; b: two lines"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			site := clusterAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
+			site := clientAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
 				return answer(c.status, c.reason, c.body), nil
 			}), "https://a")
 			err := site.get(t.Context(), "/x", nil)
@@ -133,7 +134,7 @@ func TestErrorsTellWhatProxmoxSaid(t *testing.T) {
 func TestOneEndpointGetsEightRequestsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var now, most atomic.Int32
-		c := clusterAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := clientAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
 			n := now.Add(1)
 			for {
 				m := most.Load()
@@ -158,7 +159,7 @@ func TestOneEndpointGetsEightRequestsAtOnce(t *testing.T) {
 
 func TestARequestThatIsNeverAnsweredEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := clusterAt(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+		c := clientAt(t, roundTrip(func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
 			return nil, r.Context().Err()
 		}), "https://a")
@@ -170,24 +171,11 @@ func TestARequestThatIsNeverAnsweredEnds(t *testing.T) {
 	})
 }
 
-func TestCounts(t *testing.T) {
-	a := New(Options{})
-	a.count.add("GET")
-	a.count.add("GET")
-	a.count.add("PUT")
-	if got := a.TakeRequests(); got["GET"] != 2 || got["PUT"] != 1 {
-		t.Errorf("got %v", got)
-	}
-	if got := a.TakeRequests(); len(got) != 0 {
-		t.Errorf("then %v", got)
-	}
-}
-
 func TestTasksWithWarningsSucceed(t *testing.T) {
 	for exit, want := range map[string]string{"OK": "", "WARNINGS: 2": "", "no space": "no space"} {
 		synctest.Test(t, func(t *testing.T) {
 			polls := 0
-			c := clusterAt(t, roundTrip(func(r *http.Request) (*http.Response, error) {
+			c := clientAt(t, roundTrip(func(r *http.Request) (*http.Response, error) {
 				polls++
 				if polls < 5 {
 					return answer(200, "OK", `{"data":{"status":"running"}}`), nil
@@ -201,7 +189,7 @@ func TestTasksWithWarningsSucceed(t *testing.T) {
 		})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		c := clusterAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
+		c := clientAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
 			return answer(200, "OK", `{"data":{"status":"running"}}`), nil
 		}), "https://a")
 		if _, err := c.follow(context.WithoutCancel(t.Context()), "UPID:pve1:1:2:3:qmstart:100:u@pve!id:", time.Minute); err == nil || !strings.Contains(err.Error(), "still runs after 1m0s") {
@@ -212,7 +200,7 @@ func TestTasksWithWarningsSucceed(t *testing.T) {
 
 func TestAfterARefusalNothingIsSentUntilTheNextTurn(t *testing.T) {
 	sent := 0
-	c := clusterAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
+	c := clientAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
 		sent++
 		return answer(401, "Authentication failed!", ""), nil
 	}), "https://a", "https://b")
@@ -224,7 +212,7 @@ func TestAfterARefusalNothingIsSentUntilTheNextTurn(t *testing.T) {
 	if sent != 1 {
 		t.Errorf("%d requests", sent)
 	}
-	c.wire.begin("u@pve!id=other")
+	c.begin("u@pve!id=other")
 	_ = c.get(t.Context(), "/x", nil)
 	if sent != 2 {
 		t.Errorf("%d requests after a new turn", sent)
