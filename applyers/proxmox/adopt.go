@@ -8,6 +8,9 @@ import (
 	"strings"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -53,11 +56,11 @@ func unadoptable(id desired.ID, g *found) (reason, remedy string) {
 
 // mistaken says how a guest differs from what adopt names.
 func mistaken(adopt desired.Adopt, g *found) (reason, remedy string) {
-	uuid := parseProps("", g.conf.values["smbios1"]).value("uuid")
+	uuid := notation.Parse("", g.conf.Values["smbios1"]).Value("uuid")
 	var macs []string
 	for _, slot := range nicSlots(g.conf) {
-		p := parseProps("", g.conf.values[slot])
-		mac := p.value("hwaddr")
+		p := notation.Parse("", g.conf.Values[slot])
+		mac := p.Value("hwaddr")
 		if g.kind == desired.KindVM {
 			_, mac = nicModel(p)
 		}
@@ -82,7 +85,7 @@ func (p *planner) adoption() drift.Change {
 		{Path: stampPath, After: drift.Value{Text: fmt.Sprintf("%s/%s %s#%d", fleet.Name, p.id, p.handle.site, p.handle.vmid)}, Effect: desired.Online, Source: p.want.Source},
 	})
 	if p.handle.untagged {
-		c.Fields = append(c.Fields, drift.Field{Path: "tags", After: drift.Value{Text: fleetTag(fleet.Name)}, Effect: desired.Online, Source: p.want.Source})
+		c.Fields = append(c.Fields, drift.Field{Path: "tags", After: drift.Value{Text: stamp.FleetTag(fleet.Name)}, Effect: desired.Online, Source: p.want.Source})
 	}
 	var differ []string
 	for _, f := range p.fields {
@@ -138,27 +141,27 @@ func (j *job) adopt(ctx context.Context) error {
 }
 
 // newStamp is the stamp of what becomes ours now.
-func (j *job) newStamp() (stamp, error) {
+func (j *job) newStamp() (stamp.Stamp, error) {
 	instance, err := newInstance()
-	return stamp{
+	return stamp.Stamp{
 		Fleet: j.Fleet.Spec.Name, UID: j.Fleet.Spec.UID, ID: j.ID, Site: j.site.Name, VMID: j.vmid, Instance: instance,
-		Remove: removal(j.guest()), Disks: diskNames(j.Want),
+		Remove: removal(j.guest()), Disks: stamp.DiskNames(j.Want),
 	}, err
 }
 
 // writeStamp writes stamp and tag, and leaves all else as it is.
-func (j *job) writeStamp(ctx context.Context, g *found, s stamp) error {
-	own := strings.ToLower(fleetTag(j.Fleet.Spec.Name))
+func (j *job) writeStamp(ctx context.Context, g *found, s stamp.Stamp) error {
+	own := strings.ToLower(stamp.FleetTag(j.Fleet.Spec.Name))
 	tags := []string{own}
 	for _, tag := range g.tags {
-		if former := j.Fleet.Spec.RenamedFrom; !strings.EqualFold(tag, own) && (former == "" || !strings.EqualFold(tag, fleetTag(former))) {
+		if former := j.Fleet.Spec.RenamedFrom; !strings.EqualFold(tag, own) && (former == "" || !strings.EqualFold(tag, stamp.FleetTag(former))) {
 			// A datacenter may tell Prod from prod.
 			tags = append(tags, tag)
 		}
 	}
 	slices.Sort(tags)
-	set := params{"description": joinDescription(g.words, s), "tags": strings.Join(slices.Compact(tags), ";")}
-	write, remove := compact(set, g.conf.values)
+	set := pve.Params{"description": stamp.Join(g.words, s), "tags": strings.Join(slices.Compact(tags), ";")}
+	write, remove := compact(set, g.conf.Values)
 	if err := j.setConfig(ctx, g, write, remove); err != nil {
 		return fmt.Errorf("stamp %s as %s: %w", g.what(), j.ID, err)
 	}

@@ -5,7 +5,9 @@ import (
 	"strings"
 	"testing"
 
+	"berth/applyers/proxmox/pve"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -74,7 +76,7 @@ func TestAdoptLeavesTheCaseOfTags(t *testing.T) {
 	b.sim.AddGuest(handmade("tags", "Legacy;web"))
 	b.now([]string{webYAML}, webAlone)
 	b.plan()
-	if err := b.a.clusters["home"].write(t.Context(), "PUT", "/cluster/options", params{"tag-style": "case-sensitive=1"}, nil); err != nil {
+	if err := b.a.clusters["home"].Write(t.Context(), "PUT", "/cluster/options", pve.Params{"tag-style": "case-sensitive=1"}, nil); err != nil {
 		t.Fatal(err)
 	}
 	b.now([]string{webYAML}, adopting(desired.Adopt{UUID: uuid}))
@@ -257,8 +259,8 @@ func TestAnotherNameInGitIsTheSameGuest(t *testing.T) {
 	b.apply()
 	b.settled()
 	g := b.guest(4001)
-	_, s, _ := splitDescription(g.Config["description"])
-	_, former, _ := splitDescription(was.Config["description"])
+	_, s, _ := stamp.Split(g.Config["description"])
+	_, former, _ := stamp.Split(was.Config["description"])
 	if s.ID != "vm/front" || s.Instance != former.Instance || g.Config["name"] != "front" || !holds(g) || !g.Running {
 		t.Errorf("%+v", g.Config)
 	}
@@ -292,7 +294,7 @@ func TestAFleetOfAnotherNameKeepsItsGuests(t *testing.T) {
 	b.fleet.Spec.Name, b.fleet.Spec.RenamedFrom = "pegasus", "medusa"
 	b.fleet.Resources = b.fleet.Resources[1:]
 	b.turn()
-	if conf := b.guest(4002).Config; !strings.Contains(conf["tags"], archivedTag) || !strings.Contains(conf["tags"], "berth.pegasus") || strings.Contains(conf["tags"], "medusa") {
+	if conf := b.guest(4002).Config; !strings.Contains(conf["tags"], stamp.ArchivedTag) || !strings.Contains(conf["tags"], "berth.pegasus") || strings.Contains(conf["tags"], "medusa") {
 		t.Errorf("%+v", conf)
 	}
 	b.settled()

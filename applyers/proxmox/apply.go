@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -30,7 +32,7 @@ func (a *Applyer) Apply(ctx context.Context, aj applyers.Job, p applyers.Progres
 	case ctx.Err() != nil && !errors.Is(err, applyers.ErrLeft):
 		// Whatever broke off because of the stop: the next turn looks anew.
 		return fmt.Errorf("%w (%w)", applyers.ErrLeft, err)
-	case stale(err):
+	case pve.Stale(err):
 		return fmt.Errorf("somebody else wrote at the same time, and it is planned again in the next turn: %w", err)
 	}
 	if help := j.helpWith(err); help != "" {
@@ -140,11 +142,11 @@ var errGone = errors.New("the VMID is free")
 // free.
 func (j *job) look(ctx context.Context) (*found, error) {
 	if j.node != "" {
-		conf, err := j.readConfig(ctx, j.kind, j.node, j.vmid)
+		conf, err := j.ReadConfig(ctx, j.kind, j.node, j.vmid)
 		switch {
 		case err == nil:
 			return newFound(row{kind: j.kind, node: j.node, vmid: j.vmid}, conf), nil
-		case !absent(err):
+		case !pve.Absent(err):
 			return nil, err
 		}
 	}
@@ -163,8 +165,8 @@ func (j *job) look(ctx context.Context) (*found, error) {
 		if g == nil || g.vmid != j.vmid {
 			continue
 		}
-		conf, err := j.readConfig(ctx, g.kind, g.node, g.vmid)
-		if absent(err) {
+		conf, err := j.ReadConfig(ctx, g.kind, g.node, g.vmid)
+		if pve.Absent(err) {
 			return nil, errGone
 		}
 		if err != nil {
@@ -181,7 +183,7 @@ func (j *job) look(ctx context.Context) (*found, error) {
 // proven tells whether a guest bears the proof that it is the job's.
 func (j *job) proven(g *found) bool {
 	s := g.stamp
-	return g.stamped && g.kind == j.kind && s.Version <= stampVersion && s.fleets(j.Fleet) &&
+	return g.stamped && g.kind == j.kind && s.Version <= stamp.Version && s.Of(j.Fleet) &&
 		(s.ID == j.ID || renames(j.Fleet)[s.ID] == j.ID) && s.Site == j.site.Name && s.VMID == g.vmid && g.vmid == j.vmid
 }
 
@@ -194,7 +196,7 @@ const (
 
 // mine reads the guest afresh, with its proof, and waits for its lock to go.
 func (j *job) mine(ctx context.Context) (*found, error) {
-	end := j.now().Add(lockWait)
+	end := j.Now().Add(lockWait)
 	for {
 		g, err := j.look(ctx)
 		switch {
@@ -207,10 +209,10 @@ func (j *job) mine(ctx context.Context) (*found, error) {
 		case g.lock == "":
 			g.identify(j.Fleet, renames(j.Fleet))
 			return g, nil
-		case j.now().After(end):
+		case j.Now().After(end):
 			return nil, fmt.Errorf("%s is locked (%s): wait until that is over, or clear it as root with unlock", g.what(), g.lock)
 		}
-		if sleep(ctx, lockPoll) != nil {
+		if pve.Sleep(ctx, lockPoll) != nil {
 			return nil, applyers.ErrLeft
 		}
 	}
@@ -219,20 +221,20 @@ func (j *job) mine(ctx context.Context) (*found, error) {
 // patient repeats a write that met a lock until it is free, for a while. The
 // write must be one that did nothing when it was refused.
 func (j *job) patient(ctx context.Context, write func() error) error {
-	end := j.now().Add(lockWait)
+	end := j.Now().Add(lockWait)
 	for {
 		err := write()
-		if err == nil || !locked(err) || j.now().After(end) {
+		if err == nil || !pve.Locked(err) || j.Now().After(end) {
 			return err
 		}
-		if sleep(ctx, lockPoll) != nil {
+		if pve.Sleep(ctx, lockPoll) != nil {
 			return applyers.ErrLeft
 		}
 	}
 }
 
 // path is the guest's path in the API.
-func (j *job) path() string { return base(j.kind, j.node, j.vmid) }
+func (j *job) path() string { return pve.GuestPath(j.kind, j.node, j.vmid) }
 
 // guest is what the manifest asks for; nil for what is gone.
 func (j *job) guest() *desired.Guest {
@@ -249,18 +251,18 @@ func (j *job) lines() *lines {
 // setConfig writes options and takes others away, resting on the digest that was
 // read. A virtual machine's go by the asynchronous call, since they may take
 // longer than an answer is waited for (FACTS 2).
-func (j *job) setConfig(ctx context.Context, g *found, set params, remove []string) error {
+func (j *job) setConfig(ctx context.Context, g *found, set pve.Params, remove []string) error {
 	if len(set) == 0 && len(remove) == 0 {
 		return nil
 	}
-	options := params{"digest": g.conf.digest}
+	options := pve.Params{"digest": g.conf.Digest}
 	maps.Copy(options, set)
 	if len(remove) > 0 {
 		slices.Sort(remove)
 		options["delete"] = strings.Join(remove, ",")
 	}
 	if j.kind == desired.KindContainer {
-		return j.write(ctx, "PUT", j.path()+"/config", options, nil)
+		return j.Write(ctx, "PUT", j.path()+"/config", options, nil)
 	}
-	return j.do(ctx, j.p, j.limit(anyTask), "POST", j.path()+"/config", options)
+	return j.Do(ctx, j.p, j.limit(anyTask), "POST", j.path()+"/config", options)
 }

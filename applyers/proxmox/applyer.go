@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 )
 
@@ -43,7 +44,7 @@ type Options struct {
 // Applyer looks after the kinds vm, ct, data and image. It is safe for concurrent use.
 type Applyer struct {
 	opts  Options
-	count counter
+	count pve.Counter
 	// poll is how soon a task is first asked after.
 	poll time.Duration
 
@@ -67,7 +68,7 @@ var (
 // New makes an Applyer.
 func New(o Options) *Applyer {
 	if o.Transport == nil {
-		o.Transport = systemTransport
+		o.Transport = pve.SystemTransport
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -78,7 +79,7 @@ func New(o Options) *Applyer {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
-	return &Applyer{opts: o, poll: firstPoll, clusters: make(map[string]*cluster), seen: make(map[desired.ID]place)}
+	return &Applyer{opts: o, poll: pve.FirstPoll, clusters: make(map[string]*cluster), seen: make(map[desired.ID]place)}
 }
 
 // Kinds are vm, ct, data and image.
@@ -88,7 +89,7 @@ func (a *Applyer) Kinds() []string {
 
 // TakeRequests gives how many requests were sent, by method, since it was last
 // asked.
-func (a *Applyer) TakeRequests() map[string]int { return a.count.take() }
+func (a *Applyer) TakeRequests() map[string]int { return a.count.Take() }
 
 // begin gives the API of a site, with its token read afresh.
 func (a *Applyer) begin(ctx context.Context, site *desired.Site) (*cluster, error) {
@@ -99,14 +100,14 @@ func (a *Applyer) begin(ctx context.Context, site *desired.Site) (*cluster, erro
 	if err != nil {
 		return nil, fmt.Errorf("read the token: %w", err)
 	}
-	if token, err = checkToken(site, token); err != nil {
+	if token, err = pve.CheckToken(site, token); err != nil {
 		return nil, err
 	}
 	c, err := a.open(site)
 	if err != nil {
 		return nil, err
 	}
-	c.begin(token)
+	c.Begin(token)
 	return c, nil
 }
 
@@ -126,11 +127,11 @@ func (a *Applyer) open(site *desired.Site) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
-	api, err := newClient(site.Name, base, site.Endpoints, &a.count, a.opts.Now, a.poll)
+	api, err := pve.New(site.Name, base, site.Endpoints, &a.count, a.opts.Now, a.poll)
 	if err != nil {
 		return nil, err
 	}
-	c := &cluster{client: api, site: site}
+	c := &cluster{Client: api, site: site}
 	a.clusters[site.Name] = c
 	return c, nil
 }
@@ -153,7 +154,7 @@ func (a *Applyer) at(ctx context.Context, fleet *desired.Fleet, name string) (*c
 
 // Resume waits for a task that was started in an earlier life of the agent.
 func (a *Applyer) Resume(ctx context.Context, fleet *desired.Fleet, task string) error {
-	rest, ok := strings.CutPrefix(task, taskPrefix)
+	rest, ok := strings.CutPrefix(task, pve.TaskPrefix)
 	name, upid, cut := strings.Cut(rest, ":")
 	if !ok || !cut {
 		return fmt.Errorf("%q is no task of Proxmox", task)
@@ -162,8 +163,8 @@ func (a *Applyer) Resume(ctx context.Context, fleet *desired.Fleet, task string)
 	if err != nil {
 		return err
 	}
-	_, err = c.follow(ctx, upid, c.limit(longest))
-	if _, failed := errors.AsType[*taskError](err); failed {
+	_, err = c.Follow(ctx, upid, c.limit(longest))
+	if _, failed := errors.AsType[*pve.TaskError](err); failed {
 		// What is live tells what became of it.
 		return nil
 	}

@@ -4,9 +4,9 @@ import "testing"
 
 func TestCounts(t *testing.T) {
 	a := New(Options{})
-	a.count.add("GET")
-	a.count.add("GET")
-	a.count.add("PUT")
+	a.count.Add("GET")
+	a.count.Add("GET")
+	a.count.Add("PUT")
 	if got := a.TakeRequests(); got["GET"] != 2 || got["PUT"] != 1 {
 		t.Errorf("got %v", got)
 	}

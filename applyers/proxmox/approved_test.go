@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/stamp"
 )
 
 const certsApproval = "\nkind: Approval\nallow: destroy-volume data/certs/letsencrypt\nuntil: 2000-03-01\n"
@@ -20,7 +21,7 @@ func TestApprovedDataGoesAtTheEndOfItsArchive(t *testing.T) {
 		b.apply()
 		b.manifests(certsApproval)
 		b.turn()
-		if g := b.guest(9501); !strings.Contains(g.Config["tags"], archivedTag) {
+		if g := b.guest(9501); !strings.Contains(g.Config["tags"], stamp.ArchivedTag) {
 			t.Fatalf("not archived: %+v", g)
 		}
 		b.nothing()

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -34,11 +36,11 @@ func (j *job) archive(ctx context.Context) error {
 	}
 	put := g.stamp
 	put.Archived = j.laterNow().UTC().Truncate(time.Second)
-	set := params{
-		"onboot": "0", "description": joinDescription(g.words, put),
+	set := pve.Params{
+		"onboot": "0", "description": stamp.Join(g.words, put),
 		"tags": strings.Join(j.tags(append([]string{}, g.tags...), true), ";"),
 	}
-	write, remove := compact(set, g.conf.values)
+	write, remove := compact(set, g.conf.Values)
 	if err := j.setConfig(ctx, g, write, remove); err != nil {
 		return fmt.Errorf("archive %s: %w", j.ID, err)
 	}
@@ -76,7 +78,7 @@ func (j *job) restore(ctx context.Context) error {
 	if j.setsAndHolds("description") {
 		words = j.guest().Description
 	}
-	set["description"] = joinDescription(words, j.stampOf(&back))
+	set["description"] = stamp.Join(words, j.stampOf(&back))
 	set["tags"] = strings.Join(j.tags(g.tags, false), ";")
 	maps.Copy(set, j.startupOptions())
 	lines, err := j.volumeLines(ctx, g, volumes)
@@ -84,14 +86,14 @@ func (j *job) restore(ctx context.Context) error {
 		return err
 	}
 	maps.Copy(set, lines)
-	write, remove := compact(set, g.conf.values)
+	write, remove := compact(set, g.conf.Values)
 	if err := j.setConfig(ctx, g, write, remove); err != nil {
 		return fmt.Errorf("restore %s: %w", j.ID, err)
 	}
 	if err := j.reseed(ctx, seeds); err != nil {
 		return err
 	}
-	j.p.Made(j.ID, desired.FactInstance, g.stamp.instance())
+	j.p.Made(j.ID, desired.FactInstance, g.stamp.InstanceID())
 	if j.guest().State == desired.Stopped {
 		return nil
 	}

@@ -6,7 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"berth/applyers/proxmox/notation"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/stamp"
 	"berth/drift"
 )
 
@@ -53,7 +55,7 @@ func TestAVolumeAttachedByHandIsNotAttachedAgain(t *testing.T) {
 	b.apply()
 	b.manifests(certsYAML, lab1YAML)
 	p, w := b.planned(t.Context())
-	b.sim.Edit("root@pam", 4001, map[string]string{"scsi5": parseProps("file", b.guest(9501).Config["scsi0"]).value("file")})
+	b.sim.Edit("root@pam", 4001, map[string]string{"scsi5": notation.Parse("file", b.guest(9501).Config["scsi0"]).Value("file")})
 	b.mark()
 	if got := told(b.execute(t.Context(), p, w, &events{})); !strings.Contains(got, "vm/web-1 attach: held: it has volume certs/letsencrypt as scsi5 already") {
 		t.Errorf("told:\n%s", got)
@@ -100,7 +102,7 @@ func TestAGuestThatWasNeverWholeIsArchivedToo(t *testing.T) {
 		b.turn()
 		b.nothing()
 		for _, vmid := range []int{4001, 9501} {
-			if g := b.guest(vmid); g.Running || !strings.Contains(g.Config["tags"], archivedTag) {
+			if g := b.guest(vmid); g.Running || !strings.Contains(g.Config["tags"], stamp.ArchivedTag) {
 				t.Errorf("%+v", g)
 			}
 		}
@@ -132,7 +134,7 @@ func TestAVolumeIsNotTakenWhereGuestsMayBeOutOfSight(t *testing.T) {
 			t.Parallel()
 			b := newBench(t, certsYAML)
 			b.apply()
-			b.stranger(false, parseProps("file", b.guest(9501).Config["scsi0"]).value("file"))
+			b.stranger(false, notation.Parse("file", b.guest(9501).Config["scsi0"]).Value("file"))
 			acl := append(c.acl, pvesim.ACL{Path: "/", Role: "Administrator"})
 			for _, path := range []string{"/vms/9501", "/vms/4001", "/storage", "/nodes", "/sdn"} {
 				acl = append(acl, pvesim.ACL{Path: path, Role: "Administrator", Propagate: true})
@@ -173,7 +175,7 @@ func TestADataVMsDiskDoesNotGrowUnderAStranger(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, certsYAML)
 	b.apply()
-	b.stranger(true, parseProps("file", b.guest(9501).Config["scsi0"]).value("file"))
+	b.stranger(true, notation.Parse("file", b.guest(9501).Config["scsi0"]).Value("file"))
 	b.manifests(edited(certsYAML, "2GiB", "3GiB"))
 	b.mark()
 	if got := told(b.turn()); !strings.Contains(got, `data/certs online: held: vm 777 "rescue" on pve1 runs with local:9501/vm-9501-disk-0`) {
@@ -256,7 +258,7 @@ func TestAGuestIsNotStartedWhileAnotherRunsWithItsVolume(t *testing.T) {
 	b := newBench(t, certsYAML, lab1YAML)
 	b.apply()
 	b.sim.SetRunning(4001, false)
-	volid := parseProps("file", b.guest(9501).Config["scsi0"]).value("file")
+	volid := notation.Parse("file", b.guest(9501).Config["scsi0"]).Value("file")
 	b.stranger(true, volid+",ro=1")
 	b.mark()
 	want := "vm/web-1 start: held: scsi1 is " + volid + `, and vm 777 "rescue" on pve1 runs with that as scsi3: stop that one`
@@ -278,7 +280,7 @@ func TestADiskTakenOutByHandIsNotMadeAnew(t *testing.T) {
 	b := newBench(t, certsYAML, lab1YAML)
 	b.apply()
 	line := b.guest(9501).Config["scsi0"]
-	volid := parseProps("file", line).value("file")
+	volid := notation.Parse("file", line).Value("file")
 	b.sim.Edit("root@pam", 9501, map[string]string{"scsi0": "", "unused0": volid})
 	b.nothing(`HELD scsi0 was "letsencrypt", and somebody has taken it out; no empty disk is made in its place: put it back there on Proxmox (it may be unused0 (`+volid+"))",
 		"vm/web-1 attach HELD scsi1 holds "+volid+", which no data VM has in a slot")
@@ -288,7 +290,7 @@ func TestADiskTakenOutByHandIsNotMadeAnew(t *testing.T) {
 	own := edited(lab1YAML, "{volume: certs/letsencrypt}", "{storage: ssd, size: 1GiB}", "web-1", "own", "4001", "4009", "10.1.1.4", "10.1.1.9")
 	b.manifests(certsYAML, lab1YAML, own)
 	b.apply()
-	mine := parseProps("file", b.guest(4009).Config["scsi1"]).value("file")
+	mine := notation.Parse("file", b.guest(4009).Config["scsi1"]).Value("file")
 	b.sim.SetRunning(4009, false)
 	b.sim.Edit("root@pam", 4009, map[string]string{"scsi1": "", "unused0": mine})
 	in := b.input(b.observe())

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -48,8 +50,8 @@ func (j *job) partVolumes(fields []drift.Field) (rest, volumes []drift.Field) {
 
 // volumeLines are the lines of the volumes that some fields attach and that are
 // not attached yet.
-func (j *job) volumeLines(ctx context.Context, g *found, fields []drift.Field) (params, error) {
-	set := make(params)
+func (j *job) volumeLines(ctx context.Context, g *found, fields []drift.Field) (pve.Params, error) {
+	set := make(pve.Params)
 	for _, f := range fields {
 		slot := f.Path.Keys()[1]
 		volid, err := j.takeVolume(ctx, slot)
@@ -58,7 +60,7 @@ func (j *job) volumeLines(ctx context.Context, g *found, fields []drift.Field) (
 			return nil, err
 		case g.volume(slot) == volid:
 			continue
-		case g.conf.values[slot] != "":
+		case g.conf.Values[slot] != "":
 			return nil, heldf("%s holds %s meanwhile: planned again in the next turn", slot, g.volume(slot))
 		}
 		if set[slot], err = j.lines().newDrive(slot, j.guest().Disks[slot]); err != nil {
@@ -93,7 +95,7 @@ func (j *job) takeVolume(ctx context.Context, slot string) (string, error) {
 		return "", err
 	}
 	var power powerState
-	if err := j.get(ctx, base(owner.kind, owner.node, owner.vmid)+"/status/current", &power); err != nil {
+	if err := j.Get(ctx, pve.GuestPath(owner.kind, owner.node, owner.vmid)+"/status/current", &power); err != nil {
 		return "", err
 	}
 	if power.Status == "running" {
@@ -181,9 +183,9 @@ func (j *job) usesWhere(ctx context.Context, but int, called string, counts func
 }
 
 func (j *job) usesOf(ctx context.Context, other *row, called string, counts func(attached) bool) ([]use, error) {
-	conf, err := j.readConfig(ctx, other.kind, other.node, other.vmid)
+	conf, err := j.ReadConfig(ctx, other.kind, other.node, other.vmid)
 	switch {
-	case absent(err):
+	case pve.Absent(err):
 		return nil, nil
 	case err != nil && ctx.Err() != nil:
 		return nil, applyers.ErrLeft
@@ -191,10 +193,10 @@ func (j *job) usesOf(ctx context.Context, other *row, called string, counts func
 		return nil, heldf("%s can't be read, and may use %s: %v", other.what(), called, err)
 	}
 	var all []use
-	for _, values := range []map[string]string{conf.values, conf.now} {
+	for _, values := range []map[string]string{conf.Values, conf.Now} {
 		for _, at := range disksOf(other.kind, values) {
 			if counts(at) {
-				ro := flag(parseProps(volumeKey(other.kind), values[at.slot]).value("ro"), false)
+				ro := notation.Flag(notation.Parse(volumeKey(other.kind), values[at.slot]).Value("ro"), false)
 				all = append(all, use{attached: at, row: other, readOnly: ro})
 			}
 		}
@@ -223,7 +225,7 @@ func (j *job) becomesWriter(ctx context.Context, fields []drift.Field) error {
 func (j *job) whileRunning(ctx context.Context, uses []use) (u use, found bool, err error) {
 	for _, u := range uses {
 		var power powerState
-		if err := j.get(ctx, base(u.kind, u.node, u.vmid)+"/status/current", &power); err != nil {
+		if err := j.Get(ctx, pve.GuestPath(u.kind, u.node, u.vmid)+"/status/current", &power); err != nil {
 			return use{}, false, err
 		}
 		if power.Status == "running" {
@@ -241,11 +243,11 @@ func (j *job) writesAlone(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, at := range volumesOf(g.kind, g.conf.values) {
+	for _, at := range volumesOf(g.kind, g.conf.Values) {
 		if owner := ownerOf(at.volid); owner == 0 || owner == g.vmid || strings.HasPrefix(at.slot, "unused") {
 			continue
 		}
-		ro := flag(parseProps(volumeKey(g.kind), g.conf.values[at.slot]).value("ro"), false)
+		ro := notation.Flag(notation.Parse(volumeKey(g.kind), g.conf.Values[at.slot]).Value("ro"), false)
 		uses, err := j.uses(ctx, at.volid, g.vmid)
 		if err != nil {
 			return err

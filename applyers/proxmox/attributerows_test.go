@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -124,7 +125,7 @@ func sharedAttributes(kind string) []*attribute {
 				b.sim.Edit("anna@pam", vmid, map[string]string{"description": "third\n\n" + text[strings.LastIndex(strings.TrimSpace(text), "\n")+1:]})
 			},
 			is: func(b *bench, vmid int) string {
-				words, _, _ := splitDescription(b.guest(vmid).Config["description"])
+				words, _, _ := stamp.Split(b.guest(vmid).Config["description"])
 				return words
 			},
 			seen: "third",

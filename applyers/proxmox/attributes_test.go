@@ -8,6 +8,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"berth/applyers/proxmox/notation"
 	"berth/applyers/proxmox/pvesim"
 	"berth/desired"
 	"berth/drift"
@@ -87,14 +88,14 @@ func (a *attribute) place() (option, part string) {
 	return option, part
 }
 
-func parsed(kind, option, text string) props {
+func parsed(kind, option, text string) notation.Props {
 	switch {
 	case nicSlot(option):
 		return parseNIC(kind, text)
 	case driveSlot(kind, option):
-		return parseProps(volumeKey(kind), text)
+		return notation.Parse(volumeKey(kind), text)
 	}
-	return parseProps(map[string]string{"agent": "enabled", "cpu": "cputype", "vga": "type"}[option], text)
+	return notation.Parse(map[string]string{"agent": "enabled", "cpu": "cputype", "vga": "type"}[option], text)
 }
 
 // now is what stands on Proxmox: what waits for a reboot, or else what runs.
@@ -114,7 +115,7 @@ func (a *attribute) now(b *bench, vmid int) string {
 	if part == "" {
 		return text
 	}
-	return parsed(g.Kind, option, text).value(part)
+	return parsed(g.Kind, option, text).Value(part)
 }
 
 // byHand is what somebody does in the web interface.
@@ -128,7 +129,7 @@ func (a *attribute) byHand(b *bench, vmid int) {
 	if part != "" {
 		g := b.guest(vmid)
 		p := parsed(g.Kind, option, g.Config[option])
-		p.set(part, a.hand)
+		p.Set(part, a.hand)
 		value = p.String()
 	}
 	b.sim.Edit("anna@pam", vmid, map[string]string{option: value})

@@ -10,6 +10,7 @@ import (
 
 	"berth/applyers"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -79,9 +80,9 @@ func manyGuests(t testing.TB, n int) (*bench, int) {
 	b.sim.AddVolume(pvesim.Volume{ID: "local:import/debian-12.qcow2", Size: 2 << 30})
 	for i := range n {
 		vmid := 10000 + i
-		s := stamp{Fleet: "pegasus", UID: "5b1f0c2e", ID: desired.MakeID("vm", fmt.Sprintf("web-%d", i)), Site: "home", VMID: vmid, Images: map[string]string{"scsi0": "debian-12"}}
+		s := stamp.Stamp{Fleet: "pegasus", UID: "5b1f0c2e", ID: desired.MakeID("vm", fmt.Sprintf("web-%d", i)), Site: "home", VMID: vmid, Images: map[string]string{"scsi0": "debian-12"}}
 		b.sim.AddGuest(strange(vmid, map[string]string{
-			"name": fmt.Sprintf("web-%d", i), "tags": "berth.pegasus;prod;web", "description": joinDescription("The web server.", s),
+			"name": fmt.Sprintf("web-%d", i), "tags": "berth.pegasus;prod;web", "description": stamp.Join("The web server.", s),
 			"cores": "2", "cpu": "host", "memory": "1024", "balloon": "0", "agent": "1", "serial0": "socket", "vga": "serial0",
 			"startup": "order=100,up=30,down=60", "scsi0": fmt.Sprintf("local-lvm:vm-%d-disk-0,discard=on,size=8G,ssd=1", vmid),
 		}))

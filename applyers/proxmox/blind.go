@@ -6,18 +6,19 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 )
 
 // whyBlind says why a site can't be read, and what to do.
 func (s *sweep) whyBlind(err error) (reason, remedy string) {
-	switch code := status(err); {
+	switch code := pve.Status(err); {
 	case code == 401:
-		return "401, the token has expired or is wrong", makeToken
+		return "401, the token has expired or is wrong", pve.MakeToken
 	case code == 403:
 		return err.Error(), s.helpWith(err)
-	case distrusted(err):
-		return err.Error(), trustRemedy(err)
+	case pve.Distrusted(err):
+		return err.Error(), pve.TrustRemedy(err)
 	case code == 0:
 		// No answer at all: refused, timed out, no such host, no TLS.
 		return err.Error(), "check endpoints of site " + s.site.Name + " and that port " + ports(s.site) + " answers"

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/pve"
 	"berth/applyers/proxmox/pvesim"
 	"berth/desired"
 )
@@ -26,7 +27,7 @@ func blindSite(t *testing.T, endpoint, token string, trust desired.TLS) (reason,
 	a := New(Options{
 		Token: func(context.Context, *desired.Site) (string, error) { return token, nil },
 		Transport: func(site *desired.Site) (http.RoundTripper, error) {
-			base, err := systemTransport(site)
+			base, err := pve.SystemTransport(site)
 			if base, ok := base.(*http.Transport); ok {
 				t.Cleanup(base.CloseIdleConnections)
 			}
@@ -44,9 +45,9 @@ func TestASiteThatIsNotTrustedShowsItsFingerprint(t *testing.T) {
 	server := servedBy(t, func(http.ResponseWriter, *http.Request) { t.Error("a request was sent") })
 	sum := sha256.Sum256(server.Certificate().Raw)
 	other := sha256.Sum256([]byte("other"))
-	for name, trust := range map[string]desired.TLS{"no authority": {}, "another fingerprint": {Fingerprint: colons(other[:])}} {
+	for name, trust := range map[string]desired.TLS{"no authority": {}, "another fingerprint": {Fingerprint: pve.Colons(other[:])}} {
 		t.Run(name, func(t *testing.T) {
-			if _, remedy := blindSite(t, server.URL, someToken, trust); !strings.HasPrefix(remedy, "write tls.ca or tls.fingerprint; the server shows "+colons(sum[:])) {
+			if _, remedy := blindSite(t, server.URL, someToken, trust); !strings.HasPrefix(remedy, "write tls.ca or tls.fingerprint; the server shows "+pve.Colons(sum[:])) {
 				t.Errorf("remedy %q", remedy)
 			}
 		})
@@ -77,18 +78,18 @@ func TestATokenThatCanBeNoneIsNeverSent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			reason, remedy := blindSite(t, server.URL, token, desired.TLS{})
-			if reason != `the token of secret "pve-home" is not of the form user@realm!id=uuid` || remedy != makeToken {
+			if reason != `the token of secret "pve-home" is not of the form user@realm!id=uuid` || remedy != pve.MakeToken {
 				t.Errorf("%q, remedy %q", reason, remedy)
 			}
 		})
 	}
 	for _, token := range []string{someToken, " " + someToken + "\n", "a@b.example@my-realm!x_1=0F0E0D0C-0000-4000-8000-00000000CAFE"} {
-		if got, err := checkToken(&desired.Site{}, token); err != nil || got != strings.TrimSpace(token) {
+		if got, err := pve.CheckToken(&desired.Site{}, token); err != nil || got != strings.TrimSpace(token) {
 			t.Errorf("%q: %v", token, err)
 		}
 	}
 	sim := pvesim.New(pvesim.Options{})
-	if _, err := checkToken(&desired.Site{}, sim.AddToken("u@pve", "id", false)); err != nil {
+	if _, err := pve.CheckToken(&desired.Site{}, sim.AddToken("u@pve", "id", false)); err != nil {
 		t.Error(err)
 	}
 }

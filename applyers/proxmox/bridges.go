@@ -67,7 +67,7 @@ func (s *sweep) bridgesFor(r *desired.Resource) map[string]string {
 // can't be read.
 func (c *cluster) bridgesOn(ctx context.Context, node string) []string {
 	var rows []struct{ Iface string }
-	if c.get(ctx, "/nodes/"+node+"/network?type=any_bridge", &rows) != nil {
+	if c.Get(ctx, "/nodes/"+node+"/network?type=any_bridge", &rows) != nil {
 		return nil
 	}
 	names := make([]string, 0, len(rows))

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -68,7 +69,7 @@ func (a *Applyer) Adopt(ctx context.Context, fleet *desired.Fleet, id desired.ID
 	if err != nil {
 		return Taken{}, err
 	}
-	taken := Taken{What: g.what(), Stamp: s.String(), Tag: fleetTag(fleet.Spec.Name)}
+	taken := Taken{What: g.what(), Stamp: s.String(), Tag: stamp.FleetTag(fleet.Spec.Name)}
 	if agree != nil && !agree(taken) {
 		return Taken{}, ErrDeclined
 	}
@@ -111,7 +112,7 @@ func (a *Applyer) Release(ctx context.Context, fleet *desired.Fleet, id desired.
 	if err != nil {
 		return Taken{}, fmt.Errorf("release %s: %w", id, err)
 	}
-	taken := Taken{What: g.what(), Stamp: g.stamp.String(), Tag: fleetTag(fleet.Spec.Name)}
+	taken := Taken{What: g.what(), Stamp: g.stamp.String(), Tag: stamp.FleetTag(fleet.Spec.Name)}
 	if agree != nil && !agree(taken) {
 		return Taken{}, ErrDeclined
 	}

@@ -10,6 +10,9 @@ import (
 	"strings"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -51,14 +54,14 @@ func (j *job) change(ctx context.Context) error {
 
 // writeFields writes the options that the fields stand in. Where Proxmox does not
 // take some of them, the others go without, and those that went are given back.
-func (j *job) writeFields(ctx context.Context, g *found, fields []drift.Field) (write params, remove []string, went []drift.Field, err error) {
+func (j *job) writeFields(ctx context.Context, g *found, fields []drift.Field) (write pve.Params, remove []string, went []drift.Field, err error) {
 	asked := len(fields)
 	for {
 		set, err := j.optionsFor(g, fields)
 		if err != nil {
 			return nil, nil, nil, err
 		}
-		write, remove := compact(set, g.conf.values)
+		write, remove := compact(set, g.conf.Values)
 		err = j.patient(ctx, func() error { return j.setConfig(ctx, g, write, remove) })
 		if err == nil {
 			if len(fields) < asked {
@@ -104,7 +107,7 @@ func (j *job) grow(ctx context.Context, g *found, fields []drift.Field) (*found,
 	var rest []drift.Field
 	for _, f := range fields {
 		keys := f.Path.Keys()
-		if len(keys) != 3 || keys[0] != "disks" || keys[2] != "size" || g.conf.values[keys[1]] == "" {
+		if len(keys) != 3 || keys[0] != "disks" || keys[2] != "size" || g.conf.Values[keys[1]] == "" {
 			rest = append(rest, f)
 			continue
 		}
@@ -122,12 +125,12 @@ func (j *job) grow(ctx context.Context, g *found, fields []drift.Field) (*found,
 		if g, err = j.mine(ctx); err != nil {
 			return nil, nil, err
 		}
-		if _, waits := g.conf.now[slot]; waits && j.kind == desired.KindVM {
+		if _, waits := g.conf.Now[slot]; waits && j.kind == desired.KindVM {
 			// The pending line still holds the old size, and would win at the
 			// next stop. Without a size Proxmox fills in the right one (FACTS 4).
-			p := parseProps("file", g.conf.values[slot])
-			p.set("size", "")
-			if err := j.setConfig(ctx, g, params{slot: p.String()}, nil); err != nil {
+			p := notation.Parse("file", g.conf.Values[slot])
+			p.Set("size", "")
+			if err := j.setConfig(ctx, g, pve.Params{slot: p.String()}, nil); err != nil {
 				return nil, nil, err
 			}
 			if g, err = j.mine(ctx); err != nil {
@@ -139,8 +142,8 @@ func (j *job) grow(ctx context.Context, g *found, fields []drift.Field) (*found,
 }
 
 // optionsFor are the options that the fields stand in, with their new values.
-func (j *job) optionsFor(g *found, fields []drift.Field) (params, error) {
-	set := make(params)
+func (j *job) optionsFor(g *found, fields []drift.Field) (pve.Params, error) {
+	set := make(pve.Params)
 	for _, f := range fields {
 		keys := f.Path.Keys()
 		switch {
@@ -150,7 +153,7 @@ func (j *job) optionsFor(g *found, fields []drift.Field) (params, error) {
 			if j.setsAndHolds("description") {
 				words = j.guest().Description
 			}
-			set["description"] = joinDescription(words, j.stampOf(g))
+			set["description"] = stamp.Join(words, j.stampOf(g))
 		case f.Path == "startup":
 			maps.Copy(set, j.startupOptions())
 		case f.Path == "pool":
@@ -158,9 +161,9 @@ func (j *job) optionsFor(g *found, fields []drift.Field) (params, error) {
 			option := optionOf(j.kind, f.Path)
 			line, begun := set[option]
 			if !begun {
-				line = g.conf.values[option]
+				line = g.conf.Values[option]
 			}
-			p := parseProps("", line)
+			p := notation.Parse("", line)
 			ipconfigPart(&p, keys[2], j.guest().Networks[keys[1]])
 			set[option] = p.String()
 		case len(keys) >= 3 && (keys[0] == "disks" || keys[0] == "networks"):
@@ -191,7 +194,7 @@ func (j *job) optionsFor(g *found, fields []drift.Field) (params, error) {
 // MAC (FACTS 4, 6).
 func (j *job) line(g *found, keys []string, begun string) (string, error) {
 	slot, word, l := keys[1], strings.Join(keys[2:], "."), j.lines()
-	is := g.conf.values[slot]
+	is := g.conf.Values[slot]
 	guest := j.guest()
 	if begun == "" {
 		begun = is
@@ -210,12 +213,12 @@ func (j *job) line(g *found, keys []string, begun string) (string, error) {
 	case is == "":
 		return l.newDrive(slot, guest.Disks[slot])
 	}
-	p := parseProps(volumeKey(j.kind), begun)
+	p := notation.Parse(volumeKey(j.kind), begun)
 	if word == "iso" {
 		volume, err := l.iso(guest.Disks[slot])
-		p.set("file", volume)
-		p.set("media", "cdrom")
-		p.set("size", "")
+		p.Set("file", volume)
+		p.Set("media", "cdrom")
+		p.Set("size", "")
 		return p.String(), err
 	}
 	l.drivePart(&p, slot, word, guest.Disks[slot])
@@ -224,7 +227,7 @@ func (j *job) line(g *found, keys []string, begun string) (string, error) {
 
 // takeBack reverts what a refused hotplug left pending: it would take effect at
 // the next stop, together with everything else of that write (FACTS 5).
-func (j *job) takeBack(ctx context.Context, write params, remove []string, cause error) error {
+func (j *job) takeBack(ctx context.Context, write pve.Params, remove []string, cause error) error {
 	if !refusedHotplug(cause) {
 		return cause
 	}
@@ -233,7 +236,7 @@ func (j *job) takeBack(ctx context.Context, write params, remove []string, cause
 		return errors.Join(cause, err)
 	}
 	var revert []string
-	for option := range g.conf.now {
+	for option := range g.conf.Now {
 		if _, wrote := write[option]; wrote || slices.Contains(remove, option) {
 			revert = append(revert, option)
 		}
@@ -242,7 +245,7 @@ func (j *job) takeBack(ctx context.Context, write params, remove []string, cause
 		return cause
 	}
 	slices.Sort(revert)
-	err = j.write(ctx, "PUT", j.path()+"/config", params{"revert": strings.Join(revert, ","), "digest": g.conf.digest}, nil)
+	err = j.Write(ctx, "PUT", j.path()+"/config", pve.Params{"revert": strings.Join(revert, ","), "digest": g.conf.Digest}, nil)
 	names := strings.Join(revert, ", ")
 	if err != nil {
 		return errors.Join(cause, fmt.Errorf("take %s back: %w", names, err))
@@ -254,10 +257,10 @@ func (j *job) takeBack(ctx context.Context, write params, remove []string, cause
 // guest that runs: a virtual machine's task says so, a container's answer names the
 // options.
 func refusedHotplug(err error) bool {
-	if _, failed := errors.AsType[*taskError](err); failed {
+	if _, failed := errors.AsType[*pve.TaskError](err); failed {
 		return true
 	}
-	api, answered := errors.AsType[*APIError](err)
+	api, answered := errors.AsType[*pve.APIError](err)
 	if !answered || api.Status != http.StatusBadRequest {
 		return false
 	}

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
 	"berth/applyers/proxmox/pvesim"
 	"berth/drift"
 )
@@ -150,7 +152,7 @@ func TestAlienWordsInALineAreCarriedOver(t *testing.T) {
 		b.manifests(edited(webYAML, "address: 10.1.1.4}", "address: 10.1.1.4, rate: 5MiB/s}"))
 		b.apply()
 		g := b.guest(4001)
-		net, disk := g.Config["net0"], parseProps("file", g.Config["scsi0"])
+		net, disk := g.Config["net0"], notation.Parse("file", g.Config["scsi0"])
 		for _, part := range []string{"virtio=AA:24:11:3B:A2:CA", "trunks=5;6", "rate=5"} {
 			if !strings.Contains(net, part) {
 				t.Errorf("net0 is %q", net)
@@ -158,10 +160,10 @@ func TestAlienWordsInALineAreCarriedOver(t *testing.T) {
 		}
 		for key, value := range g.Pending {
 			if key == "scsi0" {
-				disk = parseProps("file", value)
+				disk = notation.Parse("file", value)
 			}
 		}
-		if disk.value("mbps_rd") != "100" || disk.value("wwn") == "" || disk.value("ssd") != "1" || disk.value("file") != "local-lvm:vm-4001-disk-0" {
+		if disk.Value("mbps_rd") != "100" || disk.Value("wwn") == "" || disk.Value("ssd") != "1" || disk.Value("file") != "local-lvm:vm-4001-disk-0" {
 			t.Errorf("scsi0 is %v", disk)
 		}
 		if vols := b.volumesOfGuest(4001); len(vols) != 2 {
@@ -293,12 +295,12 @@ func TestContainerChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, cacheYAML)
 		b.apply()
-		mac := parseProps("", b.guest(4002).Config["net0"]).value("hwaddr")
+		mac := notation.Parse("", b.guest(4002).Config["net0"]).Value("hwaddr")
 		b.manifests(edited(cacheYAML, "memory: 512MiB", "memory: 1GiB\ndescription: The cache.\ndns: [9.9.9.9]", "10.1.1.5", "10.1.1.6"))
 		b.apply()
 		g := b.guest(4002)
-		p := parseProps("", g.Config["net0"])
-		if p.value("ip") != "10.1.1.6/24" || p.value("hwaddr") != mac || g.Config["memory"] != "1024" || g.Pending["nameserver"] != "9.9.9.9" {
+		p := notation.Parse("", g.Config["net0"])
+		if p.Value("ip") != "10.1.1.6/24" || p.Value("hwaddr") != mac || g.Config["memory"] != "1024" || g.Pending["nameserver"] != "9.9.9.9" {
 			t.Errorf("config %v", g.Config)
 		}
 		b.settled()
@@ -447,7 +449,7 @@ func TestNoRebootForWhatTheManifestDoesNotSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML+"lifecycle: {reboot: now}\n")
 		b.apply()
-		if err := b.a.clusters["home"].write(t.Context(), "PUT", "/nodes/pve1/qemu/4001/config", params{"keyboard": "de"}, nil); err != nil {
+		if err := b.a.clusters["home"].Write(t.Context(), "PUT", "/nodes/pve1/qemu/4001/config", pve.Params{"keyboard": "de"}, nil); err != nil {
 			t.Fatal(err)
 		}
 		p := b.plan()

@@ -14,7 +14,7 @@ type changelog map[int]map[string]string
 // unknown.
 func (c *cluster) readChangelog(ctx context.Context) (changelog, error) {
 	var lines []struct{ User, Msg string }
-	if err := c.get(ctx, "/cluster/log?max=500", &lines); err != nil {
+	if err := c.Get(ctx, "/cluster/log?max=500", &lines); err != nil {
 		return nil, err
 	}
 	log := make(changelog)

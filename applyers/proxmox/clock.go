@@ -14,8 +14,8 @@ const clocksApart = 5 * time.Minute
 // laterNow is the time by the later of both clocks: what is stamped with it is kept
 // too long rather than too short, should one of them be behind.
 func (c *cluster) laterNow() time.Time {
-	now := c.now()
-	if ahead, known := c.clock(); known && ahead > 0 {
+	now := c.Now()
+	if ahead, known := c.Clock(); known && ahead > 0 {
 		now = now.Add(ahead)
 	}
 	return now
@@ -26,8 +26,8 @@ func (c *cluster) laterNow() time.Time {
 // says why that can't be judged; "" if it can.
 func (s *sweep) archiveEnd(since time.Time) (until time.Time, over bool, clock string) {
 	until = since.Add(time.Duration(s.fleet.Spec.ArchiveFor))
-	now := s.now()
-	ahead, known := s.clock()
+	now := s.Now()
+	ahead, known := s.Clock()
 	switch {
 	case !known:
 		return until, now.After(until), "Proxmox's clock can't be read, and without it nothing is deleted by date"

@@ -9,6 +9,9 @@ import (
 	"strings"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -46,8 +49,8 @@ func (j *job) clone(ctx context.Context) (sent, err error) {
 		return nil, err
 	}
 	s.Making, s.Clone = true, g.Clone.Template+":"+strconv.Itoa(t.vmid)
-	options := params{
-		"newid": strconv.Itoa(j.vmid), "description": joinDescription(g.Description, s), "full": bit(!g.Clone.Linked), "pool": g.Pool,
+	options := pve.Params{
+		"newid": strconv.Itoa(j.vmid), "description": stamp.Join(g.Description, s), "full": notation.Bit(!g.Clone.Linked), "pool": g.Pool,
 		map[string]string{desired.KindVM: "name", desired.KindContainer: "hostname"}[j.kind]: g.Hostname,
 	}
 	if t.node != j.node {
@@ -57,8 +60,8 @@ func (j *job) clone(ctx context.Context) (sent, err error) {
 		options["storage"] = store
 	}
 	maps.DeleteFunc(options, func(_, value string) bool { return value == "" })
-	err = j.do(ctx, j.p, j.limit(creation), "POST", base(t.kind, t.node, t.vmid)+"/clone", options)
-	if err == nil || unanswered(err) || occupied(err) {
+	err = j.Do(ctx, j.p, j.limit(creation), "POST", pve.GuestPath(t.kind, t.node, t.vmid)+"/clone", options)
+	if err == nil || pve.Unanswered(err) || pve.Occupied(err) {
 		// A second look tells what came of it, or who was faster.
 		return err, nil
 	}
@@ -103,13 +106,13 @@ func (j *job) furnish(ctx context.Context, g *found) (*found, error) {
 	var remove []string
 	if vm, ok := j.Want.Spec.(*desired.VM); ok && vm.CloudInit != nil && !vm.CloudInit.Native {
 		// Two sources of first-boot data would contend; the seed is ours.
-		for key, value := range g.conf.values {
+		for key, value := range g.conf.Values {
 			if driveSlot(g.kind, key) && nativeDrive(value) {
 				remove = append(remove, key)
 			}
 		}
 	}
-	write, gone := compact(options, g.conf.values)
+	write, gone := compact(options, g.conf.Values)
 	if err := j.setConfig(ctx, g, write, append(remove, gone...)); err != nil {
 		return nil, fmt.Errorf("set up the clone %s: %w", j.ID, err)
 	}
@@ -125,10 +128,10 @@ func (j *job) quiescent(ctx context.Context, g *found) (*found, error) {
 		return nil, err
 	case running:
 		return nil, heldf("it runs, and has not been set up: it bears what its template has: stop it, then it is set up and started")
-	case !flag(g.conf.values["onboot"], false):
+	case !notation.Flag(g.conf.Values["onboot"], false):
 		return g, nil
 	}
-	if err := j.setConfig(ctx, g, params{"onboot": "0"}, nil); err != nil {
+	if err := j.setConfig(ctx, g, pve.Params{"onboot": "0"}, nil); err != nil {
 		return nil, fmt.Errorf("keep the clone %s from starting with its host: %w", j.ID, err)
 	}
 	return j.mine(ctx)
@@ -136,7 +139,7 @@ func (j *job) quiescent(ctx context.Context, g *found) (*found, error) {
 
 // furnishDisks are the lines of the disks: those of the template with the
 // manifest's words written in, and new ones where nothing is yet.
-func (j *job) furnishDisks(g *found, options params) error {
+func (j *job) furnishDisks(g *found, options pve.Params) error {
 	l := j.lines()
 	for _, slot := range slotsOf(j.guest()) {
 		d := j.guest().Disks[slot]
@@ -144,7 +147,7 @@ func (j *job) furnishDisks(g *found, options params) error {
 			continue
 		}
 		var err error
-		switch is := g.conf.values[slot]; {
+		switch is := g.conf.Values[slot]; {
 		case is == "" && j.kind == desired.KindContainer:
 			options[slot], err = l.newVolume(slot, d)
 		case is == "":
@@ -154,7 +157,7 @@ func (j *job) furnishDisks(g *found, options params) error {
 				err = heldf("%s holds %s, which came with the template: choose another slot for volume %s", slot, g.volume(slot), d.Volume)
 			}
 		default:
-			p := parseProps(volumeKey(j.kind), is)
+			p := notation.Parse(volumeKey(j.kind), is)
 			if j.kind == desired.KindContainer {
 				for _, part := range []string{"mount", "options", "readOnly", "backup", "replicate"} {
 					if slot != rootfs || part != "mount" {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -85,7 +86,7 @@ func TestACloneIsMadeWhole(t *testing.T) {
 			if !strings.Contains(g.Config["scsi0"], "size=8G") || strings.Contains(g.Config["net0"], "01:02:03") || !g.Running {
 				t.Errorf("%+v", g)
 			}
-			_, s, ok := splitDescription(g.Config["description"])
+			_, s, ok := stamp.Split(g.Config["description"])
 			if !ok || s.Clone != "debian-12:9001" || s.VMID != 4001 || s.Seed == "" || s.Making || strings.Contains(g.Config["description"], "Golden") {
 				t.Errorf("stamp: %q", g.Config["description"])
 			}

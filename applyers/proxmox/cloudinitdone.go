@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 )
 
@@ -23,9 +24,9 @@ func (j *job) cloudInitEnded(ctx context.Context) (missing string) {
 		return "ready.cloudInit is asked of the guest agent, which is not enabled: set agent: true"
 	}
 	var file struct{ Content string }
-	err := j.get(ctx, j.path()+"/agent/file-read?file="+resultFile, &file)
+	err := j.Get(ctx, j.path()+"/agent/file-read?file="+resultFile, &file)
 	switch {
-	case status(err) == 403:
+	case pve.Status(err) == 403:
 		return "whether cloud-init has ended can't be read: " + err.Error() + ": " + j.helpWith(err)
 	case err != nil:
 		return "cloud-init has not ended"

@@ -3,20 +3,21 @@ package proxmox
 import (
 	"strings"
 
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 )
 
 // cluster is one site's API, and what the last look at the whole site learnt of it.
 type cluster struct {
-	*client
+	*pve.Client
 	site *desired.Site
 	// rights are the token's.
-	rights rights
+	rights pve.Rights
 }
 
 // helpWith says what to grant where an error is a missing right; "" otherwise.
 func (c *cluster) helpWith(err error) string {
-	path, privilege, ok := deniedPath(err)
+	path, privilege, ok := pve.DeniedPath(err)
 	if !ok {
 		return ""
 	}
@@ -26,5 +27,5 @@ func (c *cluster) helpWith(err error) string {
 
 // grant is the command that gives the token privileges at a path.
 func (c *cluster) grant(path string, privileges ...string) string {
-	return granter{rights: c.rights, token: c.tokenName()}.grant(path, privileges...)
+	return pve.Granter{Rights: c.rights, Token: c.TokenName()}.Grant(path, privileges...)
 }

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"berth/applyers/proxmox/pve"
 	"berth/applyers/proxmox/pvesim"
 	"berth/desired"
 	"berth/drift"
@@ -73,7 +74,7 @@ func TestTagsKeepTheirCaseWhereItCounts(t *testing.T) {
 		b := newBench(t, unmanaged)
 		c, err := b.a.begin(t.Context(), b.fleet.Sites["home"])
 		if err == nil {
-			err = c.write(t.Context(), "PUT", "/cluster/options", params{"tag-style": "case-sensitive=1"}, nil)
+			err = c.Write(t.Context(), "PUT", "/cluster/options", pve.Params{"tag-style": "case-sensitive=1"}, nil)
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -6,6 +6,9 @@ import (
 	"maps"
 	"slices"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -36,14 +39,14 @@ func (j *job) complete(ctx context.Context) error {
 		}
 		done.Making, done.Starting = false, j.guest().State != desired.Stopped
 		var remove []string
-		if j.ID.Kind() == desired.KindData && g.conf.values["boot"] != "" {
+		if j.ID.Kind() == desired.KindData && g.conf.Values["boot"] != "" {
 			remove = []string{"boot"}
 		}
-		if err := j.setConfig(ctx, g, params{"description": joinDescription(g.words, done)}, remove); err != nil {
+		if err := j.setConfig(ctx, g, pve.Params{"description": stamp.Join(g.words, done)}, remove); err != nil {
 			return fmt.Errorf("mark %s as complete: %w", j.ID, err)
 		}
 	}
-	j.p.Made(j.ID, desired.FactInstance, g.stamp.instance())
+	j.p.Made(j.ID, desired.FactInstance, g.stamp.InstanceID())
 	if j.guest().State == desired.Stopped {
 		return nil
 	}
@@ -55,7 +58,7 @@ func (j *job) growImages(ctx context.Context, g *found) (*found, error) {
 	disks := j.guest().Disks
 	for _, slot := range slices.Sorted(maps.Keys(disks)) {
 		d := disks[slot]
-		have := parseSize(parseProps(volumeKey(j.kind), g.conf.values[slot]).value("size"))
+		have := notation.ParseSize(notation.Parse(volumeKey(j.kind), g.conf.Values[slot]).Value("size"))
 		switch {
 		case d.Image == "" && g.stamp.Clone == "" || d.Volume != "" || d.Size == 0 || have == 0 || have == d.Size:
 			continue
@@ -78,8 +81,8 @@ func (j *job) growImages(ctx context.Context, g *found) (*found, error) {
 // one does no harm (FACTS 6).
 func (j *job) resize(ctx context.Context, g *found, slot string, size desired.Size) error {
 	err := j.patient(ctx, func() error {
-		return j.do(ctx, j.p, j.limit(anyTask), "PUT", j.path()+"/resize", params{
-			"disk": slot, "size": kibibytes(size), "digest": g.conf.digest,
+		return j.Do(ctx, j.p, j.limit(anyTask), "PUT", j.path()+"/resize", pve.Params{
+			"disk": slot, "size": notation.Kibibytes(size), "digest": g.conf.Digest,
 		})
 	})
 	if err != nil {

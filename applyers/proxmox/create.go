@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -52,8 +54,8 @@ func (j *job) awaitStub(ctx context.Context, g *found) error {
 		return err
 	}
 	if upid != "" {
-		_, err := j.follow(ctx, upid, j.limit(creation))
-		if _, failed := errors.AsType[*taskError](err); failed {
+		_, err := j.Follow(ctx, upid, j.limit(creation))
+		if _, failed := errors.AsType[*pve.TaskError](err); failed {
 			return nil
 		}
 		return err
@@ -89,14 +91,14 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 	if err != nil {
 		return nil, err
 	}
-	err = j.do(ctx, j.p, j.limit(creation), "POST", strings.TrimSuffix(j.path(), "/"+strconv.Itoa(j.vmid)), options)
+	err = j.Do(ctx, j.p, j.limit(creation), "POST", strings.TrimSuffix(j.path(), "/"+strconv.Itoa(j.vmid)), options)
 	hide := func(err error) error { return concealed(err, options["password"]) }
 	switch {
 	case err == nil:
 		return nil, nil
-	case unanswered(err):
+	case pve.Unanswered(err):
 		return hide(err), nil
-	case occupied(err):
+	case pve.Occupied(err):
 		// Somebody was faster: a second look tells who.
 		return hide(err), nil
 	}
@@ -109,7 +111,7 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 }
 
 // newOptions are the options of a creation.
-func (j *job) newOptions(ctx context.Context) (params, error) {
+func (j *job) newOptions(ctx context.Context) (pve.Params, error) {
 	s, err := j.newStamp()
 	if err != nil {
 		return nil, err
@@ -120,14 +122,14 @@ func (j *job) newOptions(ctx context.Context) (params, error) {
 
 // optionsWith are the options of a creation, but for what a clone has from its
 // template, with what a stamp remembers of them put into that.
-func (j *job) optionsWith(ctx context.Context, s *stamp) (params, error) {
+func (j *job) optionsWith(ctx context.Context, s *stamp.Stamp) (pve.Params, error) {
 	g := j.guest()
 	for slot, d := range g.Disks {
 		if d.Image != "" {
 			s.Images[slot] = d.Image
 		}
 	}
-	options := params{"vmid": strconv.Itoa(j.vmid), "tags": strings.Join(j.tags(nil, false), ";")}
+	options := pve.Params{"vmid": strconv.Itoa(j.vmid), "tags": strings.Join(j.tags(nil, false), ";")}
 	if g.Protection {
 		options["protection"] = "1"
 	}
@@ -159,7 +161,7 @@ func (j *job) optionsWith(ctx context.Context, s *stamp) (params, error) {
 	if err != nil {
 		return nil, err
 	}
-	options["description"] = joinDescription(g.Description, *s)
+	options["description"] = stamp.Join(g.Description, *s)
 	maps.DeleteFunc(options, func(_, value string) bool { return value == "" })
 	return options, nil
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 )
 
 // newContainer fills in what only containers have.
-func (j *job) newContainer(ctx context.Context, ct *desired.Container, options params) error {
+func (j *job) newContainer(ctx context.Context, ct *desired.Container, options pve.Params) error {
 	l := j.lines()
 	for slot, d := range ct.Disks {
 		if d.Bind != "" || d.State != "" || j.clones() {
@@ -34,7 +36,7 @@ func (j *job) newContainer(ctx context.Context, ct *desired.Container, options p
 		if options["password"], err = j.rootPassword(ctx, ct); err != nil {
 			return err
 		}
-		options["unprivileged"] = bit(ct.Unprivileged)
+		options["unprivileged"] = notation.Bit(ct.Unprivileged)
 		if len(ct.Keys) > 0 {
 			options["ssh-public-keys"] = strings.Join(ct.Keys, "\n")
 		}
@@ -43,7 +45,7 @@ func (j *job) newContainer(ctx context.Context, ct *desired.Container, options p
 		"hostname", "cpu.cores", "cpu.units", "cpu.limit", "memory", "swap", "features", "dns", "search",
 	} {
 		if j.sets(path) || path == "hostname" {
-			if option, value := j.option(path, &found{conf: &rawConfig{}}); value != "" {
+			if option, value := j.option(path, &found{conf: &pve.Config{}}); value != "" {
 				options[option] = value
 			}
 		}

@@ -6,11 +6,13 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
 // newVM fills in what only virtual machines have, and uploads the seed.
-func (j *job) newVM(ctx context.Context, vm *desired.VM, options params, s *stamp) error {
+func (j *job) newVM(ctx context.Context, vm *desired.VM, options pve.Params, s *stamp.Stamp) error {
 	l := j.lines()
 	for slot, d := range vm.Disks {
 		if d.State != "" || j.clones() {
@@ -29,7 +31,7 @@ func (j *job) newVM(ctx context.Context, vm *desired.VM, options params, s *stam
 		if !j.setsWithin(path) && path != "hostname" {
 			continue
 		}
-		if option, value := j.option(path, &found{conf: &rawConfig{}}); value != "" {
+		if option, value := j.option(path, &found{conf: &pve.Config{}}); value != "" {
 			options[option] = value
 		}
 	}
@@ -46,7 +48,7 @@ func (j *job) newVM(ctx context.Context, vm *desired.VM, options params, s *stam
 	switch {
 	case vm.CloudInit == nil:
 		return nil
-	case j.furnished != nil && j.furnished.conf.values[seedSlot(vm)] != "" && !vm.CloudInit.Native:
+	case j.furnished != nil && j.furnished.conf.Values[seedSlot(vm)] != "" && !vm.CloudInit.Native:
 		if j.furnished.stamp.Seed == "" {
 			return heldf("%s holds %s, which came with the template: choose another cloudInit.slot, or take it out of the template",
 				seedSlot(vm), j.furnished.volume(seedSlot(vm)))

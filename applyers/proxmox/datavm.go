@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -28,13 +30,13 @@ func (w *wording) data(guest desired.Guest) *desired.DataVM {
 
 // newDataVM fills in what a data VM is made with: as little as Proxmox takes, and
 // nothing that it could boot or reach the network with.
-func (j *job) newDataVM(ctx context.Context, data *desired.DataVM, options params, s *stamp) error {
+func (j *job) newDataVM(ctx context.Context, data *desired.DataVM, options pve.Params, s *stamp.Stamp) error {
 	vm := data.VM()
 	if err := j.newVM(ctx, vm, options, s); err != nil {
 		return err
 	}
 	delete(options, "boot")
-	maps.Copy(options, params{"cores": "1", "memory": "16", "onboot": "0"})
+	maps.Copy(options, pve.Params{"cores": "1", "memory": "16", "onboot": "0"})
 	// Proxmox makes a boot order of what it is given; the end of the creation
 	// takes it out.
 	s.Making = true
@@ -90,7 +92,7 @@ func (j *job) dataApproved(g *found) error {
 	if j.ID.Kind() != desired.KindData || g.stamp.Making && g.stamp.Archived.IsZero() {
 		return nil
 	}
-	for _, at := range disksOf(g.kind, g.conf.values) {
+	for _, at := range disksOf(g.kind, g.conf.Values) {
 		name := g.stamp.Disks[at.slot]
 		if name == "" || j.Fleet.Approved(desired.AllowDestroyVolume, j.ID, name, j.laterNow()) == nil {
 			return heldf("no Approval lets %s (%s) be destroyed: planned again in the next turn", at.slot, at.volid)
@@ -114,7 +116,7 @@ func (p *planner) names() []drift.Field {
 	if p.id.Kind() != desired.KindData {
 		return nil
 	}
-	stamped, wanted := p.stamped(), diskNames(p.want)
+	stamped, wanted := p.stamped(), stamp.DiskNames(p.want)
 	var fields []drift.Field
 	for _, slot := range sortedKeys(wanted) {
 		if stamped[slot] == wanted[slot] {
@@ -124,7 +126,7 @@ func (p *planner) names() []drift.Field {
 			Path: desired.Path("disks").Sub(slot).Sub("name"), Before: drift.Value{Text: stamped[slot]}, After: drift.Value{Text: wanted[slot]},
 			Effect: desired.Online, Source: p.want.Source,
 		}
-		if _, agreed := settled(stamped, wanted, slot); !agreed {
+		if _, agreed := stamp.Settled(stamped, wanted, slot); !agreed {
 			f.Held = fmt.Sprintf("%s is %q, and what is in it does not move: leave every name with its slot", slot, stamped[slot])
 		}
 		fields = append(fields, f)
@@ -151,7 +153,7 @@ func (p *planner) sparesData(fields []drift.Field) {
 		if len(keys) != 3 || keys[0] != "disks" || keys[2] != "size" {
 			continue
 		}
-		name, _ := settled(stamped, diskNames(p.want), keys[1])
+		name, _ := stamp.Settled(stamped, stamp.DiskNames(p.want), keys[1])
 		for _, live := range p.world.Lives() {
 			h, ok := live.Handle.(*handle)
 			if !ok || !h.running {

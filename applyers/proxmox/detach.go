@@ -35,8 +35,8 @@ func (j *job) leaving(g *found) []string {
 	var slots []string
 	for _, f := range j.Fields {
 		slot := f.Path.Keys()[1]
-		_, waits := g.conf.now[slot]
-		if g.conf.values[slot] != "" || waits {
+		_, waits := g.conf.Now[slot]
+		if g.conf.Values[slot] != "" || waits {
 			slots = append(slots, slot)
 		}
 	}
@@ -69,7 +69,7 @@ func (j *job) unplug(ctx context.Context, slots []string) error {
 	}
 	var remove []string
 	for _, slot := range slots {
-		if g.conf.values[slot] == "" {
+		if g.conf.Values[slot] == "" {
 			continue
 		}
 		volid := g.volume(slot)

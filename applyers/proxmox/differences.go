@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -91,7 +93,7 @@ func (p *planner) judged() []drift.Field {
 // tag is the fleet's own tag, which somebody took off.
 func (p *planner) tag() drift.Field {
 	return drift.Field{
-		Path: "tags", After: drift.Value{Text: fleetTag(p.world.Fleet.Spec.Name)}, Effect: desired.Online, Origin: drift.FromLive,
+		Path: "tags", After: drift.Value{Text: stamp.FleetTag(p.world.Fleet.Spec.Name)}, Effect: desired.Online, Origin: drift.FromLive,
 		By: p.have.By["tags"], Source: p.want.Source,
 	}
 }
@@ -108,7 +110,7 @@ func shrinks(f *drift.Field) bool {
 // sizeOf reads a size as a manifest writes it.
 func sizeOf(text string) desired.Size {
 	text = strings.TrimSuffix(text, "B")
-	return parseSize(strings.TrimSuffix(text, "i"))
+	return notation.ParseSize(strings.TrimSuffix(text, "i"))
 }
 
 // restarts tells whether the guest may be rebooted, or stopped and started again:

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"berth/applyers/proxmox/pve"
 	"berth/applyers/proxmox/pvesim"
 	"berth/desired"
 	"berth/drift"
@@ -13,7 +14,7 @@ import (
 
 // exactly are the rights that a plan takes, as it is judged by, with those of
 // looking at the site.
-func (b *bench) exactly(p *drift.Plan, w *drift.World) []right {
+func (b *bench) exactly(p *drift.Plan, w *drift.World) []pve.Right {
 	site := b.fleet.Sites["home"]
 	all := looking(site)
 	for i := range p.Changes {
@@ -40,7 +41,7 @@ func (b *bench) exactly(p *drift.Plan, w *drift.World) []right {
 			}
 		}
 	}
-	var once []right
+	var once []pve.Right
 	seen := make(map[string]bool)
 	for _, r := range all {
 		if !seen[r.String()] {
@@ -85,7 +86,7 @@ func TestStepsAreDoneWithExactlyTheRightsThatTheyAreHeldFor(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			without := func(skip int) (out string, rights []right) {
+			without := func(skip int) (out string, rights []pve.Right) {
 				synctest.Test(t, func(t *testing.T) {
 					b := benchOn(t, pvesim.New(pvesim.Options{Nodes: []string{"pve1", "pve2"}}))
 					if c.by != nil {
@@ -104,7 +105,7 @@ func TestStepsAreDoneWithExactlyTheRightsThatTheyAreHeldFor(t *testing.T) {
 					byPath := make(map[string][]string)
 					for i, r := range rights {
 						if i != skip {
-							byPath[r.path] = append(byPath[r.path], r.privilege)
+							byPath[r.Path] = append(byPath[r.Path], r.Privilege)
 						}
 					}
 					var acl []pvesim.ACL

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -39,20 +41,20 @@ func configured(g *found) string {
 		return ""
 	}
 	for _, slot := range nicSlots(g.conf) {
-		line := g.conf.values[slot]
+		line := g.conf.Values[slot]
 		if g.kind == desired.KindVM {
-			line = g.conf.values["ipconfig"+strings.TrimPrefix(slot, "net")]
+			line = g.conf.Values["ipconfig"+strings.TrimPrefix(slot, "net")]
 		}
-		if prefix, err := netip.ParsePrefix(parseProps("", line).value("ip")); err == nil {
+		if prefix, err := netip.ParsePrefix(notation.Parse("", line).Value("ip")); err == nil {
 			return prefix.Addr().String()
 		}
 	}
 	return ""
 }
 
-func nicSlots(conf *rawConfig) []string {
+func nicSlots(conf *pve.Config) []string {
 	var slots []string
-	for key := range conf.values {
+	for key := range conf.Values {
 		if nicSlot(key) {
 			slots = append(slots, key)
 		}
@@ -66,8 +68,8 @@ func nicSlots(conf *rawConfig) []string {
 func (c *cluster) asked(ctx context.Context, g *found) string {
 	ports := c.ports(ctx, g)
 	for _, slot := range nicSlots(g.conf) {
-		p := parseNIC(g.kind, g.conf.values[slot])
-		mac := p.value("hwaddr")
+		p := parseNIC(g.kind, g.conf.Values[slot])
+		mac := p.Value("hwaddr")
 		if g.kind == desired.KindVM {
 			_, mac = nicModel(p)
 		}
@@ -86,7 +88,7 @@ func (c *cluster) ports(ctx context.Context, g *found) []port {
 	var err error
 	if g.kind == desired.KindContainer {
 		ports, err = c.containerPorts(ctx, g)
-	} else if flag(parseProps("enabled", g.conf.values["agent"]).value("enabled"), false) {
+	} else if notation.Flag(notation.Parse("enabled", g.conf.Values["agent"]).Value("enabled"), false) {
 		ports, err = c.agentPorts(ctx, g)
 	}
 	if err != nil {
@@ -100,7 +102,7 @@ type port struct{ mac, addr string }
 
 func (c *cluster) containerPorts(ctx context.Context, g *found) ([]port, error) {
 	var rows []struct{ Hwaddr, Inet string }
-	if err := c.get(ctx, base(g.kind, g.node, g.vmid)+"/interfaces", &rows); err != nil {
+	if err := c.Get(ctx, pve.GuestPath(g.kind, g.node, g.vmid)+"/interfaces", &rows); err != nil {
 		return nil, err
 	}
 	ports := make([]port, 0, len(rows))
@@ -120,7 +122,7 @@ func (c *cluster) agentPorts(ctx context.Context, g *found) ([]port, error) {
 			} `json:"ip-addresses"`
 		}
 	}
-	if err := c.get(ctx, base(g.kind, g.node, g.vmid)+"/agent/network-get-interfaces", &answer); err != nil {
+	if err := c.Get(ctx, pve.GuestPath(g.kind, g.node, g.vmid)+"/agent/network-get-interfaces", &answer); err != nil {
 		return nil, err
 	}
 	var ports []port

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/pve"
 	"berth/applyers/proxmox/pvesim"
 	"berth/desired"
 	"berth/drift"
@@ -367,7 +368,7 @@ func TestAnEndpointThatIsDownDelaysForAWhileOnly(t *testing.T) {
 			return nil, r.Context().Err()
 		})
 		begin := time.Now()
-		if p := b.plan(); len(p.Blind) != 1 || time.Since(begin) > 2*requestTimeout {
+		if p := b.plan(); len(p.Blind) != 1 || time.Since(begin) > 2*pve.RequestTimeout {
 			t.Errorf("blind %+v after %s", p.Blind, time.Since(begin))
 		}
 	})

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 )
 
@@ -74,20 +75,20 @@ func (j *job) holds(ctx context.Context, node string, image *desired.ImageAt) (b
 
 func (j *job) download(ctx context.Context, node string, image *desired.ImageAt) error {
 	algorithm, sum := image.Checksum()
-	options := params{
+	options := pve.Params{
 		"url": image.URL, "content": image.Content, "filename": image.File, "checksum": sum, "checksum-algorithm": algorithm,
 	}
 	if image.Decompress != "" {
 		options["compression"] = image.Decompress
 	}
-	err := j.do(ctx, j.p, j.limit(creation), http.MethodPost, "/nodes/"+node+"/storage/"+image.Store+"/download-url", options)
-	if got, ok := gotSum(err); ok {
+	err := j.Do(ctx, j.p, j.limit(creation), http.MethodPost, "/nodes/"+node+"/storage/"+image.Store+"/download-url", options)
+	if got, ok := pve.GotSum(err); ok {
 		return fmt.Errorf("what the url gives has %s %s, the manifest wants %s: correct %s or the url", algorithm, got, sum, algorithm)
 	}
-	if says(err, "download failed") && !says(err, "No space left") {
+	if pve.Says(err, "download failed") && !pve.Says(err, "No space left") {
 		return fmt.Errorf("%w: correct the url %s, or let the node reach it", err, image.URL)
 	}
-	if err != nil && !unanswered(err) && !says(err, "refusing to override", "already exists") {
+	if err != nil && !pve.Unanswered(err) && !pve.Says(err, "refusing to override", "already exists") {
 		return err
 	}
 	// Success and conflict are both told by a look alone.

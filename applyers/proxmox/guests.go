@@ -9,6 +9,9 @@ import (
 	"sync"
 	"time"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -16,10 +19,10 @@ import (
 // found is a guest whose configuration has been read.
 type found struct {
 	row
-	conf *rawConfig
+	conf *pve.Config
 	// words is the description without the stamp.
 	words   string
-	stamp   stamp
+	stamp   stamp.Stamp
 	stamped bool
 	// adopting is set where a manifest takes a guest over that bears no stamp;
 	// renamed is how the stamp still names one of ours, where that has changed.
@@ -136,7 +139,7 @@ func (s *sweep) readCandidates(ctx context.Context, rows []*row) []*found {
 			continue
 		}
 		wg.Go(func() {
-			conf, err := s.readConfig(ctx, r.kind, r.node, r.vmid)
+			conf, err := s.ReadConfig(ctx, r.kind, r.node, r.vmid)
 			if err != nil {
 				errs[i] = err
 				return
@@ -153,13 +156,13 @@ func (s *sweep) readCandidates(ctx context.Context, rows []*row) []*found {
 	return slices.DeleteFunc(read, func(g *found) bool { return g == nil })
 }
 
-func newFound(r row, conf *rawConfig) *found {
+func newFound(r row, conf *pve.Config) *found {
 	g := &found{row: r, conf: conf}
-	g.words, g.stamp, g.stamped = splitDescription(conf.values["description"])
-	g.tags = parseTags(conf.values["tags"])
-	g.template = flag(conf.values["template"], false)
-	g.lock = cmp.Or(conf.values["lock"], r.lock)
-	if name := conf.values["name"] + conf.values["hostname"]; name != "" {
+	g.words, g.stamp, g.stamped = stamp.Split(conf.Values["description"])
+	g.tags = stamp.ParseTags(conf.Values["tags"])
+	g.template = notation.Flag(conf.Values["template"], false)
+	g.lock = cmp.Or(conf.Values["lock"], r.lock)
+	if name := conf.Values["name"] + conf.Values["hostname"]; name != "" {
 		g.name = name
 	}
 	return g
@@ -169,7 +172,7 @@ func newFound(r row, conf *rawConfig) *found {
 // to us is unknown.
 func (s *sweep) unread(r *row, err error) {
 	reason := fmt.Sprintf("%s can't be read: %v", r.what(), err)
-	if absent(err) {
+	if pve.Absent(err) {
 		reason = r.what() + " is moving or going away"
 	}
 	remedy := s.helpWith(err)
@@ -215,10 +218,10 @@ func (s *sweep) missing(ctx context.Context, r *desired.Resource) {
 		return
 	}
 	path := fmt.Sprintf("/vms/%d", guest.VMID)
-	err := s.get(ctx, fmt.Sprintf("/cluster/nextid?vmid=%d", guest.VMID), nil)
+	err := s.Get(ctx, fmt.Sprintf("/cluster/nextid?vmid=%d", guest.VMID), nil)
 	switch {
 	case err == nil:
-	case occupied(err):
+	case pve.Occupied(err):
 		s.unknown(r.ID, fmt.Sprintf("VMID %d is taken, by a guest that the token may not see", guest.VMID), s.grant(path, "VM.Audit"))
 	default:
 		s.unknown(r.ID, fmt.Sprintf("whether VMID %d is taken can't be told: %v", guest.VMID, err), s.grant(path, "VM.Audit"))
@@ -256,18 +259,18 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	w := &wording{fleet: s.fleet, site: s.site, want: want, volumes: s.volumes}
 	h := &handle{
 		kind: g.kind, site: s.site.Name, node: g.node, vmid: g.vmid, running: g.running, making: g.stamp.Making, starting: g.stamp.Starting, remove: g.stamp.Remove,
-		untagged: !hasTag(g.tags, fleetTag(s.fleet.Spec.Name)), adopting: g.adopting, renamed: g.renamed,
+		untagged: !stamp.HasTag(g.tags, stamp.FleetTag(s.fleet.Spec.Name)), adopting: g.adopting, renamed: g.renamed,
 	}
-	h.native, h.order = native(g), g.conf.values["startup"]
+	h.native, h.order = native(g), g.conf.Values["startup"]
 	h.obstacles = s.obstaclesTo(want)
 	live := &drift.Live{
 		ID: g.stamp.ID, Site: s.site.Name, Spec: w.spec(g), Archived: !g.stamp.Archived.IsZero(),
-		Protected: flag(g.conf.values["protection"], false), Facts: make(map[string]string),
+		Protected: notation.Flag(g.conf.Values["protection"], false), Facts: make(map[string]string),
 		By: make(map[desired.Path]string), Handle: h,
 	}
 	if !live.Archived {
-		live.Facts[desired.FactInstance] = g.stamp.instance()
-		if uuid := parseProps("", g.conf.values["smbios1"]).value("uuid"); uuid != "" && g.kind == desired.KindVM {
+		live.Facts[desired.FactInstance] = g.stamp.InstanceID()
+		if uuid := notation.Parse("", g.conf.Values["smbios1"]).Value("uuid"); uuid != "" && g.kind == desired.KindVM {
 			live.Facts[desired.FactUUID] = uuid
 		}
 	}
@@ -293,15 +296,15 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 
 // waiting notes what waits for a reboot, in the manifest's words.
 func (s *sweep) waiting(w *wording, g *found, live *drift.Live, h *handle) {
-	if len(g.conf.now) == 0 {
+	if len(g.conf.Now) == 0 {
 		return
 	}
 	running := *g
-	running.conf = &rawConfig{values: maps.Clone(g.conf.values)}
-	for key, value := range g.conf.now {
-		running.conf.values[key] = value
+	running.conf = &pve.Config{Values: maps.Clone(g.conf.Values)}
+	for key, value := range g.conf.Now {
+		running.conf.Values[key] = value
 		if value == "" {
-			delete(running.conf.values, key)
+			delete(running.conf.Values, key)
 		}
 	}
 	was := make(map[desired.Path]string)
@@ -315,7 +318,7 @@ func (s *sweep) waiting(w *wording, g *found, live *drift.Live, h *handle) {
 			before, there := was[leaf.Path]
 			after := desired.Text(leaf.Value)
 			option := optionOf(g.kind, leaf.Path)
-			if _, waits := g.conf.now[option]; !waits || there && before == after || managed != (w.want != nil && w.want.Has(leaf.Path)) || own[option] && !managed {
+			if _, waits := g.conf.Now[option]; !waits || there && before == after || managed != (w.want != nil && w.want.Has(leaf.Path)) || own[option] && !managed {
 				continue
 			}
 			said[option] = true
@@ -330,9 +333,9 @@ func (s *sweep) waiting(w *wording, g *found, live *drift.Live, h *handle) {
 	// that it stands in follows from it.
 	tell(true)
 	tell(false)
-	for _, key := range g.conf.pending() {
+	for _, key := range g.conf.Pending() {
 		if !said[key] {
-			s.note(live.ID, "", fmt.Sprintf("%s %s → %s waits for a reboot", key, shown(g.conf.now[key]), shown(g.conf.values[key])))
+			s.note(live.ID, "", fmt.Sprintf("%s %s → %s waits for a reboot", key, shown(g.conf.Now[key]), shown(g.conf.Values[key])))
 		}
 	}
 }

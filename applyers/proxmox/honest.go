@@ -22,7 +22,7 @@ func (j *job) truth(ctx context.Context, fields []drift.Field) error {
 	}
 	for _, f := range fields {
 		option := optionOf(j.kind, f.Path)
-		_, waits := g.conf.now[option]
+		_, waits := g.conf.Now[option]
 		switch {
 		case option == "" || j.kind == desired.KindVM && cloudOption(option):
 		case waits && j.Step == drift.Online:

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -16,7 +17,7 @@ func machineKind(id desired.ID) string {
 // tagged tells whether tags hold the fleet's, or the one of its former name.
 func tagged(f *desired.Fleet, tags []string) bool {
 	has := func(name string) bool {
-		return name != "" && hasTag(tags, fleetTag(name))
+		return name != "" && stamp.HasTag(tags, stamp.FleetTag(name))
 	}
 	return has(f.Spec.Name) || has(f.Spec.RenamedFrom)
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -14,7 +15,7 @@ import (
 // volume is a file on a storage as its list shows it.
 type volume struct {
 	Volid  string
-	Size   scalar
+	Size   pve.Scalar
 	Format string
 }
 
@@ -95,7 +96,7 @@ func (s *sweep) readContents(ctx context.Context, wanted []*desired.Resource) ma
 
 func (c *cluster) content(ctx context.Context, node, store, content string) ([]volume, error) {
 	var volumes []volume
-	err := c.get(ctx, fmt.Sprintf("/nodes/%s/storage/%s/content?content=%s", node, store, content), &volumes)
+	err := c.Get(ctx, fmt.Sprintf("/nodes/%s/storage/%s/content?content=%s", node, store, content), &volumes)
 	return volumes, err
 }
 
@@ -144,9 +145,9 @@ func usingNodes(fleet *desired.Fleet, r *desired.Resource, image *desired.ImageA
 func (s *sweep) unknownImage(r *desired.Resource, image *desired.ImageAt, node string, err error) {
 	reason, remedy := fmt.Sprintf("storage %s on %s can't be read: %v", image.Store, node, err), ""
 	switch names := s.inv.storeNames(""); {
-	case status(err) == 403:
+	case pve.Status(err) == 403:
 		remedy = s.grant("/storage/"+image.Store, "Datastore.AllocateSpace")
-	case says(err, "does not exist"):
+	case pve.Says(err, "does not exist"):
 		remedy = "name a storage of the cluster in the site's images"
 		if len(names) > 0 {
 			reason = fmt.Sprintf("site %s has no storage %q: it has %s", s.site.Name, image.Store, strings.Join(names, ", "))

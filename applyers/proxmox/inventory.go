@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -47,14 +49,14 @@ type inventory struct {
 
 type resourceRow struct {
 	Type, Node, Name, Status, Tags, Storage, Plugintype, Content, Lock, Pool string
-	Vmid, Template, Shared, Uptime, Disk, Maxdisk                            scalar
+	Vmid, Template, Shared, Uptime, Disk, Maxdisk                            pve.Scalar
 }
 
 // readResources reads guests and storages of the whole cluster. The status in it
 // is up to ten seconds old (FACTS 4).
 func (c *cluster) readResources(ctx context.Context) ([]resourceRow, error) {
 	var rows []resourceRow
-	err := c.get(ctx, "/cluster/resources", &rows)
+	err := c.Get(ctx, "/cluster/resources", &rows)
 	return rows, err
 }
 
@@ -68,25 +70,25 @@ func (r resourceRow) guest() *row {
 		return nil
 	}
 	return &row{
-		kind: kind, node: r.Node, vmid: r.Vmid.int(), name: r.Name, running: r.Status == "running",
-		template: r.Template.yes(), lock: r.Lock, tags: parseTags(r.Tags), pool: r.Pool, uptime: r.Uptime.int(),
+		kind: kind, node: r.Node, vmid: r.Vmid.Int(), name: r.Name, running: r.Status == "running",
+		template: r.Template.Yes(), lock: r.Lock, tags: stamp.ParseTags(r.Tags), pool: r.Pool, uptime: r.Uptime.Int(),
 	}
 }
 
 type statusRow struct {
 	Type, Name      string
-	Online, Quorate scalar
+	Online, Quorate pve.Scalar
 }
 
 // readNodes tells which nodes answer, and whether the cluster can be written to.
 // A token that may not see that is told of nodes only.
 func (c *cluster) readNodes(ctx context.Context, inv *inventory) error {
 	var rows []statusRow
-	err := c.get(ctx, "/cluster/status", &rows)
+	err := c.Get(ctx, "/cluster/status", &rows)
 	inv.quorate = true
-	if status(err) == 403 {
+	if pve.Status(err) == 403 {
 		var nodes []struct{ Node, Status string }
-		if err := c.get(ctx, "/nodes", &nodes); err != nil {
+		if err := c.Get(ctx, "/nodes", &nodes); err != nil {
 			return err
 		}
 		for _, n := range nodes {
@@ -97,9 +99,9 @@ func (c *cluster) readNodes(ctx context.Context, inv *inventory) error {
 	for _, r := range rows {
 		switch r.Type {
 		case "node":
-			inv.node(r.Name, r.Online.yes())
+			inv.node(r.Name, r.Online.Yes())
 		case "cluster":
-			inv.quorate = r.Quorate.yes()
+			inv.quorate = r.Quorate.Yes()
 		}
 	}
 	return err
@@ -124,7 +126,7 @@ func (c *cluster) readLists(ctx context.Context, inv *inventory) {
 		for _, family := range []string{"qemu", "lxc"} {
 			wg.Go(func() {
 				var rows []resourceRow
-				err := c.get(ctx, "/nodes/"+node+"/"+family, &rows)
+				err := c.Get(ctx, "/nodes/"+node+"/"+family, &rows)
 				mu.Lock()
 				defer mu.Unlock()
 				if err != nil {
@@ -181,8 +183,8 @@ func (inv *inventory) fill(rows []resourceRow) {
 		}
 		if r.Type == "storage" {
 			inv.stores = append(inv.stores, store{
-				node: r.Node, name: r.Storage, plugin: r.Plugintype, shared: r.Shared.yes(), up: r.Status == "available",
-				content: splitList(r.Content), used: desired.Size(r.Disk.int()), size: desired.Size(r.Maxdisk.int()),
+				node: r.Node, name: r.Storage, plugin: r.Plugintype, shared: r.Shared.Yes(), up: r.Status == "available",
+				content: splitList(r.Content), used: desired.Size(r.Disk.Int()), size: desired.Size(r.Maxdisk.Int()),
 			})
 		}
 	}

@@ -7,13 +7,14 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
 	"berth/desired"
 )
 
 // newDrive is the line that allocates a drive. Sent twice it allocates twice
 // (FACTS 6).
 func (l *lines) newDrive(slot string, d desired.Disk) (string, error) {
-	p := props{first: "file"}
+	p := notation.Props{First: "file"}
 	if d.ISO != "" {
 		return l.newCDROM(d)
 	}
@@ -22,7 +23,7 @@ func (l *lines) newDrive(slot string, d desired.Disk) (string, error) {
 		if l.volumes[d.Volume] == "" {
 			return "", fmt.Errorf("disk %s: which volume %s is was not found out", slot, d.Volume)
 		}
-		p.set("file", l.volumes[d.Volume])
+		p.Set("file", l.volumes[d.Volume])
 		l.driveOptions(&p, slot, d)
 		return p.String(), nil
 	}
@@ -32,10 +33,10 @@ func (l *lines) newDrive(slot string, d desired.Disk) (string, error) {
 		return "", fmt.Errorf("disk %s has no storage", slot)
 	case slot == efi:
 		// Proxmox decides the size and takes no notice of the one that is sent.
-		p.set("file", store+":1")
-		p.set("efitype", "4m")
-		p.set("pre-enrolled-keys", bit(d.SecureBoot))
-		p.set("format", l.usualFormat(store))
+		p.Set("file", store+":1")
+		p.Set("efitype", "4m")
+		p.Set("pre-enrolled-keys", notation.Bit(d.SecureBoot))
+		p.Set("format", l.usualFormat(store))
 		return p.String(), nil
 	case slot == tpm:
 		return store + ":4,version=v2.0", nil
@@ -44,24 +45,24 @@ func (l *lines) newDrive(slot string, d desired.Disk) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		p.set("file", store+":0")
-		p.set("import-from", volid(image))
+		p.Set("file", store+":0")
+		p.Set("import-from", volid(image))
 	default:
-		p.set("file", store+":"+gibibytes(d.Size))
+		p.Set("file", store+":"+notation.Gibibytes(d.Size))
 	}
-	p.set("format", cmp.Or(d.Format, l.usualFormat(store)))
+	p.Set("format", cmp.Or(d.Format, l.usualFormat(store)))
 	l.driveOptions(&p, slot, d)
 	return p.String(), nil
 }
 
 // driveOptions writes all that a manifest says of a new drive.
-func (l *lines) driveOptions(p *props, slot string, d desired.Disk) {
+func (l *lines) driveOptions(p *notation.Props, slot string, d desired.Disk) {
 	for _, part := range driveParts() {
 		l.drivePart(p, slot, part, d)
 	}
-	if _, vm := l.want.Spec.(*desired.VM); vm && d.Mount != "" && p.value("serial") == "" {
+	if _, vm := l.want.Spec.(*desired.VM); vm && d.Mount != "" && p.Value("serial") == "" {
 		// The seed finds the disk by it.
-		p.set("serial", mountSerial(slot, d))
+		p.Set("serial", mountSerial(slot, d))
 	}
 }
 
@@ -102,24 +103,24 @@ func driveParts() []string {
 }
 
 // drivePart writes one of the manifest's words into a drive's line.
-func (l *lines) drivePart(p *props, slot, word string, d desired.Disk) {
+func (l *lines) drivePart(p *notation.Props, slot, word string, d desired.Disk) {
 	set := l.sets("disks." + slot + "." + word)
 	yes := func(key, text string, on bool) {
 		switch {
 		case on:
-			p.set(key, text)
-		case set && p.value(key) != "":
-			p.set(key, "")
+			p.Set(key, text)
+		case set && p.Value(key) != "":
+			p.Set(key, "")
 		}
 	}
 	no := func(key string, on bool) {
 		if set {
-			p.set(key, map[bool]string{false: "0"}[on])
+			p.Set(key, map[bool]string{false: "0"}[on])
 		}
 	}
 	text := func(key, value string) {
 		if set || value != "" {
-			p.set(key, value)
+			p.Set(key, value)
 		}
 	}
 	switch word {
@@ -138,19 +139,19 @@ func (l *lines) drivePart(p *props, slot, word string, d desired.Disk) {
 	case "serial":
 		text("serial", url.QueryEscape(d.Serial))
 	case "limits.read":
-		p.set("bps_rd", "")
-		text("mbps_rd", formatRate(d.Limits.Read))
+		p.Set("bps_rd", "")
+		text("mbps_rd", notation.FormatRate(d.Limits.Read))
 	case "limits.write":
-		p.set("bps_wr", "")
-		text("mbps_wr", formatRate(d.Limits.Write))
+		p.Set("bps_wr", "")
+		text("mbps_wr", notation.FormatRate(d.Limits.Write))
 	case "limits.readOps":
 		text("iops_rd", positive(d.Limits.ReadOps))
 	case "limits.writeOps":
 		text("iops_wr", positive(d.Limits.WriteOps))
 	case "mount":
-		p.set("mp", d.Mount)
+		p.Set("mp", d.Mount)
 	case "options":
-		p.set("mountoptions", strings.Join(slices.Sorted(slices.Values(d.MountOptions)), ";"))
+		p.Set("mountoptions", strings.Join(slices.Sorted(slices.Values(d.MountOptions)), ";"))
 	case "backup":
 		if l.kind == desired.KindContainer {
 			yes("backup", "1", d.Backup)
@@ -169,8 +170,8 @@ func (l *lines) newVolume(slot string, d desired.Disk) (string, error) {
 	if store == "" || d.Size == 0 {
 		return "", fmt.Errorf("disk %s needs a size and a storage", slot)
 	}
-	p := props{first: "volume"}
-	p.set("volume", store+":"+gibibytes(d.Size))
+	p := notation.Props{First: "volume"}
+	p.Set("volume", store+":"+notation.Gibibytes(d.Size))
 	for _, part := range []string{"mount", "options", "readOnly", "backup", "replicate"} {
 		l.drivePart(&p, slot, part, d)
 	}

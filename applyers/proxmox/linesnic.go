@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
 	"berth/desired"
 )
 
@@ -26,16 +27,16 @@ func (l *lines) mac(slot string, nic desired.NIC) string {
 
 // newNIC is the line of a new interface.
 func (l *lines) newNIC(slot string, nic desired.NIC) (string, error) {
-	var p props
+	var p notation.Props
 	if l.kind == desired.KindContainer {
-		p.set("name", cmp.Or(nic.Name, "eth"+strings.TrimPrefix(slot, "net")))
-		p.set("hwaddr", l.mac(slot, nic))
-		p.set("type", "veth")
+		p.Set("name", cmp.Or(nic.Name, "eth"+strings.TrimPrefix(slot, "net")))
+		p.Set("hwaddr", l.mac(slot, nic))
+		p.Set("type", "veth")
 		for _, word := range addressWords() {
 			l.nicPart(&p, slot, word, nic)
 		}
 	} else {
-		p.set(cmp.Or(nic.Model, "virtio"), l.mac(slot, nic))
+		p.Set(cmp.Or(nic.Model, "virtio"), l.mac(slot, nic))
 		l.nicPart(&p, slot, "queues", nic)
 	}
 	if _, known := l.site.Networks[nic.Network]; !known {
@@ -48,7 +49,7 @@ func (l *lines) newNIC(slot string, nic desired.NIC) (string, error) {
 }
 
 // nicPart writes one of the manifest's words into an interface's line.
-func (l *lines) nicPart(p *props, slot, word string, nic desired.NIC) {
+func (l *lines) nicPart(p *notation.Props, slot, word string, nic desired.NIC) {
 	network := l.site.Networks[nic.Network]
 	number := func(n int) string {
 		if n == 0 {
@@ -58,59 +59,59 @@ func (l *lines) nicPart(p *props, slot, word string, nic desired.NIC) {
 	}
 	switch word {
 	case "network":
-		p.set("bridge", network.Bridge)
+		p.Set("bridge", network.Bridge)
 		if !l.sets("networks." + slot + ".vlan") {
-			p.set("tag", number(network.VLAN))
+			p.Set("tag", number(network.VLAN))
 		}
 	case "vlan":
 		if l.sets("networks."+slot+".vlan") || nic.VLAN != 0 {
-			p.set("tag", number(nic.VLAN))
+			p.Set("tag", number(nic.VLAN))
 		}
 	case "mtu":
-		p.set("mtu", number(cmp.Or(nic.MTU, network.MTU)))
+		p.Set("mtu", number(cmp.Or(nic.MTU, network.MTU)))
 	case "firewall":
 		on := nic.Firewall
 		if !l.sets("networks." + slot + ".firewall") {
 			on = on || network.Firewall
 		}
-		p.set("firewall", map[bool]string{true: "1"}[on])
+		p.Set("firewall", map[bool]string{true: "1"}[on])
 	case "rate":
-		p.set("rate", formatRate(nic.Rate))
+		p.Set("rate", notation.FormatRate(nic.Rate))
 	case "queues":
-		p.set("queues", number(nic.Queues))
+		p.Set("queues", number(nic.Queues))
 	case "linkDown":
-		p.set("link_down", map[bool]string{true: "1"}[nic.LinkDown])
+		p.Set("link_down", map[bool]string{true: "1"}[nic.LinkDown])
 	case "address":
-		p.set("ip", map[string]string{"": "dhcp", "none": "manual"}[nic.Address])
+		p.Set("ip", map[string]string{"": "dhcp", "none": "manual"}[nic.Address])
 		if nic.Address != "" && nic.Address != "none" {
-			p.set("ip", nic.Address)
+			p.Set("ip", nic.Address)
 		}
 	case "gateway":
-		p.set("gw", strings.TrimPrefix(nic.Gateway, "none"))
+		p.Set("gw", strings.TrimPrefix(nic.Gateway, "none"))
 	case "address6":
-		p.set("ip6", nic.Address6)
+		p.Set("ip6", nic.Address6)
 	case "gateway6":
-		p.set("gw6", strings.TrimPrefix(nic.Gateway6, "none"))
+		p.Set("gw6", strings.TrimPrefix(nic.Gateway6, "none"))
 	case "name":
-		p.set("name", nic.Name)
+		p.Set("name", nic.Name)
 	case "mac":
 		if l.kind == desired.KindContainer {
-			p.set("hwaddr", l.mac(slot, nic))
+			p.Set("hwaddr", l.mac(slot, nic))
 			return
 		}
 		model, _ := nicModel(*p)
-		p.set(model, l.mac(slot, nic))
+		p.Set(model, l.mac(slot, nic))
 	case "model":
 		l.remodel(p, nic.Model)
 	}
 }
 
 // remodel changes the model in place and keeps the MAC.
-func (l *lines) remodel(p *props, model string) {
+func (l *lines) remodel(p *notation.Props, model string) {
 	was, mac := nicModel(*p)
-	for i := range p.parts {
-		if p.parts[i].key == was {
-			p.parts[i] = prop{model, mac}
+	for i := range p.Parts {
+		if p.Parts[i].Key == was {
+			p.Parts[i] = notation.Part{model, mac}
 		}
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -56,7 +57,7 @@ func (j *job) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	options := params{"target": to}
+	options := pve.Params{"target": to}
 	mapping := j.mapping(g, to)
 	if j.kind == desired.KindContainer {
 		options["target-storage"] = mapping
@@ -76,7 +77,7 @@ func (j *job) migrate(ctx context.Context) error {
 	}
 	from := g.node
 	err = j.patient(ctx, func() error {
-		return j.do(ctx, j.p, j.limit(creation), http.MethodPost, j.path()+"/migrate", options)
+		return j.Do(ctx, j.p, j.limit(creation), http.MethodPost, j.path()+"/migrate", options)
 	})
 	if err != nil {
 		return fmt.Errorf("move %s from %s to %s: %w", j.ID, from, to, err)
@@ -95,7 +96,7 @@ func (j *job) migrate(ctx context.Context) error {
 func (j *job) mapping(g *found, to string) string {
 	w := &wording{fleet: j.Fleet, site: j.site, want: j.Want}
 	var pairs []string
-	for _, at := range volumesOf(g.kind, g.conf.values) {
+	for _, at := range volumesOf(g.kind, g.conf.Values) {
 		store, _, _ := strings.Cut(at.volid, ":")
 		if there := storeOn(j.site, w.storage(store, at.slot, g.node), to); there != store {
 			pairs = append(pairs, store+":"+there)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -22,7 +24,7 @@ func native(g *found) bool {
 	if g.kind != desired.KindVM {
 		return false
 	}
-	for key, value := range g.conf.values {
+	for key, value := range g.conf.Values {
 		if driveSlot(g.kind, key) && nativeDrive(value) {
 			return true
 		}
@@ -37,12 +39,12 @@ func wantsNative(vm *desired.VM) bool { return vm.CloudInit != nil && vm.CloudIn
 // the manifest asks for one, nothing of it is compared: the choice is settled when
 // the guest is made.
 func (w *wording) native(vm, ask *desired.VM, g *found) {
-	v := g.conf.values
+	v := g.conf.Values
 	switch {
 	case native(g):
 		vm.Seed = nativeSeed
 		vm.CloudInit = &desired.CloudInit{Native: true}
-		vm.Drive = &desired.CloudDrive{User: v["ciuser"], Keys: parseKeys(v["sshkeys"]), Upgrade: flag(v["ciupgrade"], true)}
+		vm.Drive = &desired.CloudDrive{User: v["ciuser"], Keys: parseKeys(v["sshkeys"]), Upgrade: notation.Flag(v["ciupgrade"], true)}
 		vm.DNS, vm.Search = words(v["nameserver"]), words(v["searchdomain"])
 		if ask.Drive != nil && sameKeys(vm.Drive.Keys, ask.Drive.Keys) {
 			vm.Drive.Keys = ask.Drive.Keys
@@ -59,10 +61,10 @@ func (w *wording) native(vm, ask *desired.VM, g *found) {
 
 // ipconfig is what the drive says of an interface; without a word Proxmox takes
 // DHCP.
-func (w *wording) ipconfig(slot string, g *found) props {
-	p := parseProps("", g.conf.values["ipconfig"+strings.TrimPrefix(slot, "net")])
-	if p.value("ip") == "" && p.value("ip6") == "" {
-		p.set("ip", "dhcp")
+func (w *wording) ipconfig(slot string, g *found) notation.Props {
+	p := notation.Parse("", g.conf.Values["ipconfig"+strings.TrimPrefix(slot, "net")])
+	if p.Value("ip") == "" && p.Value("ip6") == "" {
+		p.Set("ip", "dhcp")
 	}
 	return p
 }
@@ -108,25 +110,25 @@ func formatKeys(keys desired.Words) string {
 
 // ipconfigPart writes one of the manifest's words for an address into the drive's
 // line for an interface.
-func ipconfigPart(p *props, word string, nic desired.NIC) {
+func ipconfigPart(p *notation.Props, word string, nic desired.NIC) {
 	switch word {
 	case "address":
-		p.set("ip", strings.TrimPrefix(nic.Address, "none"))
+		p.Set("ip", strings.TrimPrefix(nic.Address, "none"))
 		if nic.Address == "" {
-			p.set("ip", "dhcp")
+			p.Set("ip", "dhcp")
 		}
-		if p.value("ip") == "" || p.value("ip") == "dhcp" {
-			p.set("gw", "")
+		if p.Value("ip") == "" || p.Value("ip") == "dhcp" {
+			p.Set("gw", "")
 		}
 	case "gateway":
-		p.set("gw", strings.TrimPrefix(nic.Gateway, "none"))
+		p.Set("gw", strings.TrimPrefix(nic.Gateway, "none"))
 	case "address6":
-		p.set("ip6", nic.Address6)
+		p.Set("ip6", nic.Address6)
 		if nic.Address6 == "" || nic.Address6 == "dhcp" || nic.Address6 == "auto" {
-			p.set("gw6", "")
+			p.Set("gw6", "")
 		}
 	case "gateway6":
-		p.set("gw6", strings.TrimPrefix(nic.Gateway6, "none"))
+		p.Set("gw6", strings.TrimPrefix(nic.Gateway6, "none"))
 	}
 }
 
@@ -143,21 +145,21 @@ func addressWords() []string { return []string{"address", "gateway", "address6",
 
 // newNative adds Proxmox's own cloud-init drive, and what it shall say, to a
 // creation.
-func (j *job) newNative(vm *desired.VM, options params) {
+func (j *job) newNative(vm *desired.VM, options pve.Params) {
 	slot := nativeSlot
 	if vm.CloudInit.Slot != "" && vm.CloudInit.Slot != seedUsual {
 		slot = vm.CloudInit.Slot
 	}
 	options[slot] = j.besideBoot(vm) + ":cloudinit"
 	if vm.Drive != nil {
-		options["ciuser"], options["ciupgrade"] = vm.Drive.User, bit(vm.Drive.Upgrade)
+		options["ciuser"], options["ciupgrade"] = vm.Drive.User, notation.Bit(vm.Drive.Upgrade)
 		if len(vm.Drive.Keys) > 0 {
 			options["sshkeys"] = formatKeys(vm.Drive.Keys)
 		}
 	}
 	options["nameserver"], options["searchdomain"] = strings.Join(vm.DNS, " "), strings.Join(vm.Search, " ")
 	for net, nic := range vm.Networks {
-		var p props
+		var p notation.Props
 		for _, word := range addressWords() {
 			ipconfigPart(&p, word, nic)
 		}
@@ -177,14 +179,14 @@ func cloudOption(option string) bool {
 
 // renewDrive makes the drive of a guest that runs anew, so that a reboot from
 // within finds what was written.
-func (j *job) renewDrive(ctx context.Context, wrote params) error {
+func (j *job) renewDrive(ctx context.Context, wrote pve.Params) error {
 	h, ok := handleOf(j.Have)
 	if !ok || !h.native || !h.running || j.Step != drift.Pending {
 		return nil
 	}
 	for option := range wrote {
 		if cloudOption(option) {
-			return j.write(ctx, http.MethodPut, j.path()+"/cloudinit", params{}, nil)
+			return j.Write(ctx, http.MethodPut, j.path()+"/cloudinit", pve.Params{}, nil)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -28,7 +29,7 @@ func Needs(fleet *desired.Fleet, site *desired.Site) []Need {
 	for _, r := range looking(site) {
 		l.add(r, "", "")
 	}
-	l.add(right{path: "/", privilege: "Sys.Syslog"}, "", "reports don't tell who changed a guest")
+	l.add(pve.Right{Path: "/", Privilege: "Sys.Syslog"}, "", "reports don't tell who changed a guest")
 	for _, want := range fleet.Resources {
 		if want.Site != site.Name {
 			continue
@@ -61,15 +62,15 @@ type needList struct {
 	needs []*Need
 	known map[string]*Need
 	// or are the rights that do instead of one, by that one, for each that needs it.
-	or map[string][][]right
+	or map[string][][]pve.Right
 }
 
 // doubled tells whether other rights that are needed anyway do instead.
 func (l *needList) doubled(n *Need) bool {
-	return !slices.ContainsFunc(l.or[right{path: n.Path, privilege: n.Privilege}.String()], func(or []right) bool {
-		return len(or) == 0 || slices.ContainsFunc(or, func(r right) bool {
+	return !slices.ContainsFunc(l.or[pve.Right{Path: n.Path, Privilege: n.Privilege}.String()], func(or []pve.Right) bool {
+		return len(or) == 0 || slices.ContainsFunc(or, func(r pve.Right) bool {
 			other := l.known[r.String()]
-			return other == nil || other.Optional != "" || !slices.ContainsFunc(l.or[r.String()], func(or []right) bool { return len(or) == 0 })
+			return other == nil || other.Optional != "" || !slices.ContainsFunc(l.or[r.String()], func(or []pve.Right) bool { return len(or) == 0 })
 		})
 	})
 }
@@ -83,7 +84,7 @@ func withoutPassed(all []Need) []Need {
 		at[n.Path] = append(at[n.Path], n.Privilege)
 	}
 	return slices.DeleteFunc(all, func(n Need) bool {
-		for above := parent(n.Path); above != "/"; above = parent(above) {
+		for above := pve.Parent(n.Path); above != "/"; above = pve.Parent(above) {
 			if len(at[above]) > 0 {
 				return !slices.ContainsFunc(at[n.Path], func(p string) bool { return !slices.Contains(at[above], p) })
 			}
@@ -92,17 +93,17 @@ func withoutPassed(all []Need) []Need {
 	})
 }
 
-func (l *needList) add(r right, by desired.ID, optional string) {
+func (l *needList) add(r pve.Right, by desired.ID, optional string) {
 	if l.known == nil {
-		l.known, l.or = make(map[string]*Need), make(map[string][][]right)
+		l.known, l.or = make(map[string]*Need), make(map[string][][]pve.Right)
 	}
 	n := l.known[r.String()]
 	if n == nil {
-		n = &Need{Path: r.path, Privilege: r.privilege, Optional: optional}
+		n = &Need{Path: r.Path, Privilege: r.Privilege, Optional: optional}
 		l.known[r.String()] = n
 		l.needs = append(l.needs, n)
 	}
-	l.or[r.String()] = append(l.or[r.String()], r.or)
+	l.or[r.String()] = append(l.or[r.String()], r.Or)
 	if optional == "" {
 		n.Optional = ""
 	}

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"berth/applyers/proxmox/notation"
 	"berth/applyers/proxmox/pvesim"
 	"berth/applyers/proxmox/pvesim/schemacheck"
 	"berth/drift"
@@ -163,7 +164,7 @@ func (a act) docs(b *bench) []string {
 	docs := slices.Clone(a.after)
 	for i := range docs {
 		if strings.Contains(docs[i], "MAC") {
-			mac := parseProps("", b.guest(4001).Config["net0"]).value("virtio")
+			mac := notation.Parse("", b.guest(4001).Config["net0"]).Value("virtio")
 			docs[i] = strings.ReplaceAll(docs[i], "MAC", "'"+strings.ToLower(mac)+"'")
 		}
 	}

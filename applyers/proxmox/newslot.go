@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
 	"berth/desired"
 	"berth/drift"
 )
@@ -98,12 +99,12 @@ func (p *planner) asRoot(f *drift.Field) string {
 	option, value := optionOf(p.id.Kind(), f.Path), f.After.Text
 	if keys := f.Path.Keys(); keys[0] == "disks" {
 		d := g.Disks[keys[1]]
-		var line props
-		line.first = "volume"
-		line.set("volume", d.Bind)
-		line.set("mp", d.Mount)
+		var line notation.Props
+		line.First = "volume"
+		line.Set("volume", d.Bind)
+		line.Set("mp", d.Mount)
 		if d.ReadOnly {
-			line.set("ro", "1")
+			line.Set("ro", "1")
 		}
 		value = line.String()
 	}

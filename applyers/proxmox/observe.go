@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -123,13 +124,13 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 	}
 	c, err := a.begin(ctx, site)
 	if err != nil {
-		return blind(err.Error(), whatToken(err))
+		return blind(err.Error(), pve.TokenRemedy(err))
 	}
 	s := &sweep{cluster: c, applyer: a, fleet: fleet, only: only, dark: make(map[desired.ID]bool)}
 	s.wants = newWants(fleet, site.Name, s.looks)
 	// The first request goes alone: each that is refused costs three seconds.
 	var version struct{ Version string }
-	if err := s.get(ctx, "/version", &version); err != nil {
+	if err := s.Get(ctx, "/version", &version); err != nil {
 		return blind(s.whyBlind(err))
 	}
 	for range site.Endpoints {
@@ -141,7 +142,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 			break
 		}
 		// This endpoint may be on the smaller side of a torn cluster.
-		s.next()
+		s.Next()
 	}
 	if !s.inv.quorate {
 		return blind("the cluster has no quorum", "see pvecm status on a node that runs")
@@ -159,7 +160,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 func (s *sweep) readCluster(ctx context.Context) error {
 	var rows []resourceRow
 	var errs [2]error
-	var may rights
+	var may pve.Rights
 	var wg sync.WaitGroup
 	wg.Go(func() { rows, errs[0] = s.readResources(ctx) })
 	wg.Go(func() { errs[1] = s.readNodes(ctx, &s.inv) })
@@ -184,11 +185,11 @@ func (s *sweep) readCluster(ctx context.Context) error {
 }
 
 // readRights reads what the token may do, once for each look at a whole site.
-func (s *sweep) readRights(ctx context.Context) rights {
+func (s *sweep) readRights(ctx context.Context) pve.Rights {
 	if s.only.IDs != nil {
 		return nil
 	}
-	all, err := s.askRights(ctx)
+	all, err := s.ReadRights(ctx)
 	if err != nil {
 		s.applyer.opts.Log.DebugContext(ctx, "the token's rights can't be read", slog.String("site", s.site.Name), slog.Any("err", err))
 		return nil

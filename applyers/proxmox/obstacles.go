@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -19,7 +20,7 @@ type premises struct {
 	// shared are the storages that every node reaches.
 	shared map[string]bool
 	// granter knows the token's rights.
-	granter
+	pve.Granter
 }
 
 // premisesOf is what a look learnt of a site; empty if nothing.
@@ -52,7 +53,7 @@ type shelf struct {
 
 // premises judges everything that is wanted and not there.
 func (s *sweep) premises(ctx context.Context) {
-	p := &premises{obstacles: make(map[desired.ID]string), shared: s.inv.shared(), granter: granter{rights: s.rights, token: s.tokenName()}}
+	p := &premises{obstacles: make(map[desired.ID]string), shared: s.inv.shared(), Granter: pve.Granter{Rights: s.rights, Token: s.TokenName()}}
 	shelves := make(map[need]shelf)
 	lacking := make(map[string][]string)
 	needs := make(map[desired.ID][]need)
@@ -93,7 +94,7 @@ func (s *sweep) premises(ctx context.Context) {
 			if why := s.unfit(n, shelf, lacking[n.store]); why != "" && p.obstacles[r.ID] == "" {
 				p.obstacles[r.ID] = why
 			}
-			if status(shelf.err) == 403 && !unseen[n.store] {
+			if pve.Status(shelf.err) == 403 && !unseen[n.store] {
 				unseen[n.store] = true
 				s.note("", "", fmt.Sprintf("the token may not see storage %q of site %s%s; it may see %s: %s",
 					n.store, s.site.Name, n.from, strings.Join(s.inv.storeNames(""), ", "), s.grant("/storage/"+n.store, "Datastore.Audit")))
@@ -223,7 +224,7 @@ func (s *sweep) shelf(ctx context.Context, node, name string) shelf {
 		return unknown
 	}
 	var answer struct{ Type, Content string }
-	unknown.err = s.get(ctx, "/nodes/"+node+"/storage/"+name+"/status", &answer)
+	unknown.err = s.Get(ctx, "/nodes/"+node+"/storage/"+name+"/status", &answer)
 	unknown.plugin, unknown.content = answer.Type, splitList(answer.Content)
 	return unknown
 }
@@ -232,9 +233,9 @@ func (s *sweep) shelf(ctx context.Context, node, name string) shelf {
 // if that is not known.
 func (s *sweep) unfit(n need, on shelf, lacking []string) string {
 	switch {
-	case says(on.err, "does not exist"):
+	case pve.Says(on.err, "does not exist"):
 		return fmt.Sprintf("site %s has no storage %q: it has %s%s", s.site.Name, n.store, strings.Join(s.inv.storeNames(""), ", "), n.from)
-	case says(on.err, "is not available on node"):
+	case pve.Says(on.err, "is not available on node"):
 		return fmt.Sprintf("node %s has no storage %q: it has %s%s", n.node, n.store, strings.Join(s.inv.storeNames(n.node), ", "), n.from)
 	case on.takes(n.content):
 		return ""

@@ -6,6 +6,9 @@ import (
 	"strconv"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -29,19 +32,19 @@ func (j *job) setsWithin(path desired.Path) bool {
 func (j *job) setsAndHolds(path desired.Path) bool { return j.sets(path) && !j.Want.Ignores(path) }
 
 // stampOf is a guest's stamp with what the manifest asks of it now.
-func (j *job) stampOf(g *found) stamp {
+func (j *job) stampOf(g *found) stamp.Stamp {
 	s := g.stamp
 	s.Remove = removal(j.guest())
-	s.Disks = s.named(j.Want)
+	s.Disks = s.Named(j.Want)
 	return s
 }
 
 // tags are the wanted tags and Berth's own, in order. Unmanaged tags stay, in the
 // case that somebody gave them: on some clusters that counts (FACTS 4).
 func (j *job) tags(have []string, archived bool) []string {
-	tags := []string{strings.ToLower(fleetTag(j.Fleet.Spec.Name))}
+	tags := []string{strings.ToLower(stamp.FleetTag(j.Fleet.Spec.Name))}
 	if archived {
-		tags = append(tags, archivedTag)
+		tags = append(tags, stamp.ArchivedTag)
 	}
 	managed := j.Want != nil && (have == nil || j.setsAndHolds("tags"))
 	if managed {
@@ -49,10 +52,10 @@ func (j *job) tags(have []string, archived bool) []string {
 	}
 	former := j.Fleet.Spec.RenamedFrom
 	for _, tag := range have {
-		if former != "" && strings.EqualFold(tag, fleetTag(former)) {
+		if former != "" && strings.EqualFold(tag, stamp.FleetTag(former)) {
 			continue
 		}
-		if !strings.EqualFold(tag, tags[0]) && tag != archivedTag && (ownTag(tag) || !managed) {
+		if !strings.EqualFold(tag, tags[0]) && tag != stamp.ArchivedTag && (stamp.OwnTag(tag) || !managed) {
 			tags = append(tags, tag)
 		}
 	}
@@ -61,18 +64,18 @@ func (j *job) tags(have []string, archived bool) []string {
 }
 
 // startupOptions are the options that a phase stands for.
-func (j *job) startupOptions() params {
+func (j *job) startupOptions() pve.Params {
 	g := j.guest()
 	if !j.sets("startup") && g.Startup == "" {
 		return nil
 	}
 	switch g.Startup {
 	case "never", "":
-		return params{"onboot": "0"}
+		return pve.Params{"onboot": "0"}
 	case "yes":
-		return params{"onboot": "1", "startup": ""}
+		return pve.Params{"onboot": "1", "startup": ""}
 	}
-	return params{"onboot": "1", "startup": phaseProps(j.site.Phases[g.Startup]).String()}
+	return pve.Params{"onboot": "1", "startup": phaseProps(j.site.Phases[g.Startup]).String()}
 }
 
 // option is what the manifest asks for in one option of Proxmox. Parts that the
@@ -82,13 +85,13 @@ func (j *job) option(path desired.Path, g *found) (option, value string) {
 	guest := j.guest()
 	switch option {
 	case "description":
-		return option, joinDescription(guest.Description, j.stampOf(g))
+		return option, stamp.Join(guest.Description, j.stampOf(g))
 	case "name", "hostname":
 		return option, guest.Hostname
 	case "tags":
 		return option, strings.Join(j.tags(g.tags, !g.stamp.Archived.IsZero()), ";")
 	case "protection":
-		return option, bit(guest.Protection)
+		return option, notation.Bit(guest.Protection)
 	case "nameserver":
 		return option, strings.Join(guest.DNS, " ")
 	case "searchdomain":
@@ -116,7 +119,7 @@ func cpuOption(option string, cpu desired.CPU) (value string, ok bool) {
 	case "cpuunits":
 		return positive(cpu.Units), true
 	case "cpulimit":
-		return formatNumber(cpu.Limit), true
+		return notation.FormatNumber(cpu.Limit), true
 	}
 	return "", false
 }
@@ -134,9 +137,9 @@ func ctOption(option string, ct *desired.Container) string {
 	}
 	switch option {
 	case "memory":
-		return mebibytes(ct.Memory)
+		return notation.Mebibytes(ct.Memory)
 	case "swap":
-		return mebibytes(ct.Swap)
+		return notation.Mebibytes(ct.Swap)
 	case "features":
 		features := slices.Sorted(slices.Values(ct.Features))
 		for i, f := range features {
@@ -157,24 +160,24 @@ func (j *job) vmOption(option string, vm *desired.VM, g *found) string {
 	case "sockets":
 		return positive(vm.CPU.Sockets)
 	case "numa":
-		return bit(vm.CPU.NUMA)
+		return notation.Bit(vm.CPU.NUMA)
 	case "cpu":
-		p := parseProps("cputype", g.conf.values["cpu"])
+		p := notation.Parse("cputype", g.conf.Values["cpu"])
 		if j.sets("cpu.type") {
-			p.set("cputype", vm.CPU.Type)
+			p.Set("cputype", vm.CPU.Type)
 		}
 		if j.sets("cpu.flags") {
-			p.set("flags", strings.Join(signed(vm.CPU.Flags), ";"))
+			p.Set("flags", strings.Join(signed(vm.CPU.Flags), ";"))
 		}
 		return p.String()
 	case "memory":
-		return mebibytes(vm.Memory.Size)
+		return notation.Mebibytes(vm.Memory.Size)
 	case "balloon":
 		return j.balloon(vm)
 	case "agent":
 		return j.agent(vm, g)
 	case "tablet":
-		return bit(vm.Tablet)
+		return notation.Bit(vm.Tablet)
 	case "ciuser", "sshkeys", "ciupgrade":
 		return driveOption(option, vm.Drive)
 	case "boot":
@@ -192,31 +195,31 @@ func (j *job) balloon(vm *desired.VM) string {
 	case j.sets("memory.balloon") && !vm.Memory.Balloon:
 		return "0"
 	case j.sets("memory.min"):
-		return mebibytes(vm.Memory.Min)
+		return notation.Mebibytes(vm.Memory.Min)
 	}
 	return ""
 }
 
 func (j *job) agent(vm *desired.VM, g *found) string {
-	p := parseProps("enabled", g.conf.values["agent"])
+	p := notation.Parse("enabled", g.conf.Values["agent"])
 	for word, part := range map[string][2]string{
-		"enabled": {"enabled", bit(vm.Agent.Enabled)}, "fstrim": {"fstrim_cloned_disks", bit(vm.Agent.FSTrim)}, "type": {"type", vm.Agent.Type},
+		"enabled": {"enabled", notation.Bit(vm.Agent.Enabled)}, "fstrim": {"fstrim_cloned_disks", notation.Bit(vm.Agent.FSTrim)}, "type": {"type", vm.Agent.Type},
 	} {
 		if j.sets(desired.Path("agent." + word)) {
-			p.set(part[0], part[1])
+			p.Set(part[0], part[1])
 		}
 	}
-	if p.value("enabled") == "" {
-		p.set("enabled", bit(vm.Agent.Enabled))
+	if p.Value("enabled") == "" {
+		p.Set("enabled", notation.Bit(vm.Agent.Enabled))
 	}
-	slices.SortStableFunc(p.parts, func(a, b prop) int { return strings.Compare(a.key, b.key) })
+	slices.SortStableFunc(p.Parts, func(a, b notation.Part) int { return strings.Compare(a.Key, b.Key) })
 	return p.String()
 }
 
 // compact takes away what is equal to what is, and parts what is set from what
 // is taken away.
-func compact(set params, have map[string]string) (write params, remove []string) {
-	write = make(params)
+func compact(set pve.Params, have map[string]string) (write pve.Params, remove []string) {
+	write = make(pve.Params)
 	for _, option := range slices.Sorted(maps.Keys(set)) {
 		switch value := set[option]; value {
 		case have[option]:
@@ -239,7 +242,7 @@ func driveOption(option string, drive *desired.CloudDrive) string {
 	case option == "sshkeys" && len(drive.Keys) > 0:
 		return formatKeys(drive.Keys)
 	case option == "ciupgrade":
-		return bit(drive.Upgrade)
+		return notation.Bit(drive.Upgrade)
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -17,15 +18,15 @@ func (s *sweep) proves(g *found) (ours bool, reason, remedy string) {
 	switch {
 	case slices.ContainsFunc(s.site.Foreign, func(r desired.IDRange) bool { return r.Contains(g.vmid) }):
 		return false, "the site lists this VMID as foreign", ""
-	case g.stamped && g.stamp.Version > stampVersion:
+	case g.stamped && g.stamp.Version > stamp.Version:
 		return false, "its stamp is of a newer Berth", "upgrade this one"
-	case g.stamped && !g.stamp.fleets(s.fleet):
+	case g.stamped && !g.stamp.Of(s.fleet):
 		return false, "it belongs to fleet " + g.stamp.Fleet + " (uid " + g.stamp.UID + ")", ""
 	case g.stamped && g.stamp.Site != s.site.Name:
 		return false, "its stamp names site " + g.stamp.Site, "if it was moved here, write the stamp's site anew"
 	case g.stamped && g.stamp.VMID != g.vmid:
 		return false, fmt.Sprintf("its stamp names VMID %d: it is a copy of %s made by hand", g.stamp.VMID, g.stamp.ID),
-			fmt.Sprintf("take the last line of its description and the tag %s off", fleetTag(fleet.Name))
+			fmt.Sprintf("take the last line of its description and the tag %s off", stamp.FleetTag(fleet.Name))
 	case g.stamped && machineKind(g.stamp.ID) != g.kind:
 		return false, "its stamp names " + string(g.stamp.ID) + ", which it is not", ""
 	case g.stamped && g.template:
@@ -106,7 +107,7 @@ func (s *sweep) other(ctx context.Context, g *found, mine map[desired.ID][]*foun
 		}
 	}
 	if namesake == nil && !g.stamped && remedy == "" {
-		remedy = "take the tag " + fleetTag(s.fleet.Spec.Name) + " off it"
+		remedy = "take the tag " + stamp.FleetTag(s.fleet.Spec.Name) + " off it"
 	}
 	s.foreign(id, g.what(), reason, remedy)
 }
@@ -119,7 +120,7 @@ func (s *sweep) inTheWay(ctx context.Context, g *found, want *desired.Resource, 
 		return
 	case s.adopts(want, g):
 		if reason, remedy = s.mismatch(want, g); reason == "" {
-			g.adopting, g.stamp = true, stamp{ID: want.ID}
+			g.adopting, g.stamp = true, stamp.Stamp{ID: want.ID}
 			mine[want.ID] = []*found{g}
 			return
 		}
@@ -156,7 +157,7 @@ func (s *sweep) stub(ctx context.Context, g *found, want *desired.Resource) {
 // to some types of task.
 func (c *cluster) activeTask(ctx context.Context, node string, vmid int, kinds ...string) (upid string, err error) {
 	var tasks []struct{ Upid, Status, Type string }
-	if err := c.get(ctx, fmt.Sprintf("/nodes/%s/tasks?source=active&vmid=%d", node, vmid), &tasks); err != nil {
+	if err := c.Get(ctx, fmt.Sprintf("/nodes/%s/tasks?source=active&vmid=%d", node, vmid), &tasks); err != nil {
 		return "", err
 	}
 	for _, t := range tasks {

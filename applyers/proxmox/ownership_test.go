@@ -7,6 +7,7 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"berth/applyers/proxmox/pve"
 	"berth/applyers/proxmox/pvesim"
 	"berth/drift"
 )
@@ -148,7 +149,7 @@ func TestStubOfARunningTaskIsWorkInProgress(t *testing.T) {
 		// Somebody is making this very guest.
 		b.sim.Remove(4001)
 		go func() {
-			_ = b.a.clusters["home"].write(t.Context(), "POST", "/nodes/pve1/qemu", params{"vmid": "4001", "memory": "64"}, nil)
+			_ = b.a.clusters["home"].Write(t.Context(), "POST", "/nodes/pve1/qemu", pve.Params{"vmid": "4001", "memory": "64"}, nil)
 		}()
 		synctest.Wait()
 		p := b.plan()

@@ -6,11 +6,13 @@ import (
 	"testing"
 	"time"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
 func TestStamps(t *testing.T) {
-	full := stamp{
+	full := stamp.Stamp{
 		Fleet: "pegasus", UID: "5b1f0c2e", ID: "vm/web-1", Site: "home", VMID: 4000004, Instance: "9c4e01aa",
 		Images: map[string]string{"scsi0": "debian-12"}, Seed: "abc", Making: true, Remove: destroy, Clone: "golden:9000",
 		Disks: map[string]string{"scsi1": "data", "virtio0": "logs"}, Archived: time.Date(2026, 11, 21, 10, 0, 0, 0, time.UTC),
@@ -20,7 +22,7 @@ func TestStamps(t *testing.T) {
 		t.Errorf("written: %s", full)
 	}
 	for _, text := range []string{line, "words\n\n" + line, "words\r\n\r\n" + line + "\r\n", "berth: x\n" + line + "\n\n"} {
-		words, s, ok := splitDescription(text)
+		words, s, ok := stamp.Split(text)
 		if !ok || !reflect.DeepEqual(s, full) || strings.Contains(words, "pegasus") {
 			t.Errorf("%q: %v %+v", text, ok, s)
 		}
@@ -29,24 +31,24 @@ func TestStamps(t *testing.T) {
 		"", "berth", "berth: ", "berth: pegasus home#1", "berth: pegasus/vm/x home", "berth: pegasus/vm/x home#0", "berth: p/edge/x home#4",
 		line + "\nand a line below", "berth: p/vm/x home#4 archived=soon", "berth: p/vm/x home#4 v=two",
 	} {
-		if _, _, ok := splitDescription(text); ok {
+		if _, _, ok := stamp.Split(text); ok {
 			t.Errorf("%q counts as a stamp", text)
 		}
 	}
 }
 
 func TestProps(t *testing.T) {
-	p := parseProps("file", "local:100/vm-100-disk-0.raw,size=32G,ssd=1")
-	if p.value("file") != "local:100/vm-100-disk-0.raw" || p.value("none") != "" {
+	p := notation.Parse("file", "local:100/vm-100-disk-0.raw,size=32G,ssd=1")
+	if p.Value("file") != "local:100/vm-100-disk-0.raw" || p.Value("none") != "" {
 		t.Errorf("%+v", p)
 	}
-	p.set("ssd", "")
-	p.set("discard", "on")
-	p.set("size", "33G")
+	p.Set("ssd", "")
+	p.Set("discard", "on")
+	p.Set("size", "33G")
 	if p.String() != "local:100/vm-100-disk-0.raw,size=33G,discard=on" {
 		t.Error(p.String())
 	}
-	if !parseProps("file", "a,b=1,c=2").equal(parseProps("file", "file=a,c=2,b=1")) || parseProps("", "a=1").equal(parseProps("", "a=2")) {
+	if !notation.Parse("file", "a,b=1,c=2").Equal(notation.Parse("file", "file=a,c=2,b=1")) || notation.Parse("", "a=1").Equal(notation.Parse("", "a=2")) {
 		t.Error("equality")
 	}
 }
@@ -70,11 +72,11 @@ func TestSizes(t *testing.T) {
 	for text, want := range map[string]desired.Size{
 		"32G": 32 * desired.GiB, "366K": 366 * desired.KiB, "4608M": 4608 * desired.MiB, "0.5T": 512 * desired.GiB, "512": 512, "": 0, "x": 0, "-1G": 0, "1e99T": 0, "G": 0,
 	} {
-		if got := parseSize(text); got != want {
+		if got := notation.ParseSize(text); got != want {
 			t.Errorf("%q is %d, want %d", text, got, want)
 		}
 	}
-	if gibibytes(1536*desired.MiB) != "1.5" || gibibytes(32*desired.GiB) != "32" || kibibytes(desired.GiB) != "1048576K" {
+	if notation.Gibibytes(1536*desired.MiB) != "1.5" || notation.Gibibytes(32*desired.GiB) != "32" || notation.Kibibytes(desired.GiB) != "1048576K" {
 		t.Error("written sizes")
 	}
 }
@@ -95,13 +97,13 @@ func FuzzProps(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
-		p := parseProps("file", text)
-		again := parseProps("file", p.String())
-		if !p.equal(again) {
+		p := notation.Parse("file", text)
+		again := notation.Parse("file", p.String())
+		if !p.Equal(again) {
 			t.Errorf("%q: %+v is not %+v", text, p, again)
 		}
-		p.set("mark", "1")
-		if p.value("mark") != "1" {
+		p.Set("mark", "1")
+		if p.Value("mark") != "1" {
 			t.Errorf("%q: what was set is not there", text)
 		}
 	})
@@ -111,11 +113,11 @@ func FuzzStamp(f *testing.F) {
 	f.Add("berth: pegasus/vm/web-1 home#4000004 uid=5b1f0c2e instance=x image=scsi0:debian-12 seed=a archived=2026-11-21T10:00:00Z")
 	f.Add("berth: / #1")
 	f.Fuzz(func(t *testing.T, line string) {
-		s, ok := parseStamp(line)
+		s, ok := stamp.Parse(line)
 		if !ok {
 			return
 		}
-		again, ok := parseStamp(s.String())
+		again, ok := stamp.Parse(s.String())
 		if !ok || again.ID != s.ID || again.VMID != s.VMID || again.UID != s.UID || !again.Archived.Equal(s.Archived.Truncate(time.Second)) {
 			t.Errorf("%q became %+v, then %+v", line, s, again)
 		}
@@ -127,12 +129,12 @@ func FuzzDescription(f *testing.F) {
 	f.Add("berth: p/vm/x home#4 uid=1")
 	f.Add("\n\n\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		words, s, ok := splitDescription(text)
+		words, s, ok := stamp.Split(text)
 		if !ok {
 			return
 		}
-		joined := joinDescription(words, s)
-		if words2, s2, ok := splitDescription(joined); !ok || words2 != words || s2.ID != s.ID || s2.VMID != s.VMID {
+		joined := stamp.Join(words, s)
+		if words2, s2, ok := stamp.Split(joined); !ok || words2 != words || s2.ID != s.ID || s2.VMID != s.VMID {
 			t.Errorf("%q: %q became %q", text, words, words2)
 		}
 	})

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -30,7 +31,7 @@ func (s *sweep) pools(ctx context.Context) {
 	}
 	s.noPool = make(map[string]string)
 	var rows []struct{ Poolid string }
-	err := s.get(ctx, "/pools", &rows)
+	err := s.Get(ctx, "/pools", &rows)
 	for _, r := range rows {
 		delete(wanted, r.Poolid)
 	}
@@ -39,7 +40,7 @@ func (s *sweep) pools(ctx context.Context) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
 		// The list leaves out what the token may not see: the pool itself tells.
-		if err := s.get(ctx, "/pools/"+url.PathEscape(name), nil); says(err, "does not exist") {
+		if err := s.Get(ctx, "/pools/"+url.PathEscape(name), nil); pve.Says(err, "does not exist") {
 			s.noPool[name] = fmt.Sprintf("site %s has no pool %q: as root on a node: pveum pool add %s", s.site.Name, name, quoted(name))
 		}
 	}
@@ -51,8 +52,8 @@ func (j *job) joinPool(ctx context.Context, fields []drift.Field) error {
 	if !slices.ContainsFunc(fields, func(f drift.Field) bool { return f.Path == poolPath }) {
 		return nil
 	}
-	err := j.write(ctx, http.MethodPut, "/pools", params{"poolid": j.guest().Pool, "vms": strconv.Itoa(j.vmid), "allow-move": "1"}, nil)
-	if err != nil && !says(err, "already a pool member") {
+	err := j.Write(ctx, http.MethodPut, "/pools", pve.Params{"poolid": j.guest().Pool, "vms": strconv.Itoa(j.vmid), "allow-move": "1"}, nil)
+	if err != nil && !pve.Says(err, "already a pool member") {
 		return fmt.Errorf("put %s into pool %s: %w", j.ID, j.guest().Pool, err)
 	}
 	return nil

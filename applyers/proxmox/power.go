@@ -8,20 +8,21 @@ import (
 	"time"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 )
 
 // powerState is what a guest does right now.
 type powerState struct {
 	Status string
-	HA     struct{ Managed scalar }
+	HA     struct{ Managed pve.Scalar }
 	// Uptime in seconds.
-	Uptime scalar
+	Uptime pve.Scalar
 }
 
 func (j *job) power(ctx context.Context) (powerState, error) {
 	var s powerState
-	err := j.get(ctx, j.path()+"/status/current", &s)
+	err := j.Get(ctx, j.path()+"/status/current", &s)
 	return s, err
 }
 
@@ -31,7 +32,7 @@ func (j *job) runs(ctx context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if s.HA.Managed.yes() {
+	if s.HA.Managed.Yes() {
 		return false, &applyers.HeldError{Reason: "it is managed by HA, which Berth can't steer yet: set its state there"}
 	}
 	return s.Status == "running", nil
@@ -51,9 +52,9 @@ func (j *job) start(ctx context.Context) error {
 		return err
 	}
 	err = j.patient(ctx, func() error {
-		return j.do(ctx, j.p, j.limit(anyTask), "POST", j.path()+"/status/start", params{})
+		return j.Do(ctx, j.p, j.limit(anyTask), "POST", j.path()+"/status/start", pve.Params{})
 	})
-	if err != nil && !says(err, "already running") {
+	if err != nil && !pve.Says(err, "already running") {
 		return fmt.Errorf("start %s %d: %w", j.kind, j.vmid, err)
 	}
 	if running, err = j.runs(ctx); err != nil {
@@ -73,8 +74,8 @@ func (j *job) settle(ctx context.Context) error {
 	if err != nil || upid == "" {
 		return err
 	}
-	err = j.begun(ctx, j.p, j.limit(shutdown)+j.limit(anyTask), upid)
-	if _, failed := errors.AsType[*taskError](err); failed {
+	err = j.Begun(ctx, j.p, j.limit(shutdown)+j.limit(anyTask), upid)
+	if _, failed := errors.AsType[*pve.TaskError](err); failed {
 		return nil // What is live tells.
 	}
 	return err
@@ -119,7 +120,7 @@ func (j *job) stop(ctx context.Context) error {
 		return err
 	}
 	limit := j.limit(shutdown)
-	options := params{"timeout": strconv.Itoa(int(limit / time.Second))}
+	options := pve.Params{"timeout": strconv.Itoa(int(limit / time.Second))}
 	force := false
 	if g := j.guest(); g != nil {
 		force = g.Lifecycle.Stop == "force"
@@ -128,7 +129,7 @@ func (j *job) stop(ctx context.Context) error {
 		options["forceStop"] = "1"
 	}
 	err = j.patient(ctx, func() error {
-		return j.do(ctx, j.p, limit+j.limit(anyTask), "POST", j.path()+"/status/shutdown", options)
+		return j.Do(ctx, j.p, limit+j.limit(anyTask), "POST", j.path()+"/status/shutdown", options)
 	})
 	if errors.Is(err, applyers.ErrLeft) {
 		return err
@@ -140,7 +141,7 @@ func (j *job) stop(ctx context.Context) error {
 		return errors.Join(err, look)
 	case !still:
 		return nil
-	case err != nil && says(err, "timeout", "timed out"):
+	case err != nil && pve.Says(err, "timeout", "timed out"):
 		return &applyers.HeldError{Reason: fmt.Sprintf("it did not shut down in %s; left running (lifecycle.stop: graceful)", desired.Duration(limit))}
 	case err != nil:
 		return fmt.Errorf("shut %s %d down: %w", j.kind, j.vmid, err)
@@ -166,17 +167,17 @@ func (j *job) reboot(ctx context.Context) error {
 		return j.renew(ctx)
 	case !running:
 		return j.start(ctx)
-	case len(g.conf.now) == 0:
+	case len(g.conf.Now) == 0:
 		power, err := j.power(ctx)
-		if err != nil || !waitsForBoot(g.stamp, power.Uptime.int(), j.now()) {
+		if err != nil || !waitsForBoot(g.stamp, power.Uptime.Int(), j.Now()) {
 			return err
 		}
 	}
 	limit := j.limit(shutdown)
 	err = j.patient(ctx, func() error {
-		return j.do(ctx, j.p, limit+j.limit(anyTask), "POST", j.path()+"/status/reboot", params{"timeout": strconv.Itoa(int(limit / time.Second))})
+		return j.Do(ctx, j.p, limit+j.limit(anyTask), "POST", j.path()+"/status/reboot", pve.Params{"timeout": strconv.Itoa(int(limit / time.Second))})
 	})
-	if err != nil && says(err, "timeout", "timed out") {
+	if err != nil && pve.Says(err, "timeout", "timed out") {
 		return &applyers.HeldError{Reason: fmt.Sprintf("it did not shut down in %s; left running, the changes wait", desired.Duration(limit))}
 	}
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 
+	"berth/applyers/proxmox/notation"
 	"berth/desired"
 )
 
@@ -174,11 +175,11 @@ func static(text string) (netip.Addr, bool) {
 // that it has until its next start, and those that its stamp tells of its seed.
 func addressesOf(g *found) []netip.Addr {
 	texts := []string{g.stamp.Address, g.stamp.Next}
-	for _, values := range []map[string]string{g.conf.values, g.conf.now} {
+	for _, values := range []map[string]string{g.conf.Values, g.conf.Now} {
 		for option, line := range values {
 			if g.kind == desired.KindContainer && nicSlot(option) || g.kind == desired.KindVM && strings.HasPrefix(option, "ipconfig") {
-				p := parseProps("", line)
-				texts = append(texts, p.value("ip"), p.value("ip6"))
+				p := notation.Parse("", line)
+				texts = append(texts, p.Value("ip"), p.Value("ip6"))
 			}
 		}
 	}
@@ -234,7 +235,7 @@ func (s *sweep) readOthers(ctx context.Context) []*found {
 			continue
 		}
 		wg.Go(func() {
-			if conf, err := s.readConfig(ctx, r.kind, r.node, r.vmid); err == nil {
+			if conf, err := s.ReadConfig(ctx, r.kind, r.node, r.vmid); err == nil {
 				read[i] = newFound(*r, conf)
 			}
 		})

@@ -14,6 +14,9 @@ import (
 	"github.com/cenkalti/backoff/v5"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -23,7 +26,7 @@ const probeTimeout = 5 * time.Second
 // ready waits until the guest runs, is known and answers.
 func (j *job) ready(ctx context.Context) error {
 	limit := cmp.Or(time.Duration(j.guest().Ready.Timeout), j.limit(readiness))
-	end := j.now().Add(limit)
+	end := j.Now().Add(limit)
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval, pause.RandomizationFactor = 500*time.Millisecond, 5*time.Second, 0
 	for {
@@ -35,10 +38,10 @@ func (j *job) ready(ctx context.Context) error {
 			return j.arrived(ctx)
 		case err != nil && !errors.Is(err, errNotYet):
 			return err
-		case j.now().After(end):
+		case j.Now().After(end):
 			return fmt.Errorf("not ready after %s: %s", desired.Duration(limit), missing)
 		}
-		if sleep(ctx, pause.NextBackOff()) != nil {
+		if pve.Sleep(ctx, pause.NextBackOff()) != nil {
 			return applyers.ErrLeft
 		}
 	}
@@ -54,7 +57,7 @@ func (j *job) arrived(ctx context.Context) error {
 	there := g.stamp
 	there.Starting = false
 	err = j.patient(ctx, func() error {
-		return j.setConfig(ctx, g, params{"description": joinDescription(g.words, there)}, nil)
+		return j.setConfig(ctx, g, pve.Params{"description": stamp.Join(g.words, there)}, nil)
 	})
 	if err != nil {
 		return fmt.Errorf("mark %s as ready: %w", j.ID, err)
@@ -90,7 +93,7 @@ func (j *job) lacks(ctx context.Context) (string, error) {
 		j.p.Made(j.ID, desired.FactAddress, addr)
 	}
 	if needs.Agent && j.kind == desired.KindVM {
-		if err := j.write(ctx, "POST", j.path()+"/agent/ping", params{}, nil); err != nil {
+		if err := j.Write(ctx, "POST", j.path()+"/agent/ping", pve.Params{}, nil); err != nil {
 			if errors.Is(err, applyers.ErrLeft) {
 				return "", err
 			}
@@ -123,7 +126,7 @@ func unaddressed(g *found) string {
 
 // knows tells whether a guest can say under which address it is reached.
 func knows(g *found) bool {
-	return g.kind == desired.KindContainer || flag(parseProps("enabled", g.conf.values["agent"]).value("enabled"), false)
+	return g.kind == desired.KindContainer || notation.Flag(notation.Parse("enabled", g.conf.Values["agent"]).Value("enabled"), false)
 }
 
 // addressless tells whether no interface is meant to have an address.
@@ -169,7 +172,7 @@ func (j *job) readyPort() int {
 			}
 			for _, target := range append(targets, spec.TLS.Default) {
 				if id, port, ok := target.Guest(); ok && id == j.ID && route == 0 {
-					route = whole(port, 0)
+					route = notation.Whole(port, 0)
 				}
 			}
 		}

@@ -11,7 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"berth/applyers/proxmox/notation"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/stamp"
 	"berth/drift"
 )
 
@@ -65,7 +67,7 @@ func TestAGuestThatNothingReachesIsReadyWithoutAnAddress(t *testing.T) {
 }
 
 func nicMAC(g pvesim.Guest) string {
-	_, mac := nicModel(parseProps("", g.Config["net0"]))
+	_, mac := nicModel(notation.Parse("", g.Config["net0"]))
 	return mac
 }
 
@@ -184,7 +186,7 @@ func TestTheSeedNamesTheGuestsOwnMACAndAddress(t *testing.T) {
 		b.over = seen
 		b.apply()
 		g := b.guest(4001)
-		_, s, _ := splitDescription(g.Config["description"])
+		_, s, _ := stamp.Split(g.Config["description"])
 		for _, want := range []string{strings.ToLower(nicMAC(g)), "10.1.1.4/24", "instance-id: " + s.Instance, "local-hostname: web-1", "git"} {
 			// A word of digits alone is quoted.
 			if !strings.Contains(strings.ReplaceAll(seen.body, `"`, ""), want) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -15,7 +16,7 @@ import (
 // it did not take: then nothing of it was done (FACTS 5). A hotplug that failed
 // answers alike, and is none.
 func refusals(err error) map[string]string {
-	api, ok := errors.AsType[*APIError](err)
+	api, ok := errors.AsType[*pve.APIError](err)
 	if !ok || api.Status != 400 || len(api.Params) == 0 {
 		return nil
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 )
 
 // release gives a guest up: stamp and tags go, and all else stays as it is.
@@ -30,9 +32,9 @@ func (j *job) release(ctx context.Context) error {
 func (j *job) unstamp(ctx context.Context, g *found) error {
 	tags := slices.DeleteFunc(slices.Clone(g.tags), func(tag string) bool {
 		former := j.Fleet.Spec.RenamedFrom
-		return tag == archivedTag || strings.EqualFold(tag, fleetTag(j.Fleet.Spec.Name)) || former != "" && strings.EqualFold(tag, fleetTag(former))
+		return tag == stamp.ArchivedTag || strings.EqualFold(tag, stamp.FleetTag(j.Fleet.Spec.Name)) || former != "" && strings.EqualFold(tag, stamp.FleetTag(former))
 	})
-	write, remove := compact(params{"description": g.words, "tags": strings.Join(tags, ";")}, g.conf.values)
+	write, remove := compact(pve.Params{"description": g.words, "tags": strings.Join(tags, ";")}, g.conf.Values)
 	if err := j.setConfig(ctx, g, write, remove); err != nil {
 		return fmt.Errorf("take the stamp off %s: %w", g.what(), err)
 	}

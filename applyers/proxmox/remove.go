@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
 	"berth/drift"
 )
 
@@ -61,9 +63,9 @@ func (j *job) remove(ctx context.Context) error {
 		return err
 	}
 	err = j.patient(ctx, func() error {
-		return j.do(ctx, j.p, j.limit(anyTask), http.MethodDelete, j.path(), params{"purge": "1"})
+		return j.Do(ctx, j.p, j.limit(anyTask), http.MethodDelete, j.path(), pve.Params{"purge": "1"})
 	})
-	if unanswered(err) && !errors.Is(err, applyers.ErrLeft) {
+	if pve.Unanswered(err) && !errors.Is(err, applyers.ErrLeft) {
 		if _, look := j.look(ctx); errors.Is(look, errGone) {
 			return nil
 		}
@@ -76,7 +78,7 @@ func (j *job) remove(ctx context.Context) error {
 
 // unprotected refuses where somebody has protected the guest meanwhile.
 func (j *job) unprotected(g *found) error {
-	if flag(g.conf.values["protection"], false) {
+	if notation.Flag(g.conf.Values["protection"], false) {
 		return &applyers.HeldError{Reason: "it is protected: take the protection off on Proxmox first (Options, Protection: No)"}
 	}
 	return nil
@@ -109,7 +111,7 @@ const archivedRuns = "it is archived, but it runs: stop it, or bring its manifes
 // foreignVolume names a volume of another guest that is attached; "" if there is
 // none.
 func foreignVolume(g *found) string {
-	for _, at := range volumesOf(g.kind, g.conf.values) {
+	for _, at := range volumesOf(g.kind, g.conf.Values) {
 		if owner := ownerOf(at.volid); owner != 0 && owner != g.vmid {
 			return fmt.Sprintf("%s is %s, which belongs to guest %d: detach it first", at.slot, at.volid, owner)
 		}
@@ -125,11 +127,11 @@ func (j *job) strangersVolume(g *found) string {
 		return foreignVolume(g)
 	}
 	rest := *g
-	rest.conf = &rawConfig{values: maps.Clone(g.conf.values)}
+	rest.conf = &pve.Config{Values: maps.Clone(g.conf.Values)}
 	if h, ok := j.Have.Handle.(*handle); ok && j.Step == drift.Stop {
 		for slot, v := range h.volumes {
 			if v.ref != v.volid && g.volume(slot) == v.volid {
-				delete(rest.conf.values, slot)
+				delete(rest.conf.Values, slot)
 			}
 		}
 	}
@@ -160,15 +162,15 @@ func (j *job) loseNothing(ctx context.Context, g *found) error {
 // what it may not see, and that may use a volume of this guest.
 func (j *job) seesAll(ctx context.Context) error {
 	const audit = "VM.Audit"
-	may, err := j.askRights(ctx)
+	may, err := j.ReadRights(ctx)
 	if err != nil {
 		return err
 	}
 	path := "/vms"
-	if may.at(path+"/0", audit) {
+	if may.At(path+"/0", audit) {
 		// A role at a guest's own path takes the place of what is passed on to it.
 		blind := slices.DeleteFunc(slices.Sorted(maps.Keys(may)), func(at string) bool {
-			return parent(at) != "/vms" || may.at(at, audit)
+			return pve.Parent(at) != "/vms" || may.At(at, audit)
 		})
 		if len(blind) == 0 {
 			return nil
@@ -202,7 +204,7 @@ func disksOf(kind string, values map[string]string) []attached {
 		if !unused && !diskSlot(kind, key, value) && !strings.HasPrefix(key, "ide") && !strings.HasPrefix(key, "sata") && !strings.HasPrefix(key, "scsi") {
 			continue
 		}
-		if volid := parseProps(volumeKey(kind), value).value(volumeKey(kind)); strings.Contains(volid, ":") || strings.HasPrefix(volid, "/") {
+		if volid := notation.Parse(volumeKey(kind), value).Value(volumeKey(kind)); strings.Contains(volid, ":") || strings.HasPrefix(volid, "/") {
 			all = append(all, attached{key, volid})
 		}
 	}

@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -78,8 +81,8 @@ func (j *job) unwritten(ctx context.Context) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
-	err = j.begun(ctx, j.p, j.limit(anyTask), upid)
-	if _, failed := errors.AsType[*taskError](err); err != nil && !failed {
+	err = j.Begun(ctx, j.p, j.limit(anyTask), upid)
+	if _, failed := errors.AsType[*pve.TaskError](err); err != nil && !failed {
 		return nil, err
 	}
 	return j.mine(ctx) // What is live tells.
@@ -99,26 +102,26 @@ func (j *job) replaceSeed(ctx context.Context, vm *desired.VM, g *found) (*found
 		return nil, err
 	}
 	next := j.stampOf(g)
-	next.Seed, next.Former = shortDigest(vm.Seed), slot+":"+cmp.Or(old, noVolume)
+	next.Seed, next.Former = shortDigest(vm.Seed), slot+":"+cmp.Or(old, stamp.NoVolume)
 	next.Address, next.Next, next.Reseeded = written(&vm.Guest), "", time.Time{}
 	if power.Status == "running" {
 		// Until it boots it is where it was.
-		next.Reseeded = j.now()
+		next.Reseeded = j.Now()
 		next.Next, next.Address = cmp.Or(next.Address, noAddress), g.stamp.Address
-		if g.stamp.Next != "" && !waitsForBoot(g.stamp, power.Uptime.int(), j.now()) {
+		if g.stamp.Next != "" && !waitsForBoot(g.stamp, power.Uptime.Int(), j.Now()) {
 			next.Address = strings.TrimPrefix(g.stamp.Next, noAddress)
 		}
 	}
-	instance, err := rerunInstance(g.stamp.instance(), vm.Seed)
+	instance, err := rerunInstance(g.stamp.InstanceID(), vm.Seed)
 	if err != nil {
 		return nil, err
 	}
-	options := make(params)
+	options := make(pve.Params)
 	for _, net := range sortedKeys(vm.Networks) {
-		if vm.Networks[net].State == "" && g.conf.values[net] == "" {
+		if vm.Networks[net].State == "" && g.conf.Values[net] == "" {
 			return nil, fmt.Errorf("%s is not there yet, and its MAC belongs into the seed: planned again in the next turn", net)
 		}
-		options[net] = g.conf.values[net]
+		options[net] = g.conf.Values[net]
 	}
 	if store, _, ok := strings.Cut(old, ":"); ok {
 		j.beside = store
@@ -127,24 +130,24 @@ func (j *job) replaceSeed(ctx context.Context, vm *desired.VM, g *found) (*found
 		return nil, err
 	}
 	// A person's options of the drive stay.
-	line := parseProps("file", g.conf.values[slot])
-	fresh := parseProps("file", options[slot])
-	line.set("size", "")
-	line.set("file", fresh.value("file"))
-	line.set("import-from", fresh.value("import-from"))
+	line := notation.Parse("file", g.conf.Values[slot])
+	fresh := notation.Parse("file", options[slot])
+	line.Set("size", "")
+	line.Set("file", fresh.Value("file"))
+	line.Set("import-from", fresh.Value("import-from"))
 	words := g.words
 	if j.setsAndHolds("description") {
 		words = j.guest().Description
 	}
-	write := params{slot: line.String(), "description": joinDescription(words, next)}
+	write := pve.Params{slot: line.String(), "description": stamp.Join(words, next)}
 	err = j.setConfig(ctx, g, write, nil)
 	return j.replaced(ctx, vm, write, err)
 }
 
 // replaced looks at what came of the write. A guest that runs and can't be plugged
 // into gets its seed when it stops: a boot is what it waits for anyway.
-func (j *job) replaced(ctx context.Context, vm *desired.VM, write params, cause error) (*found, error) {
-	if cause != nil && (errors.Is(cause, applyers.ErrLeft) || unanswered(cause)) {
+func (j *job) replaced(ctx context.Context, vm *desired.VM, write pve.Params, cause error) (*found, error) {
+	if cause != nil && (errors.Is(cause, applyers.ErrLeft) || pve.Unanswered(cause)) {
 		return nil, fmt.Errorf("replace the seed: %w", cause)
 	}
 	g, err := j.mine(ctx)
@@ -153,7 +156,7 @@ func (j *job) replaced(ctx context.Context, vm *desired.VM, write params, cause 
 	}
 	slot := seedSlot(vm)
 	if sameSeed(g.seedDigest(), vm.Seed) && g.volume(slot) != "" {
-		if _, waits := g.conf.now[slot]; waits {
+		if _, waits := g.conf.Now[slot]; waits {
 			j.p.Say(slot + " can't be plugged while the guest runs: the new seed is there once it was stopped and started")
 		}
 		return g, nil
@@ -178,16 +181,16 @@ func (j *job) clearSeed(ctx context.Context, g *found) (*found, error) {
 	if !g.leftover() {
 		return g, nil
 	}
-	slot, former := g.stamp.former()
+	slot, former := g.stamp.FormerSeed()
 	clean := g.stamp
 	clean.Former, clean.SeedDisk = "", g.volume(slot)
-	set := params{"description": joinDescription(g.words, clean)}
+	set := pve.Params{"description": stamp.Join(g.words, clean)}
 	var remove []string
 	if former == g.stamp.SeedDisk {
 		remove = g.unusedBy(former)
 	}
 	err := j.patient(ctx, func() error { return j.setConfig(ctx, g, set, remove) })
-	if err != nil && len(remove) > 0 && says(err, "still in use") {
+	if err != nil && len(remove) > 0 && pve.Says(err, "still in use") {
 		j.p.Say("the former seed, " + former + ", is kept: a snapshot holds it")
 		if g, err = j.mine(ctx); err == nil {
 			err = j.setConfig(ctx, g, set, nil)
@@ -217,22 +220,22 @@ func seedIn(g *found, vm *desired.VM) (volid, held string) {
 	if native(g) {
 		return "", "it has Proxmox's own cloud-init drive, and the choice is settled when the guest is made: write cloudInit.native: true"
 	}
-	if _, waits := g.conf.now[slot]; waits {
+	if _, waits := g.conf.Now[slot]; waits {
 		return "", slot + " waits for a stop and start of the guest as it is: give it that, or revert " + slot + " on Proxmox"
 	}
 	volid = g.volume(slot)
 	if g.stamp.SeedDisk != "" && volid != g.stamp.SeedDisk {
-		for _, at := range volumesOf(g.kind, g.conf.values) {
+		for _, at := range volumesOf(g.kind, g.conf.Values) {
 			if at.volid == g.stamp.SeedDisk && !strings.HasPrefix(at.slot, "unused") {
 				return "", fmt.Sprintf("its seed is in %s: write cloudInit.slot: %s, or detach it there", at.slot, at.slot)
 			}
 		}
 	}
-	line := parseProps("file", g.conf.values[slot])
-	switch size := parseSize(line.value("size")); {
+	line := notation.Parse("file", g.conf.Values[slot])
+	switch size := notation.ParseSize(line.Value("size")); {
 	case volid == "" || volid == g.stamp.SeedDisk:
 		return volid, ""
-	case line.value("media") == "cdrom", ownerOf(volid) != g.vmid, size == 0, size > seedMost:
+	case line.Value("media") == "cdrom", ownerOf(volid) != g.vmid, size == 0, size > seedMost:
 		return "", fmt.Sprintf("%s holds %s, which is not the seed that Berth put there: detach it, or choose another cloudInit.slot", slot, volid)
 	}
 	return volid, ""

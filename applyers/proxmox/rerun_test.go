@@ -10,7 +10,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -29,7 +32,7 @@ const rebootNow = "lifecycle: {reboot: now}\n"
 // seedText is what the guest's cloud-init reads.
 func (b *bench) seedText() string {
 	b.t.Helper()
-	volid := parseProps("file", b.guest(4001).Config["scsi30"]).value("file")
+	volid := notation.Parse("file", b.guest(4001).Config["scsi30"]).Value("file")
 	for _, v := range b.sim.Volumes() {
 		if v.ID == volid {
 			return string(bytes.Trim(v.Data, "\x00"))
@@ -40,9 +43,9 @@ func (b *bench) seedText() string {
 }
 
 // stampIs is the guest's stamp.
-func (b *bench) stampIs() stamp {
+func (b *bench) stampIs() stamp.Stamp {
 	b.t.Helper()
-	_, s, ok := splitDescription(b.guest(4001).Config["description"])
+	_, s, ok := stamp.Split(b.guest(4001).Config["description"])
 	if !ok {
 		b.t.Fatal("the guest has no stamp")
 	}
@@ -64,7 +67,7 @@ func (b *bench) tidy() {
 		b.t.Errorf("the guest's volumes are %q", vols)
 	}
 	s := b.stampIs()
-	if s.Former != "" || s.SeedDisk != parseProps("file", config["scsi30"]).value("file") {
+	if s.Former != "" || s.SeedDisk != notation.Parse("file", config["scsi30"]).Value("file") {
 		b.t.Errorf("the stamp is %s, scsi30 holds %s", s, config["scsi30"])
 	}
 }
@@ -282,11 +285,11 @@ func TestRerunDestroysNothingThatIsNotTheSeed(t *testing.T) {
 			held string
 		}{
 			"somebody's own disk": {func(b *bench) {
-				b.edit("PUT", params{"scsi30": "local-lvm:2"})
+				b.edit("PUT", pve.Params{"scsi30": "local-lvm:2"})
 			}, "is not the seed that Berth put there"},
 			"another machine's disk": {func(b *bench) {
 				b.sim.AddGuest(pvesim.Guest{Kind: pvesim.KindVM, VMID: 777, Node: "pve1", Config: map[string]string{"scsi0": "local-lvm:1"}})
-				volid := parseProps("file", b.guest(777).Config["scsi0"]).value("file")
+				volid := notation.Parse("file", b.guest(777).Config["scsi0"]).Value("file")
 				b.sim.Edit("root@pam", 4001, map[string]string{"scsi30": volid + ",size=1G"})
 			}, "is not the seed that Berth put there"},
 			"a CD-ROM": {func(b *bench) {
@@ -296,9 +299,9 @@ func TestRerunDestroysNothingThatIsNotTheSeed(t *testing.T) {
 				b.sim.Edit("root@pam", 4001, map[string]string{"scsi29": b.guest(4001).Config["scsi30"], "scsi30": ""})
 			}, "its seed is in scsi29: write cloudInit.slot: scsi29"},
 			"taken out": {func(b *bench) { b.sim.Edit("root@pam", 4001, map[string]string{"scsi30": ""}) }, ""},
-			"detached":  {func(b *bench) { b.edit("PUT", params{"delete": "scsi30"}) }, ""},
+			"detached":  {func(b *bench) { b.edit("PUT", pve.Params{"delete": "scsi30"}) }, ""},
 			"a small one": {func(b *bench) {
-				b.edit("PUT", params{"scsi30": "local-lvm:0.004"})
+				b.edit("PUT", pve.Params{"scsi30": "local-lvm:0.004"})
 			}, ""},
 		} {
 			b := newBench(t, rerunYAML)
@@ -332,13 +335,13 @@ func TestRerunDestroysNothingThatIsNotTheSeed(t *testing.T) {
 }
 
 // edit changes the guest through the API, as a person would.
-func (b *bench) edit(method string, p params) {
+func (b *bench) edit(method string, p pve.Params) {
 	b.t.Helper()
 	c, err := b.a.begin(b.t.Context(), b.fleet.Sites["home"])
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	if err := c.write(b.t.Context(), method, "/nodes/pve1/qemu/4001/config", p, nil); err != nil {
+	if err := c.Write(b.t.Context(), method, "/nodes/pve1/qemu/4001/config", p, nil); err != nil {
 		b.t.Fatal(err)
 	}
 }
@@ -524,7 +527,7 @@ func TestRerunKeepsWhatASnapshotHolds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := c.do(t.Context(), silent{}, time.Minute, "POST", "/nodes/pve1/qemu/4001/snapshot", params{"snapname": "before"}); err != nil {
+		if err := c.Do(t.Context(), silent{}, time.Minute, "POST", "/nodes/pve1/qemu/4001/snapshot", pve.Params{"snapname": "before"}); err != nil {
 			t.Fatal(err)
 		}
 		b.manifests(withVim(""))

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -14,7 +16,7 @@ import (
 // unfinished tells that a stamp speaks of a seed that is not in its slot: of a
 // write's parts some may be made and others not (FACTS 5).
 func (g *found) unfinished() bool {
-	slot, volid := g.stamp.former()
+	slot, volid := g.stamp.FormerSeed()
 	return slot != "" && g.volume(slot) == volid
 }
 
@@ -30,15 +32,15 @@ func (g *found) seedDigest() string {
 // leftover tells whether what is left of a former seed can be cleared away: not while
 // the guest still has it, nor while it is protected.
 func (g *found) leftover() bool {
-	slot, _ := g.stamp.former()
-	_, waits := g.conf.now[slot]
-	return slot != "" && !waits && !g.unfinished() && !flag(g.conf.values["protection"], false)
+	slot, _ := g.stamp.FormerSeed()
+	_, waits := g.conf.Now[slot]
+	return slot != "" && !waits && !g.unfinished() && !notation.Flag(g.conf.Values["protection"], false)
 }
 
 // unusedBy are the keys of the unused volumes that are this one.
 func (g *found) unusedBy(volid string) []string {
 	var keys []string
-	for _, at := range volumesOf(g.kind, g.conf.values) {
+	for _, at := range volumesOf(g.kind, g.conf.Values) {
 		if at.volid != volid {
 			continue
 		}
@@ -52,7 +54,7 @@ func (g *found) unusedBy(volid string) []string {
 
 // waitsForBoot tells whether a guest still has to boot for its new seed to be read,
 // as far as its uptime tells: a boot from within does not show in it.
-func waitsForBoot(s stamp, uptime int, now time.Time) bool {
+func waitsForBoot(s stamp.Stamp, uptime int, now time.Time) bool {
 	return !s.Reseeded.IsZero() && uptime > 0 && now.Add(-time.Duration(uptime)*time.Second).Before(s.Reseeded)
 }
 
@@ -62,7 +64,7 @@ func (s *sweep) stampedAddress(ctx context.Context, g *found) string {
 	switch next := strings.TrimPrefix(g.stamp.Next, noAddress); {
 	case g.stamp.Next == "":
 		return g.stamp.Address
-	case waitsForBoot(g.stamp, g.uptime, s.now()):
+	case waitsForBoot(g.stamp, g.uptime, s.Now()):
 		return cmp.Or(s.asked(ctx, g), g.stamp.Address)
 	default:
 		return next
@@ -71,8 +73,8 @@ func (s *sweep) stampedAddress(ctx context.Context, g *found) string {
 
 // reseeded learns what is left of a replaced seed, and notes what waits for a boot.
 func (s *sweep) reseeded(g *found, want *desired.Resource, live *drift.Live, h *handle) {
-	if _, volid := g.stamp.former(); g.leftover() {
-		h.former = cmp.Or(volid, noVolume)
+	if _, volid := g.stamp.FormerSeed(); g.leftover() {
+		h.former = cmp.Or(volid, stamp.NoVolume)
 	}
 	if want == nil || g.adopting || !want.Has(seedPath) {
 		return
@@ -81,7 +83,7 @@ func (s *sweep) reseeded(g *found, want *desired.Resource, live *drift.Live, h *
 	if !ok || vm.CloudInit == nil {
 		return
 	}
-	if waitsForBoot(g.stamp, g.uptime, s.now()) && sameSeed(g.seedDigest(), vm.Seed) {
+	if waitsForBoot(g.stamp, g.uptime, s.Now()) && sameSeed(g.seedDigest(), vm.Seed) {
 		h.pending = append(h.pending, seedPath)
 		s.note(live.ID, seedPath, fmt.Sprintf("cloudInit changed: the new seed, put in at %s UTC, waits for a reboot, and cloud-init runs again then: reboot it on Proxmox, where one from within does not show", g.stamp.Reseeded.UTC().Format(time.DateTime)))
 	}

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -16,12 +17,12 @@ func holdUnlicensed(w *drift.World, want *desired.Resource, have *drift.Live, ch
 			name = want.Site
 		}
 		p, site := premisesOf(w, name), w.Fleet.Sites[name]
-		if p.rights == nil || site == nil {
+		if p.Rights == nil || site == nil {
 			continue
 		}
 		if want != nil {
 			if image, ok := want.Spec.(*desired.ImageAt); ok {
-				hold(&c.Held, withheld(p.rights.lacking(fetching(w.Fleet, want, image)), p.granter))
+				hold(&c.Held, pve.Withheld(p.Rights.Lacking(fetching(w.Fleet, want, image)), p.Granter))
 				continue
 			}
 		}
@@ -31,7 +32,7 @@ func holdUnlicensed(w *drift.World, want *desired.Resource, have *drift.Live, ch
 		} else {
 			n.vmid = n.guest().VMID
 		}
-		hold(&c.Held, withheld(p.rights.lacking(n.step(c.Step)), p.granter))
+		hold(&c.Held, pve.Withheld(p.Rights.Lacking(n.step(c.Step)), p.Granter))
 		if want == nil || c.Step == drift.Create {
 			continue
 		}
@@ -52,9 +53,9 @@ func (n *needy) holdFields(c *drift.Change, p *premises) {
 		wanted := n.leaf(f.Path, privileges[f.Path])
 		if f.Path == poolPath && f.Before.Text != "" {
 			// Whoever takes a guest into a pool takes it out of another.
-			wanted = append(wanted, right{path: "/pool/" + f.Before.Text, privilege: "Pool.Allocate"})
+			wanted = append(wanted, pve.Right{Path: "/pool/" + f.Before.Text, Privilege: "Pool.Allocate"})
 		}
-		reason := withheld(p.rights.lacking(wanted), p.granter)
+		reason := pve.Withheld(p.Rights.Lacking(wanted), p.Granter)
 		hold(&f.Held, reason)
 		if slot := newDisk(f); slot != "" && reason != "" {
 			slots[slot] = reason

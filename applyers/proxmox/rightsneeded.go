@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 	"berth/drift"
 )
@@ -42,18 +43,18 @@ func (n *needy) node() string { return n.guest().Node }
 
 // on is a right on the machine itself. One that a pool is asked for may be had
 // through the pool.
-func (n *needy) on(privilege string) right {
-	r := right{path: fmt.Sprintf("/vms/%d", n.vmid), privilege: privilege}
+func (n *needy) on(privilege string) pve.Right {
+	r := pve.Right{Path: fmt.Sprintf("/vms/%d", n.vmid), Privilege: privilege}
 	if pool := n.guest().Pool; pool != "" {
-		r.or = []right{{path: "/pool/" + pool, privilege: privilege}}
+		r.Or = []pve.Right{{Path: "/pool/" + pool, Privilege: privilege}}
 	}
 	return r
 }
 
 // step are the rights of a step but for those of its fields. Each begins by
 // reading the machine.
-func (n *needy) step(step drift.Step) []right {
-	all := []right{n.on("VM.Audit")}
+func (n *needy) step(step drift.Step) []pve.Right {
+	all := []pve.Right{n.on("VM.Audit")}
 	switch step {
 	case drift.Create:
 		return append(all, n.create()...)
@@ -84,9 +85,9 @@ func (n *needy) step(step drift.Step) []right {
 }
 
 // create are the rights that making the machine takes.
-func (n *needy) create() []right {
+func (n *needy) create() []pve.Right {
 	g := n.guest()
-	all := []right{n.on("VM.Allocate"), n.on("VM.Config.Options")}
+	all := []pve.Right{n.on("VM.Allocate"), n.on("VM.Config.Options")}
 	if n.want.ID.Kind() != desired.KindContainer {
 		all = append(all, n.on("VM.Config.HWType"))
 	}
@@ -116,8 +117,8 @@ func (n *needy) create() []right {
 
 // clone are the rights that copying a template takes. Where its disks lie is not
 // known beforehand: any storage class of the site may be it.
-func (n *needy) clone() []right {
-	all := []right{{path: "/vms", privilege: "VM.Clone"}, n.on("VM.Config.Disk")}
+func (n *needy) clone() []pve.Right {
+	all := []pve.Right{{Path: "/vms", Privilege: "VM.Clone"}, n.on("VM.Config.Disk")}
 	for _, d := range n.guest().Disks {
 		if d.Storage != "" && d.Size != 0 {
 			return all
@@ -130,18 +131,18 @@ func (n *needy) clone() []right {
 }
 
 // space is the right to allocate on a storage.
-func space(store string) right {
-	return right{path: "/storage/" + store, privilege: "Datastore.AllocateSpace"}
+func space(store string) pve.Right {
+	return pve.Right{Path: "/storage/" + store, Privilege: "Datastore.AllocateSpace"}
 }
 
 // seed are the rights that a cloud-init drive takes: one of Proxmox's own, or one
 // that is uploaded, imported and deleted again.
-func (n *needy) seed(vm *desired.VM) []right {
+func (n *needy) seed(vm *desired.VM) []pve.Right {
 	if vm.CloudInit.Native {
-		return []right{n.on("VM.Config.Cloudinit"), n.on("VM.Config.Disk")}
+		return []pve.Right{n.on("VM.Config.Cloudinit"), n.on("VM.Config.Disk")}
 	}
 	store := seedStore(n.site, n.node())
-	var all []right
+	var all []pve.Right
 	for _, slot := range bootOrder(vm) {
 		// The seed is put beside what the guest boots from.
 		if beside := storeOn(n.site, vm.Disks[slot].Storage, n.node()); beside != "" {
@@ -151,21 +152,21 @@ func (n *needy) seed(vm *desired.VM) []right {
 	}
 	return append(all,
 		n.on("VM.Config.Disk"),
-		right{path: "/storage/" + store, privilege: "Datastore.Allocate"},
-		right{path: "/storage/" + store, privilege: "Datastore.AllocateTemplate"},
+		pve.Right{Path: "/storage/" + store, Privilege: "Datastore.Allocate"},
+		pve.Right{Path: "/storage/" + store, Privilege: "Datastore.AllocateTemplate"},
 		reading(store),
 	)
 }
 
 // reading is the right to use what lies on a storage.
-func reading(store string) right {
+func reading(store string) pve.Right {
 	path := "/storage/" + store
-	return right{path: path, privilege: "Datastore.Audit", or: []right{{path: path, privilege: "Datastore.AllocateSpace"}}}
+	return pve.Right{Path: path, Privilege: "Datastore.Audit", Or: []pve.Right{{Path: path, Privilege: "Datastore.AllocateSpace"}}}
 }
 
 // disk are the rights that a disk takes on storages.
-func (n *needy) disk(d desired.Disk) []right {
-	var all []right
+func (n *needy) disk(d desired.Disk) []pve.Right {
+	var all []pve.Right
 	if store := storeOn(n.site, d.Storage, n.node()); store != "" {
 		all = append(all, space(store))
 	}
@@ -184,7 +185,7 @@ func (n *needy) disk(d desired.Disk) []right {
 // volume are the rights that a disk of a data VM takes from another guest: both of
 // them, or the one that does for everything on its storage (check_volume_access in
 // the sources of pve-storage).
-func (n *needy) volume(ref string) []right {
+func (n *needy) volume(ref string) []pve.Right {
 	data, name, _ := strings.Cut(ref, "/")
 	owner := n.fleet.Machine(desired.MakeID(desired.KindData, data))
 	if owner == nil {
@@ -193,10 +194,10 @@ func (n *needy) volume(ref string) []right {
 	for _, slot := range slices.Sorted(maps.Keys(owner.Disks)) {
 		if disk := owner.Disks[slot]; disk.Name == name {
 			path := "/storage/" + storeOn(n.site, disk.Storage, owner.Node)
-			or := []right{{path: path, privilege: "Datastore.Allocate"}}
-			return []right{
-				{path: path, privilege: "Datastore.Audit", or: or},
-				{path: fmt.Sprintf("/vms/%d", owner.VMID), privilege: "VM.Config.Disk", or: or},
+			or := []pve.Right{{Path: path, Privilege: "Datastore.Allocate"}}
+			return []pve.Right{
+				{Path: path, Privilege: "Datastore.Audit", Or: or},
+				{Path: fmt.Sprintf("/vms/%d", owner.VMID), Privilege: "VM.Config.Disk", Or: or},
 			}
 		}
 	}
@@ -204,7 +205,7 @@ func (n *needy) volume(ref string) []right {
 }
 
 // leaf are the rights that one value takes. privilege is that of its tag.
-func (n *needy) leaf(path desired.Path, privilege string) []right {
+func (n *needy) leaf(path desired.Path, privilege string) []pve.Right {
 	if privilege == "" || privilege == rootOnly {
 		return nil
 	}
@@ -216,30 +217,30 @@ func (n *needy) leaf(path desired.Path, privilege string) []right {
 		if vm, ok := n.want.Spec.(*desired.VM); ok && vm.CloudInit != nil && vm.CloudInit.Reruns() {
 			return append(n.seed(vm), n.on("VM.Config.Options"))
 		}
-		return []right{n.on(privilege)}
+		return []pve.Right{n.on(privilege)}
 	case path == "state":
-		return []right{n.on("VM.PowerMgmt")}
+		return []pve.Right{n.on("VM.PowerMgmt")}
 	case path == "features":
 		// Whoever changes a container's configuration needs one of its rights,
 		// whatever the option itself takes.
-		return []right{n.on(privilege), n.on("VM.Config.Options")}
+		return []pve.Right{n.on(privilege), n.on("VM.Config.Options")}
 	case path == "pool":
-		return []right{{path: "/pool/" + g.Pool, privilege: "Pool.Allocate"}, n.on("VM.Allocate")}
+		return []pve.Right{{Path: "/pool/" + g.Pool, Privilege: "Pool.Allocate"}, n.on("VM.Allocate")}
 	case path == "startup" && n.reorders():
-		return []right{n.on(privilege), {path: "/", privilege: "Sys.Modify"}}
+		return []pve.Right{n.on(privilege), {Path: "/", Privilege: "Sys.Modify"}}
 	case len(keys) == 3 && keys[0] == "networks" && (keys[2] == "address" || keys[2] == "gateway") && n.native():
 		// It is Proxmox's own cloud-init drive that tells it.
 		r := n.on("VM.Config.Cloudinit")
-		r.or = []right{{path: r.path, privilege: "VM.Config.Network"}}
-		return []right{r}
+		r.Or = []pve.Right{{Path: r.Path, Privilege: "VM.Config.Network"}}
+		return []pve.Right{r}
 	case len(keys) == 3 && keys[0] == "networks":
-		return append([]right{n.on(privilege)}, n.bridge(g.Networks[keys[1]])...)
+		return append([]pve.Right{n.on(privilege)}, n.bridge(g.Networks[keys[1]])...)
 	case len(keys) == 3 && keys[0] == "disks" && !slices.Contains([]string{"size", "storage", "volume", "iso"}, keys[2]):
-		return []right{n.on(privilege)}
+		return []pve.Right{n.on(privilege)}
 	case len(keys) == 3 && keys[0] == "disks":
-		return append([]right{n.on(privilege)}, n.disk(g.Disks[keys[1]])...)
+		return append([]pve.Right{n.on(privilege)}, n.disk(g.Disks[keys[1]])...)
 	}
-	return []right{n.on(privilege)}
+	return []pve.Right{n.on(privilege)}
 }
 
 // reorders tells whether the startup order is written, or taken away.
@@ -260,7 +261,7 @@ func (n *needy) native() bool {
 }
 
 // bridge is the right to use a network.
-func (n *needy) bridge(nic desired.NIC) []right {
+func (n *needy) bridge(nic desired.NIC) []pve.Right {
 	network, known := n.site.Networks[nic.Network]
 	if !known || network.Bridge == "" || nic.State == string(desired.Absent) {
 		return nil
@@ -269,23 +270,23 @@ func (n *needy) bridge(nic desired.NIC) []right {
 	if vlan := max(nic.VLAN, network.VLAN); vlan != 0 {
 		path += "/" + strconv.Itoa(vlan)
 	}
-	return []right{{path: path, privilege: "SDN.Use"}}
+	return []pve.Right{{Path: path, Privilege: "SDN.Use"}}
 }
 
 // fetching are the rights that bringing an image onto a storage takes.
-func fetching(fleet *desired.Fleet, want *desired.Resource, image *desired.ImageAt) []right {
-	all := []right{{path: "/storage/" + image.Store, privilege: "Datastore.AllocateTemplate"}}
+func fetching(fleet *desired.Fleet, want *desired.Resource, image *desired.ImageAt) []pve.Right {
+	all := []pve.Right{{Path: "/storage/" + image.Store, Privilege: "Datastore.AllocateTemplate"}}
 	for _, node := range usingNodes(fleet, want, image) {
-		all = append(all, right{path: "/nodes/" + node, privilege: "Sys.AccessNetwork", or: []right{
-			{path: "/", privilege: "Sys.Audit"}, {path: "/", privilege: "Sys.Modify"},
+		all = append(all, pve.Right{Path: "/nodes/" + node, Privilege: "Sys.AccessNetwork", Or: []pve.Right{
+			{Path: "/", Privilege: "Sys.Audit"}, {Path: "/", Privilege: "Sys.Modify"},
 		}})
 	}
 	return all
 }
 
 // looking are the rights that reading a site takes.
-func looking(site *desired.Site) []right {
-	all := []right{{path: "/", privilege: "Sys.Audit"}, {path: "/vms", privilege: "VM.Audit"}}
+func looking(site *desired.Site) []pve.Right {
+	all := []pve.Right{{Path: "/", Privilege: "Sys.Audit"}, {Path: "/vms", Privilege: "VM.Audit"}}
 	stores := []string{site.Images, site.Seeds}
 	for _, class := range site.Storage {
 		stores = append(stores, class.Store)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
 	"berth/applyers/proxmox/seed"
 	"berth/desired"
 	"berth/drift"
@@ -19,7 +21,7 @@ import (
 // seedDrive builds the seed, uploads it, and adds the drive that imports it: the
 // seed is then a disk of the guest's own, goes where it goes and dies with it
 // (FACTS 6).
-func (j *job) seedDrive(ctx context.Context, vm *desired.VM, options params, instance string) error {
+func (j *job) seedDrive(ctx context.Context, vm *desired.VM, options pve.Params, instance string) error {
 	image, err := j.buildSeed(vm, options, instance)
 	if err != nil {
 		return err
@@ -31,20 +33,20 @@ func (j *job) seedDrive(ctx context.Context, vm *desired.VM, options params, ins
 	}
 	name := fmt.Sprintf("%s%s.raw", j.seedPrefix(), hex.EncodeToString(sum[:6]))
 	j.uploaded = name
-	upid, err := j.upload(ctx, j.node, store, "import", name, image, hex.EncodeToString(sum[:]))
+	upid, err := j.Upload(ctx, j.node, store, "import", name, image, hex.EncodeToString(sum[:]))
 	if err != nil {
 		return fmt.Errorf("upload the seed: %w", err)
 	}
-	if err := j.begun(ctx, j.p, j.limit(anyTask), upid); err != nil {
+	if err := j.Begun(ctx, j.p, j.limit(anyTask), upid); err != nil {
 		return fmt.Errorf("upload the seed: %w", err)
 	}
 	slot := seedSlot(vm)
 	if options[slot] != "" {
 		return fmt.Errorf("slot %s is the seed's and the manifest's disk's: set cloudInit.slot", slot)
 	}
-	p := props{first: "file"}
-	p.set("file", j.besideBoot(vm)+":0")
-	p.set("import-from", store+":import/"+name)
+	p := notation.Props{First: "file"}
+	p.Set("file", j.besideBoot(vm)+":0")
+	p.Set("import-from", store+":import/"+name)
 	options[slot] = p.String()
 	return nil
 }
@@ -86,7 +88,7 @@ func (j *job) besideBoot(vm *desired.VM) string {
 
 // buildSeed writes the image that cloud-init reads. Its interfaces are found by
 // their MACs, which are made before the guest is.
-func (j *job) buildSeed(vm *desired.VM, options params, instance string) ([]byte, error) {
+func (j *job) buildSeed(vm *desired.VM, options pve.Params, instance string) ([]byte, error) {
 	in := seed.Input{
 		InstanceID: instance, Rerun: j.Step != drift.Create, Hostname: vm.Hostname, CloudInit: vm.CloudInit, DNS: vm.DNS, Search: vm.Search,
 		Mounts: mounts(vm),
@@ -132,7 +134,7 @@ func (j *job) removeSeeds(ctx context.Context, all bool) error {
 			continue
 		}
 		// One that is not there any more is a success (FACTS 7).
-		if err := j.do(ctx, j.p, j.limit(anyTask), "DELETE", "/nodes/"+j.node+"/storage/"+store+"/content/"+v.Volid, nil); err != nil {
+		if err := j.Do(ctx, j.p, j.limit(anyTask), "DELETE", "/nodes/"+j.node+"/storage/"+store+"/content/"+v.Volid, nil); err != nil {
 			return err
 		}
 	}

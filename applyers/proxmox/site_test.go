@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 
 	"berth/applyers"
+	"berth/applyers/proxmox/pve"
 	"berth/applyers/proxmox/pvesim"
 	"berth/desired"
 	"berth/drift"
@@ -223,7 +224,7 @@ func TestGuestsUnderHAAreNotStartedOrStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
-		if err := b.a.clusters["home"].write(t.Context(), "POST", "/cluster/ha/resources", params{"sid": "vm:4001"}, nil); err != nil {
+		if err := b.a.clusters["home"].Write(t.Context(), "POST", "/cluster/ha/resources", pve.Params{"sid": "vm:4001"}, nil); err != nil {
 			t.Fatal(err)
 		}
 		b.manifests(webYAML + "state: stopped\n")

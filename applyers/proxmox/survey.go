@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 
+	"berth/applyers/proxmox/pve"
 	"berth/desired"
 )
 
@@ -135,7 +136,7 @@ type Unsaid struct {
 func (a *Applyer) Survey(ctx context.Context, site *desired.Site) (*Survey, error) {
 	c, err := a.begin(ctx, site)
 	if err != nil {
-		if remedy := whatToken(err); remedy != "" {
+		if remedy := pve.TokenRemedy(err); remedy != "" {
 			return nil, fmt.Errorf("%w: %s", err, remedy)
 		}
 		return nil, err
@@ -151,7 +152,7 @@ func (a *Applyer) Survey(ctx context.Context, site *desired.Site) (*Survey, erro
 	out := &Survey{site: site.Name}
 	// The first request goes alone: each that is refused costs three seconds.
 	var version struct{ Version string }
-	if err := s.get(ctx, "/version", &version); err != nil {
+	if err := s.Get(ctx, "/version", &version); err != nil {
 		return refuse(err)
 	}
 	out.Version = version.Version
@@ -199,7 +200,7 @@ func (s *sweep) surveyBridges(ctx context.Context) []Bridge {
 	for i, node := range s.inv.online {
 		wg.Go(func() {
 			var rows []struct{ Iface, CIDR, Gateway string }
-			if s.get(ctx, "/nodes/"+node+"/network?type=any_bridge", &rows) != nil {
+			if s.Get(ctx, "/nodes/"+node+"/network?type=any_bridge", &rows) != nil {
 				return
 			}
 			for _, r := range rows {
@@ -231,7 +232,7 @@ func (s *sweep) surveyGuests(ctx context.Context, out *Survey) {
 			continue
 		}
 		wg.Go(func() {
-			conf, err := s.readConfig(ctx, r.kind, r.node, r.vmid)
+			conf, err := s.ReadConfig(ctx, r.kind, r.node, r.vmid)
 			if err != nil {
 				g.Unread = err.Error()
 				if help := s.helpWith(err); help != "" {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -27,7 +28,7 @@ func (s *Survey) Lives(fleet *desired.Fleet) []drift.Live {
 		if g := byVMID[guest.VMID]; g.Kind == machineKind(r.ID) {
 			is := *g.found
 			if !is.stamped {
-				is.stamp = stamp{Disks: diskNames(r)}
+				is.stamp = stamp.Stamp{Disks: stamp.DiskNames(r)}
 			}
 			is.stamp.ID, is.stamp.Site, is.stamp.VMID = r.ID, r.Site, g.VMID
 			adopted[r.ID] = []*found{&is}
@@ -47,7 +48,7 @@ func (s *Survey) Lives(fleet *desired.Fleet) []drift.Live {
 // in their own hands, as a simulator has; all others let the applyer adopt.
 func (s *Survey) Stamps(fleet *desired.Fleet) (map[int]map[string]string, error) {
 	out := make(map[int]map[string]string)
-	tag := strings.ToLower(fleetTag(fleet.Spec.Name))
+	tag := strings.ToLower(stamp.FleetTag(fleet.Spec.Name))
 	w := newWants(fleet, s.site, func(desired.ID) bool { return true })
 	for _, g := range s.Guests {
 		r := w.byVMID[g.VMID]
@@ -58,13 +59,13 @@ func (s *Survey) Stamps(fleet *desired.Fleet) (map[int]map[string]string, error)
 		if err != nil {
 			return nil, err
 		}
-		is := stamp{
+		is := stamp.Stamp{
 			Fleet: fleet.Spec.Name, UID: fleet.Spec.UID, ID: r.ID, Site: r.Site, VMID: g.VMID, Instance: instance,
-			Remove: removal(w.guests[r.ID]), Disks: diskNames(r),
+			Remove: removal(w.guests[r.ID]), Disks: stamp.DiskNames(r),
 		}
 		tags := append([]string{tag}, g.found.tags...)
 		slices.Sort(tags)
-		out[g.VMID] = map[string]string{"description": joinDescription(g.found.words, is), "tags": strings.Join(slices.Compact(tags), ";")}
+		out[g.VMID] = map[string]string{"description": stamp.Join(g.found.words, is), "tags": strings.Join(slices.Compact(tags), ";")}
 	}
 	return out, nil
 }

@@ -7,6 +7,9 @@ import (
 	"strconv"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/pve"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -22,7 +25,7 @@ type viewer struct {
 // by what else is left out.
 func (v *viewer) spec(g *found) any {
 	bare := *g
-	bare.stamp = stamp{}
+	bare.stamp = stamp.Stamp{}
 	spec := (&wording{fleet: &desired.Fleet{}, site: v.site}).spec(&bare)
 	guestPart(spec).Options = nil
 	return spec
@@ -40,11 +43,11 @@ func (v *viewer) leaves(g *found) map[desired.Path]string {
 // with is a guest with one option of another value; "" takes it away.
 func (g *found) with(key, value string) *found {
 	other := *g
-	other.conf = &rawConfig{values: maps.Clone(g.conf.values), now: g.conf.now, digest: g.conf.digest}
+	other.conf = &pve.Config{Values: maps.Clone(g.conf.Values), Now: g.conf.Now, Digest: g.conf.Digest}
 	if value == "" {
-		delete(other.conf.values, key)
+		delete(other.conf.Values, key)
 	} else {
-		other.conf.values[key] = value
+		other.conf.Values[key] = value
 	}
 	return &other
 }
@@ -52,14 +55,14 @@ func (g *found) with(key, value string) *found {
 // tell fills in what the configuration says.
 func (v *viewer) tell(g *Surveyed) {
 	f := g.found
-	values := f.conf.values
+	values := f.conf.Values
 	g.Name, g.Tags, g.Lock = f.name, f.tags, f.lock
 	g.Template = g.Template || f.template
 	if f.stamped {
 		g.Fleet, g.UID, g.ID = f.stamp.Fleet, f.stamp.UID, f.stamp.ID
 		g.DiskNames, g.Images, g.Seeded, g.Archived = f.stamp.Disks, f.stamp.Images, f.stamp.Seed != "", !f.stamp.Archived.IsZero()
 	}
-	g.UUID = parseProps("", values["smbios1"]).value("uuid")
+	g.UUID = notation.Parse("", values["smbios1"]).Value("uuid")
 	g.Volumes, g.NICs = make(map[string]Volume), make(map[string]Attachment)
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		switch {
@@ -91,27 +94,27 @@ func (v *viewer) tell(g *Surveyed) {
 // plain is a guest with nothing but its volumes and interfaces.
 func (v *viewer) plain(g *found) *found {
 	other := *g
-	other.conf = &rawConfig{values: make(map[string]string)}
+	other.conf = &pve.Config{Values: make(map[string]string)}
 	other.words, other.tags, other.running = "", nil, true
-	for key, value := range g.conf.values {
+	for key, value := range g.conf.Values {
 		switch {
 		case driveKey(g.kind, key):
 			first, _, _ := strings.Cut(value, ",")
-			if media := parseProps("file", value).value("media"); media != "" {
+			if media := notation.Parse("file", value).Value("media"); media != "" {
 				first += ",media=" + media
 			}
-			other.conf.values[key] = first
+			other.conf.Values[key] = first
 		case nicSlot(key):
-			p := parseProps("", value)
-			bare := props{}
+			p := notation.Parse("", value)
+			bare := notation.Props{}
 			model, mac := nicModel(p)
 			if g.kind == desired.KindVM {
-				bare.set(model, mac)
+				bare.Set(model, mac)
 			} else {
-				bare.set("hwaddr", p.value("hwaddr"))
+				bare.Set("hwaddr", p.Value("hwaddr"))
 			}
-			bare.set("bridge", p.value("bridge"))
-			other.conf.values[key] = bare.String()
+			bare.Set("bridge", p.Value("bridge"))
+			other.conf.Values[key] = bare.String()
 		}
 	}
 	return &other
@@ -129,8 +132,8 @@ func driveKey(kind, key string) bool {
 var regexpOwner = regexp.MustCompile(`^(?:vm|base|subvol)-(\d+)-`)
 
 func volumeOf(kind, value string) Volume {
-	p := parseProps(volumeKey(kind), value)
-	out := Volume{ID: p.value(volumeKey(kind)), CDROM: p.value("media") == "cdrom"}
+	p := notation.Parse(volumeKey(kind), value)
+	out := Volume{ID: p.Value(volumeKey(kind)), CDROM: p.Value("media") == "cdrom"}
 	_, name, stored := strings.Cut(out.ID, ":")
 	out.Host = !stored && out.ID != "none" && out.ID != "cdrom"
 	out.Seed = strings.Contains(name, "cloudinit")
@@ -153,14 +156,14 @@ func volumeOf(kind, value string) Volume {
 }
 
 func attachment(kind, key string, values map[string]string) Attachment {
-	p := parseProps("", values[key])
-	out := Attachment{Bridge: p.value("bridge"), VLAN: whole(p.value("tag"), 0), MAC: p.value("hwaddr")}
+	p := notation.Parse("", values[key])
+	out := Attachment{Bridge: p.Value("bridge"), VLAN: notation.Whole(p.Value("tag"), 0), MAC: p.Value("hwaddr")}
 	told := p
 	if kind == desired.KindVM {
 		_, out.MAC = nicModel(p)
-		told = parseProps("", values["ipconfig"+strings.TrimPrefix(key, "net")])
+		told = notation.Parse("", values["ipconfig"+strings.TrimPrefix(key, "net")])
 	}
-	out.Address, out.Gateway = told.value("ip"), told.value("gw")
+	out.Address, out.Gateway = told.Value("ip"), told.Value("gw")
 	return out
 }
 
@@ -177,12 +180,12 @@ func cloudInitOption(kind, key string) bool {
 
 // waiting tells what waits for a reboot.
 func (v *viewer) waiting(g *Surveyed) {
-	if len(g.found.conf.now) == 0 {
+	if len(g.found.conf.Now) == 0 {
 		return
 	}
 	then := v.leaves(g.found)
-	for _, key := range g.found.conf.pending() {
-		now := v.leaves(g.found.with(key, g.found.conf.now[key]))
+	for _, key := range g.found.conf.Pending() {
+		now := v.leaves(g.found.with(key, g.found.conf.Now[key]))
 		told := false
 		for _, path := range slices.Sorted(maps.Keys(then)) {
 			if before, there := now[path]; !there || before != then[path] {

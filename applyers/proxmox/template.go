@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
 	"berth/desired"
 )
 
@@ -27,7 +28,7 @@ func templatesIn(rows []resourceRow) []*row {
 func sharedIn(rows []resourceRow) map[string]bool {
 	shared := make(map[string]bool)
 	for _, r := range rows {
-		if r.Type == "storage" && r.Shared.yes() {
+		if r.Type == "storage" && r.Shared.Yes() {
 			shared[r.Storage] = true
 		}
 	}
@@ -62,7 +63,7 @@ func (c *cluster) findTemplate(ctx context.Context, fleet *desired.Fleet, want *
 	}
 	read := make([]*found, 0, len(fitting))
 	for _, r := range fitting {
-		conf, err := c.readConfig(ctx, r.kind, r.node, r.vmid)
+		conf, err := c.ReadConfig(ctx, r.kind, r.node, r.vmid)
 		if err != nil {
 			return nil, fmt.Errorf("read template %s: %w", r.what(), err)
 		}
@@ -72,7 +73,9 @@ func (c *cluster) findTemplate(ctx context.Context, fleet *desired.Fleet, want *
 }
 
 // born is when a virtual machine was made, in seconds; 0 where nothing tells.
-func born(g *found) int { return whole(parseProps("", g.conf.values["meta"]).value("ctime"), 0) }
+func born(g *found) int {
+	return notation.Whole(notation.Parse("", g.conf.Values["meta"]).Value("ctime"), 0)
+}
 
 // noTemplate says that there is none, and which there are.
 func (c *cluster) noTemplate(t *desired.Template, want *desired.Resource, templates []*row) string {
@@ -103,7 +106,7 @@ func strayTemplate(t *found, node string, shared map[string]bool) string {
 	if t.node == node {
 		return ""
 	}
-	for _, at := range volumesOf(t.kind, t.conf.values) {
+	for _, at := range volumesOf(t.kind, t.conf.Values) {
 		store, _, _ := strings.Cut(at.volid, ":")
 		if ownerOf(at.volid) == t.vmid && !shared[store] {
 			return fmt.Sprintf("template %s has its disks on %s's own storage %s: write node: %s, or make a template on %s", t.what(), t.node, store, t.node, node)

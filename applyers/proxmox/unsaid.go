@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
 	"berth/desired"
 )
 
@@ -25,13 +26,13 @@ func toldElsewhere(kind, key string) bool {
 // that could be anything else without the words changing is one that they don't
 // tell. What a token may set goes to the guest's options, verbatim.
 func (v *viewer) unsaid(g *Surveyed) {
-	for _, key := range slices.Sorted(maps.Keys(g.found.conf.values)) {
-		value := g.found.conf.values[key]
+	for _, key := range slices.Sorted(maps.Keys(g.found.conf.Values)) {
+		value := g.found.conf.Values[key]
 		volume, drive := g.Volumes[key]
 		switch {
 		case toldElsewhere(g.Kind, key) || drive && (volume.Seed || volume.ID == "none"):
 		case key == "smbios1":
-			if len(parseProps("", value).parts) > 1 {
+			if len(notation.Parse("", value).Parts) > 1 {
 				g.Unsaid = append(g.Unsaid, Unsaid{key, "it is who the guest is: Berth keeps it, and sets none"})
 			}
 		case drive && volume.CDROM:
@@ -68,21 +69,21 @@ func structured(key string) bool {
 
 // parts finds the parts of an option that the words leave out.
 func (v *viewer) parts(g *Surveyed, key, value string) {
-	p := parseProps(firstOf(g.Kind, key), value)
-	for _, part := range p.parts {
-		switch part.key {
+	p := notation.Parse(firstOf(g.Kind, key), value)
+	for _, part := range p.Parts {
+		switch part.Key {
 		case "size", "type", "media", "efitype", "version", firstOf(g.Kind, key):
 			continue
 		}
 		stem := strings.TrimRight(key, "0123456789")
-		name := g.Kind + " " + stem + " " + part.key
+		name := g.Kind + " " + stem + " " + part.Key
 		seen, known := v.seen[name]
 		if !known {
-			seen = v.seesPart(g.found, key, p, part.key)
+			seen = v.seesPart(g.found, key, p, part.Key)
 			v.seen[name] = seen
 		}
-		if !seen && part.value != "0" && part.value != "" {
-			g.Unsaid = append(g.Unsaid, Unsaid{key + " " + part.key, "the language has no word for it: it is kept as it is"})
+		if !seen && part.Value != "0" && part.Value != "" {
+			g.Unsaid = append(g.Unsaid, Unsaid{key + " " + part.Key, "the language has no word for it: it is kept as it is"})
 		}
 	}
 }
@@ -124,11 +125,11 @@ func (v *viewer) sees(g *found, key string) bool {
 	return seen
 }
 
-func (v *viewer) seesPart(g *found, key string, p props, part string) bool {
+func (v *viewer) seesPart(g *found, key string, p notation.Props, part string) bool {
 	var values []string
 	for _, try := range append(guesses(), "") {
-		other := props{first: p.first, parts: slices.Clone(p.parts)}
-		other.set(part, try)
+		other := notation.Props{First: p.First, Parts: slices.Clone(p.Parts)}
+		other.Set(part, try)
 		values = append(values, other.String())
 	}
 	return v.changes(g, key, values)
@@ -148,8 +149,8 @@ func beyondTokens(key, value string) bool {
 	case "serial":
 		return value != "socket"
 	case "usb", "hostpci":
-		p := parseProps("host", value)
-		return p.value("mapping") == ""
+		p := notation.Parse("host", value)
+		return p.Value("mapping") == ""
 	}
 	return strings.HasPrefix(key, "lxc.") || key == "lxc"
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"berth/applyers/proxmox/notation"
 	"berth/desired"
 )
 
@@ -15,7 +16,7 @@ import (
 func (w *wording) verbatim(g *found) map[string]string {
 	out := make(map[string]string)
 	if w.want == nil {
-		for option, value := range g.conf.values {
+		for option, value := range g.conf.Values {
 			if !spoken(g.kind, option, value) {
 				out[option] = value
 			}
@@ -23,7 +24,7 @@ func (w *wording) verbatim(g *found) map[string]string {
 		return out
 	}
 	for option, ask := range w.asked().Options {
-		have := g.conf.values[option]
+		have := g.conf.Values[option]
 		if sameOption(option, have, ask) {
 			have = ask
 		}
@@ -60,21 +61,21 @@ func sameOption(option, have, ask string) bool {
 }
 
 // plainOption is an option's text, taken apart, with what is usual left out.
-func plainOption(option, text string) []prop {
+func plainOption(option, text string) []notation.Part {
 	stem := strings.TrimRight(option, "0123456789")
 	usual := usualParts()[stem]
-	p := parseProps(cmp.Or(firstKey(stem), stem), text)
-	p.parts = slices.DeleteFunc(p.parts, func(part prop) bool {
-		standard, known := usual[part.key]
-		return known && (part.value == standard || flag(part.value, false) == flag(standard, true) && isFlag(part.value) && isFlag(standard))
+	p := notation.Parse(cmp.Or(firstKey(stem), stem), text)
+	p.Parts = slices.DeleteFunc(p.Parts, func(part notation.Part) bool {
+		standard, known := usual[part.Key]
+		return known && (part.Value == standard || notation.Flag(part.Value, false) == notation.Flag(standard, true) && isFlag(part.Value) && isFlag(standard))
 	})
-	for i := range p.parts {
-		p.parts[i].value = strings.TrimSpace(p.parts[i].value)
+	for i := range p.Parts {
+		p.Parts[i].Value = strings.TrimSpace(p.Parts[i].Value)
 	}
-	return p.sorted()
+	return p.Sorted()
 }
 
-func isFlag(text string) bool { return flag(text, true) == flag(text, false) }
+func isFlag(text string) bool { return notation.Flag(text, true) == notation.Flag(text, false) }
 
 // firstKey is the key of an option's first part by the schema of Proxmox VE 8.4;
 // "" where every part has its own, or where the option is one value.
@@ -135,10 +136,10 @@ func rootsOption(kind, option, value string) bool {
 	case "serial":
 		return value != "socket"
 	case "usb":
-		host := parseProps("host", value).value("host")
+		host := notation.Parse("host", value).Value("host")
 		return host != "" && !strings.HasPrefix(host, "spice")
 	case "hostpci":
-		return parseProps("host", value).value("host") != ""
+		return notation.Parse("host", value).Value("host") != ""
 	}
 	return false
 }

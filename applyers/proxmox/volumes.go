@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -38,9 +40,9 @@ func volumesIn(mine map[desired.ID][]*found, w *wants) map[string]string {
 // disksByName are a data VM's names by slot, as its stamp and its manifest have
 // them together.
 func (g *found) disksByName(want *desired.Resource) map[string]string {
-	names, wanted := make(map[string]string), diskNames(want)
-	for slot := range g.conf.values {
-		if name, _ := settled(g.stamp.Disks, wanted, slot); name != "" && diskSlot(g.kind, slot, g.conf.values[slot]) {
+	names, wanted := make(map[string]string), stamp.DiskNames(want)
+	for slot := range g.conf.Values {
+		if name, _ := stamp.Settled(g.stamp.Disks, wanted, slot); name != "" && diskSlot(g.kind, slot, g.conf.Values[slot]) {
 			names[slot] = name
 		}
 	}
@@ -50,7 +52,7 @@ func (g *found) disksByName(want *desired.Resource) map[string]string {
 // volume is what a slot holds: "local:103/vm-103-disk-0.raw".
 func (g *found) volume(slot string) string {
 	key := volumeKey(g.kind)
-	return parseProps(key, g.conf.values[slot]).value(key)
+	return notation.Parse(key, g.conf.Values[slot]).Value(key)
 }
 
 // volumeOf is how references say another machine's disk, "" for a guest's own.
@@ -68,10 +70,10 @@ func (w *wording) volumeOf(volid string, g *found) string {
 // until it stops.
 func (w *wording) held(g *found) map[string]heldVolume {
 	all := make(map[string]heldVolume)
-	for _, values := range []map[string]string{g.conf.now, g.conf.values} {
+	for _, values := range []map[string]string{g.conf.Now, g.conf.Values} {
 		for _, at := range volumesOf(g.kind, values) {
 			if ref := w.volumeOf(at.volid, g); ref != "" && !strings.HasPrefix(at.slot, "unused") {
-				ro := flag(parseProps(volumeKey(g.kind), values[at.slot]).value("ro"), false)
+				ro := notation.Flag(notation.Parse(volumeKey(g.kind), values[at.slot]).Value("ro"), false)
 				if before, also := all[at.slot]; also {
 					// Until it stops it may still write.
 					ro = ro && before.readOnly
@@ -85,7 +87,7 @@ func (w *wording) held(g *found) map[string]heldVolume {
 
 // unused notes volumes that a guest owns and has in no slot, and lists them.
 func (s *sweep) unused(g *found, live *drift.Live) (all []string) {
-	for _, at := range volumesOf(g.kind, g.conf.values) {
+	for _, at := range volumesOf(g.kind, g.conf.Values) {
 		if strings.HasPrefix(at.slot, "unused") {
 			tool := "qm"
 			if g.kind == desired.KindContainer {
@@ -165,9 +167,9 @@ func bootDisk(g *found) string {
 	if g.kind == desired.KindContainer {
 		return rootfs
 	}
-	order, _ := strings.CutPrefix(strings.TrimSpace(g.conf.values["boot"]), "order=")
+	order, _ := strings.CutPrefix(strings.TrimSpace(g.conf.Values["boot"]), "order=")
 	for slot := range strings.SplitSeq(order, ";") {
-		if diskSlot(g.kind, slot, g.conf.values[slot]) {
+		if diskSlot(g.kind, slot, g.conf.Values[slot]) {
 			return slot
 		}
 	}

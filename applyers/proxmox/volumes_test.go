@@ -6,7 +6,9 @@ import (
 	"strings"
 	"testing"
 
+	"berth/applyers/proxmox/notation"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 	"berth/drift"
 )
@@ -245,7 +247,7 @@ func TestAnArchivedGuestLetsGo(t *testing.T) {
 	b.apply()
 	b.settled()
 	b.neverTwo()
-	if web := b.guest(4001); web.Config["scsi1"] != "" || web.Running || !strings.Contains(web.Config["tags"], archivedTag) {
+	if web := b.guest(4001); web.Config["scsi1"] != "" || web.Running || !strings.Contains(web.Config["tags"], stamp.ArchivedTag) {
 		t.Errorf("%+v", web.Config)
 	}
 	// Back in Git, it waits for the volume, and gets it when the other lets go.
@@ -264,7 +266,7 @@ func TestAStrangerKeepsAVolumeFromBeingTaken(t *testing.T) {
 	b := newBench(t)
 	b.amend(data())
 	b.apply()
-	volid := parseProps("file", b.guest(9501).Config["scsi0"]).value("file")
+	volid := notation.Parse("file", b.guest(9501).Config["scsi0"]).Value("file")
 	b.sim.AddGuest(pvesim.Guest{Kind: pvesim.KindVM, VMID: 777, Node: "pve1", Config: map[string]string{"name": "rescue", "scsi3": volid}})
 	b.now([]string{webYAML}, data())
 	b.apply()

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"berth/applyers/proxmox/notation"
+	"berth/applyers/proxmox/stamp"
 	"berth/desired"
 )
 
@@ -42,11 +44,11 @@ func (w *wording) asked() *desired.Guest {
 
 // guest is what virtual machines and containers share.
 func (w *wording) guest(g *found) desired.Guest {
-	v, ask := g.conf.values, w.asked()
+	v, ask := g.conf.Values, w.asked()
 	out := desired.Guest{
 		Name: g.stamp.ID.Name(), Description: g.words, Site: w.site.Name, Node: g.node, VMID: g.vmid,
 		State: desired.Stopped, Startup: w.startup(v["onboot"], v["startup"]),
-		Protection: flag(v["protection"], false),
+		Protection: notation.Flag(v["protection"], false),
 		Disks:      make(map[string]desired.Disk), Networks: make(map[string]desired.NIC),
 		Pool: g.pool, Hookscript: v["hookscript"], Options: w.verbatim(g),
 	}
@@ -61,8 +63,8 @@ func (w *wording) guest(g *found) desired.Guest {
 	if strings.TrimSpace(ask.Description) == strings.TrimSpace(out.Description) {
 		out.Description = ask.Description
 	}
-	for _, tag := range parseTags(v["tags"]) {
-		if !ownTag(tag) {
+	for _, tag := range stamp.ParseTags(v["tags"]) {
+		if !stamp.OwnTag(tag) {
 			out.Tags = append(out.Tags, sameTag(tag, ask.Tags))
 		}
 	}
@@ -96,16 +98,16 @@ func (w *wording) absent(out *desired.Guest) {
 
 // startup names the phase whose order and delays a guest has.
 func (w *wording) startup(onboot, startup string) string {
-	if !flag(onboot, false) {
+	if !notation.Flag(onboot, false) {
 		return "never"
 	}
 	if strings.TrimSpace(startup) == "" {
 		return "yes"
 	}
-	have := parseProps("order", startup)
+	have := notation.Parse("order", startup)
 	is := func(name string) bool {
 		phase, ok := w.site.Phases[name]
-		return ok && have.equal(phaseProps(phase))
+		return ok && have.Equal(phaseProps(phase))
 	}
 	if name := w.asked().Startup; is(name) {
 		return name
@@ -119,24 +121,24 @@ func (w *wording) startup(onboot, startup string) string {
 }
 
 // phaseProps is a phase as Proxmox writes it.
-func phaseProps(phase desired.Phase) props {
-	p := props{}
-	p.set("order", strconv.Itoa(phase.Order))
+func phaseProps(phase desired.Phase) notation.Props {
+	p := notation.Props{}
+	p.Set("order", strconv.Itoa(phase.Order))
 	seconds := func(d desired.Duration) string {
 		if d == 0 {
 			return ""
 		}
 		return strconv.FormatInt(int64(time.Duration(d)/time.Second), 10)
 	}
-	p.set("up", seconds(phase.Up))
-	p.set("down", seconds(phase.Down))
+	p.Set("up", seconds(phase.Up))
+	p.Set("down", seconds(phase.Down))
 	return p
 }
 
 // spec is the guest as the manifest would write it.
 func (w *wording) spec(g *found) any {
 	guest := w.guest(g)
-	for key, value := range g.conf.values {
+	for key, value := range g.conf.Values {
 		switch {
 		case diskSlot(g.kind, key, value), cdromSlot(g.kind, key, value):
 			guest.Disks[key] = w.disk(key, value, g)
@@ -149,7 +151,7 @@ func (w *wording) spec(g *found) any {
 		return w.container(guest, g)
 	}
 	if g.stamp.ID.Kind() == desired.KindData {
-		guest.Hostname = g.conf.values["name"]
+		guest.Hostname = g.conf.Values["name"]
 		return w.data(guest)
 	}
 	return w.vm(guest, g)

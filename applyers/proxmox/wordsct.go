@@ -3,12 +3,13 @@ package proxmox
 import (
 	"strconv"
 
+	"berth/applyers/proxmox/notation"
 	"berth/desired"
 )
 
 // container fills in what only containers have.
 func (w *wording) container(guest desired.Guest, g *found) *desired.Container {
-	v := g.conf.values
+	v := g.conf.Values
 	guest.Hostname = v["hostname"]
 	guest.DNS = words(v["nameserver"])
 	guest.Search = words(v["searchdomain"])
@@ -18,18 +19,18 @@ func (w *wording) container(guest desired.Guest, g *found) *desired.Container {
 	}
 	ct := &desired.Container{
 		Guest:        guest,
-		CPU:          desired.CPU{Cores: whole(v["cores"], 0), Units: whole(v["cpuunits"], 100), Limit: limit},
-		Memory:       desired.Size(whole(v["memory"], 512)) * desired.MiB,
-		Swap:         desired.Size(whole(v["swap"], 512)) * desired.MiB,
-		Unprivileged: flag(v["unprivileged"], false),
+		CPU:          desired.CPU{Cores: notation.Whole(v["cores"], 0), Units: notation.Whole(v["cpuunits"], 100), Limit: limit},
+		Memory:       desired.Size(notation.Whole(v["memory"], 512)) * desired.MiB,
+		Swap:         desired.Size(notation.Whole(v["swap"], 512)) * desired.MiB,
+		Unprivileged: notation.Flag(v["unprivileged"], false),
 	}
-	for _, part := range parseProps("", v["features"]).parts {
+	for _, part := range notation.Parse("", v["features"]).Parts {
 		switch {
-		case flag(part.value, false):
-			ct.Features = append(ct.Features, part.key)
-		case !flag(part.value, true):
+		case notation.Flag(part.Value, false):
+			ct.Features = append(ct.Features, part.Key)
+		case !notation.Flag(part.Value, true):
 		default:
-			ct.Features = append(ct.Features, part.key+"="+part.value)
+			ct.Features = append(ct.Features, part.Key+"="+part.Value)
 		}
 	}
 	return ct

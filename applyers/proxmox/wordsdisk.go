@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
 	"berth/desired"
 )
 
@@ -27,9 +28,9 @@ func (w *wording) storage(name, slot, node string) string {
 
 // disk reads a drive's or a volume's line.
 func (w *wording) disk(slot, text string, g *found) desired.Disk {
-	p := parseProps(volumeKey(g.kind), text)
-	volid := p.value(volumeKey(g.kind))
-	if p.value("media") == "cdrom" {
+	p := notation.Parse(volumeKey(g.kind), text)
+	volid := p.Value(volumeKey(g.kind))
+	if p.Value("media") == "cdrom" {
 		return desired.Disk{ISO: w.iso(volid)}
 	}
 	if g.kind == desired.KindContainer {
@@ -39,10 +40,10 @@ func (w *wording) disk(slot, text string, g *found) desired.Disk {
 	ask := w.asked().Disks[slot]
 	d := desired.Disk{
 		Name: g.stamp.Disks[slot], Volume: w.volumeOf(volid, g),
-		Image: g.stamp.Images[slot], Size: parseSize(p.value("size")), Storage: w.storage(store, slot, g.node), Format: "raw",
-		ReadOnly: flag(p.value("ro"), false), Replicate: flag(p.value("replicate"), true), Backup: flag(p.value("backup"), true),
-		Discard: flag(p.value("discard"), false), SSD: flag(p.value("ssd"), false), IOThread: flag(p.value("iothread"), false),
-		Cache: p.or("cache", "none"), AIO: p.value("aio"), Serial: p.value("serial"), Limits: parseLimits(p),
+		Image: g.stamp.Images[slot], Size: notation.ParseSize(p.Value("size")), Storage: w.storage(store, slot, g.node), Format: "raw",
+		ReadOnly: notation.Flag(p.Value("ro"), false), Replicate: notation.Flag(p.Value("replicate"), true), Backup: notation.Flag(p.Value("backup"), true),
+		Discard: notation.Flag(p.Value("discard"), false), SSD: notation.Flag(p.Value("ssd"), false), IOThread: notation.Flag(p.Value("iothread"), false),
+		Cache: p.Or("cache", "none"), AIO: p.Value("aio"), Serial: p.Value("serial"), Limits: parseLimits(p),
 	}
 	if strings.HasSuffix(name, ".qcow2") {
 		d.Format = "qcow2"
@@ -53,24 +54,24 @@ func (w *wording) disk(slot, text string, g *found) desired.Disk {
 	if firmware(slot) {
 		// Proxmox decides how large these are, and what they are kept as.
 		d.Size, d.Format = ask.Size, ask.Format
-		d.SecureBoot = flag(p.value("pre-enrolled-keys"), false)
+		d.SecureBoot = notation.Flag(p.Value("pre-enrolled-keys"), false)
 	}
 	return d
 }
 
 // volume reads a container's volume, or a directory of the node that it shows.
-func (w *wording) volume(slot string, p props, g *found) desired.Disk {
-	volid := p.value("volume")
+func (w *wording) volume(slot string, p notation.Props, g *found) desired.Disk {
+	volid := p.Value("volume")
 	d := desired.Disk{
-		ReadOnly: flag(p.value("ro"), false), Replicate: flag(p.value("replicate"), true),
+		ReadOnly: notation.Flag(p.Value("ro"), false), Replicate: notation.Flag(p.Value("replicate"), true),
 		// The root is always in a backup, other volumes if asked for.
-		Backup: flag(p.value("backup"), slot == rootfs),
-		Mount:  p.value("mp"),
+		Backup: notation.Flag(p.Value("backup"), slot == rootfs),
+		Mount:  p.Value("mp"),
 	}
 	if ask := w.asked().Disks[slot].Mount; ask != "" && path.Clean(ask) == path.Clean(d.Mount) {
 		d.Mount = ask
 	}
-	d.MountOptions = strings.FieldsFunc(p.value("mountoptions"), func(r rune) bool { return r == ';' })
+	d.MountOptions = strings.FieldsFunc(p.Value("mountoptions"), func(r rune) bool { return r == ';' })
 	if strings.HasPrefix(volid, "/") {
 		d.Bind = volid
 		if ask := w.asked().Disks[slot].Bind; ask != "" && path.Clean(ask) == path.Clean(volid) {
@@ -79,7 +80,7 @@ func (w *wording) volume(slot string, p props, g *found) desired.Disk {
 		return d
 	}
 	store, _, _ := strings.Cut(volid, ":")
-	d.Image, d.Size, d.Storage, d.Format = g.stamp.Images[slot], parseSize(p.value("size")), w.storage(store, slot, g.node), "raw"
+	d.Image, d.Size, d.Storage, d.Format = g.stamp.Images[slot], notation.ParseSize(p.Value("size")), w.storage(store, slot, g.node), "raw"
 	return d
 }
 
@@ -108,15 +109,15 @@ func (w *wording) iso(volume string) string {
 // parseLimits reads what a drive may do at most. Proxmox's megabytes are of 1024
 // times 1024 bytes (qemu-server, print_drivedevice_full); bytes may stand there
 // instead.
-func parseLimits(p props) desired.Limits {
+func parseLimits(p notation.Props) desired.Limits {
 	rate := func(word string) desired.Rate {
-		if text := p.value("mbps_" + word); text != "" {
-			return parseRate(text)
+		if text := p.Value("mbps_" + word); text != "" {
+			return notation.ParseRate(text)
 		}
-		return desired.Rate(whole(p.value("bps_"+word), 0))
+		return desired.Rate(notation.Whole(p.Value("bps_"+word), 0))
 	}
 	return desired.Limits{
-		Read: rate("rd"), Write: rate("wr"), ReadOps: whole(p.value("iops_rd"), 0), WriteOps: whole(p.value("iops_wr"), 0),
+		Read: rate("rd"), Write: rate("wr"), ReadOps: notation.Whole(p.Value("iops_rd"), 0), WriteOps: notation.Whole(p.Value("iops_wr"), 0),
 	}
 }
 
@@ -140,7 +141,7 @@ func volumeKey(kind string) string {
 
 // diskSlot tells whether a key holds a disk.
 func diskSlot(kind, key, value string) bool {
-	return driveSlot(kind, key) && (kind == desired.KindContainer || parseProps("file", value).value("media") != "cdrom")
+	return driveSlot(kind, key) && (kind == desired.KindContainer || notation.Parse("file", value).Value("media") != "cdrom")
 }
 
 // cdromSlot tells whether a key holds a CD-ROM drive that a manifest may speak
@@ -151,7 +152,7 @@ func cdromSlot(kind, key, value string) bool {
 
 // nativeDrive tells whether a line is Proxmox's own cloud-init drive.
 func nativeDrive(value string) bool {
-	_, name, _ := strings.Cut(parseProps("file", value).value("file"), ":")
+	_, name, _ := strings.Cut(notation.Parse("file", value).Value("file"), ":")
 	return strings.Contains(name[strings.LastIndexByte(name, '/')+1:], "cloudinit")
 }
 

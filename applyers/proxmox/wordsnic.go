@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
 	"berth/desired"
 )
 
@@ -24,18 +25,18 @@ func nicSlot(key string) bool {
 func (w *wording) nic(slot, text string, g *found) desired.NIC {
 	p := parseNIC(g.kind, text)
 	ask := w.asked().Networks[slot]
-	tag := whole(p.value("tag"), 0)
+	tag := notation.Whole(p.Value("tag"), 0)
 	n := desired.NIC{
-		Network: w.network(slot, p.value("bridge"), tag), VLAN: tag,
-		Firewall: flag(p.value("firewall"), false), MTU: whole(p.value("mtu"), 0),
-		Rate: parseRate(p.value("rate")), LinkDown: flag(p.value("link_down"), false),
+		Network: w.network(slot, p.Value("bridge"), tag), VLAN: tag,
+		Firewall: notation.Flag(p.Value("firewall"), false), MTU: notation.Whole(p.Value("mtu"), 0),
+		Rate: notation.ParseRate(p.Value("rate")), LinkDown: notation.Flag(p.Value("link_down"), false),
 	}
 	if g.kind == desired.KindContainer {
-		n.MAC, n.Name = p.value("hwaddr"), p.value("name")
+		n.MAC, n.Name = p.Value("hwaddr"), p.Value("name")
 		addresses(&n, p, ask)
 	} else {
 		n.Model, n.MAC = nicModel(p)
-		n.Queues = whole(p.value("queues"), 0)
+		n.Queues = notation.Whole(p.Value("queues"), 0)
 		if native(g) {
 			addresses(&n, w.ipconfig(slot, g), ask)
 		}
@@ -49,14 +50,14 @@ func (w *wording) nic(slot, text string, g *found) desired.NIC {
 
 // addresses reads ip, gw, ip6 and gw6, which containers and Proxmox's own
 // cloud-init drive write alike.
-func addresses(n *desired.NIC, p props, ask desired.NIC) {
-	n.Address = sameAddress(p.or("ip", "none"), ask.Address)
+func addresses(n *desired.NIC, p notation.Props, ask desired.NIC) {
+	n.Address = sameAddress(p.Or("ip", "none"), ask.Address)
 	if n.Address == "manual" {
 		n.Address = "none"
 	}
-	n.Gateway = sameAddress(p.or("gw", "none"), ask.Gateway)
-	n.Address6 = sameAddress(strings.TrimSuffix(p.value("ip6"), "manual"), ask.Address6)
-	n.Gateway6 = sameAddress(p.value("gw6"), ask.Gateway6)
+	n.Gateway = sameAddress(p.Or("gw", "none"), ask.Gateway)
+	n.Address6 = sameAddress(strings.TrimSuffix(p.Value("ip6"), "manual"), ask.Address6)
+	n.Gateway6 = sameAddress(p.Value("gw6"), ask.Gateway6)
 	if n.Gateway6 == "" && ask.Gateway6 == "none" {
 		n.Gateway6 = "none"
 	}
@@ -79,28 +80,28 @@ func sameAddress(have, ask string) string {
 
 // parseNIC takes an interface's line apart. A virtual machine's model and MAC
 // become one part, "virtio=BC:…", whichever of the forms stands there (FACTS 4).
-func parseNIC(kind, text string) props {
+func parseNIC(kind, text string) notation.Props {
 	if kind == desired.KindContainer {
-		return parseProps("", text)
+		return notation.Parse("", text)
 	}
-	p := parseProps("model", text)
-	model, mac := p.value("model"), p.value("macaddr")
+	p := notation.Parse("model", text)
+	model, mac := p.Value("model"), p.Value("macaddr")
 	if model != "" {
-		p.set("model", "")
-		p.set("macaddr", "")
-		p.parts = append([]prop{{model, mac}}, p.parts...)
+		p.Set("model", "")
+		p.Set("macaddr", "")
+		p.Parts = append([]notation.Part{{model, mac}}, p.Parts...)
 	}
-	p.first = ""
+	p.First = ""
 	return p
 }
 
 // nicModel takes model and MAC out of "virtio=BC:…".
-func nicModel(p props) (model, mac string) {
-	for _, part := range p.parts {
-		switch part.key {
+func nicModel(p notation.Props) (model, mac string) {
+	for _, part := range p.Parts {
+		switch part.Key {
 		case "bridge", "firewall", "link_down", "mtu", "queues", "rate", "tag", "trunks":
 		default:
-			return part.key, part.value
+			return part.Key, part.Value
 		}
 	}
 	return "", ""

@@ -6,13 +6,14 @@ import (
 	"strconv"
 	"strings"
 
+	"berth/applyers/proxmox/notation"
 	"berth/desired"
 )
 
 // vm fills in what only virtual machines have. Where an option is not written,
 // Proxmox's default stands (FACTS 3: none is ever filled in).
 func (w *wording) vm(guest desired.Guest, g *found) *desired.VM {
-	v := g.conf.values
+	v := g.conf.Values
 	ask := &desired.VM{}
 	if w.want != nil {
 		if spec, ok := w.want.Spec.(*desired.VM); ok {
@@ -20,7 +21,7 @@ func (w *wording) vm(guest desired.Guest, g *found) *desired.VM {
 		}
 	}
 	guest.Hostname = v["name"]
-	agent, cpu := parseProps("enabled", v["agent"]), parseProps("cputype", v["cpu"])
+	agent, cpu := notation.Parse("enabled", v["agent"]), notation.Parse("cputype", v["cpu"])
 	limit, err := strconv.ParseFloat(v["cpulimit"], 64)
 	if err != nil {
 		limit = 0
@@ -28,17 +29,17 @@ func (w *wording) vm(guest desired.Guest, g *found) *desired.VM {
 	vm := &desired.VM{
 		Guest: guest,
 		CPU: desired.CPU{
-			Cores: whole(v["cores"], 1), Sockets: whole(v["sockets"], 1),
-			Type: cpu.or("cputype", "kvm64"), Units: whole(v["cpuunits"], 100),
-			Limit: limit, NUMA: flag(v["numa"], false), Flags: sameFlags(cpu.value("flags"), ask.CPU.Flags),
+			Cores: notation.Whole(v["cores"], 1), Sockets: notation.Whole(v["sockets"], 1),
+			Type: cpu.Or("cputype", "kvm64"), Units: notation.Whole(v["cpuunits"], 100),
+			Limit: limit, NUMA: notation.Flag(v["numa"], false), Flags: sameFlags(cpu.Value("flags"), ask.CPU.Flags),
 		},
 		Memory: vmMemory(v),
 		Agent: desired.Agent{
-			Enabled: flag(agent.value("enabled"), false), FSTrim: flag(agent.value("fstrim_cloned_disks"), false),
-			Type: agent.or("type", "virtio"),
+			Enabled: notation.Flag(agent.Value("enabled"), false), FSTrim: notation.Flag(agent.Value("fstrim_cloned_disks"), false),
+			Type: agent.Or("type", "virtio"),
 		},
 		BIOS: cmp.Or(v["bios"], "seabios"), SCSIHW: cmp.Or(v["scsihw"], "lsi"), OSType: cmp.Or(v["ostype"], "other"),
-		Serial0: v["serial0"], Tablet: flag(v["tablet"], true), Keyboard: v["keyboard"],
+		Serial0: v["serial0"], Tablet: notation.Flag(v["tablet"], true), Keyboard: v["keyboard"],
 		Seed: g.seedDigest(),
 	}
 	// What has no seed of ours can't be told apart from what is asked for.
@@ -81,10 +82,10 @@ func signed(flags desired.Words) desired.Words {
 // vmMemory reads size and ballooning. Without a word on ballooning the device is
 // there and gives nothing back.
 func vmMemory(v map[string]string) desired.Memory {
-	size := desired.Size(whole(parseProps("current", v["memory"]).value("current"), 512)) * desired.MiB
+	size := desired.Size(notation.Whole(notation.Parse("current", v["memory"]).Value("current"), 512)) * desired.MiB
 	m := desired.Memory{Size: size, Min: size, Balloon: true}
 	if v["balloon"] != "" {
-		m.Min = desired.Size(whole(v["balloon"], 0)) * desired.MiB
+		m.Min = desired.Size(notation.Whole(v["balloon"], 0)) * desired.MiB
 		m.Balloon = m.Min > 0
 	}
 	return m
@@ -92,7 +93,7 @@ func vmMemory(v map[string]string) desired.Memory {
 
 // sameProps is ask where both property strings say the same.
 func sameProps(first, have, ask string) string {
-	if parseProps(first, have).equal(parseProps(first, ask)) {
+	if notation.Parse(first, have).Equal(notation.Parse(first, ask)) {
 		return ask
 	}
 	return have

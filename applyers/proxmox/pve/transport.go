@@ -1,4 +1,4 @@
-package proxmox
+package pve
 
 import (
 	"bytes"
@@ -18,8 +18,8 @@ import (
 )
 
 const (
-	// requestTimeout is above the 30 s after which pveproxy itself gives up (FACTS 2).
-	requestTimeout = 45 * time.Second
+	// RequestTimeout is above the 30 s after which pveproxy itself gives up (FACTS 2).
+	RequestTimeout = 45 * time.Second
 	// atOnce is how many requests one endpoint gets at once: more gain nothing (FACTS 9).
 	atOnce = 4
 	// bodyLimit is far above the largest list that a cluster can answer with.
@@ -36,7 +36,7 @@ const (
 type wire struct {
 	base      http.RoundTripper
 	endpoints []*url.URL
-	count     *counter
+	count     *Counter
 	now       func() time.Time
 	slots     chan struct{}
 
@@ -48,7 +48,7 @@ type wire struct {
 	dated   bool
 }
 
-func newWire(base http.RoundTripper, endpoints []string, count *counter, now func() time.Time) (*wire, error) {
+func newWire(base http.RoundTripper, endpoints []string, count *Counter, now func() time.Time) (*wire, error) {
 	w := &wire{base: base, count: count, now: now, slots: make(chan struct{}, atOnce)}
 	for _, e := range endpoints {
 		u, err := url.Parse(e)
@@ -120,10 +120,10 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // passing tells whether a read is worth another try.
 func passing(err error) bool {
-	if errors.Is(err, context.Canceled) || distrusted(err) {
+	if errors.Is(err, context.Canceled) || Distrusted(err) {
 		return false
 	}
-	switch code := status(err); code {
+	switch code := Status(err); code {
 	case 502, 503, 595:
 		return true
 	default:
@@ -151,7 +151,7 @@ func (w *wire) once(req *http.Request, body []byte) (*http.Response, error) {
 		at := (first + i) % len(w.endpoints)
 		var res *http.Response
 		res, err = w.send(req, body, w.endpoints[at])
-		if err == nil || status(err) != 0 || !elsewhere(req.Method, err) || req.Context().Err() != nil {
+		if err == nil || Status(err) != 0 || !elsewhere(req.Method, err) || req.Context().Err() != nil {
 			w.mu.Lock()
 			w.current = at
 			w.mu.Unlock()
@@ -170,7 +170,7 @@ func elsewhere(method string, err error) bool {
 
 // send makes one attempt and reads the answer whole.
 func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response, error) {
-	ctx, cancel := context.WithTimeout(req.Context(), requestTimeout)
+	ctx, cancel := context.WithTimeout(req.Context(), RequestTimeout)
 	defer cancel()
 	out := req.Clone(ctx)
 	out.URL.Scheme, out.URL.Host, out.Host = to.Scheme, to.Host, ""
@@ -181,7 +181,7 @@ func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response
 	w.mu.Lock()
 	out.Header.Set("Authorization", "PVEAPIToken="+w.token)
 	w.mu.Unlock()
-	w.count.add(req.Method)
+	w.count.Add(req.Method)
 	res, err := w.base.RoundTrip(out)
 	if err != nil {
 		return nil, sendError(err)
@@ -229,7 +229,7 @@ type carriedKey struct{}
 func sendError(err error) error {
 	var op *net.OpError
 	var dns *net.DNSError
-	if errors.As(err, &dns) || distrusted(err) || errors.As(err, &op) && op.Op == "dial" {
+	if errors.As(err, &dns) || Distrusted(err) || errors.As(err, &op) && op.Op == "dial" {
 		return &notSentError{err}
 	}
 	return err

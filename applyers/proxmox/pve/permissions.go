@@ -1,4 +1,4 @@
-package proxmox
+package pve
 
 import (
 	"fmt"
@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// granter says how to give a token what it lacks.
-type granter struct {
-	rights rights
-	// token is "user@realm!id".
-	token string
+// Granter says how to give a token what it lacks.
+type Granter struct {
+	Rights Rights
+	// Token is "user@realm!id".
+	Token string
 }
 
-// grant is the command that gives the token privileges at a path, by the smallest
+// Grant is the command that gives the token privileges at a path, by the smallest
 // of Proxmox's own roles that hold them, or by one made for them. It goes to the
 // user and to the token: a token whose privileges are separated needs both, and
 // one whose are not has its user's. Where the token seems to have it already, it
 // was taken away at that very path.
-func (g granter) grant(path string, privileges ...string) string {
+func (g Granter) Grant(path string, privileges ...string) string {
 	var roles, own []string
 	for _, privilege := range privileges {
 		if role := roleFor(privilege); role != "" {
@@ -34,13 +34,13 @@ func (g granter) grant(path string, privileges ...string) string {
 		roles = append(roles, role)
 	}
 	seat := path
-	if !slices.ContainsFunc(privileges, func(p string) bool { return g.rights.at(path, p) }) {
-		seat = g.rights.seat(path)
+	if !slices.ContainsFunc(privileges, func(p string) bool { return g.Rights.At(path, p) }) {
+		seat = g.Rights.Seat(path)
 	}
 	slices.Sort(roles)
-	user, _, _ := strings.Cut(g.token, "!")
+	user, _, _ := strings.Cut(g.Token, "!")
 	return command + fmt.Sprintf("pveum acl modify %s --users %s --tokens '%s' --roles %s",
-		seat, user, g.token, strings.Join(slices.Compact(roles), ","))
+		seat, user, g.Token, strings.Join(slices.Compact(roles), ","))
 }
 
 // roleFor is the smallest of Proxmox's own roles that holds a privilege; "" if

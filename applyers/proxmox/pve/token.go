@@ -1,4 +1,4 @@
-package proxmox
+package pve
 
 import (
 	"errors"
@@ -12,15 +12,15 @@ import (
 // tokenForm is "user@realm!id=uuid", as Proxmox makes tokens.
 var tokenForm = regexp.MustCompile(`^[^\s:/!=]+@[A-Za-z][A-Za-z0-9._-]+![A-Za-z][A-Za-z0-9._-]+=[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// makeToken is what to do where a token is no good.
-const makeToken = "make one with pveum user token add, and put it where the site's token points"
+// MakeToken is what to do where a token is no good.
+const MakeToken = "make one with pveum user token add, and put it where the site's token points"
 
 // errToken is a token that can be none.
 var errToken = errors.New("is not of the form user@realm!id=uuid")
 
-// checkToken refuses what Proxmox would refuse three seconds later, and tells
+// CheckToken refuses what Proxmox would refuse three seconds later, and tells
 // nothing of what it is.
-func checkToken(site *desired.Site, token string) (string, error) {
+func CheckToken(site *desired.Site, token string) (string, error) {
 	token = strings.TrimSpace(token)
 	if !tokenForm.MatchString(token) {
 		return "", fmt.Errorf("the token of secret %q %w", site.Token.Secret, errToken)
@@ -28,10 +28,10 @@ func checkToken(site *desired.Site, token string) (string, error) {
 	return token, nil
 }
 
-// whatToken says what to do about a token that can be none; "" for other errors.
-func whatToken(err error) string {
+// TokenRemedy says what to do about a token that can be none; "" for other errors.
+func TokenRemedy(err error) string {
 	if errors.Is(err, errToken) {
-		return makeToken
+		return MakeToken
 	}
 	return ""
 }

@@ -1,10 +1,10 @@
-package proxmox
+package stamp
 
 import "berth/desired"
 
-// diskNames are the names of a data VM's disks in its manifest, by slot; nil for
+// DiskNames are the names of a data VM's disks in its manifest, by slot; nil for
 // other resources.
-func diskNames(r *desired.Resource) map[string]string {
+func DiskNames(r *desired.Resource) map[string]string {
 	if r == nil {
 		return nil
 	}
@@ -21,10 +21,10 @@ func diskNames(r *desired.Resource) map[string]string {
 	return names
 }
 
-// settled is the name that a slot's disk goes by: the manifest's, unless that
+// Settled is the name that a slot's disk goes by: the manifest's, unless that
 // would give it the name of another disk, or its own to another. Data never
 // changes its name for that of other data.
-func settled(stamped, wanted map[string]string, slot string) (name string, agreed bool) {
+func Settled(stamped, wanted map[string]string, slot string) (name string, agreed bool) {
 	was, is := stamped[slot], wanted[slot]
 	if is == "" || was == is {
 		return was, true
@@ -42,15 +42,15 @@ func settled(stamped, wanted map[string]string, slot string) (name string, agree
 	return is, true
 }
 
-// named are the names that a stamp is to hold.
-func (s stamp) named(want *desired.Resource) map[string]string {
-	wanted := diskNames(want)
+// Named are the names that a stamp is to hold.
+func (s Stamp) Named(want *desired.Resource) map[string]string {
+	wanted := DiskNames(want)
 	if wanted == nil {
 		return s.Disks
 	}
 	names := make(map[string]string)
 	for slot := range wanted {
-		if name, _ := settled(s.Disks, wanted, slot); name != "" {
+		if name, _ := Settled(s.Disks, wanted, slot); name != "" {
 			names[slot] = name
 		}
 	}

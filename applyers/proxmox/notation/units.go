@@ -1,4 +1,4 @@
-package proxmox
+package notation
 
 import (
 	"strconv"
@@ -7,8 +7,8 @@ import (
 	"berth/desired"
 )
 
-// parseSize reads "32G", "366K", "0.5T" or a number of bytes; 0 if it is none.
-func parseSize(text string) desired.Size {
+// ParseSize reads "32G", "366K", "0.5T" or a number of bytes; 0 if it is none.
+func ParseSize(text string) desired.Size {
 	units := map[string]desired.Size{"K": desired.KiB, "M": desired.MiB, "G": desired.GiB, "T": desired.TiB}
 	unit := desired.Size(1)
 	if text != "" {
@@ -23,21 +23,21 @@ func parseSize(text string) desired.Size {
 	return desired.Size(n * float64(unit))
 }
 
-// gibibytes is a size as an allocation takes it: "32", "0.5".
-func gibibytes(s desired.Size) string {
+// Gibibytes is a size as an allocation takes it: "32", "0.5".
+func Gibibytes(s desired.Size) string {
 	return strconv.FormatFloat(float64(s)/float64(desired.GiB), 'f', -1, 64)
 }
 
-// kibibytes is a size as a resize takes it.
-func kibibytes(s desired.Size) string {
+// Kibibytes is a size as a resize takes it.
+func Kibibytes(s desired.Size) string {
 	return strconv.FormatInt(int64((s+desired.KiB-1)/desired.KiB), 10) + "K"
 }
 
-// mebibytes is a size as memory takes it.
-func mebibytes(s desired.Size) string { return strconv.FormatInt(int64(s/desired.MiB), 10) }
+// Mebibytes is a size as memory takes it.
+func Mebibytes(s desired.Size) string { return strconv.FormatInt(int64(s/desired.MiB), 10) }
 
 // rate reads a NIC's limit, MiB a second with fractions.
-func parseRate(text string) desired.Rate {
+func ParseRate(text string) desired.Rate {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || n < 0 || n > 1<<40 {
 		return 0
@@ -45,13 +45,13 @@ func parseRate(text string) desired.Rate {
 	return desired.Rate(n * float64(desired.MiB))
 }
 
-func formatRate(r desired.Rate) string {
+func FormatRate(r desired.Rate) string {
 	if r == 0 {
 		return ""
 	}
 	return strconv.FormatFloat(float64(r)/float64(desired.MiB), 'f', -1, 64)
 }
 
-func formatNumber(f float64) string {
+func FormatNumber(f float64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', -1, 64), ".0")
 }

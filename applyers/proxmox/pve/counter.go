@@ -1,17 +1,17 @@
-package proxmox
+package pve
 
 import (
 	"maps"
 	"sync"
 )
 
-// counter counts requests by method.
-type counter struct {
+// Counter counts requests by method.
+type Counter struct {
 	mu sync.Mutex
 	by map[string]int
 }
 
-func (c *counter) add(method string) {
+func (c *Counter) Add(method string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.by == nil {
@@ -20,8 +20,8 @@ func (c *counter) add(method string) {
 	c.by[method]++
 }
 
-// take gives the counts and begins anew.
-func (c *counter) take() map[string]int {
+// Take gives the counts and begins anew.
+func (c *Counter) Take() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	taken := c.by

@@ -1,4 +1,4 @@
-package proxmox
+package stamp
 
 import (
 	"cmp"
@@ -12,20 +12,20 @@ import (
 	"berth/desired"
 )
 
-// stampVersion is the newest form of the stamp that this version reads; a newer
+// Version is the newest form of the stamp that this version reads; a newer
 // one is never guessed at.
-const stampVersion = 1
+const Version = 1
 
 const stampPrefix = "berth: "
 
-// noVolume stands in a stamp for a slot that held nothing.
-const noVolume = "none"
+// NoVolume stands in a stamp for a slot that held nothing.
+const NoVolume = "none"
 
-// stamp is the proof of ownership and all that is remembered about a guest. It
+// Stamp is the proof of ownership and all that is remembered about a guest. It
 // is the last line of the guest's description:
 //
 //	berth: pegasus/vm/web-1 home#4000004 uid=5b1f0c2e instance=9c4e01aa image=scsi0:debian-12
-type stamp struct {
+type Stamp struct {
 	Fleet string
 	UID   string
 	ID    desired.ID
@@ -70,7 +70,7 @@ type stamp struct {
 }
 
 // String is the stamp's line.
-func (s stamp) String() string {
+func (s Stamp) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s%s/%s %s#%d", stampPrefix, s.Fleet, s.ID, s.Site, s.VMID)
 	add := func(key, value string) {
@@ -101,7 +101,7 @@ func (s stamp) String() string {
 	if !s.Archived.IsZero() {
 		add("archived", s.Archived.UTC().Format(time.RFC3339))
 	}
-	if s.Version > stampVersion {
+	if s.Version > Version {
 		add("v", strconv.Itoa(s.Version))
 	}
 	return b.String()
@@ -127,26 +127,26 @@ func parseBySlot(text string) map[string]string {
 	return m
 }
 
-// instance is the guest's instance; a stamp that a person wrote by hand names
+// InstanceID is the guest's instance; a stamp that a person wrote by hand names
 // none.
-func (s stamp) instance() string { return cmp.Or(s.Instance, "adopted") }
+func (s Stamp) InstanceID() string { return cmp.Or(s.Instance, "adopted") }
 
-// fleets tells whether a stamp is of a fleet, under its name or the one it had
+// Of tells whether a stamp is of a fleet, under its name or the one it had
 // before. The uid is the same all along.
-func (s stamp) fleets(f *desired.Fleet) bool {
+func (s Stamp) Of(f *desired.Fleet) bool {
 	former := f.Spec.RenamedFrom
 	return s.UID == f.Spec.UID && (s.Fleet == f.Spec.Name || former != "" && s.Fleet == former)
 }
 
-// former is what the seed's slot held before it was replaced; "" where nothing is left
+// FormerSeed is what the seed's slot held before it was replaced; "" where nothing is left
 // to be cleared away.
-func (s stamp) former() (slot, volid string) {
+func (s Stamp) FormerSeed() (slot, volid string) {
 	slot, volid, _ = strings.Cut(s.Former, ":")
-	return slot, strings.TrimPrefix(volid, noVolume)
+	return slot, strings.TrimPrefix(volid, NoVolume)
 }
 
-// parseStamp reads a line; ok is false for one that is no stamp.
-func parseStamp(line string) (s stamp, ok bool) {
+// Parse reads a line; ok is false for one that is no stamp.
+func Parse(line string) (s Stamp, ok bool) {
 	rest, ok := strings.CutPrefix(strings.TrimSpace(line), stampPrefix)
 	if !ok {
 		return s, false
@@ -158,9 +158,9 @@ func parseStamp(line string) (s stamp, ok bool) {
 	fleet, id, named := strings.Cut(words[0], "/")
 	site, number, placed := strings.Cut(words[1], "#")
 	vmid, err := strconv.Atoi(number)
-	s = stamp{Fleet: fleet, ID: desired.ID(id), Site: site, VMID: vmid}
+	s = Stamp{Fleet: fleet, ID: desired.ID(id), Site: site, VMID: vmid}
 	if !named || !placed || err != nil || vmid <= 0 || !s.ID.Machine() || s.ID.Name() == "" {
-		return stamp{}, false
+		return Stamp{}, false
 	}
 	for _, word := range words[2:] {
 		key, value, _ := strings.Cut(word, "=")
@@ -196,25 +196,25 @@ func parseStamp(line string) (s stamp, ok bool) {
 			// A date that can't be read must not make an archived guest look
 			// like one in use, nor like one whose time is up.
 			if s.Archived, err = time.Parse(time.RFC3339, value); err != nil {
-				return stamp{}, false
+				return Stamp{}, false
 			}
 		case "v":
 			if s.Version, err = strconv.Atoi(value); err != nil {
-				return stamp{}, false
+				return Stamp{}, false
 			}
 		}
 	}
 	return s, true
 }
 
-// splitDescription parts what people wrote from the stamp, which is the last
+// Split parts what people wrote from the stamp, which is the last
 // line that is not blank.
-func splitDescription(text string) (words string, s stamp, stamped bool) {
+func Split(text string) (words string, s Stamp, stamped bool) {
 	trimmed := strings.TrimRight(text, " \t\r\n")
 	cut := strings.LastIndexByte(trimmed, '\n')
-	s, stamped = parseStamp(trimmed[cut+1:])
+	s, stamped = Parse(trimmed[cut+1:])
 	if !stamped {
-		return trimmed, stamp{}, false
+		return trimmed, Stamp{}, false
 	}
 	if cut < 0 {
 		return "", s, true
@@ -222,8 +222,8 @@ func splitDescription(text string) (words string, s stamp, stamped bool) {
 	return strings.TrimRight(trimmed[:cut], " \t\r\n"), s, true
 }
 
-// joinDescription puts the stamp below what people wrote.
-func joinDescription(words string, s stamp) string {
+// Join puts the stamp below what people wrote.
+func Join(words string, s Stamp) string {
 	words = strings.TrimRight(words, " \t\r\n")
 	if words == "" {
 		return s.String()

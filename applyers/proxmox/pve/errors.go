@@ -1,4 +1,4 @@
-package proxmox
+package pve
 
 import (
 	"errors"
@@ -28,12 +28,12 @@ func (e *APIError) Error() string {
 	return b.String()
 }
 
-// taskError is a task that came to a bad end.
-type taskError struct {
+// TaskError is a task that came to a bad end.
+type TaskError struct {
 	upid, exit string
 }
 
-func (e *taskError) Error() string { return e.exit }
+func (e *TaskError) Error() string { return e.exit }
 
 // notSentError is a request that never left: it may be sent again.
 type notSentError struct{ err error }
@@ -41,12 +41,12 @@ type notSentError struct{ err error }
 func (e *notSentError) Error() string { return e.err.Error() }
 func (e *notSentError) Unwrap() error { return e.err }
 
-// says tells whether Proxmox, in an answer or in a task's end, used any of the
+// Says tells whether Proxmox, in an answer or in a task's end, used any of the
 // words: absence and conflict have no status of their own.
-func says(err error, words ...string) bool {
+func Says(err error, words ...string) bool {
 	var text string
 	var api *APIError
-	var task *taskError
+	var task *TaskError
 	switch {
 	case errors.As(err, &api):
 		text = api.Error()
@@ -58,24 +58,24 @@ func says(err error, words ...string) bool {
 	return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 }
 
-// absent tells whether a guest's configuration is not there.
-func absent(err error) bool {
-	return says(err, "unable to find configuration file") ||
-		says(err, "Configuration file '") && says(err, "does not exist")
+// Absent tells whether a guest's configuration is not there.
+func Absent(err error) bool {
+	return Says(err, "unable to find configuration file") ||
+		Says(err, "Configuration file '") && Says(err, "does not exist")
 }
 
-func occupied(err error) bool { return says(err, "already exists") }
+func Occupied(err error) bool { return Says(err, "already exists") }
 
-// stale tells whether somebody else wrote in between. A file's wrong checksum
+// Stale tells whether somebody else wrote in between. A file's wrong checksum
 // begins with the same words.
-func stale(err error) bool {
-	return says(err, "checksum mismatch (file change by other user?)", "detected modified configuration")
+func Stale(err error) bool {
+	return Says(err, "checksum mismatch (file change by other user?)", "detected modified configuration")
 }
 
-// gotSum is the checksum that Proxmox found at a file, where that is not the one
+// GotSum is the checksum that Proxmox found at a file, where that is not the one
 // it was told of: "checksum mismatch: got 'ab…' != expect 'cd…'" (FACTS 7).
-func gotSum(err error) (sum string, ok bool) {
-	task, ok := errors.AsType[*taskError](err)
+func GotSum(err error) (sum string, ok bool) {
+	task, ok := errors.AsType[*TaskError](err)
 	if !ok {
 		return "", false
 	}
@@ -87,30 +87,30 @@ func gotSum(err error) (sum string, ok bool) {
 	return sum, ok
 }
 
-// locked tells whether a lock, on the guest or on its file, stood in the way.
-func locked(err error) bool { return says(err, "is locked (", "can't lock file") }
+// Locked tells whether a lock, on the guest or on its file, stood in the way.
+func Locked(err error) bool { return Says(err, "is locked (", "can't lock file") }
 
-// status is the status of the answer; 0 if there was none.
-func status(err error) int {
+// Status is the status of the answer; 0 if there was none.
+func Status(err error) int {
 	if api, ok := errors.AsType[*APIError](err); ok {
 		return api.Status
 	}
 	return 0
 }
 
-// unanswered tells whether a write may have been carried out although no answer
+// Unanswered tells whether a write may have been carried out although no answer
 // of Proxmox's own came: then only a look tells. pveproxy answers 596 after 30 s
 // while the work goes on (FACTS 5); 595 means that the node was not reached.
-func unanswered(err error) bool {
+func Unanswered(err error) bool {
 	if err == nil {
 		return false
 	}
 	var unsent *notSentError
-	var task *taskError
+	var task *TaskError
 	if errors.As(err, &unsent) || errors.As(err, &task) {
 		return false
 	}
-	switch code := status(err); code {
+	switch code := Status(err); code {
 	case 502, 503, 504, 596:
 		return true
 	default:
@@ -119,9 +119,9 @@ func unanswered(err error) bool {
 	}
 }
 
-// deniedPath takes path and privileges out of "Permission check failed
+// DeniedPath takes path and privileges out of "Permission check failed
 // (/vms/101, VM.Audit)".
-func deniedPath(err error) (path, privilege string, ok bool) {
+func DeniedPath(err error) (path, privilege string, ok bool) {
 	var api *APIError
 	if !errors.As(err, &api) || api.Status != 403 {
 		return "", "", false

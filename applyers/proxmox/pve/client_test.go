@@ -1,4 +1,4 @@
-package proxmox
+package pve
 
 import (
 	"context"
@@ -19,13 +19,13 @@ import (
 	"berth/desired"
 )
 
-func clientAt(t *testing.T, base http.RoundTripper, endpoints ...string) *client {
+func clientAt(t *testing.T, base http.RoundTripper, endpoints ...string) *Client {
 	t.Helper()
-	c, err := newClient("home", base, endpoints, &counter{}, time.Now, firstPoll)
+	c, err := New("home", base, endpoints, &Counter{}, time.Now, FirstPoll)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.begin("u@pve!id=s3cr3t")
+	c.Begin("u@pve!id=s3cr3t")
 	return c
 }
 
@@ -48,18 +48,18 @@ func TestTLS(t *testing.T) {
 		tls  desired.TLS
 		want string
 	}{
-		"fingerprint":           {desired.TLS{Fingerprint: colons(sum[:])}, ""},
-		"fingerprint, no colon": {desired.TLS{Fingerprint: strings.ToLower(strings.ReplaceAll(colons(sum[:]), ":", ""))}, ""},
-		"other fingerprint":     {desired.TLS{Fingerprint: colons(other[:])}, "the certificate's fingerprint is " + colons(sum[:])},
+		"fingerprint":           {desired.TLS{Fingerprint: Colons(sum[:])}, ""},
+		"fingerprint, no colon": {desired.TLS{Fingerprint: strings.ToLower(strings.ReplaceAll(Colons(sum[:]), ":", ""))}, ""},
+		"other fingerprint":     {desired.TLS{Fingerprint: Colons(other[:])}, "the certificate's fingerprint is " + Colons(sum[:])},
 		"authority":             {desired.TLS{CAPEM: ca}, ""},
 		"system's authorities":  {desired.TLS{}, "certificate"},
 		"no fingerprint":        {desired.TLS{Fingerprint: "AB:CD"}, "is no SHA-256"},
 		"no certificate":        {desired.TLS{CAPEM: "x"}, "no certificate in PEM form"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			base, err := systemTransport(&desired.Site{Name: "home", TLS: c.tls})
+			base, err := SystemTransport(&desired.Site{Name: "home", TLS: c.tls})
 			if err == nil {
-				err = clientAt(t, base, server.URL).get(t.Context(), "/version", nil)
+				err = clientAt(t, base, server.URL).Get(t.Context(), "/version", nil)
 				base.(*http.Transport).CloseIdleConnections()
 			}
 			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -82,15 +82,15 @@ func TestTheFirstEndpointThatAnswersIsUsed(t *testing.T) {
 	dead.Close()
 	c := clientAt(t, server.Client().Transport, dead.URL, server.URL)
 	// A write that never left may go elsewhere, too.
-	if err := c.write(t.Context(), http.MethodPost, "/x", params{"a": "b"}, nil); err != nil {
+	if err := c.Write(t.Context(), http.MethodPost, "/x", Params{"a": "b"}, nil); err != nil {
 		t.Error(err)
 	}
-	if err := c.get(t.Context(), "/x", nil); err != nil || asked.Load() != 2 {
+	if err := c.Get(t.Context(), "/x", nil); err != nil || asked.Load() != 2 {
 		t.Errorf("%v, %d", err, asked.Load())
 	}
 	server.Close()
-	err := c.write(t.Context(), http.MethodPost, "/x", params{}, nil)
-	if err == nil || unanswered(err) || strings.Contains(err.Error(), "s3cr3t") {
+	err := c.Write(t.Context(), http.MethodPost, "/x", Params{}, nil)
+	if err == nil || Unanswered(err) || strings.Contains(err.Error(), "s3cr3t") {
 		t.Errorf("error: %v", err)
 	}
 }
@@ -122,7 +122,7 @@ func TestErrorsTellWhatProxmoxSaid(t *testing.T) {
 			site := clientAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
 				return answer(c.status, c.reason, c.body), nil
 			}), "https://a")
-			err := site.get(t.Context(), "/x", nil)
+			err := site.Get(t.Context(), "/x", nil)
 			var api *APIError
 			if !errors.As(err, &api) || api.Error() != c.want {
 				t.Errorf("got %v", err)
@@ -148,7 +148,7 @@ func TestOneEndpointGetsEightRequestsAtOnce(t *testing.T) {
 		}), "https://a")
 		var wg sync.WaitGroup
 		for range 40 {
-			wg.Go(func() { _ = c.get(t.Context(), "/x", nil) })
+			wg.Go(func() { _ = c.Get(t.Context(), "/x", nil) })
 		}
 		wg.Wait()
 		if most.Load() != atOnce {
@@ -164,8 +164,8 @@ func TestARequestThatIsNeverAnsweredEnds(t *testing.T) {
 			return nil, r.Context().Err()
 		}), "https://a")
 		begin := time.Now()
-		err := c.write(t.Context(), http.MethodPost, "/x", params{}, nil)
-		if !unanswered(err) || time.Since(begin) != requestTimeout {
+		err := c.Write(t.Context(), http.MethodPost, "/x", Params{}, nil)
+		if !Unanswered(err) || time.Since(begin) != RequestTimeout {
 			t.Errorf("%v after %s", err, time.Since(begin))
 		}
 	})
@@ -182,7 +182,7 @@ func TestTasksWithWarningsSucceed(t *testing.T) {
 				}
 				return answer(200, "OK", `{"data":{"status":"stopped","exitstatus":"`+exit+`"}}`), nil
 			}), "https://a")
-			warnings, err := c.follow(t.Context(), "UPID:pve1:1:2:3:qmstart:100:u@pve!id:", time.Minute)
+			warnings, err := c.Follow(t.Context(), "UPID:pve1:1:2:3:qmstart:100:u@pve!id:", time.Minute)
 			if want == "" && err != nil || want != "" && (err == nil || err.Error() != want) || (warnings != "") != strings.HasPrefix(exit, "W") {
 				t.Errorf("%s: %q %v", exit, warnings, err)
 			}
@@ -192,7 +192,7 @@ func TestTasksWithWarningsSucceed(t *testing.T) {
 		c := clientAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
 			return answer(200, "OK", `{"data":{"status":"running"}}`), nil
 		}), "https://a")
-		if _, err := c.follow(context.WithoutCancel(t.Context()), "UPID:pve1:1:2:3:qmstart:100:u@pve!id:", time.Minute); err == nil || !strings.Contains(err.Error(), "still runs after 1m0s") {
+		if _, err := c.Follow(context.WithoutCancel(t.Context()), "UPID:pve1:1:2:3:qmstart:100:u@pve!id:", time.Minute); err == nil || !strings.Contains(err.Error(), "still runs after 1m0s") {
 			t.Errorf("got %v", err)
 		}
 	})
@@ -205,15 +205,15 @@ func TestAfterARefusalNothingIsSentUntilTheNextTurn(t *testing.T) {
 		return answer(401, "Authentication failed!", ""), nil
 	}), "https://a", "https://b")
 	for range 3 {
-		if err := c.get(t.Context(), "/x", nil); status(err) != 401 {
+		if err := c.Get(t.Context(), "/x", nil); Status(err) != 401 {
 			t.Errorf("got %v", err)
 		}
 	}
 	if sent != 1 {
 		t.Errorf("%d requests", sent)
 	}
-	c.begin("u@pve!id=other")
-	_ = c.get(t.Context(), "/x", nil)
+	c.Begin("u@pve!id=other")
+	_ = c.Get(t.Context(), "/x", nil)
 	if sent != 2 {
 		t.Errorf("%d requests after a new turn", sent)
 	}

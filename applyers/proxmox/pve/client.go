@@ -1,4 +1,4 @@
-package proxmox
+package pve
 
 import (
 	"bytes"
@@ -24,24 +24,24 @@ import (
 // stop, so that it ends within two seconds.
 const grace = 1500 * time.Millisecond
 
-// client asks one cluster's API, whichever of its endpoints answers. It is safe for
+// Client asks one cluster's API, whichever of its endpoints answers. It is safe for
 // concurrent use.
-type client struct {
+type Client struct {
 	name string
 	wire *wire
 	api  *proxmox.Client
 	http *http.Client
-	now  func() time.Time
+	Now  func() time.Time
 	poll time.Duration
 }
 
-// firstPoll is how soon a task is first asked after, where nothing else is said.
-const firstPoll = 100 * time.Millisecond
+// FirstPoll is how soon a task is first asked after, where nothing else is said.
+const FirstPoll = 100 * time.Millisecond
 
-// newClient makes a client of the site called name. Every request goes through base
+// New makes a client of the site called name. Every request goes through base
 // to one of the endpoints, and is counted. poll is how soon a task is first asked
 // after.
-func newClient(name string, base http.RoundTripper, endpoints []string, count *counter, now func() time.Time, poll time.Duration) (*client, error) {
+func New(name string, base http.RoundTripper, endpoints []string, count *Counter, now func() time.Time, poll time.Duration) (*Client, error) {
 	w, err := newWire(base, endpoints, count, now)
 	if err != nil {
 		return nil, err
@@ -51,31 +51,31 @@ func newClient(name string, base http.RoundTripper, endpoints []string, count *c
 	}}
 	// The wire puts the endpoint's own address in.
 	api := proxmox.NewClient(baseURL, proxmox.WithHTTPClient(hc), proxmox.WithUserAgent("berth"))
-	return &client{name: name, wire: w, api: api, http: hc, now: now, poll: poll}, nil
+	return &Client{name: name, wire: w, api: api, http: hc, Now: now, poll: poll}, nil
 }
 
-// begin starts a turn with a token, "user@realm!id=uuid": one that was refused is
+// Begin starts a turn with a token, "user@realm!id=uuid": one that was refused is
 // tried again.
-func (c *client) begin(token string) { c.wire.begin(token) }
+func (c *Client) Begin(token string) { c.wire.begin(token) }
 
-// next turns to another endpoint.
-func (c *client) next() { c.wire.next() }
+// Next turns to another endpoint.
+func (c *Client) Next() { c.wire.next() }
 
-// clock tells how far the cluster's clock is ahead of ours, as of the last answer
+// Clock tells how far the cluster's clock is ahead of ours, as of the last answer
 // with a date.
-func (c *client) clock() (ahead time.Duration, known bool) { return c.wire.clock() }
+func (c *Client) Clock() (ahead time.Duration, known bool) { return c.wire.clock() }
 
-// tokenName is "user@realm!id", without the secret.
-func (c *client) tokenName() string { return c.wire.tokenName() }
+// TokenName is "user@realm!id", without the secret.
+func (c *Client) TokenName() string { return c.wire.tokenName() }
 
 const baseURL = "https://proxmox.invalid/api2/json"
 
-// params are an option's name and value. Everything is sent as text, which
+// Params are an option's name and value. Everything is sent as text, which
 // Proxmox checks as it checks a form.
-type params map[string]string
+type Params map[string]string
 
-// get reads into a value.
-func (c *client) get(ctx context.Context, path string, into any) error {
+// Get reads into a value.
+func (c *Client) Get(ctx context.Context, path string, into any) error {
 	var got carried
 	err := c.api.Get(context.WithValue(ctx, carriedKey{}, &got), path, nil)
 	if err == nil && into != nil {
@@ -84,9 +84,9 @@ func (c *client) get(ctx context.Context, path string, into any) error {
 	return plain("read "+path, err)
 }
 
-// write sends a change. Once it is under way it gets its time to end although
+// Write sends a change. Once it is under way it gets its time to end although
 // ctx is done; before, nothing is sent.
-func (c *client) write(ctx context.Context, method, path string, p params, into any) error {
+func (c *Client) Write(ctx context.Context, method, path string, p Params, into any) error {
 	if ctx.Err() != nil {
 		return applyers.ErrLeft
 	}
@@ -129,9 +129,9 @@ func lingering(ctx context.Context) (context.Context, func()) {
 	return linger, func() { stop(); cancel() }
 }
 
-// upload sends a file to a storage and answers the task's id. The fields must
+// Upload sends a file to a storage and answers the task's id. The fields must
 // come in this order (FACTS 7), which a map can't promise: hence no go-proxmox.
-func (c *client) upload(ctx context.Context, node, store, content, name string, data []byte, sum string) (upid string, err error) {
+func (c *Client) Upload(ctx context.Context, node, store, content, name string, data []byte, sum string) (upid string, err error) {
 	if ctx.Err() != nil {
 		return "", applyers.ErrLeft
 	}
@@ -184,29 +184,29 @@ func plain(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
-// scalar is a value that Proxmox answers now as text, now as a number.
-type scalar string
+// Scalar is a value that Proxmox answers now as text, now as a number.
+type Scalar string
 
 // UnmarshalJSON takes text, numbers, booleans and null.
-func (s *scalar) UnmarshalJSON(b []byte) error {
+func (s *Scalar) UnmarshalJSON(b []byte) error {
 	text := string(b)
 	switch {
 	case text == "null":
 		*s = ""
 	case simple(text):
-		*s = scalar(text[1 : len(text)-1])
+		*s = Scalar(text[1 : len(text)-1])
 	case strings.HasPrefix(text, `"`):
 		var plain string
 		if err := json.Unmarshal(b, &plain); err != nil {
 			return err
 		}
-		*s = scalar(plain)
+		*s = Scalar(plain)
 	case text == "true":
 		*s = "1"
 	case text == "false":
 		*s = "0"
 	default:
-		*s = scalar(text)
+		*s = Scalar(text)
 	}
 	return nil
 }
@@ -224,7 +224,7 @@ func simple(text string) bool {
 	return true
 }
 
-func (s scalar) int() int {
+func (s Scalar) Int() int {
 	if s == "" {
 		return 0
 	}
@@ -235,4 +235,4 @@ func (s scalar) int() int {
 	return n
 }
 
-func (s scalar) yes() bool { return s == "1" }
+func (s Scalar) Yes() bool { return s == "1" }

@@ -1,4 +1,4 @@
-package proxmox
+package pve
 
 import (
 	"crypto/sha256"
@@ -23,15 +23,15 @@ func (e *pinError) Error() string {
 	return "the certificate's fingerprint is " + e.have + ", not the one that the site's tls.fingerprint names"
 }
 
-// distrusted tells whether the peer's certificate was refused.
-func distrusted(err error) bool {
+// Distrusted tells whether the peer's certificate was refused.
+func Distrusted(err error) bool {
 	var verify *tls.CertificateVerificationError
 	var pin *pinError
 	return errors.As(err, &verify) || errors.As(err, &pin)
 }
 
-// systemTransport is the transport of a site by its manifest.
-func systemTransport(site *desired.Site) (http.RoundTripper, error) {
+// SystemTransport is the transport of a site by its manifest.
+func SystemTransport(site *desired.Site) (http.RoundTripper, error) {
 	conf, err := tlsConfig(site.TLS)
 	if err != nil {
 		return nil, fmt.Errorf("set up TLS of site %s: %w", site.Name, err)
@@ -77,15 +77,15 @@ func tlsConfig(t desired.TLS) (*tls.Config, error) {
 	conf.VerifyConnection = func(state tls.ConnectionState) error {
 		have := sha256.Sum256(state.PeerCertificates[0].Raw)
 		if subtle.ConstantTimeCompare(have[:], want) != 1 {
-			return &pinError{have: colons(have[:])}
+			return &pinError{have: Colons(have[:])}
 		}
 		return nil
 	}
 	return conf, nil
 }
 
-// colons writes bytes as fingerprints are written.
-func colons(b []byte) string {
+// Colons writes bytes as fingerprints are written.
+func Colons(b []byte) string {
 	text := strings.ToUpper(hex.EncodeToString(b))
 	parts := make([]string, len(b))
 	for i := range parts {
@@ -94,14 +94,14 @@ func colons(b []byte) string {
 	return strings.Join(parts, ":")
 }
 
-// trustRemedy says how to trust the certificate that the server presented. It
+// TrustRemedy says how to trust the certificate that the server presented. It
 // bids to compare the fingerprint, since whoever stands in between would be
 // trusted as well.
-func trustRemedy(err error) string {
+func TrustRemedy(err error) string {
 	var have string
 	if verify, ok := errors.AsType[*tls.CertificateVerificationError](err); ok && len(verify.UnverifiedCertificates) > 0 {
 		sum := sha256.Sum256(verify.UnverifiedCertificates[0].Raw)
-		have = colons(sum[:])
+		have = Colons(sum[:])
 	}
 	if pin, ok := errors.AsType[*pinError](err); ok {
 		have = pin.have

@@ -1,4 +1,4 @@
-package proxmox
+package pve
 
 import (
 	"context"
@@ -13,9 +13,9 @@ import (
 	"berth/applyers"
 )
 
-// taskPrefix begins the reference under which the journal keeps a task:
+// TaskPrefix begins the reference under which the journal keeps a task:
 // "pve:<site>:<UPID>".
-const taskPrefix = "pve:"
+const TaskPrefix = "pve:"
 
 // taskNode is the node in "UPID:node:pid:pstart:starttime:type:id:user:".
 func taskNode(upid string) (string, error) {
@@ -26,51 +26,51 @@ func taskNode(upid string) (string, error) {
 	return parts[1], nil
 }
 
-// do starts a write that runs as a task, tells the journal, and follows the task
+// Do starts a write that runs as a task, tells the journal, and follows the task
 // to its end.
-func (c *client) do(ctx context.Context, p applyers.Progress, limit time.Duration, method, path string, options params) error {
+func (c *Client) Do(ctx context.Context, p applyers.Progress, limit time.Duration, method, path string, options Params) error {
 	var upid string
-	if err := c.write(ctx, method, path, options, &upid); err != nil {
+	if err := c.Write(ctx, method, path, options, &upid); err != nil {
 		return err
 	}
-	return c.begun(ctx, p, limit, upid)
+	return c.Begun(ctx, p, limit, upid)
 }
 
-// begun is what follows the answer of a write: no id means that it is done.
-func (c *client) begun(ctx context.Context, p applyers.Progress, limit time.Duration, upid string) error {
+// Begun is what follows the answer of a write: no id means that it is done.
+func (c *Client) Begun(ctx context.Context, p applyers.Progress, limit time.Duration, upid string) error {
 	if upid == "" {
 		return nil
 	}
-	if err := p.Task(taskPrefix + c.name + ":" + upid); err != nil {
+	if err := p.Task(TaskPrefix + c.name + ":" + upid); err != nil {
 		return err
 	}
-	warnings, err := c.follow(ctx, upid, limit)
+	warnings, err := c.Follow(ctx, upid, limit)
 	if warnings != "" {
 		p.Say("Proxmox finished with " + strings.ToLower(warnings) + ": see the task's log")
 	}
 	return err
 }
 
-// follow waits for a task's end. A success says nothing before it: most checks
+// Follow waits for a task's end. A success says nothing before it: most checks
 // are made in the task (FACTS 2). A done ctx leaves the task running.
-func (c *client) follow(ctx context.Context, upid string, limit time.Duration) (warnings string, err error) {
+func (c *Client) Follow(ctx context.Context, upid string, limit time.Duration) (warnings string, err error) {
 	node, err := taskNode(upid)
 	if err != nil {
 		return "", err
 	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval, pause.RandomizationFactor = c.poll, 2*time.Second, 0
-	end := c.now().Add(limit)
+	end := c.Now().Add(limit)
 	for {
-		if err := sleep(ctx, pause.NextBackOff()); err != nil {
+		if err := Sleep(ctx, pause.NextBackOff()); err != nil {
 			return "", applyers.ErrLeft
 		}
 		var task struct{ Status, Exitstatus string }
-		err := c.get(ctx, "/nodes/"+node+"/tasks/"+url.PathEscape(upid)+"/status", &task)
+		err := c.Get(ctx, "/nodes/"+node+"/tasks/"+url.PathEscape(upid)+"/status", &task)
 		switch {
 		case ctx.Err() != nil:
 			return "", applyers.ErrLeft
-		case err != nil && (status(err) == 400 || status(err) == 401 || status(err) == 403):
+		case err != nil && (Status(err) == 400 || Status(err) == 401 || Status(err) == 403):
 			return "", fmt.Errorf("follow task %s: %w", upid, err)
 		case err == nil && task.Status == "stopped":
 			switch {
@@ -79,20 +79,20 @@ func (c *client) follow(ctx context.Context, upid string, limit time.Duration) (
 			case strings.HasPrefix(task.Exitstatus, "WARNINGS"):
 				return task.Exitstatus, nil
 			}
-			return "", &taskError{upid: upid, exit: c.fullExit(ctx, node, upid, task.Exitstatus)}
-		case c.now().After(end):
+			return "", &TaskError{upid: upid, exit: c.fullExit(ctx, node, upid, task.Exitstatus)}
+		case c.Now().After(end):
 			return "", errors.Join(fmt.Errorf("task %s still runs after %s; it goes on, and the next turn looks again", upid, limit), err)
 		}
 	}
 }
 
 // fullExit completes an end of which the status holds but the first line.
-func (c *client) fullExit(ctx context.Context, node, upid, exit string) string {
+func (c *Client) fullExit(ctx context.Context, node, upid, exit string) string {
 	if !strings.HasPrefix(exit, "Parameter verification failed") {
 		return exit
 	}
 	var lines []struct{ T string }
-	if err := c.get(ctx, "/nodes/"+node+"/tasks/"+url.PathEscape(upid)+"/log?limit=500", &lines); err != nil {
+	if err := c.Get(ctx, "/nodes/"+node+"/tasks/"+url.PathEscape(upid)+"/log?limit=500", &lines); err != nil {
 		return exit
 	}
 	for i, line := range lines {
@@ -110,8 +110,8 @@ func (c *client) fullExit(ctx context.Context, node, upid, exit string) string {
 	return exit
 }
 
-// sleep waits unless ctx ends first.
-func sleep(ctx context.Context, d time.Duration) error {
+// Sleep waits unless ctx ends first.
+func Sleep(ctx context.Context, d time.Duration) error {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
