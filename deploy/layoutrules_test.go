@@ -45,12 +45,15 @@ var layout = []row{
 	{dir: "applyers/applyertest", imports: []string{"desired", "drift", "applyers"}},
 	{
 		dir:     "applyers/proxmox",
-		imports: []string{"desired", "drift", "applyers", "applyers/proxmox/seed"},
+		imports: []string{"desired", "drift", "applyers", "applyers/proxmox/notation", "applyers/proxmox/pve", "applyers/proxmox/seed", "applyers/proxmox/stamp"},
 		tests:   []string{"applyers/applyertest", "applyers/proxmox/pvesim", "applyers/proxmox/pvesim/schemacheck"},
 	},
 	{dir: "applyers/proxmox/pvesim"},
 	{dir: "applyers/proxmox/pvesim/schemacheck", imports: []string{"applyers/proxmox/pvesim"}},
 	{dir: "applyers/proxmox/seed", imports: []string{"desired"}},
+	{dir: "applyers/proxmox/notation", imports: []string{"desired"}},
+	{dir: "applyers/proxmox/pve", imports: []string{"desired", "applyers"}},
+	{dir: "applyers/proxmox/stamp", imports: []string{"desired"}},
 	{dir: "applyers/nginx", imports: []string{"desired", "drift", "applyers"}, tests: []string{"applyers/applyertest"}},
 	{dir: "applyers/ansible", imports: []string{"desired", "drift", "applyers"}, tests: []string{"applyers/applyertest"}},
 

@@ -111,7 +111,7 @@ func (l *lines) remodel(p *notation.Props, model string) {
 	was, mac := nicModel(*p)
 	for i := range p.Parts {
 		if p.Parts[i].Key == was {
-			p.Parts[i] = notation.Part{model, mac}
+			p.Parts[i] = notation.Part{Key: model, Value: mac}
 		}
 	}
 }

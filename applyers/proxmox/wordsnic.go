@@ -89,7 +89,7 @@ func parseNIC(kind, text string) notation.Props {
 	if model != "" {
 		p.Set("model", "")
 		p.Set("macaddr", "")
-		p.Parts = append([]notation.Part{{model, mac}}, p.Parts...)
+		p.Parts = append([]notation.Part{{Key: model, Value: mac}}, p.Parts...)
 	}
 	p.First = ""
 	return p

@@ -85,6 +85,7 @@ func (p Props) Equal(other Props) bool {
 	return slices.Equal(p.Sorted(), other.Sorted())
 }
 
+// Sorted are the parts in the order of their keys.
 func (p Props) Sorted() []Part {
 	return slices.SortedFunc(slices.Values(p.Parts), func(a, b Part) int {
 		return strings.Compare(a.Key+"="+a.Value, b.Key+"="+b.Value)

@@ -36,7 +36,7 @@ func Kibibytes(s desired.Size) string {
 // Mebibytes is a size as memory takes it.
 func Mebibytes(s desired.Size) string { return strconv.FormatInt(int64(s/desired.MiB), 10) }
 
-// rate reads a NIC's limit, MiB a second with fractions.
+// ParseRate reads a NIC's limit, MiB a second with fractions.
 func ParseRate(text string) desired.Rate {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil || n < 0 || n > 1<<40 {
@@ -45,6 +45,7 @@ func ParseRate(text string) desired.Rate {
 	return desired.Rate(n * float64(desired.MiB))
 }
 
+// FormatRate writes a NIC's limit; "" for none.
 func FormatRate(r desired.Rate) string {
 	if r == 0 {
 		return ""
@@ -52,6 +53,7 @@ func FormatRate(r desired.Rate) string {
 	return strconv.FormatFloat(float64(r)/float64(desired.MiB), 'f', -1, 64)
 }
 
+// FormatNumber writes a number without needless digits.
 func FormatNumber(f float64) string {
 	return strings.TrimSuffix(strconv.FormatFloat(f, 'f', -1, 64), ".0")
 }

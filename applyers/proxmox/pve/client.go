@@ -3,17 +3,14 @@ package pve
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/luthermonson/go-proxmox"
 
@@ -31,8 +28,9 @@ type Client struct {
 	wire *wire
 	api  *proxmox.Client
 	http *http.Client
-	Now  func() time.Time
 	poll time.Duration
+	// Now is our clock.
+	Now func() time.Time
 }
 
 // FirstPoll is how soon a task is first asked after, where nothing else is said.
@@ -183,56 +181,3 @@ func plain(what string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }
-
-// Scalar is a value that Proxmox answers now as text, now as a number.
-type Scalar string
-
-// UnmarshalJSON takes text, numbers, booleans and null.
-func (s *Scalar) UnmarshalJSON(b []byte) error {
-	text := string(b)
-	switch {
-	case text == "null":
-		*s = ""
-	case simple(text):
-		*s = Scalar(text[1 : len(text)-1])
-	case strings.HasPrefix(text, `"`):
-		var plain string
-		if err := json.Unmarshal(b, &plain); err != nil {
-			return err
-		}
-		*s = Scalar(plain)
-	case text == "true":
-		*s = "1"
-	case text == "false":
-		*s = "0"
-	default:
-		*s = Scalar(text)
-	}
-	return nil
-}
-
-// simple tells whether JSON is a text that says itself, with nothing escaped.
-func simple(text string) bool {
-	if len(text) < 2 || text[0] != '"' {
-		return false
-	}
-	for i := 1; i < len(text)-1; i++ {
-		if c := text[i]; c == '\\' || c >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
-}
-
-func (s Scalar) Int() int {
-	if s == "" {
-		return 0
-	}
-	n, err := strconv.Atoi(string(s))
-	if err != nil {
-		return 0
-	}
-	return n
-}
-
-func (s Scalar) Yes() bool { return s == "1" }

@@ -11,6 +11,7 @@ type Counter struct {
 	by map[string]int
 }
 
+// Add counts one request.
 func (c *Counter) Add(method string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

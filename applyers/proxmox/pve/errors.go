@@ -33,6 +33,7 @@ type TaskError struct {
 	upid, exit string
 }
 
+// Error is the text with which it ended.
 func (e *TaskError) Error() string { return e.exit }
 
 // notSentError is a request that never left: it may be sent again.
@@ -64,6 +65,7 @@ func Absent(err error) bool {
 		Says(err, "Configuration file '") && Says(err, "does not exist")
 }
 
+// Occupied tells whether a VMID is in use.
 func Occupied(err error) bool { return Says(err, "already exists") }
 
 // Stale tells whether somebody else wrote in between. A file's wrong checksum

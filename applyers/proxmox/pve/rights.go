@@ -61,6 +61,8 @@ func (r Rights) Has(want Right) bool {
 	return len(want.Or) > 0 && !slices.ContainsFunc(want.Or, func(other Right) bool { return !r.Has(other) })
 }
 
+// At tells whether a privilege is held at a path, by an entry of its own or by what
+// the nearest one above passes on.
 func (r Rights) At(path, privilege string) bool {
 	for own := true; ; own = false {
 		if privileges, listed := r[path]; listed {

@@ -20,6 +20,7 @@ type Config struct {
 	Digest string
 }
 
+// Pending are the keys that wait for a stop, sorted.
 func (c *Config) Pending() []string { return slices.Sorted(maps.Keys(c.Now)) }
 
 // GuestPath is the path of a guest.
