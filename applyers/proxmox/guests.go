@@ -3,10 +3,10 @@ package proxmox
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"sync"
 	"time"
 
 	"berth/applyers/proxmox/notation"
@@ -132,22 +132,19 @@ func (s *sweep) candidates() []*row {
 func (s *sweep) readCandidates(ctx context.Context, rows []*row) []*found {
 	read := make([]*found, len(rows))
 	errs := make([]error, len(rows))
-	var wg sync.WaitGroup
-	for i, r := range rows {
+	each(len(rows), func(i int) {
+		r := rows[i]
 		if why := s.inv.unreachable(r.node); why != "" {
-			errs[i] = fmt.Errorf("%s", why)
-			continue
+			errs[i] = errors.New(why)
+			return
 		}
-		wg.Go(func() {
-			conf, err := s.ReadConfig(ctx, r.kind, r.node, r.vmid)
-			if err != nil {
-				errs[i] = err
-				return
-			}
-			read[i] = newFound(*r, conf)
-		})
-	}
-	wg.Wait()
+		conf, err := s.ReadConfig(ctx, r.kind, r.node, r.vmid)
+		if err != nil {
+			errs[i] = err
+			return
+		}
+		read[i] = newFound(*r, conf)
+	})
 	for i, err := range errs {
 		if err != nil {
 			s.unread(rows[i], err)
@@ -232,7 +229,6 @@ func (s *sweep) missing(ctx context.Context, r *desired.Resource) {
 func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 	ids := slices.Sorted(maps.Keys(mine))
 	lives := make([]*drift.Live, len(ids))
-	var wg sync.WaitGroup
 	for i, id := range ids {
 		if len(mine[id]) != 1 || s.dark[id] || !s.looks(id) {
 			continue
@@ -244,9 +240,12 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 				"move the guest, or put the manifest's site back")
 		}
 		lives[i] = s.live(g, want)
-		wg.Go(func() { s.facts(ctx, g, want, lives[i]) })
 	}
-	wg.Wait()
+	each(len(ids), func(i int) {
+		if lives[i] != nil {
+			s.facts(ctx, mine[ids[i]][0], s.wants.byID[ids[i]], lives[i])
+		}
+	})
 	for _, live := range lives {
 		if live != nil {
 			s.out.Lives = append(s.out.Lives, *live)

@@ -229,18 +229,15 @@ func (s *sweep) readOthers(ctx context.Context) []*found {
 		}
 	}
 	read := make([]*found, len(rows))
-	var wg sync.WaitGroup
-	for i, r := range rows {
+	each(len(rows), func(i int) {
+		r := rows[i]
 		if s.inv.unreachable(r.node) != "" {
-			continue
+			return
 		}
-		wg.Go(func() {
-			if conf, err := s.ReadConfig(ctx, r.kind, r.node, r.vmid); err == nil {
-				read[i] = newFound(*r, conf)
-			}
-		})
-	}
-	wg.Wait()
+		if conf, err := s.ReadConfig(ctx, r.kind, r.node, r.vmid); err == nil {
+			read[i] = newFound(*r, conf)
+		}
+	})
 	var unread []string
 	for i, r := range rows {
 		if read[i] == nil {

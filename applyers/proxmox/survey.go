@@ -221,29 +221,30 @@ func (s *sweep) surveyBridges(ctx context.Context) []Bridge {
 
 // surveyGuests reads every guest, one request each.
 func (s *sweep) surveyGuests(ctx context.Context, out *Survey) {
-	var wg sync.WaitGroup
+	var rows []*row
 	for _, r := range s.inv.rows {
 		g := &Surveyed{
 			Kind: r.kind, Node: r.node, Name: r.name, VMID: r.vmid, Running: r.running, Template: r.template,
 			Lock: r.lock, Pool: r.pool, Tags: r.tags,
 		}
 		out.Guests = append(out.Guests, g)
-		if g.Unread = s.inv.unreachable(r.node); g.Unread != "" {
-			continue
-		}
-		wg.Go(func() {
-			conf, err := s.ReadConfig(ctx, r.kind, r.node, r.vmid)
-			if err != nil {
-				g.Unread = err.Error()
-				if help := s.helpWith(err); help != "" {
-					g.Unread += ": " + help
-				}
-				return
-			}
-			g.found = newFound(*r, conf)
-		})
+		rows = append(rows, r)
 	}
-	wg.Wait()
+	each(len(rows), func(i int) {
+		g, r := out.Guests[i], rows[i]
+		if g.Unread = s.inv.unreachable(r.node); g.Unread != "" {
+			return
+		}
+		conf, err := s.ReadConfig(ctx, r.kind, r.node, r.vmid)
+		if err != nil {
+			g.Unread = err.Error()
+			if help := s.helpWith(err); help != "" {
+				g.Unread += ": " + help
+			}
+			return
+		}
+		g.found = newFound(*r, conf)
+	})
 	slices.SortFunc(out.Guests, func(a, b *Surveyed) int { return cmp.Compare(a.VMID, b.VMID) })
 	v := &viewer{site: &desired.Site{Name: s.site.Name}, seen: make(map[string]bool)}
 	for _, g := range out.Guests {

@@ -151,7 +151,7 @@ func TestOneEndpointGetsEightRequestsAtOnce(t *testing.T) {
 			wg.Go(func() { _ = c.Get(t.Context(), "/x", nil) })
 		}
 		wg.Wait()
-		if most.Load() != atOnce {
+		if most.Load() != AtOnce {
 			t.Errorf("%d at once", most.Load())
 		}
 	})

@@ -40,8 +40,8 @@ func SystemTransport(site *desired.Site) (http.RoundTripper, error) {
 		TLSClientConfig:     conf,
 		DialContext:         (&net.Dialer{Timeout: 4 * time.Second}).DialContext,
 		Proxy:               http.ProxyFromEnvironment,
-		MaxIdleConnsPerHost: atOnce,
-		MaxConnsPerHost:     atOnce,
+		MaxIdleConnsPerHost: AtOnce,
+		MaxConnsPerHost:     AtOnce,
 		// The server closes idle connections after 5 s (FACTS 1): a request on
 		// one that is being closed would be lost.
 		IdleConnTimeout:     4 * time.Second,

@@ -20,8 +20,8 @@ import (
 const (
 	// RequestTimeout is above the 30 s after which pveproxy itself gives up (FACTS 2).
 	RequestTimeout = 45 * time.Second
-	// atOnce is how many requests one endpoint gets at once: more gain nothing (FACTS 9).
-	atOnce = 4
+	// AtOnce is how many requests one endpoint gets at once: more gain nothing (FACTS 9).
+	AtOnce = 4
 	// bodyLimit is far above the largest list that a cluster can answer with.
 	bodyLimit = 64 << 20
 	tries     = 4
@@ -49,7 +49,7 @@ type wire struct {
 }
 
 func newWire(base http.RoundTripper, endpoints []string, count *Counter, now func() time.Time) (*wire, error) {
-	w := &wire{base: base, count: count, now: now, slots: make(chan struct{}, atOnce)}
+	w := &wire{base: base, count: count, now: now, slots: make(chan struct{}, AtOnce)}
 	for _, e := range endpoints {
 		u, err := url.Parse(e)
 		if err != nil {
