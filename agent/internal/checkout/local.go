@@ -83,7 +83,11 @@ func gitDir(dir string) (string, error) {
 // read without opening it a thousand times; what is read is read again only as the
 // base of another object.
 func openStorage(dir string) *filesystem.Storage {
-	return filesystem.NewStorageWithOptions(osfs.New(dir), cache.NewObjectLRU(8*cache.MiByte), filesystem.Options{MaxOpenDescriptors: 1})
+	plain := osfs.New(dir)
+	return filesystem.NewStorageWithOptions(files{plain, dir}, cache.NewObjectLRU(8*cache.MiByte), filesystem.Options{
+		MaxOpenDescriptors: 1,
+		AlternatesFS:       plain, // go-git knows its paths by its type.
+	})
 }
 
 type localSession struct {
@@ -164,8 +168,7 @@ func send(ctx context.Context, from storer.EncodedObjectStorer, objects []plumbi
 	encoded := make(chan struct{})
 	go func() {
 		defer close(encoded)
-		_, err := packfile.NewEncoder(pw, from, false).Encode(objects, 0)
-		_ = pw.CloseWithError(err) // CloseWithError never fails.
+		_ = pw.CloseWithError(writePack(pw, from, objects)) // CloseWithError never fails.
 	}()
 	err := packfile.UpdateObjectStorage(into, pr)
 	_ = pr.Close() // Frees the encoder if the storage gave up first.

@@ -64,12 +64,18 @@ func TestRealGitServer(t *testing.T) {
 	src := f.source()
 	src.AllowRewrite = true
 	b := followIn(t, a.dir, src)
-	b.accept(f.commitTree("five", nil, amended))
+	five := f.commitTree("five", nil, amended)
+	b.accept(five)
+	// The pack of a clone of a directory is of our own making.
+	d := follow(t, checkout.Source{URL: f.dir, Branch: "main"})
+	d.fetch(five)
 
 	src.Branch = "prod"
 	follow(t, src).fails(checkout.ErrBranch)
 	src.URL = strings.Replace(src.URL, "fleet", "gone", 1)
 	follow(t, src).fails(checkout.ErrNotFound)
 	git("fsck", "--full")
-	git("--git-dir="+filepath.Join(a.dir, "clone"), "fsck", "--full", "--strict")
+	for _, clone := range []string{a.dir, d.dir} {
+		git("--git-dir="+filepath.Join(clone, "clone"), "fsck", "--full", "--strict")
+	}
 }
