@@ -83,7 +83,7 @@ func (l *loader) allowGuest(it *item, src Source, a *Approval, word string) {
 	case !strings.Contains(word, "/") || !id.Guest():
 		l.wrong(it, src, "allow: %q is no guest: write %s vm/NAME or %s ct/NAME", word, a.Verb, a.Verb)
 		return
-	case !regexpName.MatchString(id.Name()):
+	case !isName(id.Name()):
 		l.wrong(it, src, "allow: %q is no guest's name: write %s vm/NAME or %s ct/NAME", word, a.Verb, a.Verb)
 		return
 	}
@@ -106,7 +106,7 @@ func (l *loader) allowGuest(it *item, src Source, a *Approval, word string) {
 func (l *loader) allowVolume(it *item, src Source, a *Approval, word string) {
 	kind, ref, _ := strings.Cut(word, "/")
 	name, disk, ok := strings.Cut(ref, "/")
-	if !ok || kind != KindData || !regexpName.MatchString(name) || !regexpDotted.MatchString(disk) {
+	if !ok || kind != KindData || !isName(name) || !isDotted(disk) {
 		l.wrong(it, src, "allow: %q is no disk of a data VM: write %s", word, allowExample(AllowDestroyVolume))
 		return
 	}

@@ -60,13 +60,13 @@ func (l *loader) products(doc *document) []*document {
 		l.report(node.src, doc.id, fmt.Sprintf("count: with this one, more than %d guests are made: make fewer", maxProducts))
 		count = 1
 	}
-	if stray := regexpPlaceholder.FindString(doc.name); stray != "" && !regexpNumber.MatchString(doc.name) {
+	if stray := regexpPlaceholder.FindString(doc.name); stray != "" && !hasNumber(doc.name) {
 		l.report(doc.nameSrc, doc.id, fmt.Sprintf("name: %s is no number: write {n}, or {n:02} for two digits", stray))
 		l.lost[doc.id] = true
 		l.lostAny = true
 		return nil
 	}
-	if count > 1 && !regexpNumber.MatchString(doc.name) {
+	if count > 1 && !hasNumber(doc.name) {
 		l.report(doc.nameSrc, doc.id, fmt.Sprintf("name: %q would be the name of all %d: write %q", doc.name, count, doc.name+"-{n}"))
 		for n := 1; n <= count; n++ {
 			l.lost[MakeID(doc.kind.short, doc.name+"-"+strconv.Itoa(n))] = true
@@ -96,7 +96,7 @@ func (l *loader) products(doc *document) []*document {
 func (l *loader) number(g *guest) {
 	l.spread(g)
 	if g.n == 0 {
-		if regexpNumber.MatchString(g.Hostname) {
+		if hasNumber(g.Hostname) {
 			l.wrong(g.item, g.at("hostname"), "hostname: {n} goes with count: add count, or write the name out")
 			g.Hostname = numbered(g.Hostname, 1)
 		}
@@ -104,7 +104,7 @@ func (l *loader) number(g *guest) {
 	}
 	g.Number = g.n
 	l.strayNumbers(g)
-	if g.Hostname != "" && g.Count > 1 && !regexpNumber.MatchString(g.Hostname) {
+	if g.Hostname != "" && g.Count > 1 && !hasNumber(g.Hostname) {
 		label, domain, dotted := strings.Cut(g.Hostname, ".")
 		if dotted {
 			domain = "." + domain
@@ -113,7 +113,7 @@ func (l *loader) number(g *guest) {
 		g.Hostname = ""
 	}
 	g.Hostname = numbered(g.Hostname, g.n)
-	if g.RenamedFrom != "" && g.Count > 1 && !regexpNumber.MatchString(g.RenamedFrom) {
+	if g.RenamedFrom != "" && g.Count > 1 && !hasNumber(g.RenamedFrom) {
 		l.wrong(g.item, g.at("renamedFrom"), "renamedFrom: only one of the %d can have been %s: write it with {n}", g.Count, g.RenamedFrom)
 		g.RenamedFrom = ""
 	}
@@ -152,7 +152,7 @@ func (l *loader) spread(g *guest) {
 		return
 	}
 	for _, node := range nodes {
-		if node.form == scalarForm && !regexpStore.MatchString(node.text) {
+		if node.form == scalarForm && !isStore(node.text) {
 			l.wrong(g.item, node.src, "nodes: %q is no node's name", node.text)
 		}
 	}

@@ -54,7 +54,7 @@ func (l *loader) checkData(d *dataVM) {
 			d.spec.Node = g.site.Node
 		}
 	}
-	if d.spec.Node != "" && it.has("node") && !regexpStore.MatchString(d.spec.Node) {
+	if d.spec.Node != "" && it.has("node") && !isStore(d.spec.Node) {
 		l.wrong(it, it.at("node"), "node: %q is no node's name", d.spec.Node)
 	}
 	// It is where it was moved to.
@@ -139,7 +139,7 @@ func (l *loader) checkDataDisk(d *dataVM, key string, disk *Disk) {
 	case it.bad[at] || it.bad[at.Sub("name")] || disk.Name == "" && it.explained(at, "name"):
 	case disk.Name == "":
 		l.wrong(it, whole, "%s: name is missing: write what guests call it, volume: %s/NAME", at, d.name)
-	case !regexpDotted.MatchString(disk.Name):
+	case !isDotted(disk.Name):
 		l.wrong(it, it.at("disks", key, "name"), "%s.name: %q: write a-z, 0-9 and . _ - inside", at, disk.Name)
 	case d.named[disk.Name] != "":
 		l.wrong(it, it.at("disks", key, "name"), "%s.name: %s is called %s already (%s): choose another", at, Path("disks").Sub(d.named[disk.Name]), disk.Name, it.at("disks", d.named[disk.Name], "name").place())

@@ -18,7 +18,20 @@ type decoder struct {
 	// set gets a path for each value that was written.
 	set map[Path]Source
 	// bad gets a path for each value that could not be read.
-	bad map[Path]bool
+	bad *map[Path]bool
+	// dry tells that nobody wants the values, so that no maps are made of them.
+	dry bool
+}
+
+// spoil remembers a value that could not be read.
+func (d *decoder) spoil(a at) {
+	if d.bad == nil {
+		return
+	}
+	if *d.bad == nil {
+		*d.bad = make(map[Path]bool)
+	}
+	(*d.bad)[a.path.path] = true
 }
 
 // A complaint tells mistakes apart for profiles, which may be for one kind only.
@@ -34,9 +47,15 @@ const (
 
 // at is where a value stands: for the program, and for people, who may have
 // written the short form.
-type at struct{ path, shown Path }
+type at struct{ path, shown *pathNode }
 
-func (a at) sub(key string) at { return at{a.path.Sub(key), a.shown.Sub(key)} }
+func (a at) sub(key string) at {
+	path := a.path.sub(key)
+	if a.shown == a.path {
+		return at{path, path}
+	}
+	return at{path, a.shown.sub(key)}
+}
 
 func (d *decoder) wrong(a at, src Source, format string, args ...any) {
 	d.complain(a, src, mistaken, format, args...)
@@ -47,23 +66,21 @@ func (d *decoder) unfit(a at, src Source, format string, args ...any) {
 }
 
 func (d *decoder) complain(a at, src Source, c complaint, format string, args ...any) {
-	if d.bad != nil {
-		d.bad[a.path] = true
-	}
+	d.spoil(a)
 	if d.report == nil {
 		return
 	}
 	text := fmt.Sprintf(format, args...)
-	if a.shown != "" {
-		text = string(a.shown) + ": " + text
+	if a.shown.path != "" {
+		text = string(a.shown.path) + ": " + text
 	}
 	d.report(src, text, c)
 }
 
 // structure decodes a map into a struct.
 func (d *decoder) structure(a at, t *tree, s *shape, v reflect.Value) {
-	if t.holed && d.bad != nil {
-		d.bad[a.path] = true
+	if t.holed {
+		d.spoil(a)
 	}
 	if t.form == scalarForm && s.typ == reflect.TypeFor[SecretRef]() {
 		d.unfit(a, t.src, "%s", inlineSecret(t.text))
@@ -82,7 +99,7 @@ func (d *decoder) structure(a at, t *tree, s *shape, v reflect.Value) {
 		below := a.sub(e.key)
 		switch {
 		case e.value.form == brokenForm:
-			d.broken(below)
+			d.spoil(below)
 		case e.value.form == nullForm:
 			if e.value.empty {
 				d.wrong(below, e.src, "nothing is written here: write a value, or null to take out what lower layers gave")
@@ -107,24 +124,17 @@ func inlineSecret(text string) string {
 	return "write {secret: NAME}; if this is the secret itself, it is in Git's history now: revoke it and make a new one"
 }
 
-// broken remembers what could not be read, which has been reported.
-func (d *decoder) broken(a at) {
-	if d.bad != nil {
-		d.bad[a.path] = true
-	}
-}
-
 func (d *decoder) unknown(a at, e entry, s *shape) {
 	words := s.fieldWords()
 	where := d.called
-	if a.shown != "" {
-		where = string(a.shown)
+	if a.shown.path != "" {
+		where = string(a.shown.path)
 	}
-	if e.key == "secret" && a.path != "" {
+	if e.key == "secret" && a.path.path != "" {
 		d.secret(a, e.src)
 		return
 	}
-	if known, ok := s.alias(e.key, a.path == ""); ok {
+	if known, ok := s.alias(e.key, a.path.path == ""); ok {
 		d.unfit(a, e.src, "unknown field %q: %s", e.key, known.remedy)
 		return
 	}
@@ -151,7 +161,7 @@ func (d *decoder) field(a at, t *tree, f *field, v reflect.Value) {
 		switch {
 		case f.shape.is == isStruct && t.form == scalarForm:
 			inner := f.shape.byWord[f.short]
-			d.field(at{a.path.Sub(f.short), a.shown}, t, inner, v.FieldByIndex(inner.index))
+			d.field(at{a.path.sub(f.short), a.shown}, t, inner, v.FieldByIndex(inner.index))
 			return
 		case f.shape.is == isScalar && t.form == mapForm && len(t.entries) == 1 && t.get(f.short) != nil:
 			t = t.get(f.short)
@@ -168,12 +178,12 @@ func (d *decoder) value(a at, t *tree, s *shape, f *field, v reflect.Value) {
 	case isStruct:
 		if s.short != "" && t.form == scalarForm {
 			inner := s.byWord[s.short]
-			d.field(at{a.path.Sub(s.short), a.shown}, t, inner, v.FieldByIndex(inner.index))
+			d.field(at{a.path.sub(s.short), a.shown}, t, inner, v.FieldByIndex(inner.index))
 			return
 		}
 		if s.detachable && t.form == scalarForm && t.text == wordAbsent {
 			inner := s.byWord["state"]
-			d.field(at{a.path.Sub("state"), a.shown}, t, inner, v.FieldByIndex(inner.index))
+			d.field(at{a.path.sub("state"), a.shown}, t, inner, v.FieldByIndex(inner.index))
 			return
 		}
 		d.structure(a, t, s, v)
@@ -195,7 +205,7 @@ func (d *decoder) value(a at, t *tree, s *shape, f *field, v reflect.Value) {
 // mark remembers where a value was set.
 func (d *decoder) mark(a at, t *tree) {
 	if d.set != nil {
-		d.set[a.path] = t.src
+		d.set[a.path.path] = t.src
 	}
 }
 
@@ -205,14 +215,14 @@ func (d *decoder) scalar(a at, t *tree, f *field, v reflect.Value) {
 		d.secret(a, t.src)
 		return
 	case t.form == mapForm && t.get("secret") == nil && t.braced():
-		d.wrong(at{a.path, ""}, t.src, "%s begins with \"{\", which YAML reads as a map: put it in quotes", last(a.shown))
+		d.wrong(at{a.path, &pathNode{}}, t.src, "%s begins with \"{\", which YAML reads as a map: put it in quotes", last(a.shown.path))
 		return
 	case t.form == mapForm && f != nil && f.short != "" && t.get(f.short) != nil && len(t.entries) > 1:
 		d.narrow(a, t, f)
 		return
 	case t.holed:
 		// What could not be read in it has been reported.
-		d.broken(a)
+		d.spoil(a)
 		return
 	case t.form != scalarForm:
 		d.unfit(a, t.src, "%s stands where one value is wanted: write %s", t.form.called(), exampleOfScalar(v.Type()))
@@ -249,7 +259,7 @@ func (d *decoder) choice(a at, t *tree, words []string) {
 
 // secret reports a secret where none may stand.
 func (d *decoder) secret(a at, src Source) {
-	switch a.path.Keys()[0] {
+	switch a.path.path.Keys()[0] {
 	case "cloudInit":
 		d.wrong(a, src, "visible to every user of the guest: use a Playbook's vars")
 	case "vars":

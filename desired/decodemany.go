@@ -8,17 +8,20 @@ import (
 // table decodes a map whose keys are the user's.
 func (d *decoder) table(a at, t *tree, s *shape, v reflect.Value) {
 	if t.form != mapForm {
-		d.unfit(a, t.src, "%s stands where a map is wanted: write %s: {…}", t.form.called(), last(a.shown))
+		d.unfit(a, t.src, "%s stands where a map is wanted: write %s: {…}", t.form.called(), last(a.shown.path))
 		return
 	}
-	v.Set(reflect.MakeMapWithSize(v.Type(), len(t.entries)))
+	if !d.dry {
+		v.Set(reflect.MakeMapWithSize(v.Type(), len(t.entries)))
+	}
+	item := reflect.New(s.elem.typ).Elem()
 	if len(t.entries) == 0 {
 		d.mark(a, t)
 	}
 	for _, e := range t.entries {
 		below := a.sub(e.key)
 		if e.value.form == brokenForm {
-			d.broken(below)
+			d.spoil(below)
 			continue
 		}
 		if e.value.form == nullForm {
@@ -27,8 +30,11 @@ func (d *decoder) table(a at, t *tree, s *shape, v reflect.Value) {
 			}
 			continue
 		}
-		item := reflect.New(s.elem.typ).Elem()
+		item.SetZero()
 		d.value(below, e.value, s.elem, nil, item)
+		if d.dry {
+			continue
+		}
 		v.SetMapIndex(reflect.ValueOf(e.key).Convert(v.Type().Key()), item)
 	}
 }
@@ -44,18 +50,19 @@ func (d *decoder) list(a at, t *tree, s *shape, f *field, v reflect.Value) {
 			d.unfit(a, t.src, "one value stands where a list is wanted: write [%s]", example)
 			return
 		}
-		d.unfit(a, t.src, "%s stands where a list is wanted: write %s: […]", t.form.called(), last(a.shown))
+		d.unfit(a, t.src, "%s stands where a list is wanted: write %s: […]", t.form.called(), last(a.shown.path))
 		return
 	}
 	d.mark(a, t)
-	inner := decoder{report: d.report, called: d.called, bad: d.bad}
-	out := reflect.MakeSlice(v.Type(), 0, len(t.items))
+	inner := decoder{report: d.report, called: d.called, bad: d.bad, dry: d.dry}
+	out := reflect.MakeSlice(v.Type(), len(t.items), len(t.items))
+	read := 0
 	for _, item := range t.items {
 		if _, ok := item.removal(); ok && s.words() && (f == nil || !f.replace && !f.literal) {
 			continue
 		}
 		if item.form == brokenForm {
-			d.broken(a)
+			d.spoil(a)
 			continue
 		}
 		if item.form == nullForm {
@@ -66,11 +73,10 @@ func (d *decoder) list(a at, t *tree, s *shape, f *field, v reflect.Value) {
 			d.wrong(a, item.src, "schedules are not built yet: write created, changed or manual")
 			continue
 		}
-		value := reflect.New(s.elem.typ).Elem()
-		inner.value(a, item, s.elem, f, value)
-		out = reflect.Append(out, value)
+		inner.value(a, item, s.elem, f, out.Index(read))
+		read++
 	}
-	v.Set(out)
+	v.Set(out.Slice(0, read))
 }
 
 // listExample writes as the items of a list what Proxmox takes as one text.
@@ -117,7 +123,7 @@ func (d *decoder) any(a at, t *tree) (value any, ok bool) {
 	case nullForm:
 		return nil, true
 	case brokenForm:
-		d.broken(a)
+		d.spoil(a)
 		return nil, false
 	case listForm:
 		list := make([]any, 0, len(t.items))

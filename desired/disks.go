@@ -61,19 +61,36 @@ func badSlot(g *guest, key string) string {
 
 // badDrive says why no drive, and no volume of a container, can be at a key.
 func badDrive(g *guest, key string) string {
-	bus, n, ok := slot(key)
-	most := map[string]int{"scsi": 30, "virtio": 15, "sata": 5, "ide": 3}
 	slots := "scsi0 to scsi30, virtio0 to virtio15, sata0 to sata5 or ide0 to ide3"
 	if g.ct != nil {
 		if key == slotRoot {
 			return ""
 		}
-		most, slots = map[string]int{"mp": 255}, "rootfs or mp0 to mp255"
+		slots = "rootfs or mp0 to mp255"
 	}
-	if limit, known := most[bus]; !ok || !known || n > limit {
+	if bus, n, ok := slot(key); !ok || n > mostDrives(g.ct != nil, bus) {
 		return fmt.Sprintf("%s: no such slot: write %s", key, slots)
 	}
 	return ""
+}
+
+// mostDrives is the highest number of a slot on a bus; -1 where there is no such
+// bus.
+func mostDrives(container bool, bus string) int {
+	switch {
+	case container && bus == "mp":
+		return 255
+	case container:
+	case bus == "scsi":
+		return 30
+	case bus == "virtio":
+		return 15
+	case bus == "sata":
+		return 5
+	case bus == "ide":
+		return 3
+	}
+	return -1
 }
 
 // The slots that are there once.

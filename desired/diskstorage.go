@@ -76,7 +76,7 @@ func (l *loader) checkStore(g *guest, key, name string, classes []string) {
 		l.wrong(g.item, src, "%s: %s", path, l.missing("storage class", name, candidates))
 		return
 	}
-	if !regexpStore.MatchString(name) {
+	if !isStore(name) {
 		l.wrong(g.item, src, "%s: %q is no storage's name: %s", path, name, chooseStorage(g.site.name, classes))
 	}
 }

@@ -2,13 +2,10 @@ package desired
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 )
-
-var regexpRoute = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*$`)
 
 // rejectTarget closes connections.
 const rejectTarget = "reject"
@@ -153,13 +150,13 @@ func isPort(text string) bool {
 func badRoute(name string) string {
 	bare := strings.TrimPrefix(name, ".")
 	switch {
-	case strings.HasPrefix(name, "*.") && regexpRoute.MatchString(name[2:]):
+	case strings.HasPrefix(name, "*.") && isRoute(name[2:]):
 		return strconv.Quote(name) + ": wildcards are not built yet: for the name and all below it write " + name[1:]
 	case strings.Contains(name, "*") || strings.HasPrefix(name, "~"):
 		return strconv.Quote(name) + ": patterns are not built yet: write the names out"
-	case bare != strings.ToLower(bare) && regexpRoute.MatchString(strings.ToLower(bare)):
+	case bare != strings.ToLower(bare) && isRoute(strings.ToLower(bare)):
 		return strconv.Quote(name) + ": write " + strings.ToLower(name) + ", names are compared in lower case"
-	case !regexpRoute.MatchString(bare) || len(bare) > 253:
+	case !isRoute(bare) || len(bare) > 253:
 		return strconv.Quote(name) + ": write a DNS name, or .name for it and all below it"
 	}
 	return ""

@@ -152,7 +152,7 @@ func (l *loader) checkSecret(it *item, ref SecretRef, keys ...string) {
 	case it.explained(at, "secret") || !it.has(at.Sub("secret")) && !it.has(at.Sub("key")):
 	case ref.Secret == "":
 		l.wrong(it, it.at(keys...), "%s: secret is missing: write {secret: NAME}", at)
-	case !regexpDotted.MatchString(ref.Secret):
+	case !isDotted(ref.Secret):
 		l.wrong(it, it.at(append(keys, "secret")...), "%s.secret: a name is wanted, of a-z, 0-9 and . _ - inside; if this is the secret itself, it is in Git's history now: revoke it and make a new one", at)
 	default:
 		l.nearSecret(it, it.at(append(keys, "secret")...), string(at)+".secret", ref.Secret)

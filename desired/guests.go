@@ -30,11 +30,13 @@ func (l *loader) guestDocuments() {
 		if doc.kind.short == KindVM {
 			g.vm = &VM{}
 			g.Guest = &g.vm.Guest
-			g.item = l.open(doc, g.vm, l.layersOf(doc)...)
+			merged, layers := l.layersOf(doc)
+			g.item = l.openOver(doc, g.vm, merged, layers)
 		} else {
 			g.ct = &Container{Unprivileged: true}
 			g.Guest = &g.ct.Guest
-			g.item = l.open(doc, g.ct, l.layersOf(doc)...)
+			merged, layers := l.layersOf(doc)
+			g.item = l.openOver(doc, g.ct, merged, layers)
 		}
 		l.guests = append(l.guests, g)
 	}
@@ -71,7 +73,7 @@ func (l *loader) checkGuest(g *guest) {
 			g.Node = g.site.Node
 		}
 	}
-	if g.Node != "" && !regexpStore.MatchString(g.Node) && g.has("node") {
+	if g.Node != "" && !isStore(g.Node) && g.has("node") {
 		l.wrong(g.item, g.at("node"), "node: %q is no node's name", g.Node)
 	}
 	switch _, set := g.set["node"]; {
@@ -125,7 +127,7 @@ func (l *loader) checkNames(g *guest) {
 		}
 	}
 	for _, field := range []struct{ word, value string }{{"project", g.Project}, {"environment", g.Environment}} {
-		if field.value != "" && !regexpDotted.MatchString(field.value) {
+		if field.value != "" && !isDotted(field.value) {
 			l.wrong(g.item, g.at(field.word), "%s: %q: write a-z, 0-9 and . _ - inside", field.word, field.value)
 		}
 	}
@@ -137,10 +139,10 @@ func (l *loader) checkNames(g *guest) {
 func (l *loader) checkTags(it *item) {
 	for _, node := range it.items("tags") {
 		switch {
-		case node.form != scalarForm || it.n > 0 && regexpNumber.MatchString(node.text):
+		case node.form != scalarForm || it.n > 0 && hasNumber(node.text):
 		case strings.HasPrefix(node.text, "berth"):
 			l.wrong(it, node.src, "tags: %q: tags that begin with berth are Berth's own: choose another", node.text)
-		case !regexpTag.MatchString(node.text):
+		case !isTag(node.text):
 			l.wrong(it, node.src, "tags: %q: write a-z, 0-9, _ and inside also . + -", node.text)
 		}
 	}
@@ -148,7 +150,7 @@ func (l *loader) checkTags(it *item) {
 
 func (l *loader) checkGroup(it *item, node *tree) {
 	switch {
-	case regexpGroup.MatchString(node.text), it.n > 0 && regexpNumber.MatchString(node.text):
+	case isGroup(node.text), it.n > 0 && hasNumber(node.text):
 	case strings.Contains(node.text, "{"):
 		l.wrong(it, node.src, "groups: %q: {project} and {env} are for the guests of a Project: write the group out", node.text)
 	default:

@@ -96,7 +96,7 @@ func (l *loader) checkCPU(g *guest, cpu CPU) {
 			l.wrong(g.item, g.at("cpu", n.word), "%s: %d is not between %d and %d", path, n.value, n.in.From, n.in.To)
 		}
 	}
-	if cpu.Type != "" && !regexpStore.MatchString(cpu.Type) {
+	if cpu.Type != "" && !isStore(cpu.Type) {
 		l.wrong(g.item, g.at("cpu", "type"), "cpu.type: %q is no CPU type: write it as in host or x86-64-v2-AES", cpu.Type)
 	}
 	if cpu.Limit < 0 || cpu.Limit > 128 {

@@ -54,8 +54,9 @@ func (id ID) Machine() bool { return id.Guest() || id.Kind() == KindData }
 // The zero Source means: not from a manifest.
 type Source struct {
 	File string `json:"file,omitempty"`
-	Line int    `json:"line,omitempty"`
-	Col  int    `json:"col,omitempty"`
+	// Line and Col count from 1. A large fleet has hundreds of thousands of places.
+	Line int32 `json:"line,omitempty"`
+	Col  int32 `json:"col,omitempty"`
 	// Layer is what gave the value when it was not the resource's own
 	// document: "profile/ubuntu", "fleet defaults", "site/home". "" otherwise.
 	Layer string `json:"layer,omitempty"`

@@ -54,7 +54,7 @@ func (l *loader) checkPlans(s *site) {
 			l.wrong(s.item, p.src, "%s: base alone gives every guest one id: add plus: hostnum", at)
 			p.bad = true
 		}
-		if regexpWhole.MatchString(name) {
+		if whole(name) {
 			l.wrong(s.item, p.src, "%s: a plan's name can't be a number: choose a word", at)
 		}
 		for _, id := range []int{spec.Range.From, spec.Range.To} {

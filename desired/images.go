@@ -79,7 +79,7 @@ func (l *loader) checkImage(i *imageUse) {
 	if i.File != "" && !regexpFile.MatchString(i.File) {
 		l.wrong(i.item, i.at("file"), "file: %q: write letters, digits and . _ + - only", i.File)
 	}
-	if i.Storage != "" && !regexpStore.MatchString(i.Storage) {
+	if i.Storage != "" && !isStore(i.Storage) {
 		l.wrong(i.item, i.at("storage"), "storage: %q is no storage's name", i.Storage)
 	}
 }

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"reflect"
@@ -15,17 +16,19 @@ import (
 // is a mistake, told by what that says. The same manifests always give the same Fleet.
 func Load(fsys fs.FS) (*Fleet, error) {
 	l := &loader{
-		fsys:     fsys,
-		shapes:   shapes{},
-		kinds:    map[string]*kind{},
-		lost:     map[ID]bool{},
-		named:    map[ID]*document{},
-		seen:     map[Problem]bool{},
-		clashed:  map[Source]bool{},
-		defaults: map[string]*tree{},
-		stacks:   map[string]*profileStack{},
-		macs:     map[string]taken{},
-		static6:  map[place6]taken{},
+		fsys:   fsys,
+		shapes: shapes{},
+
+		scratches: map[*shape]reflect.Value{},
+		kinds:     map[string]*kind{},
+		lost:      map[ID]bool{},
+		named:     map[ID]*document{},
+		seen:      map[Problem]bool{},
+		clashed:   map[Source]bool{},
+		defaults:  map[string]*tree{},
+		stacks:    map[string]*profileStack{},
+		macs:      map[string]taken{},
+		static6:   map[place6]taken{},
 
 		endpoints: map[string]taken{},
 		fleet: &Fleet{
@@ -64,15 +67,18 @@ func Load(fsys fs.FS) (*Fleet, error) {
 
 // loader holds what one Load knows so far.
 type loader struct {
-	fsys     fs.FS
-	shapes   shapes
-	kinds    map[string]*kind
-	docs     []*document
-	named    map[ID]*document
-	problems Problems
-	seen     map[Problem]bool
-	fleet    *Fleet
-	fleetDoc *item
+	fsys   fs.FS
+	shapes shapes
+	// scratches are values to look at layers with, paths those that were met.
+	scratches map[*shape]reflect.Value
+	paths     pathNode
+	kinds     map[string]*kind
+	docs      []*document
+	named     map[ID]*document
+	problems  Problems
+	seen      map[Problem]bool
+	fleet     *Fleet
+	fleetDoc  *item
 	// lost holds the ids of documents that could not be read at all: what names
 	// them is no mistake. lostAny tells that there are some whose id is unknown.
 	lost    map[ID]bool
@@ -190,13 +196,7 @@ func (l *loader) sorted(p []Problem) []Problem {
 		if c := strings.Compare(a.Source.File, b.Source.File); c != 0 {
 			return c
 		}
-		if c := a.Source.Line - b.Source.Line; c != 0 {
-			return c
-		}
-		if c := a.Source.Col - b.Source.Col; c != 0 {
-			return c
-		}
-		return strings.Compare(a.Text, b.Text)
+		return cmp.Or(cmp.Compare(a.Source.Line, b.Source.Line), cmp.Compare(a.Source.Col, b.Source.Col), strings.Compare(a.Text, b.Text))
 	})
 	return p
 }
@@ -204,26 +204,51 @@ func (l *loader) sorted(p []Problem) []Problem {
 // check reports what is wrong with one layer by itself; within is where it
 // stands in its document.
 func (l *loader) check(id ID, called string, within Path, t *tree, s *shape) {
-	d := decoder{called: called, report: func(src Source, text string, _ complaint) { l.report(src, id, text) }}
-	d.structure(at{"", within}, t, s, reflect.New(s.typ).Elem())
+	d := decoder{called: called, dry: true, report: func(src Source, text string, _ complaint) { l.report(src, id, text) }}
+	d.structure(l.layerAt(within), t, s, l.scratch(s))
 }
+
+// scratch is a value to look at layers with, which nobody keeps.
+func (l *loader) scratch(s *shape) reflect.Value {
+	v, ok := l.scratches[s]
+	if !ok {
+		v = reflect.New(s.typ).Elem()
+		l.scratches[s] = v
+	}
+	v.SetZero()
+	return v
+}
+
+// layerAt is where a layer stands in its document.
+func (l *loader) layerAt(within Path) at { return at{&l.paths, l.paths.of(within)} }
 
 // open checks a document, merges it with the layers below it and decodes the
 // result into spec, a pointer.
 func (l *loader) open(doc *document, spec any, below ...*tree) *item {
+	return l.openOver(doc, spec, &tree{form: mapForm}, below)
+}
+
+// openOver is open where some layers were merged before, which lie below the
+// others.
+func (l *loader) openOver(doc *document, spec any, merged *tree, layers []*tree) *item {
 	s := l.shapes.of(reflect.TypeOf(spec))
-	it := &item{document: doc, own: doc.tree.without("kind"), set: map[Path]Source{}, bad: map[Path]bool{}}
+	it := &item{document: doc, own: doc.tree.without("kind")}
 	if doc.layers == nil {
 		// A Project's layers have been checked, each once.
 		l.check(doc.id, doc.kind.word, "", it.own, s)
 	}
 	m := merger{report: func(src Source, text string) { l.report(src, doc.id, text) }}
-	it.merged = m.layers(s, append(below, it.own)...)
-	d := decoder{set: it.set, bad: it.bad, called: doc.kind.word}
-	d.structure(at{}, it.merged, s, reflect.ValueOf(spec).Elem())
+	it.merged = m.over(m.over(merged, s, layers...), s, it.own)
+	it.set = make(map[Path]Source, it.merged.leaves()+followingLeaves)
+	d := decoder{set: it.set, bad: &it.bad, called: doc.kind.word}
+	d.structure(l.layerAt(""), it.merged, s, reflect.ValueOf(spec).Elem())
 	delete(it.set, "name")
 	return it
 }
+
+// followingLeaves is about how many leaves follow from elsewhere: a guest's site,
+// its storage classes and networks.
+const followingLeaves = 8
 
 // at is where a value stands; where it is missing, where its document begins.
 func (it *item) at(keys ...string) Source {

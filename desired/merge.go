@@ -14,17 +14,36 @@ type merger struct {
 // layers merges trees of a struct's shape, the lowest first. What is left holds
 // no null, no short form and no "-x".
 func (m merger) layers(s *shape, trees ...*tree) *tree {
-	out := &tree{form: mapForm}
+	return m.over(&tree{form: mapForm}, s, trees...)
+}
+
+// over lays trees over what was merged before, which stays as it is.
+func (m merger) over(merged *tree, s *shape, trees ...*tree) *tree {
 	for _, t := range trees {
 		if t != nil && t.form == mapForm {
-			out = m.merge("", out, t, s, nil)
+			merged = m.merge(nil, merged, t, s, nil)
 		}
 	}
-	return out
+	return merged
+}
+
+// A trail is the way to a value, the last key first. Few values are ever spoken of,
+// so that paths are made when they are.
+type trail struct {
+	up  *trail
+	key string
+}
+
+// path is where the trail leads.
+func (t *trail) path() Path {
+	if t == nil {
+		return ""
+	}
+	return t.up.path().Sub(t.key)
 }
 
 // merge lays high over low; nil if nothing is left.
-func (m merger) merge(at Path, low, high *tree, s *shape, f *field) *tree {
+func (m merger) merge(at *trail, low, high *tree, s *shape, f *field) *tree {
 	switch {
 	case high == nil:
 		return low
@@ -49,7 +68,7 @@ func (m merger) merge(at Path, low, high *tree, s *shape, f *field) *tree {
 	return high
 }
 
-func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
+func (m merger) maps(at *trail, low, high *tree, s *shape, f *field) *tree {
 	if s.detachable {
 		low, high = detached(low, high)
 	}
@@ -63,7 +82,9 @@ func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
 	if low != nil && low.form == mapForm {
 		out.holed = out.holed || low.holed
 		out.strange = append(slices.Clone(low.strange), out.strange...)
-		out.entries = slices.Grow(slices.Clone(low.entries), len(high.entries))
+		out.entries = append(make([]entry, 0, len(low.entries)+len(high.entries)), low.entries...)
+	} else {
+		out.entries = make([]entry, 0, len(high.entries))
 	}
 	for _, e := range high.entries {
 		sub, subField := s.elem, (*field)(nil)
@@ -79,7 +100,7 @@ func (m merger) maps(at Path, low, high *tree, s *shape, f *field) *tree {
 				out.drop(subField.instead)
 			}
 		}
-		value := m.merge(at.Sub(e.key), out.get(e.key), e.value, sub, subField)
+		value := m.merge(&trail{at, e.key}, out.get(e.key), e.value, sub, subField)
 		if value == nil {
 			out.drop(e.key)
 			continue
@@ -107,7 +128,7 @@ func detached(low, high *tree) (*tree, *tree) {
 // wordAbsent says of a disk or a NIC that it shall not be.
 const wordAbsent = "absent"
 
-func (m merger) lists(at Path, low, high *tree, s *shape, f *field) *tree {
+func (m merger) lists(at *trail, low, high *tree, s *shape, f *field) *tree {
 	if high.form != listForm || f != nil && f.replace {
 		return high
 	}
@@ -116,7 +137,7 @@ func (m merger) lists(at Path, low, high *tree, s *shape, f *field) *tree {
 	}
 	out := &tree{form: listForm, src: high.src}
 	if low != nil && low.form == listForm {
-		out.items = slices.Clone(low.items)
+		out.items = append(make([]*tree, 0, len(low.items)+len(high.items)), low.items...)
 	}
 	words := s.words()
 	for _, item := range high.items {
@@ -126,23 +147,28 @@ func (m merger) lists(at Path, low, high *tree, s *shape, f *field) *tree {
 		}
 		left := slices.DeleteFunc(slices.Clone(out.items), func(t *tree) bool { return t.means(word, s.elem.short) })
 		if len(left) == len(out.items) {
-			m.report(item.src, string(at)+": -"+word+" takes out what no layer below gives: leave it out")
+			m.report(item.src, string(at.path())+": -"+word+" takes out what no layer below gives: leave it out")
 		}
 		out.items = left
 	}
-	seen := make(map[string]bool, len(out.items))
-	for _, item := range out.items {
-		seen[item.text] = true
+	var seen map[string]bool
+	if many := len(out.items) + len(high.items); many > manyEntries {
+		// Lists of words may be long, lists of maps are not.
+		seen = make(map[string]bool, many)
+		for _, item := range out.items {
+			seen[item.text] = true
+		}
 	}
 	for _, item := range high.items {
 		if _, ok := item.removal(); ok && words {
 			continue
 		}
-		// Lists of words may be long, lists of maps are not.
-		if seen[item.text] && slices.ContainsFunc(out.items, item.same) {
+		if (seen == nil || seen[item.text]) && slices.ContainsFunc(out.items, item.same) {
 			continue
 		}
-		seen[item.text] = true
+		if seen != nil {
+			seen[item.text] = true
+		}
 		out.items = append(out.items, item)
 	}
 	return out

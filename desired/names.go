@@ -3,20 +3,8 @@ package desired
 import (
 	"fmt"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
-)
-
-var (
-	regexpName   = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
-	regexpDotted = regexp.MustCompile(`^[a-z0-9]([a-z0-9._-]{0,61}[a-z0-9])?$`)
-	regexpLabel  = regexp.MustCompile(`^[a-zA-Z0-9]([a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?$`)
-	regexpTag    = regexp.MustCompile(`^[a-z0-9_][a-z0-9_.+-]*$`)
-	regexpGroup  = regexp.MustCompile(`^[a-z0-9_]+$`)
-	// regexpStore is what Proxmox takes as the name of a storage, a node or a
-	// bridge.
-	regexpStore = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 )
 
 // identify makes a document of a tree: its kind, its name, its id.
@@ -156,11 +144,11 @@ func (l *loader) checkNameless(doc *document) {
 
 // badName says what is wrong with a name.
 func badName(k *kind, name string) string {
-	pattern, may := regexpName, "a-z, 0-9 and - inside"
+	is, may := isName, "a-z, 0-9 and - inside"
 	if k.dotted {
-		pattern, may = regexpDotted, "a-z, 0-9 and . _ - inside"
+		is, may = isDotted, "a-z, 0-9 and . _ - inside"
 	}
-	if pattern.MatchString(name) {
+	if is(name) {
 		return ""
 	}
 	better := strings.ToLower(name)
@@ -172,15 +160,15 @@ func badName(k *kind, name string) string {
 	switch {
 	case name == "":
 		return "it is empty: write " + may
-	case k.guest() && regexpNumber.MatchString(name):
+	case k.guest() && hasNumber(name):
 		return fmt.Sprintf("%q: {n} goes with count: add count, or write the name out", name)
 	case strings.Contains(name, "{"):
 		return fmt.Sprintf("%q: {project} and {env} are for the guests of a Project: write the name out", name)
 	case len(name) > 63:
 		return fmt.Sprintf("%q is longer than 63 letters: write a shorter one", name)
-	case k.guest() && pattern.MatchString(better):
+	case k.guest() && is(better):
 		return fmt.Sprintf("Proxmox takes DNS names only: %s? (groups may have \"_\")", better)
-	case pattern.MatchString(better):
+	case is(better):
 		return fmt.Sprintf("%q: write %s", name, better)
 	}
 	return fmt.Sprintf("%q: write %s", name, may)
@@ -236,10 +224,10 @@ func badHostname(name string) string {
 		return fmt.Sprintf("%q is longer than 253 letters: write a shorter one", name)
 	}
 	for label := range strings.SplitSeq(name, ".") {
-		if regexpLabel.MatchString(label) {
+		if isLabel(label) {
 			continue
 		}
-		if better := strings.ReplaceAll(label, "_", "-"); regexpLabel.MatchString(better) {
+		if better := strings.ReplaceAll(label, "_", "-"); isLabel(better) {
 			return fmt.Sprintf("Proxmox takes DNS names only: %s? (groups may have \"_\")", strings.ReplaceAll(name, "_", "-"))
 		}
 		return fmt.Sprintf("%q is no DNS name: write letters, digits and - inside, parted by dots", name)

@@ -65,7 +65,7 @@ func (l *loader) checkNetwork(s *site, n *network, at Path) {
 	switch {
 	case n.Bridge == "" && !s.explained(at, "bridge"):
 		l.wrong(s.item, src, "%s: bridge is missing: write the node's bridge, as in vmbr0", at)
-	case n.Bridge != "" && !regexpStore.MatchString(n.Bridge):
+	case n.Bridge != "" && !isStore(n.Bridge):
 		l.wrong(s.item, s.at("networks", n.name, "bridge"), "%s.bridge: %q is no bridge's name", at, n.Bridge)
 	}
 	if complaint := badVLAN(n.VLAN, s.has(at.Sub("vlan"))); complaint != "" {

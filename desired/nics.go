@@ -5,46 +5,40 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 )
 
 var (
-	regexpMAC  = regexp.MustCompile(`^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$`)
-	regexpEth  = regexp.MustCompile(`^[a-z][a-z0-9]{0,14}$`)
-	regexpSlot = regexp.MustCompile(`^([a-z]+)(0|[1-9][0-9]*)$`)
+	regexpMAC = regexp.MustCompile(`^[0-9A-Fa-f][02468ACEace](:[0-9A-Fa-f]{2}){5}$`)
+	regexpEth = regexp.MustCompile(`^[a-z][a-z0-9]{0,14}$`)
 )
-
-// slot parts "scsi12" into its bus and number.
-func slot(key string) (bus string, number int, ok bool) {
-	m := regexpSlot.FindStringSubmatch(key)
-	if m == nil {
-		return key, 0, false
-	}
-	n, err := strconv.Atoi(m[2])
-	return m[1], n, err == nil
-}
 
 // sortedNICs lists the keys of NICs in the order of their numbers.
 func sortedNICs(nics map[string]NIC) []string {
 	keys := sortedKeys(nics)
-	slices.SortStableFunc(keys, func(a, b string) int {
-		_, m, _ := slot(a)
-		_, n, _ := slot(b)
-		return m - n
-	})
+	if len(keys) > 1 {
+		slices.SortStableFunc(keys, func(a, b string) int {
+			_, m, _ := slot(a)
+			_, n, _ := slot(b)
+			return m - n
+		})
+	}
 	return keys
 }
 
 // firstNIC is the key of the NIC with the lowest number that shall be; "" if
 // there is none.
 func firstNIC(nics map[string]NIC) string {
-	for _, key := range sortedNICs(nics) {
-		if nics[key].State == "" {
-			return key
+	first, lowest, found := "", 0, false
+	for key := range nics {
+		if nic := nics[key]; nic.State != "" {
+			continue
+		}
+		if _, n, _ := slot(key); !found || n < lowest || n == lowest && key < first {
+			first, lowest, found = key, n, true
 		}
 	}
-	return ""
+	return first
 }
 
 // checkNICs checks the NICs, and lets flow into them what their networks give.

@@ -117,7 +117,7 @@ func (l *loader) renames() {
 		switch {
 		case spec.RenamedFrom == l.fleetDoc.name:
 			l.wrong(l.fleetDoc, l.fleetDoc.at("renamedFrom"), "renamedFrom: this is the fleet's own name: write the one that it had before, or take it out")
-		case !regexpName.MatchString(spec.RenamedFrom):
+		case !isName(spec.RenamedFrom):
 			l.wrong(l.fleetDoc, l.fleetDoc.at("renamedFrom"), "renamedFrom: %q was no fleet's name: write a-z, 0-9 and - inside", spec.RenamedFrom)
 		}
 	}
@@ -130,12 +130,12 @@ func (l *loader) checkRename(it *item, former string, had map[string]taken, shor
 		return
 	}
 	src := it.at("renamedFrom")
-	if !regexpName.MatchString(former) {
+	if !isName(former) {
 		better := former
 		if _, name, ok := strings.Cut(former, "/"); ok {
 			better = name
 		}
-		if regexpName.MatchString(better) {
+		if isName(better) {
 			l.wrong(it, src, "renamedFrom: %q: write the name alone, %s", former, better)
 		} else {
 			l.wrong(it, src, "renamedFrom: %q can't have been a name: write the one before, of a-z, 0-9 and - inside", former)

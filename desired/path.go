@@ -9,13 +9,24 @@ type Path string
 
 // Sub is the path of key below p.
 func (p Path) Sub(key string) Path {
-	if strings.ContainsAny(key, ".[]/ *:") || key == "" {
+	if !plainKey(key) {
 		return p + Path("["+strings.ReplaceAll(key, "]", "]]")+"]")
 	}
 	if p == "" {
 		return Path(key)
 	}
 	return p + "." + Path(key)
+}
+
+// plainKey tells whether a key needs no brackets.
+func plainKey(key string) bool {
+	for i := range len(key) {
+		switch key[i] {
+		case '.', '[', ']', '/', ' ', '*', ':':
+			return false
+		}
+	}
+	return key != ""
 }
 
 // Within tells whether p is q or stands below it.

@@ -76,9 +76,9 @@ func (l *loader) knownPlaceholders(p *project, at Path, t *tree, numbers bool) {
 	for _, word := range regexpPlaceholder.FindAllString(t.text, -1) {
 		remedy := "no placeholder " + word + ": write {project} or {env}"
 		switch {
-		case word == "{project}" || word == "{env}" || regexpNumber.MatchString(word) && numbers:
+		case word == "{project}" || word == "{env}" || hasNumber(word) && numbers:
 			continue
-		case regexpNumber.MatchString(word):
+		case hasNumber(word):
 			remedy = word + " stands in name and hostname only: take it out"
 		case word == "{environment}" || word == "{stage}":
 			remedy = word + ": write {env}"

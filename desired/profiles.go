@@ -70,7 +70,7 @@ func (l *loader) checkProfile(p *profile) {
 	}
 	l.check(p.id, "Profile", "", own, l.shapes.of(reflect.TypeFor[profileSpec]()))
 	d := decoder{}
-	d.structure(at{}, own, l.shapes.of(reflect.TypeFor[profileSpec]()), reflect.ValueOf(&p.spec).Elem())
+	d.structure(l.layerAt(""), own, l.shapes.of(reflect.TypeFor[profileSpec]()), reflect.ValueOf(&p.spec).Elem())
 
 	l.checkFit(p)
 }
@@ -89,11 +89,11 @@ func (l *loader) checkFit(p *profile) {
 		words = []string{p.spec.For}
 	}
 	for _, word := range words {
-		d := decoder{called: word, report: func(src Source, text string, c complaint) {
+		d := decoder{called: word, dry: true, report: func(src Source, text string, c complaint) {
 			found[word] = append(found[word], finding{src, text, c})
 		}}
 		s := l.shapes.of(l.kinds[word].spec)
-		d.structure(at{}, p.tree, s, reflect.New(s.typ).Elem())
+		d.structure(l.layerAt(""), p.tree, s, l.scratch(s))
 	}
 	for i, word := range words {
 		for _, f := range found[word] {
@@ -187,21 +187,21 @@ type profileStack struct {
 	tree *tree
 }
 
-// layersOf lists the layers below a guest: the fleet's defaults with the profiles
-// that it uses over them, then those of its Project.
-func (l *loader) layersOf(doc *document) []*tree {
+// layersOf gives what lies below a guest: the fleet's defaults with the profiles
+// that it uses over them, merged, and the layers of its Project.
+func (l *loader) layersOf(doc *document) (merged *tree, layers []*tree) {
 	base := l.defaults[doc.kind.word]
 	m := merger{report: func(src Source, text string) { l.report(src, doc.id, text) }}
-	s := l.shapes.of(reflect.TypeFor[List]())
-	uses := m.merge("uses", nil, base.get("uses"), s, nil)
+	s, at := l.shapes.of(reflect.TypeFor[List]()), &trail{nil, "uses"}
+	uses := m.merge(at, nil, base.get("uses"), s, nil)
 	for _, t := range append(slices.Clip(doc.layers), doc.tree) {
-		uses = m.merge("uses", uses, t.get("uses"), s, nil)
+		uses = m.merge(at, uses, t.get("uses"), s, nil)
 	}
 	stack := l.stacked(doc, l.usedProfiles(doc.id, uses))
 	for i, p := range stack.all {
 		l.misfit(doc, uses, stack.by[i], p)
 	}
-	return append([]*tree{stack.tree}, doc.layers...)
+	return stack.tree, doc.layers
 }
 
 // stacked lays profiles over each other, once for all guests of a kind that use

@@ -65,7 +65,7 @@ func (l *loader) product(p *project, g, e projectPart, own *tree) {
 		l.lost[doc.id] = true // Its mistake has been told.
 		return
 	}
-	if many, err := parseInt(doc.counts()); err == nil && many > 1 && !regexpNumber.MatchString(doc.name) {
+	if many, err := parseInt(doc.counts()); err == nil && many > 1 && !hasNumber(doc.name) {
 		l.report(doc.nameSrc, doc.id, "name: with count it would be that of several guests: put {n} into it, as in NAME-{n}")
 		l.lost[doc.id] = true
 		return
@@ -112,7 +112,7 @@ func (l *loader) addProduct(doc *document) {
 		complaint := badName(one.kind, one.name)
 		switch {
 		case complaint == "" || one.n != 0:
-		case regexpNumber.MatchString(one.name):
+		case hasNumber(one.name):
 			l.report(one.nameSrc, one.id, "name: {n} goes with count: add count, or write the name without")
 			l.lost[one.id] = true
 		default:

@@ -64,7 +64,7 @@ func (l *loader) projectGuests(p *project) {
 		at := Path("guests").Sub(e.key)
 		g := projectPart{name: e.key, src: e.src, tree: &tree{form: mapForm, src: e.src}}
 		switch {
-		case !regexpDotted.MatchString(e.key):
+		case !isDotted(e.key):
 			l.report(e.src, p.id, fmt.Sprintf("guests: %q: write a-z, 0-9 and . _ - inside", e.key))
 		case e.value.form == brokenForm:
 		case e.value.form != mapForm:
@@ -107,7 +107,7 @@ func (l *loader) projectEnvironments(p *project) {
 		at := Path("environments").Sub(e.key)
 		env := projectPart{name: e.key, src: e.src, tree: &tree{form: mapForm, src: e.src}, guests: map[string]*tree{}}
 		switch {
-		case !regexpDotted.MatchString(e.key):
+		case !isDotted(e.key):
 			l.report(e.src, p.id, fmt.Sprintf("environments: %q: write a-z, 0-9 and . _ - inside", e.key))
 			l.lost[p.id] = true
 			continue

@@ -2,7 +2,6 @@ package desired
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 )
 
@@ -117,11 +116,11 @@ func (l *loader) checkLayer(p *project, at Path, t *tree, kinds []projectPart, r
 func (l *loader) checkKinds(p *project, at Path, t *tree, kinds []projectPart) {
 	found := make([][]finding, len(kinds))
 	for i, g := range kinds {
-		d := decoder{called: g.kind.word, report: func(src Source, text string, c complaint) {
+		d := decoder{called: g.kind.word, dry: true, report: func(src Source, text string, c complaint) {
 			found[i] = append(found[i], finding{src, text, c})
 		}}
 		s := l.shapes.of(g.kind.spec)
-		d.structure(atLayer(at), t, s, reflect.New(s.typ).Elem())
+		d.structure(l.layerAt(at), t, s, l.scratch(s))
 	}
 	told := map[Source]bool{}
 	for i, g := range kinds {
@@ -139,6 +138,3 @@ func (l *loader) checkKinds(p *project, at Path, t *tree, kinds []projectPart) {
 		}
 	}
 }
-
-// atLayer is where a layer stands in its document.
-func atLayer(path Path) at { return at{"", path} }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/netip"
 	"reflect"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -105,19 +104,6 @@ func parseInt(text string) (int, error) {
 	}
 	return n, nil
 }
-
-func whole(text string) bool {
-	return regexpWhole.MatchString(text)
-}
-
-func decimal(text string) bool {
-	return regexpDecimal.MatchString(text)
-}
-
-var (
-	regexpWhole   = regexp.MustCompile(`^-?(0|[1-9][0-9]*)$`)
-	regexpDecimal = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?$`)
-)
 
 func parseAddr(text string) (netip.Addr, error) {
 	addr, err := netip.ParseAddr(text)

@@ -90,11 +90,11 @@ func (l *loader) checkSite(s *site) {
 	}
 	l.checkSecret(s.item, s.Token, "token")
 	l.checkTLS(s)
-	if s.Node != "" && !regexpStore.MatchString(s.Node) {
+	if s.Node != "" && !isStore(s.Node) {
 		l.wrong(s.item, s.at("node"), "node: %q is no node's name", s.Node)
 	}
 	for _, field := range []struct{ word, value string }{{"images", s.Images}, {"seeds", s.Seeds}} {
-		if field.value != "" && !regexpStore.MatchString(field.value) {
+		if field.value != "" && !isStore(field.value) {
 			l.wrong(s.item, s.at(field.word), "%s: %q is no storage's name: write a class or a Proxmox storage", field.word, field.value)
 		}
 	}
@@ -205,14 +205,14 @@ func (l *loader) checkStorage(s *site) {
 		switch {
 		case class.Store == "" && !s.explained(at, "store"):
 			l.wrong(s.item, src, "storage.%s: store is missing: write the Proxmox storage, as in {store: local-lvm}", name)
-		case class.Store != "" && !regexpStore.MatchString(class.Store):
+		case class.Store != "" && !isStore(class.Store):
 			l.wrong(s.item, s.at("storage", name, "store"), "storage.%s.store: %q is no storage's name", name, class.Store)
 		}
 		for _, node := range sortedKeys(class.PerNode) {
 			src := s.key("storage", name, "perNode", node)
-			if !regexpStore.MatchString(node) {
+			if !isStore(node) {
 				l.wrong(s.item, src, "storage.%s.perNode: %q is no node's name", name, node)
-			} else if store := class.PerNode[node]; !regexpStore.MatchString(store) {
+			} else if store := class.PerNode[node]; !isStore(store) {
 				l.wrong(s.item, src, "storage.%s.perNode.%s: %q is no storage's name", name, node, store)
 			}
 		}

@@ -9,12 +9,12 @@ const manyStrange = 16
 const anyField = "*"
 
 // stray notes that a map of a struct's shape has an unknown field.
-func (t *tree) stray(at Path, key string, s *shape) {
+func (t *tree) stray(at *trail, key string, s *shape) {
 	switch {
 	case len(t.strange) >= manyStrange:
 		t.strange = append(t.strange[:0:0], anyField)
 	case !slices.Contains(t.strange, anyField):
-		t.strange = append(slices.Clip(t.strange), s.meant(at, key)...)
+		t.strange = append(slices.Clip(t.strange), s.meant(at.path(), key)...)
 	}
 }
 

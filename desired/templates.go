@@ -30,7 +30,7 @@ func (l *loader) checkTemplate(it *item, t *Template) {
 	}
 	switch {
 	case it.bad["find.tag"] || it.bad["find.name"] || it.bad["find.id"]:
-	case it.has("find.tag") && !regexpTag.MatchString(t.Find.Tag):
+	case it.has("find.tag") && !isTag(t.Find.Tag):
 		l.wrong(it, it.at("find", "tag"), "find.tag: %q is no tag of Proxmox's: write a-z, 0-9, _ and inside also . + -", t.Find.Tag)
 	case it.has("find.name") && badHostname(t.Find.Name) != "":
 		l.wrong(it, it.at("find", "name"), "find.name: %s", badHostname(t.Find.Name))

@@ -72,7 +72,12 @@ func (t *tree) position(key string) int {
 		return -1
 	}
 	if len(t.entries) < manyEntries {
-		return slices.IndexFunc(t.entries, func(e entry) bool { return e.key == key })
+		for i := range t.entries {
+			if t.entries[i].key == key {
+				return i
+			}
+		}
+		return -1
 	}
 	if t.index == nil {
 		t.index = make(map[string]int, len(t.entries))
@@ -150,6 +155,18 @@ func (t *tree) label(layer string) {
 		t.entries[i].src.Layer = layer
 		t.entries[i].value.label(layer)
 	}
+}
+
+// leaves counts the values that are no maps.
+func (t *tree) leaves() int {
+	if t.form != mapForm {
+		return 1
+	}
+	n := 0
+	for i := range t.entries {
+		n += t.entries[i].value.leaves()
+	}
+	return n
 }
 
 // same tells whether both say the same, wherever they stand.

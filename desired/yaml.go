@@ -54,6 +54,26 @@ type parser struct {
 	searched int
 	aliased  int
 	inside   []*yaml.Node
+	// spare are trees to be used, made many at a time.
+	spare []tree
+}
+
+// manyTrees is how many trees are made at a time: about a guest's.
+const manyTrees = 32
+
+// tree is a new one.
+func (p *parser) tree() *tree {
+	if len(p.spare) == 0 {
+		p.spare = make([]tree, manyTrees)
+	}
+	t := &p.spare[0]
+	p.spare = p.spare[1:]
+	return t
+}
+
+// at is a place in the file.
+func (p *parser) at(line, col int) Source {
+	return Source{File: p.file, Line: int32(line), Col: int32(col)} //nolint:gosec // Files are at most maxFile long.
 }
 
 // parse reads all documents of a file. A document with mistakes of syntax is
@@ -76,8 +96,18 @@ func (p *parser) parse(data []byte, lost func(kind, name string)) []*tree {
 		lost("", "")
 		return nil
 	}
+	text := string(data)
+	chunks := split(text)
+	if nodes := together(text, chunks); nodes != nil {
+		trees := make([]*tree, 0, len(nodes))
+		for i, node := range nodes {
+			p.chunk, p.line, p.guessed = chunks[i], 0, false
+			trees = p.add(trees, node, lost)
+		}
+		return trees
+	}
 	var trees []*tree
-	for _, c := range split(string(data)) {
+	for _, c := range chunks {
 		p.chunk, p.line, p.guessed = c, c.line, false
 		nodes, err := c.nodes()
 		if err != nil {
@@ -85,18 +115,21 @@ func (p *parser) parse(data []byte, lost func(kind, name string)) []*tree {
 			lost(c.says())
 		}
 		for _, node := range nodes {
-			p.aliased = 0
-			t := p.node(node, 0)
-			switch t.form {
-			case nullForm:
-				continue
-			case brokenForm:
-				lost(c.says())
-				continue
-			default:
-			}
-			trees = append(trees, t)
+			trees = p.add(trees, node, lost)
 		}
+	}
+	return trees
+}
+
+// add turns a document's node into a tree.
+func (p *parser) add(trees []*tree, node *yaml.Node, lost func(kind, name string)) []*tree {
+	p.aliased = 0
+	switch t := p.node(node, 0); t.form {
+	case nullForm:
+	case brokenForm:
+		lost(p.chunk.says())
+	default:
+		trees = append(trees, t)
 	}
 	return trees
 }
@@ -105,7 +138,7 @@ func (p *parser) complain(line, col int, text string) {
 	if !p.guessed {
 		p.id, p.guessed = guessID(p.chunk.says()), true
 	}
-	p.report(Source{File: p.file, Line: line, Col: col}, p.id, text)
+	p.report(p.at(line, col), p.id, text)
 }
 
 // valuesIn is how many values a text can hold at most, counted by what parts
@@ -164,6 +197,27 @@ func split(text string) []chunk {
 	return append(chunks, chunk{text: text[start:], line: startLine})
 }
 
+// together reads the chunks of a file in one go, which costs half of what reading
+// each does: a node for each chunk, with lines counted from the file's first. It is
+// nil where that could differ from reading each by itself: where one has mistakes,
+// is none or several documents, names an anchor, which would be known to those
+// after it, or has lines that end otherwise.
+func together(text string, chunks []chunk) []*yaml.Node {
+	if len(chunks) < 2 || strings.ContainsAny(text, "&*%\r\u0085\u2028\u2029") {
+		return nil
+	}
+	nodes, err := (chunk{text: text}).nodes()
+	if err != nil || len(nodes) != len(chunks) {
+		return nil
+	}
+	for i, node := range nodes {
+		if node.Kind != yaml.MappingNode || node.Line <= chunks[i].line || i+1 < len(chunks) && node.Line > chunks[i+1].line {
+			return nil
+		}
+	}
+	return nodes
+}
+
 // nodes reads a chunk. There are several only where a document was ended by
 // "...".
 func (c chunk) nodes() (nodes []*yaml.Node, err error) {
@@ -207,7 +261,8 @@ func (p *parser) node(n *yaml.Node, depth int) *tree {
 		p.complain(line, col, tagText(n)+" is a YAML tag, which manifests do not have: leave it out, or put the text in quotes")
 		return p.lost(n)
 	}
-	t := &tree{src: Source{File: p.file, Line: line, Col: col}}
+	t := p.tree()
+	t.src = p.at(line, col)
 	switch n.Kind {
 	case yaml.AliasNode:
 		return p.alias(n, depth)
@@ -220,6 +275,7 @@ func (p *parser) node(n *yaml.Node, depth int) *tree {
 		p.mapping(t, n, depth)
 	case yaml.SequenceNode:
 		t.form = listForm
+		t.items = make([]*tree, 0, len(n.Content))
 		for _, item := range n.Content {
 			t.items = append(t.items, p.node(item, depth+1))
 		}
@@ -234,7 +290,7 @@ func (p *parser) node(n *yaml.Node, depth int) *tree {
 
 // lost stands for a node that can't be used.
 func (p *parser) lost(n *yaml.Node) *tree {
-	return &tree{form: brokenForm, src: Source{File: p.file, Line: n.Line + p.line, Col: n.Column}}
+	return &tree{form: brokenForm, src: p.at(n.Line+p.line, n.Column)}
 }
 
 func (p *parser) alias(n *yaml.Node, depth int) *tree {
@@ -250,7 +306,7 @@ func (p *parser) alias(n *yaml.Node, depth int) *tree {
 }
 
 func (p *parser) mapping(t *tree, n *yaml.Node, depth int) {
-	first := make(map[string]int, len(n.Content)/2)
+	t.entries = make([]entry, 0, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		line, col := key.Line+p.line, key.Column
@@ -271,13 +327,11 @@ func (p *parser) mapping(t *tree, n *yaml.Node, depth int) {
 			t.holed = true
 			continue
 		}
-		if before, twice := first[key.Value]; twice {
-			p.complain(line, col, fmt.Sprintf("%q stands here twice, first in line %d: keep one", key.Value, before))
+		if before := t.position(key.Value); before >= 0 {
+			p.complain(line, col, fmt.Sprintf("%q stands here twice, first in line %d: keep one", key.Value, t.entries[before].src.Line))
 			continue
 		}
-		first[key.Value] = line
-		value := p.node(n.Content[i+1], depth+1)
-		t.entries = append(t.entries, entry{key: key.Value, src: Source{File: p.file, Line: line, Col: col}, value: value})
+		t.put(entry{key: key.Value, src: p.at(line, col), value: p.node(n.Content[i+1], depth+1)})
 	}
 }
 

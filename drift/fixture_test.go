@@ -13,7 +13,7 @@ func want(id desired.ID, spec any, set ...desired.Path) *desired.Resource {
 	r := &desired.Resource{ID: id, Site: "home", Spec: spec, Set: make(map[desired.Path]desired.Source)}
 	r.Source = desired.Source{File: string(id) + ".yaml", Line: 1, Col: 1}
 	for i, path := range set {
-		r.Set[path] = desired.Source{File: r.Source.File, Line: i + 2, Col: 3}
+		r.Set[path] = desired.Source{File: r.Source.File, Line: int32(i) + 2, Col: 3}
 	}
 	if id.Kind() == desired.KindEdge || id.Kind() == desired.KindPlaybook {
 		r.Site = ""

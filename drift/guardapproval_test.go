@@ -13,7 +13,7 @@ import (
 var approvalDay = time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 
 // approve makes an approval that ends some days after the tests' day.
-func approve(line int, verb string, target desired.ID, disk string, days int) *desired.Approval {
+func approve(line int32, verb string, target desired.ID, disk string, days int) *desired.Approval {
 	ends := approvalDay.AddDate(0, 0, days)
 	allow := verb
 	if target != "" {

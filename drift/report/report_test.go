@@ -25,7 +25,7 @@ func many(n int) *report.Report {
 		id := desired.MakeID(desired.KindVM, fmt.Sprintf("web-%d", i))
 		c := drift.Change{
 			Key: drift.Key{ID: id, Step: drift.Online}, Site: "home",
-			Source: desired.Source{File: "guests/web.yaml", Line: i + 1},
+			Source: desired.Source{File: "guests/web.yaml", Line: int32(i) + 1},
 			Fields: []drift.Field{
 				{Path: "memory.size", Before: drift.Value{Text: "1GiB"}, After: drift.Value{Text: "2GiB"}, Origin: drift.FromGit},
 				{Path: "tags", Before: drift.Value{Text: "a b"}, After: drift.Value{Text: "a c"}, Origin: drift.FromLive, By: "root@pam"},

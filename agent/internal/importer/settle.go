@@ -115,7 +115,7 @@ func (m *maker) mend(problems desired.Problems) error {
 			}
 			places[p.Source.File] = locate(text)
 		}
-		path := places[p.Source.File][place{p.Source.Line, p.Source.Col}]
+		path := places[p.Source.File][place{int(p.Source.Line), int(p.Source.Col)}]
 		reason := reasonOf(p.Text, path)
 		if gone[d] || d.drop(path, "%s", reason) {
 			continue
@@ -136,7 +136,7 @@ func (m *maker) mendSite(p desired.Problem) bool {
 	if err != nil || p.Source.File != "site.yaml" || m.before != nil {
 		return false
 	}
-	path := locate(files["site.yaml"])[place{p.Source.Line, p.Source.Col}]
+	path := locate(files["site.yaml"])[place{int(p.Source.Line), int(p.Source.Col)}]
 	if path == "" {
 		return false
 	}
