@@ -35,6 +35,13 @@ func (c *Cluster) AddToken(user, id string, privsep bool, acl ...ACL) (header st
 	u := c.access.user(user)
 	secret := c.uuid()
 	u.tokens[id] = &token{privsep: privsep, secret: secret}
+	c.grant(user, id, privsep, acl)
+	return user + "!" + id + "=" + secret
+}
+
+// grant adds entries to the access control list, for a user and, where its privileges
+// are separated, for its token.
+func (c *Cluster) grant(user, id string, privsep bool, acl []ACL) {
 	for _, e := range acl {
 		role := e.Role
 		if role == "" {
@@ -46,7 +53,6 @@ func (c *Cluster) AddToken(user, id string, privsep bool, acl ...ACL) (header st
 			c.access.set(aclEntry{path: e.Path, kind: "token", id: user + "!" + id, role: role, propagate: e.Propagate})
 		}
 	}
-	return user + "!" + id + "=" + secret
 }
 
 // SetPassword makes a user who may ask /access/ticket for a ticket.

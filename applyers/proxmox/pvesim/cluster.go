@@ -81,6 +81,7 @@ type Cluster struct {
 
 	offline  map[string]bool
 	noQuorum bool
+	stale    map[int]*guest // what cluster/resources lists, see SetStale; nil: what there is
 	onPower  []func(Guest, bool)
 	download func(ctx context.Context, url string) (io.ReadCloser, error)
 	options  map[string]string // datacenter options

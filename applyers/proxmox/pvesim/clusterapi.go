@@ -82,9 +82,10 @@ func (q *call) resources() (any, error) {
 		}
 	}
 	if kind == "" || kind == "vm" {
-		for _, id := range slices.Sorted(maps.Keys(q.guests)) {
+		guests := q.listed()
+		for _, id := range slices.Sorted(maps.Keys(guests)) {
 			if q.may("/vms/"+itoa(id), "VM.Audit") {
-				rows = append(rows, q.resourceRow(q.guests[id], true))
+				rows = append(rows, q.resourceRow(guests[id], true))
 			}
 		}
 	}
