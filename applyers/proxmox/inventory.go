@@ -120,19 +120,20 @@ func (inv *inventory) node(name string, online bool) {
 // readLists replaces the cluster's stale view of guests by each node's own.
 func (c *cluster) readLists(ctx context.Context, inv *inventory) {
 	inv.unsure = make(map[string]error)
+	families := []string{"qemu", "lxc"}
+	errs := make([]error, len(inv.online)*len(families))
 	var mu sync.Mutex
 	var wg sync.WaitGroup
-	for _, node := range inv.online {
-		for _, family := range []string{"qemu", "lxc"} {
+	for n, node := range inv.online {
+		for f, family := range families {
 			wg.Go(func() {
 				var rows []resourceRow
-				err := c.Get(ctx, "/nodes/"+node+"/"+family, &rows)
-				mu.Lock()
-				defer mu.Unlock()
-				if err != nil {
-					inv.unsure[node] = err
+				if err := c.Get(ctx, "/nodes/"+node+"/"+family, &rows); err != nil {
+					errs[n*len(families)+f] = err
 					return
 				}
+				mu.Lock()
+				defer mu.Unlock()
 				for _, r := range rows {
 					r.Type, r.Node = family, node
 					if g := r.guest(); g.vmid > 0 {
@@ -147,6 +148,11 @@ func (c *cluster) readLists(ctx context.Context, inv *inventory) {
 		}
 	}
 	wg.Wait()
+	for i, err := range errs {
+		if node := inv.online[i/len(families)]; err != nil && inv.unsure[node] == nil {
+			inv.unsure[node] = err
+		}
+	}
 }
 
 // unreachable says why a node's guests can't be read; "" if they can.
@@ -155,7 +161,7 @@ func (inv *inventory) unreachable(node string) string {
 		return "node " + node + " is offline"
 	}
 	if err := inv.unsure[node]; err != nil {
-		return "node " + node + " does not answer: " + err.Error()
+		return "node " + node + " can't be read: " + err.Error()
 	}
 	return ""
 }

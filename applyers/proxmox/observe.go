@@ -153,6 +153,10 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 	s.images(ctx)
 	s.readOnly(version.Version)
 	s.premises(ctx)
+	if err := s.Refused(); err != nil {
+		// All that was asked from then on went unheard, whatever it was about.
+		return blind(s.whyBlind(err))
+	}
 	return s.out
 }
 

@@ -56,6 +56,14 @@ func New(name string, base http.RoundTripper, endpoints []string, count *Counter
 // tried again.
 func (c *Client) Begin(token string) { c.wire.begin(token) }
 
+// Refused is the first 401 since the turn began; nil if there was none. What was
+// asked after it was not sent: each that is refused takes three seconds (FACTS 1).
+func (c *Client) Refused() error {
+	c.wire.mu.Lock()
+	defer c.wire.mu.Unlock()
+	return c.wire.refused
+}
+
 // Next turns to another endpoint.
 func (c *Client) Next() { c.wire.next() }
 
