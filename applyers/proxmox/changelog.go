@@ -4,6 +4,8 @@ import (
 	"context"
 	"strconv"
 	"strings"
+
+	"berth/applyers/proxmox/pve"
 )
 
 // changelog tells who set an option of a VM last, by VMID and option.
@@ -13,23 +15,39 @@ type changelog map[int]map[string]string
 // Sys.Syslog on / of our own changes only (FACTS 10): who is not named there is
 // unknown.
 func (c *cluster) readChangelog(ctx context.Context) (changelog, error) {
-	var lines []struct{ User, Msg string }
-	if err := c.Get(ctx, "/cluster/log?max=500", &lines); err != nil {
+	var log changelog
+	if err := c.Get(ctx, "/cluster/log?max=500", &log); err != nil {
 		return nil, err
 	}
+	return log, nil
+}
+
+// Scan reads the log's lines, of which the newest comes first.
+func (l *changelog) Scan(s *pve.Scanner) {
 	log := make(changelog)
-	for _, line := range lines { // The newest comes first.
-		vmid, options := parseUpdate(line.Msg)
+	*l = log
+	s.Array(func() {
+		var user, msg string
+		s.Object(func(name []byte) {
+			switch string(name) {
+			case "user":
+				user = s.Text()
+			case "msg":
+				msg = s.Text()
+			default:
+				s.Skip()
+			}
+		})
+		vmid, options := parseUpdate(msg)
 		for _, option := range options {
 			if log[vmid] == nil {
 				log[vmid] = make(map[string]string)
 			}
 			if _, later := log[vmid][option]; !later {
-				log[vmid][option] = line.User
+				log[vmid][option] = user
 			}
 		}
-	}
-	return log, nil
+	})
 }
 
 // who set an option of a VM last; "" if that is not known. A phase stands in two

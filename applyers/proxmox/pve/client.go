@@ -80,12 +80,13 @@ const baseURL = "https://proxmox.invalid/api2/json"
 // Proxmox checks as it checks a form.
 type Params map[string]string
 
-// Get reads into a value.
+// Get reads into a value, as encoding/json does unless it is [Scanned]; nil reads
+// past the answer.
 func (c *Client) Get(ctx context.Context, path string, into any) error {
-	var got carried
+	got := carried{into: into}
 	err := c.api.Get(context.WithValue(ctx, carriedKey{}, &got), path, nil)
-	if err == nil && into != nil {
-		err = decodeData(got.text, into)
+	if err == nil {
+		err = got.err
 	}
 	return plain("read "+path, err)
 }

@@ -23,6 +23,50 @@ type Config struct {
 // Pending are the keys that wait for a stop, sorted.
 func (c *Config) Pending() []string { return slices.Sorted(maps.Keys(c.Now)) }
 
+// Scan reads the rows of "pending".
+func (c *Config) Scan(s *Scanner) {
+	*c = Config{Values: make(map[string]string, usualOptions), Now: make(map[string]string)}
+	s.Array(func() { c.option(s) })
+}
+
+// usualOptions is how many options a guest has, or a few more.
+const usualOptions = 28
+
+// option reads one row: what an option is, and what it is to be.
+func (c *Config) option(s *Scanner) {
+	var key, value, next, gone string
+	var set, waits bool
+	s.Object(func(name []byte) {
+		switch string(name) {
+		case "key":
+			key = s.Text()
+		case "value":
+			value, set = s.Value()
+		case "pending":
+			next, waits = s.Value()
+		case "delete":
+			gone = s.Text()
+		default:
+			s.Skip()
+		}
+	})
+	if key == "digest" && set {
+		c.Digest = value
+		return
+	}
+	if set {
+		c.Values[key] = value
+	}
+	switch {
+	case waits:
+		c.Now[key] = c.Values[key]
+		c.Values[key] = next
+	case Scalar(gone).Int() > 0:
+		c.Now[key] = c.Values[key]
+		delete(c.Values, key)
+	}
+}
+
 // GuestPath is the path of a guest.
 func GuestPath(kind, node string, vmid int) string {
 	family := "qemu"
@@ -34,32 +78,9 @@ func GuestPath(kind, node string, vmid int) string {
 
 // ReadConfig reads current values, pending ones and the digest in one request.
 func (c *Client) ReadConfig(ctx context.Context, kind, node string, vmid int) (*Config, error) {
-	var rows []struct {
-		Key     string
-		Value   *Scalar
-		Pending *Scalar
-		Delete  Scalar
-	}
-	if err := c.Get(ctx, GuestPath(kind, node, vmid)+"/pending", &rows); err != nil {
+	conf := &Config{}
+	if err := c.Get(ctx, GuestPath(kind, node, vmid)+"/pending", conf); err != nil {
 		return nil, err
-	}
-	conf := &Config{Values: make(map[string]string), Now: make(map[string]string)}
-	for _, row := range rows {
-		if row.Key == "digest" && row.Value != nil {
-			conf.Digest = string(*row.Value)
-			continue
-		}
-		if row.Value != nil {
-			conf.Values[row.Key] = string(*row.Value)
-		}
-		switch {
-		case row.Pending != nil:
-			conf.Now[row.Key] = conf.Values[row.Key]
-			conf.Values[row.Key] = string(*row.Pending)
-		case row.Delete.Int() > 0:
-			conf.Now[row.Key] = conf.Values[row.Key]
-			delete(conf.Values, row.Key)
-		}
 	}
 	// A container's gets a newline more than was sent (FACTS 4).
 	if text, ok := conf.Values["description"]; ok {

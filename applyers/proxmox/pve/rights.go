@@ -3,7 +3,6 @@ package pve
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -27,29 +26,29 @@ type Rights map[string]map[string]bool
 
 // ReadRights reads what the token may do, everywhere.
 func (c *Client) ReadRights(ctx context.Context) (Rights, error) {
-	var answer map[string]json.RawMessage
-	if err := c.Get(ctx, "/access/permissions", &answer); err != nil {
+	var all Rights
+	if err := c.Get(ctx, "/access/permissions", &all); err != nil {
 		return nil, err
 	}
+	return all, nil
+}
+
+// Scan reads the privileges of each path.
+func (r *Rights) Scan(s *Scanner) {
+	*r = make(Rights)
 	// Most paths have the same privileges: thousands of guests, in a large fleet.
 	read := make(map[string]map[string]bool)
-	all := make(Rights, len(answer))
-	for path, text := range answer {
+	s.Object(func(name []byte) {
+		path, text := string(name), s.Raw()
 		privileges, before := read[string(text)]
 		if !before {
-			var inherits map[string]Scalar
-			if err := json.Unmarshal(text, &inherits); err != nil {
-				return nil, fmt.Errorf("read the rights on %s: %w", path, err)
-			}
-			privileges = make(map[string]bool, len(inherits))
-			for privilege, inherited := range inherits {
-				privileges[privilege] = inherited == "1" || inherited == "true"
-			}
+			privileges = make(map[string]bool)
+			inner := &Scanner{text: text}
+			inner.Object(func(privilege []byte) { privileges[string(privilege)] = inner.Text() == "1" })
 			read[string(text)] = privileges
 		}
-		all[path] = privileges
-	}
-	return all, nil
+		(*r)[path] = privileges
+	})
 }
 
 // Has tells whether the token has a right. A path without an entry of its own has

@@ -39,6 +39,7 @@ type wire struct {
 	count     *Counter
 	now       func() time.Time
 	slots     chan struct{}
+	rooms     sync.Pool // of *bytes.Buffer
 
 	mu      sync.Mutex
 	current int
@@ -186,13 +187,16 @@ func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response
 	if err != nil {
 		return nil, sendError(err)
 	}
-	text, err := readBody(res)
+	room := w.room()
+	defer w.leave(room)
+	text, err := readBody(res, room)
 	_ = res.Body.Close()
 	w.date(res.Header)
 	if err == nil && res.ContentLength > int64(len(text)) {
 		err = io.ErrUnexpectedEOF
 	}
-	if failure := judge(res, text, err); failure != nil {
+	carried, _ := req.Context().Value(carriedKey{}).(*carried)
+	if failure := judge(res, text, err, carried); failure != nil {
 		if failure.Status == http.StatusUnauthorized {
 			w.mu.Lock()
 			w.refused = failure
@@ -201,29 +205,59 @@ func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response
 		return nil, failure
 	}
 	res.Request = req
-	if kept, ok := req.Context().Value(carriedKey{}).(*carried); ok {
-		kept.text, text = text, nil
+	if carried != nil {
+		text = nil
 	}
-	res.Body = io.NopCloser(bytes.NewReader(text))
+	res.Body = io.NopCloser(bytes.NewReader(bytes.Clone(text)))
 	res.ContentLength = int64(len(text))
 	return res, nil
 }
 
-// readBody reads an answer whole, into room for what it says that it holds.
-func readBody(res *http.Response) ([]byte, error) {
-	var text bytes.Buffer
-	if res.ContentLength > 0 && res.ContentLength <= bodyLimit {
-		text.Grow(int(res.ContentLength) + bytes.MinRead)
+// room is where an answer is read to. That of a former one is used again.
+func (w *wire) room() *bytes.Buffer {
+	if room, ok := w.rooms.Get().(*bytes.Buffer); ok {
+		room.Reset()
+		return room
 	}
-	_, err := text.ReadFrom(io.LimitReader(res.Body, bodyLimit))
-	return text.Bytes(), err
+	return new(bytes.Buffer)
 }
 
-// carried takes the body of an answer past go-proxmox, which would read and check it
-// twice more. It travels in the request's context, under carriedKey.
-type carried struct{ text []byte }
+// keptRoom is what is kept for answers to come, in bytes: a guest's configuration
+// is far smaller, and the lists of a large cluster are larger.
+const keptRoom = 64 << 10
+
+func (w *wire) leave(room *bytes.Buffer) {
+	if room.Cap() <= keptRoom {
+		w.rooms.Put(room)
+	}
+}
+
+// readBody reads an answer whole, with room for what it says that it holds.
+func readBody(res *http.Response, room *bytes.Buffer) ([]byte, error) {
+	if res.ContentLength > 0 && res.ContentLength <= bodyLimit {
+		room.Grow(int(res.ContentLength) + bytes.MinRead)
+	}
+	_, err := room.ReadFrom(io.LimitReader(res.Body, bodyLimit))
+	return room.Bytes(), err
+}
+
+// carried takes what an answer holds past go-proxmox, which would read and check the
+// body three times more. It travels in the request's context, under carriedKey.
+type carried struct {
+	into any
+	err  error // Why a good answer could not be read into it.
+}
 
 type carriedKey struct{}
+
+// read reads a body and tells whether it is what Proxmox would answer.
+func (c *carried) read(text []byte) (ok bool) {
+	if c == nil {
+		return json.Valid(text)
+	}
+	c.err = decodeData(text, c.into)
+	return !errors.Is(c.err, errMalformed)
+}
 
 // sendError keeps apart what never left from what may have arrived.
 func sendError(err error) error {
@@ -235,8 +269,8 @@ func sendError(err error) error {
 	return err
 }
 
-// judge turns an answer that is no success into an error.
-func judge(res *http.Response, text []byte, cut error) *APIError {
+// judge turns an answer that is no success into an error, and reads one that is.
+func judge(res *http.Response, text []byte, cut error, carried *carried) *APIError {
 	failure := &APIError{Status: res.StatusCode}
 	var answer struct {
 		Message string            `json:"message"`
@@ -255,7 +289,7 @@ func judge(res *http.Response, text []byte, cut error) *APIError {
 	case cut != nil:
 		failure.Message = "the answer broke off: " + cut.Error()
 		return failure
-	case !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) || !json.Valid(text):
+	case !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) || !carried.read(text):
 		failure.Message = "the answer is not Proxmox's (" + res.Header.Get("Content-Type") + ")"
 		return failure
 	}
