@@ -16,8 +16,10 @@ const (
 // Approval is the document of kind Approval: an expiring permission for one
 // destructive step. It has no name: what it allows is its identity. It lifts limits
 // and windows from that step, and nothing else: not a protection, not what is
-// unknown, not a volume that is in use. Take it out of Git when it has done its work;
-// one that is over, or that nothing waits for, is noted.
+// unknown, not a volume that is in use. It counts once, which the history of the
+// manifests tells: what it names and has come back since needs a new one. Take it out
+// of Git when it has done its work; one that is over, or that nothing waits for, is
+// noted.
 type Approval struct {
 	// Allow is a verb and what it may be done to: "delete vm/db-1", "recreate
 	// vm/web-1", "destroy-volume data/certs/letsencrypt", or "shrink-fleet". delete
@@ -25,7 +27,9 @@ type Approval struct {
 	// its windows. destroy-volume lets a disk of a DataVM be destroyed: a DataVM that
 	// is gone from Git is deleted once its time in the archive is up, nothing uses
 	// it, and there is one for each of its disks. shrink-fleet lifts the Fleet's
-	// guards from all that is to go, as long as it is in Git, and no window.
+	// guards from all that is gone from Git in the commit that brings it, or went
+	// before, and no window; what is taken out later needs an approval of its own. An
+	// approval with another until or why is another one.
 	Allow string `yaml:"allow" default:"required" form:"approval" example:"delete vm/db-1"`
 	// Until is a date, the end of that day in the fleet's zone, or a time as
 	// RFC 3339 writes it; at most 90 days ahead.
@@ -42,6 +46,10 @@ type Approval struct {
 	// Ends is when Until is over, always set after loading.
 	Ends   time.Time `yaml:"-"`
 	Source Source    `yaml:"-"`
+	// Spent says for which resources the approval no longer counts, and why; nil
+	// after loading, since only the history of the manifests can tell. "" stands for
+	// every resource.
+	Spent map[ID]string `yaml:"-"`
 }
 
 // Expired tells whether the approval is over at a time. The loader does not

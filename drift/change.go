@@ -198,6 +198,9 @@ type Note struct {
 	Path   desired.Path   `json:"path,omitempty"`
 	Text   string         `json:"text"`
 	Source desired.Source `json:"source,omitzero"`
+	// Unless is a step of the resource that makes the remark needless where the plan
+	// is going to make it; "" is none.
+	Unless Step `json:"unless,omitempty"`
 }
 
 // Live is a resource of ours as it is, in the manifest's words.

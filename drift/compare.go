@@ -52,10 +52,13 @@ func Compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, err
 		if have != nil && leaf.Effect == desired.Create {
 			// A fact that live can't tell is no difference.
 			if there && !desired.Zero(before.Value) {
+				text := fmt.Sprintf("live %s, in Git %s", field.Before.Text, field.After.Text)
+				if leaf.Path == "cloudInit" {
+					text = "it has changed since" // Two digests tell nobody anything.
+				}
 				notes = append(notes, Note{
 					ID: want.ID, Path: leaf.Path, Source: source,
-					Text: fmt.Sprintf("%s is settled when the guest is made: live %s, in Git %s; it applies at re-creation",
-						leaf.Path, field.Before.Text, field.After.Text),
+					Text: fmt.Sprintf("%s is settled when the guest is made: %s; it applies at re-creation", leaf.Path, text),
 				})
 			}
 			continue

@@ -73,7 +73,7 @@ func TestCompare(t *testing.T) {
 		"settled at creation is a note": {
 			want: vm(func(v *desired.VM) { v.Seed = "two" }), set: []desired.Path{"cloudInit"},
 			have:  vm(func(*desired.VM) {}),
-			notes: []string{"cloudInit: cloudInit is settled when the guest is made: live one, in Git two; it applies at re-creation"},
+			notes: []string{"cloudInit: cloudInit is settled when the guest is made: it has changed since; it applies at re-creation"},
 		},
 		"settled at creation and not to be told live is nothing": {
 			want: vm(func(*desired.VM) {}), set: []desired.Path{"disks.scsi0.image", "cloudInit"},

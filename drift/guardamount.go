@@ -37,29 +37,61 @@ func Amount(limits desired.Guards) Guard {
 		}
 		held := make(map[desired.ID]string)
 		if len(fresh) > limit.guests {
-			reason := fmt.Sprintf("%d guests would go in one turn (%s), %s: remove fewer in one commit, raise %s of the Fleet, or write an Approval (allow: shrink-fleet)",
-				len(fresh), some(fresh), limit.says(), limit.word)
+			reason := fmt.Sprintf("%s would go in one turn (%s), %s: remove fewer in one commit, raise %s of the Fleet, or write an Approval (allow: shrink-fleet)",
+				guestsOf(len(fresh)), some(fresh), limit.says(), limit.word)
 			for _, id := range fresh {
 				held[id] = reason
 			}
 		}
 		for i, id := range due {
 			if i >= limit.guests {
-				held[id] = fmt.Sprintf("%d guests are due to be deleted, and %d may go in one turn (%s of the Fleet): it waits for the next", len(due), limit.guests, limit.word)
+				held[id] = fmt.Sprintf("%s due to be deleted, and %d may go in one turn (%s of the Fleet): it waits for the next", areGuests(len(due)), limit.guests, limit.word)
 			}
 		}
 		shrink := w.Fleet.Approved(desired.AllowShrinkFleet, "", "", w.Now)
+		if shrink != nil && len(fresh) > limit.guests {
+			// Of what the approval does not let go there may be few enough.
+			later := slices.DeleteFunc(slices.Clone(fresh), func(id desired.ID) bool { return shrink.Spent[id] == "" })
+			if len(later) <= limit.guests {
+				for _, id := range later {
+					delete(held, id)
+				}
+			}
+		}
 		for i := range p.Changes {
 			c := &p.Changes[i]
 			switch {
 			case !c.Step.Destructive() || held[c.ID] == "" || c.Held != "":
-			case shrink != nil:
+			case shrink != nil && shrink.Spent[c.ID] == "":
 				c.allow(shrink)
 			default:
-				c.hold(held[c.ID])
+				c.hold(joined(held[c.ID], w.Fleet.Spent(c.ID, w.Now)))
 			}
 		}
 	}
+}
+
+// guestsOf is "1 guest" or "3 guests", areGuests the same with its verb.
+func guestsOf(n int) string {
+	if n == 1 {
+		return "1 guest"
+	}
+	return fmt.Sprintf("%d guests", n)
+}
+
+func areGuests(n int) string {
+	if n == 1 {
+		return "1 guest is"
+	}
+	return guestsOf(n) + " are"
+}
+
+// joined are two sentences as one, where the second may be none.
+func joined(first, second string) string {
+	if second == "" {
+		return first
+	}
+	return first + "; " + second
 }
 
 // limit is how many guests may go in a turn.

@@ -58,14 +58,20 @@ func Approvals() Guard {
 	return func(w *World, p *Plan) {
 		used := make(map[desired.Source]bool)
 		away := make(map[desired.ID]bool)
+		late := make(map[desired.Source]bool)
 		for _, c := range p.Changes {
 			for _, src := range c.Allowed {
 				used[src] = true
 			}
 			away[c.ID] = away[c.ID] || c.Step.Destructive()
+			if c.Step.Destructive() && c.Held != "" {
+				for _, a := range w.Fleet.Approvals {
+					late[a.Source] = late[a.Source] || a.Verb == desired.AllowShrinkFleet && (a.Spent[c.ID] != "" || a.Spent[""] != "")
+				}
+			}
 		}
 		for _, a := range w.Fleet.Approvals {
-			if text := idle(w, a, used[a.Source], away[a.Target]); text != "" {
+			if text := idle(w, a, used[a.Source], away[a.Target], late[a.Source]); text != "" {
 				p.Notes = append(p.Notes, Note{ID: desired.MakeID(desired.KindApproval, a.Allow), Text: text, Source: a.Source})
 			}
 		}
@@ -74,7 +80,7 @@ func Approvals() Guard {
 
 // idle says why an approval lets nothing go; "" if it does, or if the loader has
 // told.
-func idle(w *World, a *desired.Approval, used, away bool) string {
+func idle(w *World, a *desired.Approval, used, away, late bool) string {
 	switch {
 	case w.Now.IsZero() || a.Verb == desired.AllowRecreate:
 		return ""
@@ -85,6 +91,10 @@ func idle(w *World, a *desired.Approval, used, away bool) string {
 			a.Until, desired.MaxApprovalDays, w.Now.In(a.Ends.Location()).AddDate(0, 0, desired.MaxApprovalDays).Format("2006-01-02"))
 	case used:
 		return ""
+	case late:
+		return "it lets nothing go that was taken out after it came: write it anew, with another until or why"
+	case a.Spent[a.Target] != "" && !away:
+		return "it has been used, and permits nothing any more: take it out"
 	case away:
 		return "it lets nothing go yet: what is held here is held by what this does not lift"
 	}

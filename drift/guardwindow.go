@@ -34,6 +34,9 @@ func (w *World) Shut(c Change, now time.Time) string {
 	if next.Source.File != "" {
 		text += fmt.Sprintf(" (%s:%d)", next.Source.File, next.Source.Line)
 	}
+	if c.Step == Delete {
+		text = joined(text, w.Fleet.Spent(c.ID, now))
+	}
 	return text
 }
 

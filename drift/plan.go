@@ -83,6 +83,10 @@ func Make(in Input) (*Plan, error) {
 		guard(w, p)
 	}
 	p.spread()
+	p.Notes = slices.DeleteFunc(p.Notes, func(n Note) bool {
+		c := p.Change(Key{n.ID, n.Unless})
+		return n.Unless != "" && c != nil && c.Goes()
+	})
 	slices.SortStableFunc(p.Notes, func(a, b Note) int {
 		return strings.Compare(string(a.ID)+" "+string(a.Path)+a.Text, string(b.ID)+" "+string(b.Path)+b.Text)
 	})

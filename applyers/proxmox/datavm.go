@@ -79,9 +79,17 @@ func (p *planner) unapproved() string {
 	case len(p.handle.loose) > 0:
 		return never + byHand + " (no Approval could name what it keeps in no slot: " + strings.Join(p.handle.loose, ", ") + ")"
 	case len(allow) > 0:
-		return never + "write an Approval for each of its disks, which allows: " + strings.Join(allow, "; ")
+		return never + "write an Approval for each of its disks, which allows: " + strings.Join(allow, "; ") + p.spent()
 	case len(stamped) == 0:
 		return never + byHand
+	}
+	return ""
+}
+
+// spent says after a remedy why an approval that there is does not count.
+func (p *planner) spent() string {
+	if why := p.world.Fleet.Spent(p.id, p.world.Now); why != "" {
+		return " (" + why + ")"
 	}
 	return ""
 }

@@ -325,7 +325,7 @@ func (s *sweep) waiting(w *wording, g *found, live *drift.Live, h *handle) {
 				own[option] = true
 				h.pending = append(h.pending, leaf.Path)
 			}
-			s.note(live.ID, leaf.Path, fmt.Sprintf("%s %s → %s waits for a reboot", leaf.Path, shown(before), shown(after)))
+			s.waits(live.ID, leaf.Path, string(leaf.Path), before, after)
 		}
 	}
 	// What the manifest asks for is told by its own names; the rest of an option
@@ -334,9 +334,16 @@ func (s *sweep) waiting(w *wording, g *found, live *drift.Live, h *handle) {
 	tell(false)
 	for _, key := range g.conf.Pending() {
 		if !said[key] {
-			s.note(live.ID, "", fmt.Sprintf("%s %s → %s waits for a reboot", key, shown(g.conf.Now[key]), shown(g.conf.Values[key])))
+			s.waits(live.ID, "", key, g.conf.Now[key], g.conf.Values[key])
 		}
 	}
+}
+
+// waits notes one value that waits for a reboot, where none is going to be made.
+func (s *sweep) waits(id desired.ID, path desired.Path, what, before, after string) {
+	s.out.Notes = append(s.out.Notes, drift.Note{
+		ID: id, Path: path, Unless: drift.Reboot, Text: fmt.Sprintf("%s %s → %s waits for a reboot", what, shown(before), shown(after)),
+	})
 }
 
 func shown(text string) string {

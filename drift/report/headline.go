@@ -47,7 +47,7 @@ func why(c *drift.Change) string {
 		return ""
 	}
 	if c.Source.File == "" {
-		reason = strings.TrimLeft(strings.TrimPrefix(reason, goneFromGit), ",: ")
+		reason = strings.TrimPrefix(strings.TrimLeft(strings.TrimPrefix(reason, goneFromGit), ",: "), "and ")
 	}
 	return reason
 }

@@ -39,6 +39,30 @@ func readCommit(store storer.EncodedObjectStorer, hash plumbing.Hash) (Commit, e
 	}, nil
 }
 
+// Parent gives the commit that one was built upon, the first of several; ok is false
+// for a first one. A commit that was carried over without its history has a parent
+// that can't be read, which is an error and no damage.
+func (r *Repo) Parent(ctx context.Context, c Commit) (parent Commit, ok bool, err error) {
+	if err := ctx.Err(); err != nil {
+		return Commit{}, false, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	child, err := object.GetCommit(r.store, plumbing.NewHash(c.Hash))
+	if err != nil {
+		return Commit{}, false, fmt.Errorf("read commit %s: %w", c.Short(), err)
+	}
+	if len(child.ParentHashes) == 0 {
+		return Commit{}, false, nil
+	}
+	parent, err = readCommit(r.store, child.ParentHashes[0])
+	if err != nil {
+		return Commit{}, false, err
+	}
+	parent.Path = c.Path
+	return parent, true, nil
+}
+
 // isAncestor reports whether a commit is another one or in its history.
 func isAncestor(ctx context.Context, store storer.EncodedObjectStorer, old, tip plumbing.Hash) (bool, error) {
 	start, err := object.GetCommit(store, tip)

@@ -52,6 +52,7 @@ func guest(name, id, memory string) string {
 type repository struct {
 	mu       sync.Mutex
 	commits  map[string]string
+	parents  map[string]string
 	tip      string
 	accepted string
 	err      error
@@ -63,7 +64,10 @@ func (r *repository) push(hash, manifests string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.commits == nil {
-		r.commits = make(map[string]string)
+		r.commits, r.parents = make(map[string]string), make(map[string]string)
+	}
+	if _, known := r.commits[hash]; !known && r.tip != "" {
+		r.parents[hash] = r.tip
 	}
 	r.commits[hash], r.tip = manifests, hash
 }
@@ -96,6 +100,13 @@ func (r *repository) Accept(_ context.Context, c checkout.Commit) error {
 }
 
 func (r *repository) AcceptSource() {}
+
+func (r *repository) Parent(_ context.Context, c checkout.Commit) (checkout.Commit, bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	parent, ok := r.parents[c.Hash]
+	return checkout.Commit{Hash: parent, Path: c.Path}, ok, nil
+}
 
 func (r *repository) Tree(_ context.Context, c checkout.Commit) (fs.FS, error) {
 	r.mu.Lock()

@@ -27,6 +27,7 @@ type Repository interface {
 	Accept(ctx context.Context, c checkout.Commit) error
 	AcceptSource()
 	Tree(ctx context.Context, c checkout.Commit) (fs.FS, error)
+	Parent(ctx context.Context, c checkout.Commit) (parent checkout.Commit, ok bool, err error)
 }
 
 // Appliers makes the appliers for one turn: fleet is what it is about, files is
@@ -48,6 +49,7 @@ type Turner struct {
 
 	backoff backoff
 	loaded  []*source // the commits that were loaded last, the newest first
+	permits permits   // what the history says of approvals
 	tried   string
 	deaf    time.Time // when the repository could not be asked first; zero while it can
 	last    *past     // what the last turn left; nil before the first
@@ -112,6 +114,9 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	if req.Afresh || t.tried != src.commit.Hash {
 		t.backoff = backoff{}
 		t.tried = src.commit.Hash
+	}
+	if err := t.spend(ctx, src); err != nil {
+		return nil, err
 	}
 	all, counted, err := t.Appliers(src.fleet, src.files)
 	if err != nil {
