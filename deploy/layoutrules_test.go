@@ -69,6 +69,7 @@ var layout = []row{
 	{dir: "agent/internal/web", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 
 	{dir: "deploy", tests: slices.Concat(watched, []string{"deploy/internal/..."}, below)},
+	{dir: "deploy/internal/rulecheck"},
 	{dir: "deploy/internal/standin"},
 	{dir: "deploy/internal/testsummary"},
 	{dir: "examples", tests: []string{"desired"}},
