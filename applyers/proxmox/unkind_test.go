@@ -146,17 +146,3 @@ func TestAVolumeThatWaitsToLeaveIsInUse(t *testing.T) {
 		t.Errorf("told:\n%s", got)
 	}
 }
-
-// TestSurveyLeavesAContainersNewlineOut: a manifest that is written from the answer
-// would have a newline at its end that nobody wrote.
-func TestSurveyLeavesAContainersNewlineOut(t *testing.T) {
-	t.Parallel()
-	sim := pvesim.New(pvesim.Options{})
-	sim.AddGuest(pvesim.Guest{Kind: pvesim.KindCT, VMID: 104, Config: map[string]string{
-		"hostname": "ct", "rootfs": "local-lvm:vm-104-disk-0,size=1G", "description": "Some words.\n",
-	}})
-	s, _ := surveyed(t, sim)
-	if ct, ok := s.Guests[0].Spec.(*desired.Container); !ok || ct.Description != "Some words." {
-		t.Errorf("the description is %q", ct.Description)
-	}
-}
