@@ -212,6 +212,9 @@ func (l *loader) checkNative(g *guest) {
 		if src, set := g.set[Path("networks").Sub(key).Sub("name")]; set {
 			l.wrong(g.item, src, "networks.%s.name: Proxmox's own cloud-init drive can't name it: take it out, or cloudInit.native", key)
 		}
+		if nic := g.Networks[key]; nic.Address == "none" && nic.Address6 == "" {
+			l.wrong(g.item, g.at("networks", key, "address"), "networks.%s.address: Proxmox's own cloud-init drive asks DHCP where there is no address at all: add address6, or take address or cloudInit.native out", key)
+		}
 	}
 	c.Slot = nativeSlot
 	if _, used := g.Disks[c.Slot]; used {

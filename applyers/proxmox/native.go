@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"berth/applyers/proxmox/notation"
 	"berth/applyers/proxmox/pve"
@@ -77,7 +78,7 @@ func words(text string) desired.List {
 // parseKeys reads the keys of the drive, whose text is url-encoded (FACTS 4).
 func parseKeys(text string) desired.Words {
 	plain, err := url.PathUnescape(text)
-	if err != nil {
+	if err != nil || !utf8.ValidString(plain) {
 		plain = text
 	}
 	var keys desired.Words

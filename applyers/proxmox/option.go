@@ -117,7 +117,7 @@ func cpuOption(option string, cpu desired.CPU) (value string, ok bool) {
 	case "cores":
 		return positive(cpu.Cores), true
 	case "cpuunits":
-		return positive(cpu.Units), true
+		return strconv.Itoa(cpu.Units), true // A container's may be 0.
 	case "cpulimit":
 		return notation.FormatNumber(cpu.Limit), true
 	}

@@ -1,8 +1,6 @@
 package proxmox
 
 import (
-	"strconv"
-
 	"berth/applyers/proxmox/notation"
 	"berth/desired"
 )
@@ -13,13 +11,9 @@ func (w *wording) container(guest desired.Guest, g *found) *desired.Container {
 	guest.Hostname = v["hostname"]
 	guest.DNS = words(v["nameserver"])
 	guest.Search = words(v["searchdomain"])
-	limit, err := strconv.ParseFloat(v["cpulimit"], 64)
-	if err != nil {
-		limit = 0
-	}
 	ct := &desired.Container{
 		Guest:        guest,
-		CPU:          desired.CPU{Cores: notation.Whole(v["cores"], 0), Units: notation.Whole(v["cpuunits"], 100), Limit: limit},
+		CPU:          desired.CPU{Cores: notation.Whole(v["cores"], 0), Units: notation.Whole(v["cpuunits"], 100), Limit: notation.ParseNumber(v["cpulimit"])},
 		Memory:       desired.Size(notation.Whole(v["memory"], 512)) * desired.MiB,
 		Swap:         desired.Size(notation.Whole(v["swap"], 512)) * desired.MiB,
 		Unprivileged: notation.Flag(v["unprivileged"], false),

@@ -7,6 +7,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"berth/applyers/proxmox/notation"
 	"berth/desired"
@@ -48,8 +49,8 @@ func (w *wording) disk(slot, text string, g *found) desired.Disk {
 	if strings.HasSuffix(name, ".qcow2") {
 		d.Format = "qcow2"
 	}
-	if plain, err := url.PathUnescape(d.Serial); err == nil {
-		d.Serial = plain
+	if plain, err := url.PathUnescape(d.Serial); err == nil && utf8.ValidString(plain) {
+		d.Serial = plain // Bytes that are no text stay as they are written.
 	}
 	if firmware(slot) {
 		// Proxmox decides how large these are, and what they are kept as.

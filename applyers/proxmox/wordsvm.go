@@ -3,7 +3,6 @@ package proxmox
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 
 	"berth/applyers/proxmox/notation"
@@ -22,16 +21,12 @@ func (w *wording) vm(guest desired.Guest, g *found) *desired.VM {
 	}
 	guest.Hostname = v["name"]
 	agent, cpu := notation.Parse("enabled", v["agent"]), notation.Parse("cputype", v["cpu"])
-	limit, err := strconv.ParseFloat(v["cpulimit"], 64)
-	if err != nil {
-		limit = 0
-	}
 	vm := &desired.VM{
 		Guest: guest,
 		CPU: desired.CPU{
 			Cores: notation.Whole(v["cores"], 1), Sockets: notation.Whole(v["sockets"], 1),
 			Type: cpu.Or("cputype", "kvm64"), Units: notation.Whole(v["cpuunits"], 100),
-			Limit: limit, NUMA: notation.Flag(v["numa"], false), Flags: sameFlags(cpu.Value("flags"), ask.CPU.Flags),
+			Limit: notation.ParseNumber(v["cpulimit"]), NUMA: notation.Flag(v["numa"], false), Flags: sameFlags(cpu.Value("flags"), ask.CPU.Flags),
 		},
 		Memory: vmMemory(v),
 		Agent: desired.Agent{

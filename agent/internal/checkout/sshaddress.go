@@ -66,7 +66,7 @@ func (a sshAddress) settle() (sshAddress, error) {
 	if a.user == "" {
 		a.user = sshUser
 	}
-	if strings.ContainsFunc(a.user, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("/:@[]%?#\\", r) }) {
+	if a.user[0] == '-' || strings.ContainsFunc(a.user, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("/:@[]%?#\\", r) }) {
 		return a, errors.New("repository URL: its user name has characters that no user name has")
 	}
 	a.host = strings.ToLower(a.host)

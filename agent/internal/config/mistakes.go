@@ -6,14 +6,15 @@ import (
 	"reflect"
 	"regexp"
 	"strings"
+	"unicode"
 
 	"gopkg.in/yaml.v3"
 )
 
 var (
-	atLine   = regexp.MustCompile(`^(?:yaml: )?line (\d+): (.*)$`)
+	atLine   = regexp.MustCompile(`(?s)^(?:yaml: )?line (\d+): (.*)$`)
 	unknown  = regexp.MustCompile(`^field (\S+) not found in type config\.(\w+)$`)
-	unfit    = regexp.MustCompile("^cannot unmarshal \\S+(?: `(.*)`)? into (.*)$")
+	unfit    = regexp.MustCompile("(?s)^cannot unmarshal \\S+(?: `(.*)`)? into (.*)$")
 	ofFields = map[string]reflect.Type{
 		"Settings": reflect.TypeFor[Settings](), "Repository": reflect.TypeFor[Repository](), "SSH": reflect.TypeFor[SSH](), "Log": reflect.TypeFor[Log](),
 	}
@@ -37,9 +38,19 @@ func mistakes(file string, err error) error {
 		} else if m := unfit.FindStringSubmatch(text); m != nil {
 			text = fmt.Sprintf("%q does not fit here: %s", m[1], shape(m[2]))
 		}
-		said = append(said, fmt.Errorf("%s: %s", place, text))
+		said = append(said, fmt.Errorf("%s: %s", place, oneLine(text)))
 	}
 	return errors.Join(said...)
+}
+
+// oneLine is a text without what would end its line or reach a terminal.
+func oneLine(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return ' '
+		}
+		return r
+	}, text)
 }
 
 // fields are the words that a map of the settings may hold.

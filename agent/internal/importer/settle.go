@@ -100,9 +100,19 @@ func (m *maker) mend(problems desired.Problems) error {
 	}
 	places := make(map[string]map[place]desired.Path)
 	gone := make(map[*doc]bool)
+	var site map[place]desired.Path
+	var kept map[desired.Path]bool
 	for _, p := range problems {
 		d := byFile[p.Source.File]
-		if d == nil && m.mendSite(p) {
+		if d == nil && site == nil {
+			// Where things stand changes with the first that is taken out.
+			files, err := m.files()
+			if err != nil {
+				return err
+			}
+			site, kept = locate(files["site.yaml"]), maps.Clone(m.siteKeep)
+		}
+		if d == nil && m.mendSite(p, site, kept) {
 			continue
 		}
 		if d == nil {
@@ -130,19 +140,20 @@ func (m *maker) mend(problems desired.Problems) error {
 }
 
 // mendSite takes out of the site what the language refuses, and tells whether there
-// was anything.
-func (m *maker) mendSite(p desired.Problem) bool {
-	files, err := m.files()
-	if err != nil || p.Source.File != "site.yaml" || m.before != nil {
+// was anything among what was kept of it when it was written.
+func (m *maker) mendSite(p desired.Problem, at map[place]desired.Path, kept map[desired.Path]bool) bool {
+	path := at[place{int(p.Source.Line), int(p.Source.Col)}]
+	if p.Source.File != "site.yaml" || m.before != nil || path == "" {
 		return false
 	}
-	path := locate(files["site.yaml"])[place{int(p.Source.Line), int(p.Source.Col)}]
-	if path == "" {
-		return false
+	mended := false
+	for word := range kept {
+		if word.Within(path) || path.Within(word) && word != "" {
+			delete(m.siteKeep, word)
+			mended = true
+		}
 	}
-	before := len(m.siteKeep)
-	maps.DeleteFunc(m.siteKeep, func(at desired.Path, _ bool) bool { return at.Within(path) })
-	return len(m.siteKeep) < before
+	return mended
 }
 
 // gone tells whether what stood at a path has been taken out for another mistake

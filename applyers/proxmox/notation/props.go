@@ -65,14 +65,15 @@ func (p *Props) Set(key, value string) {
 	}
 }
 
-// String writes the parts in their order, the first key folded.
+// String writes the parts in their order, the first key folded where its value can't
+// be taken for another part.
 func (p Props) String() string {
 	var b strings.Builder
 	for i, part := range p.Parts {
 		if i > 0 {
 			b.WriteByte(',')
 		}
-		if part.Key != p.First || p.First == "" {
+		if part.Key != p.First || p.First == "" || strings.Contains(part.Value, "=") {
 			b.WriteString(part.Key + "=")
 		}
 		b.WriteString(part.Value)

@@ -1,6 +1,7 @@
 package notation
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ func ParseSize(text string) desired.Size {
 		}
 	}
 	n, err := strconv.ParseFloat(text, 64)
-	if err != nil || n < 0 || n*float64(unit) > 1<<62 {
+	if err != nil || !(n >= 0 && n*float64(unit) <= 1<<62) { // NaN is no size either.
 		return 0
 	}
 	return desired.Size(n * float64(unit))
@@ -39,10 +40,19 @@ func Mebibytes(s desired.Size) string { return strconv.FormatInt(int64(s/desired
 // ParseRate reads a NIC's limit, MiB a second with fractions.
 func ParseRate(text string) desired.Rate {
 	n, err := strconv.ParseFloat(text, 64)
-	if err != nil || n < 0 || n > 1<<40 {
+	if err != nil || !(n >= 0 && n <= 1<<40) {
 		return 0
 	}
 	return desired.Rate(n * float64(desired.MiB))
+}
+
+// ParseNumber reads a number; 0 if it is none.
+func ParseNumber(text string) float64 {
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return 0
+	}
+	return n
 }
 
 // FormatRate writes a NIC's limit; "" for none.

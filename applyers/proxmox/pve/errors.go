@@ -23,9 +23,24 @@ func (e *APIError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d %s", e.Status, e.Message)
 	for _, name := range slices.Sorted(maps.Keys(e.Params)) {
-		fmt.Fprintf(&b, "; %s: %s", name, strings.Join(strings.Fields(e.Params[name]), " "))
+		fmt.Fprintf(&b, "; %s: %s", oneLine(name), oneLine(e.Params[name]))
 	}
-	return b.String()
+	return shortened(b.String(), longestText)
+}
+
+// longestText is how many bytes of what a server says are told: enough for a mistake in
+// each of an answer's parameters, too little for a page.
+const longestText = 2000
+
+// oneLine is a text without the ends of its lines.
+func oneLine(text string) string { return strings.Join(strings.Fields(text), " ") }
+
+// shortened is the beginning of a text, whole characters of it.
+func shortened(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
 }
 
 // TaskError is a task that came to a bad end.

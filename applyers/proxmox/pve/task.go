@@ -20,10 +20,17 @@ const TaskPrefix = "pve:"
 // taskNode is the node in "UPID:node:pid:pstart:starttime:type:id:user:".
 func taskNode(upid string) (string, error) {
 	parts := strings.Split(upid, ":")
-	if len(parts) < 8 || parts[0] != "UPID" || parts[1] == "" {
-		return "", fmt.Errorf("%q is no task of Proxmox", upid)
+	if len(parts) < 8 || parts[0] != "UPID" || !nodeName(parts[1]) {
+		return "", fmt.Errorf("%q is no task of Proxmox", shortened(upid, 100))
 	}
 	return parts[1], nil
+}
+
+// nodeName tells whether a text can be a node's name, which becomes part of paths.
+func nodeName(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-'
+	})
 }
 
 // Do starts a write that runs as a task, tells the journal, and follows the task
@@ -101,11 +108,11 @@ func (c *Client) fullExit(ctx context.Context, node, upid, exit string) string {
 		}
 		all := []string{exit}
 		for _, more := range lines[i+1:] {
-			if text := strings.TrimSpace(more.T); text != "" {
+			if text := oneLine(more.T); text != "" {
 				all = append(all, text)
 			}
 		}
-		return strings.Join(all, "; ")
+		return shortened(strings.Join(all, "; "), longestText)
 	}
 	return exit
 }

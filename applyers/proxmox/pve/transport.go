@@ -2,6 +2,7 @@ package pve
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -280,17 +281,14 @@ func judge(res *http.Response, text []byte, cut error, carried *carried) *APIErr
 	case res.StatusCode/100 != 2:
 		_ = json.Unmarshal(text, &answer) // Proxies answer in other words.
 		_, reason, _ := strings.Cut(res.Status, " ")
-		failure.Message = strings.TrimSpace(answer.Message)
-		if failure.Message == "" {
-			failure.Message = strings.TrimSpace(reason)
-		}
+		failure.Message = shortened(cmp.Or(oneLine(answer.Message), oneLine(reason)), longestText)
 		failure.Params = answer.Errors
 		return failure
 	case cut != nil:
 		failure.Message = "the answer broke off: " + cut.Error()
 		return failure
 	case !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) || !carried.read(text):
-		failure.Message = "the answer is not Proxmox's (" + res.Header.Get("Content-Type") + ")"
+		failure.Message = "the answer is not Proxmox's (" + shortened(oneLine(res.Header.Get("Content-Type")), 100) + ")"
 		return failure
 	}
 	return nil
