@@ -123,8 +123,20 @@ func FuzzAddresses(f *testing.F) {
 // may stand in any order, and that another value of a part is another option.
 func FuzzVerbatim(f *testing.F) {
 	for _, seed := range [][2]string{
-		{"rng0", "source=/dev/urandom,max_bytes=512"}, {"numa0", "cpus=0-3,memory=2048,hostnodes=0,policy=bind"}, {"hostpci0", "0000:01:00.0,pcie=1,x-vga=1"}, {"hostpci1", "mapping=gpu"}, {"usb0", "host=1234:5678,usb3=1"}, {"usb1", "spice"},
-		{"watchdog", "i6300esb,action=reset"}, {"audio0", "device=ich9-intel-hda,driver=spice"}, {"virtiofs0", "share,cache=always"}, {"startdate", "now"}, {"dev0", "/dev/ttyUSB0,mode=0660"}, {"acpi", "0"}, {"tdf", "off"}, {"ivshmem", "size=32,name=x"},
+		{"rng0", "source=/dev/urandom,max_bytes=512"},
+		{"numa0", "cpus=0-3,memory=2048,hostnodes=0,policy=bind"},
+		{"hostpci0", "0000:01:00.0,pcie=1,x-vga=1"},
+		{"hostpci1", "mapping=gpu"},
+		{"usb0", "host=1234:5678,usb3=1"},
+		{"usb1", "spice"},
+		{"watchdog", "i6300esb,action=reset"},
+		{"audio0", "device=ich9-intel-hda,driver=spice"},
+		{"virtiofs0", "share,cache=always"},
+		{"startdate", "now"},
+		{"dev0", "/dev/ttyUSB0,mode=0660"},
+		{"acpi", "0"},
+		{"tdf", "off"},
+		{"ivshmem", "size=32,name=x"},
 	} {
 		f.Add(seed[0], seed[1])
 	}
