@@ -37,6 +37,9 @@ type Options struct {
 	Log *slog.Logger
 	// Now is [time.Now] unless set.
 	Now func() time.Time
+	// Sync makes what was written to a file, or the names in a directory, outlive a
+	// power failure; it is (*os.File).Sync unless set.
+	Sync func(*os.File) error
 }
 
 // Journal is an open journal. Its methods may be called at the same time.
@@ -45,7 +48,7 @@ type Journal struct {
 	keep int
 	log  *slog.Logger
 	now  func() time.Time
-	sync func(*os.File) error // (*os.File).Sync, save in tests
+	sync func(*os.File) error
 	lock *os.File
 
 	mu      sync.Mutex
@@ -69,7 +72,10 @@ const (
 func Open(o Options) (*Journal, error) {
 	j := &Journal{
 		dir: o.Dir, keep: o.Keep, log: o.Log, now: o.Now,
-		sync: (*os.File).Sync, writing: make(map[string]bool),
+		sync: o.Sync, writing: make(map[string]bool),
+	}
+	if j.sync == nil {
+		j.sync = (*os.File).Sync
 	}
 	if j.keep <= 0 {
 		j.keep = DefaultKeep

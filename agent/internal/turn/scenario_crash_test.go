@@ -71,6 +71,9 @@ type breaker struct {
 	left int
 	hit  bool
 	dead bool
+	// gone is closed once the journal is kept as the dead agent left it, if set:
+	// others of its requests must not end before.
+	gone chan struct{}
 }
 
 var errBroken = errors.New("connection reset by peer")
@@ -91,6 +94,9 @@ func (b *breaker) RoundTrip(r *http.Request) (*http.Response, error) {
 	b.dead = b.dead || hit && b.what == unheard
 	b.mu.Unlock()
 	if dead {
+		if b.gone != nil {
+			<-b.gone
+		}
 		return nil, errBroken
 	}
 	if hit && b.what == toldToStop {
@@ -117,6 +123,9 @@ func (b *breaker) die() {
 		b.l.t.Error(err)
 	}
 	_ = os.Remove(filepath.Join(b.l.path("left"), "lock"))
+	if b.gone != nil {
+		close(b.gone)
+	}
 	b.kill()
 }
 
@@ -125,11 +134,27 @@ func (b *breaker) die() {
 // request.
 func (l *land) broken(what accident, n int) bool {
 	l.t.Helper()
+	hit := l.brokenOnce(what, n)
+	for range 4 {
+		if !l.turn().Differs() {
+			l.settled()
+			return hit
+		}
+		pass(20 * time.Second)
+	}
+	l.t.Error("it does not come to rest")
+	return hit
+}
+
+// brokenOnce makes a turn in which an accident happens at the n-th request, and
+// tells whether there was such a request.
+func (l *land) brokenOnce(what accident, n int) bool {
+	l.t.Helper()
 	ctx, cancel := context.WithCancel(l.t.Context())
 	defer cancel()
 	var b *breaker
 	l.over = func(below http.RoundTripper) http.RoundTripper {
-		b = &breaker{l: l, below: below, what: what, left: n, kill: cancel}
+		b = &breaker{l: l, below: below, what: what, left: n, kill: cancel, gone: make(chan struct{})}
 		return b
 	}
 	agent, stop := l.agent("journal")
@@ -144,14 +169,6 @@ func (l *land) broken(what accident, n int) bool {
 			l.t.Fatal(err)
 		}
 	}
-	for range 4 {
-		if !l.turn().Differs() {
-			l.settled()
-			return b.hit
-		}
-		pass(20 * time.Second)
-	}
-	l.t.Error("it does not come to rest")
 	return b.hit
 }
 

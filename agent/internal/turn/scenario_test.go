@@ -49,8 +49,10 @@ type land struct {
 	answers func(context.Context, []netip.Addr) map[netip.Addr]string
 	// fleet are further lines of the Fleet document.
 	fleet string
-	log   *events
-	from  int
+	// sync is how the agents' journal is written to the disk, if set.
+	sync func(*os.File) error
+	log  *events
+	from int
 }
 
 // events is what happened at the edge, between the cluster's requests.
@@ -190,7 +192,7 @@ func (w logged) RoundTrip(r *http.Request) (*http.Response, error) {
 // agent starts an agent with a journal of its own.
 func (l *land) agent(dir string) (t *turn.Turner, stop func()) {
 	l.t.Helper()
-	j, err := journal.Open(journal.Options{Dir: l.path(dir), Now: l.now})
+	j, err := journal.Open(journal.Options{Dir: l.path(dir), Now: l.now, Sync: l.sync})
 	if err != nil {
 		l.t.Fatal(err)
 	}
