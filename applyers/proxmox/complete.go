@@ -58,7 +58,7 @@ func (j *job) growImages(ctx context.Context, g *found) (*found, error) {
 	disks := j.guest().Disks
 	for _, slot := range slices.Sorted(maps.Keys(disks)) {
 		d := disks[slot]
-		have := notation.ParseSize(notation.Parse(volumeKey(j.kind), g.conf.Values[slot]).Value("size"))
+		have := j.sizeOf(g, slot)
 		switch {
 		case d.Image == "" && g.stamp.Clone == "" || d.Volume != "" || d.Size == 0 || have == 0 || have == d.Size:
 			continue
@@ -77,10 +77,18 @@ func (j *job) growImages(ctx context.Context, g *found) (*found, error) {
 	return g, nil
 }
 
-// resize grows a disk. An equal size is a task without work, so that a repeated
-// one does no harm (FACTS 6).
+// resize grows a disk, unless a growth that was under way has made it as large.
 func (j *job) resize(ctx context.Context, g *found, slot string, size desired.Size) error {
-	err := j.patient(ctx, func() error {
+	waited, err := j.settle(ctx, j.limit(anyTask), "resize")
+	if waited && err == nil {
+		if g, err = j.mine(ctx); err == nil && j.sizeOf(g, slot) == size {
+			return nil
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("grow %s to %s: %w", slot, size, err)
+	}
+	err = j.patient(ctx, func() error {
 		return j.Do(ctx, j.p, j.limit(anyTask), "PUT", j.path()+"/resize", pve.Params{
 			"disk": slot, "size": notation.Kibibytes(size), "digest": g.conf.Digest,
 		})
@@ -89,4 +97,10 @@ func (j *job) resize(ctx context.Context, g *found, slot string, size desired.Si
 		return fmt.Errorf("grow %s to %s: %w", slot, size, err)
 	}
 	return nil
+}
+
+// sizeOf is how large the configuration says that a slot's volume is; 0 if it
+// does not.
+func (j *job) sizeOf(g *found, slot string) desired.Size {
+	return notation.ParseSize(notation.Parse(volumeKey(j.kind), g.conf.Values[slot]).Value("size"))
 }

@@ -24,6 +24,9 @@ func (j *job) fetch(ctx context.Context) error {
 	}
 	for _, node := range nodes {
 		there, err := j.holds(ctx, node, image)
+		if !there && err == nil {
+			there, err = j.fetched(ctx, node, image)
+		}
 		if err != nil || there {
 			if err != nil {
 				return err
@@ -71,6 +74,17 @@ func (j *job) fetchNodes(ctx context.Context, image *desired.ImageAt) ([]string,
 func (j *job) holds(ctx context.Context, node string, image *desired.ImageAt) (bool, error) {
 	volumes, err := j.content(ctx, node, image.Store, image.Content)
 	return slices.ContainsFunc(volumes, func(v volume) bool { return v.Volid == volid(image) }), err
+}
+
+// fetched waits for a download of the image that is under way on a node, and tells
+// whether that has brought it.
+func (j *job) fetched(ctx context.Context, node string, image *desired.ImageAt) (bool, error) {
+	upid, err := j.runningTask(ctx, "/nodes/"+node+"/tasks?source=active&typefilter=download", func(t task) bool { return t.ID == image.File })
+	waited, err := j.await(ctx, j.limit(creation), upid, err)
+	if err != nil || !waited {
+		return false, err
+	}
+	return j.holds(ctx, node, image)
 }
 
 func (j *job) download(ctx context.Context, node string, image *desired.ImageAt) error {

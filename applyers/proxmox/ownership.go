@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 
 	"berth/applyers/proxmox/stamp"
 	"berth/desired"
@@ -151,23 +150,6 @@ func (s *sweep) stub(ctx context.Context, g *found, want *desired.Resource) {
 		s.foreign(want.ID, g.what(), "it is what a broken creation left behind (lock: "+g.lock+"), and a token can't clear that",
 			fmt.Sprintf("as root on %s: %s unlock %d && %s destroy %d", g.node, tool, g.vmid, tool, g.vmid))
 	}
-}
-
-// activeTask finds a task that works on a guest; "" if none does. kinds narrow it
-// to some types of task.
-func (c *cluster) activeTask(ctx context.Context, node string, vmid int, kinds ...string) (upid string, err error) {
-	var tasks []struct{ Upid, Status, Type string }
-	if err := c.Get(ctx, fmt.Sprintf("/nodes/%s/tasks?source=active&vmid=%d", node, vmid), &tasks); err != nil {
-		return "", err
-	}
-	for _, t := range tasks {
-		// Ended tasks stay in this list for a while.
-		running := t.Status == "" || strings.EqualFold(t.Status, "running")
-		if running && (kinds == nil || slices.Contains(kinds, t.Type)) {
-			return t.Upid, nil
-		}
-	}
-	return "", nil
 }
 
 func sortedIDs[V any](m map[desired.ID]V) []desired.ID {

@@ -41,7 +41,7 @@ func (j *job) runs(ctx context.Context) (bool, error) {
 // start starts the guest and makes sure that it runs: a task that ends well says
 // nothing about QEMU a moment later (FACTS 2).
 func (j *job) start(ctx context.Context) error {
-	if err := j.settle(ctx); err != nil {
+	if err := j.settlePower(ctx); err != nil {
 		return err
 	}
 	running, err := j.runs(ctx)
@@ -66,18 +66,10 @@ func (j *job) start(ctx context.Context) error {
 	return nil
 }
 
-// settle waits for a start, shutdown or reboot that is under way, be it somebody
-// else's or one of an earlier life of the agent: none is asked for twice.
-func (j *job) settle(ctx context.Context) error {
-	upid, err := j.activeTask(ctx, j.node, j.vmid,
+// settlePower waits for a start, shutdown or reboot that is under way.
+func (j *job) settlePower(ctx context.Context) error {
+	_, err := j.settle(ctx, j.limit(shutdown)+j.limit(anyTask),
 		"qmstart", "qmstop", "qmshutdown", "qmreboot", "vzstart", "vzstop", "vzshutdown", "vzreboot")
-	if err != nil || upid == "" {
-		return err
-	}
-	err = j.Begun(ctx, j.p, j.limit(shutdown)+j.limit(anyTask), upid)
-	if _, failed := errors.AsType[*pve.TaskError](err); failed {
-		return nil // What is live tells.
-	}
 	return err
 }
 
@@ -112,7 +104,7 @@ func (j *job) stopStep(ctx context.Context) error {
 // stop shuts the guest down; one that does not react is left running, unless the
 // manifest says force.
 func (j *job) stop(ctx context.Context) error {
-	if err := j.settle(ctx); err != nil {
+	if err := j.settlePower(ctx); err != nil {
 		return err
 	}
 	running, err := j.runs(ctx)
@@ -152,7 +144,7 @@ func (j *job) stop(ctx context.Context) error {
 // reboot lets pending changes take effect. One that has none any more was
 // rebooted already.
 func (j *job) reboot(ctx context.Context) error {
-	if err := j.settle(ctx); err != nil {
+	if err := j.settlePower(ctx); err != nil {
 		return err
 	}
 	g, err := j.mine(ctx)

@@ -19,6 +19,9 @@ import (
 // remove destroys the guest and its volumes, after it has looked once more at
 // everything that speaks against it.
 func (j *job) remove(ctx context.Context) error {
+	if _, err := j.settle(ctx, j.limit(anyTask), "qmdestroy", "vzdestroy"); err != nil {
+		return err
+	}
 	g, err := j.mine(ctx)
 	if gone := new(applyers.HeldError); errors.As(err, &gone) {
 		// A delete that was carried out before is a success now.

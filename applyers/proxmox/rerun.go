@@ -77,12 +77,7 @@ func (j *job) reseed(ctx context.Context, fields []drift.Field) error {
 // more: one of an earlier life of the agent may be the very one that is wanted, and
 // what allocates is never sent twice.
 func (j *job) unwritten(ctx context.Context) (*found, error) {
-	upid, err := j.activeTask(ctx, j.node, j.vmid, "qmconfig")
-	if err != nil {
-		return nil, err
-	}
-	err = j.Begun(ctx, j.p, j.limit(anyTask), upid)
-	if _, failed := errors.AsType[*pve.TaskError](err); err != nil && !failed {
+	if _, err := j.settle(ctx, j.limit(anyTask), "qmconfig"); err != nil {
 		return nil, err
 	}
 	return j.mine(ctx) // What is live tells.

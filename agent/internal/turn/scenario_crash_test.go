@@ -164,12 +164,19 @@ func (l *land) brokenOnce(what accident, n int) bool {
 	}
 	stop()
 	l.over = nil
-	if b.dead {
-		if err := errors.Join(os.RemoveAll(l.path("journal")), os.Rename(l.path("left"), l.path("journal"))); err != nil {
-			l.t.Fatal(err)
-		}
-	}
+	l.revive(b)
 	return b.hit
+}
+
+// revive gives whoever comes after a dead agent the journal that it has left.
+func (l *land) revive(b *breaker) {
+	l.t.Helper()
+	if !b.dead {
+		return
+	}
+	if err := errors.Join(os.RemoveAll(l.path("journal")), os.Rename(l.path("left"), l.path("journal"))); err != nil {
+		l.t.Fatal(err)
+	}
 }
 
 // everywhere breaks a turn off at every few requests.

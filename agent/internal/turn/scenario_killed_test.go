@@ -1,17 +1,25 @@
 package turn_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"berth/agent/internal/journal"
+	"berth/agent/internal/turn"
 	"berth/applyers/proxmox/pvesim"
 	"berth/applyers/proxmox/pvesim/schemacheck"
 	"berth/drift"
+	"berth/drift/report"
 )
 
 // moment is all that outlives an agent, as it is at one time. It can be gone back
@@ -31,6 +39,14 @@ func (l *land) moment(dir string) *moment {
 	sim, err := l.sim.Copy()
 	if err == nil {
 		err = os.CopyFS(dir, os.DirFS(l.dir))
+	}
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	// Reading what is long past is not what this is about, and costs time.
+	past, err := filepath.Glob(filepath.Join(dir, "journal", "*.jsonl"))
+	for _, file := range past[:max(0, len(past)-2)] {
+		err = errors.Join(err, os.Remove(file))
 	}
 	if err != nil {
 		l.t.Fatal(err)
@@ -80,7 +96,7 @@ func tellHistory(t *testing.T) []toldStage {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {
 		l := &land{
-			t: t, sim: pvesim.New(pvesim.Options{TaskTime: slowly, Nodes: []string{"pve1", "pve2"}}), repo: &repository{},
+			t: t, sim: pvesim.New(pvesim.Options{TaskTime: func(string) time.Duration { return 200 * time.Millisecond }, Nodes: []string{"pve1", "pve2"}}), repo: &repository{},
 			dir: t.TempDir(), now: time.Now, log: &events{}, sync: unsynced,
 		}
 		schemacheck.Watch(t, l.sim)
@@ -129,12 +145,18 @@ func (l *land) whole() {
 // it; from is the first request that is part of it.
 func (l *land) rest(from int) state {
 	l.t.Helper()
+	agent, stop := l.agent("journal")
+	defer func() { stop() }()
 	// The first turn takes note that what was left is over.
 	settling := true
+	said := ""
 	for range 6 {
 		l.mark()
 		before := l.files()
-		rep := l.turn()
+		rep, err := agent.Run(l.t.Context(), turn.Request{Mode: report.Run})
+		if err != nil {
+			l.t.Fatal(err)
+		}
 		if len(rep.Plan.Changes) == 0 && len(rep.Plan.Blind) == 0 && rep.Error == "" {
 			if w := l.written(); len(w) > 0 {
 				l.t.Errorf("a turn with nothing to do writes %q", w)
@@ -142,14 +164,15 @@ func (l *land) rest(from int) state {
 			if !maps.Equal(before, l.files()) && !settling {
 				l.t.Error("a turn with nothing to do writes to its files")
 			}
+			stop()
+			stop = func() {}
 			l.readable()
 			return l.state(from)
 		}
-		settling = false
+		settling, said = false, said+whole(rep)
 		pass(20 * time.Second)
 	}
-	rep := l.turn()
-	l.t.Errorf("it does not come to rest:\n%s", whole(rep))
+	l.t.Errorf("it does not come to rest:\n%s", said)
 	return l.state(from)
 }
 
@@ -179,27 +202,112 @@ func (l *land) readable() {
 
 // TestKilledAnywhere kills the agent at each of its requests, in each stage of a
 // fleet's history: before it is sent and, if it is a write, after it was carried
-// out. Whoever comes after it brings the stage to the same end.
+// out; and whenever it has written to its journal, of which the last line may have
+// come to the disk in part. Whoever comes after it brings the stage to the same end.
+// Where the agent has left the very same behind before, that has been shown.
 func TestKilledAnywhere(t *testing.T) {
 	t.Parallel()
+	// Each kill makes a cluster and throws it away.
+	usual := debug.SetGCPercent(800)
+	t.Cleanup(func() { debug.SetGCPercent(usual) })
 	for _, s := range tellHistory(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
+			shown := make(map[string]bool)
 			for n := 1; n <= s.requests; n += sparse {
-				t.Run(fmt.Sprintf("%s %d", killed, n), func(t *testing.T) { s.killed(t, killed, n) })
+				t.Run(fmt.Sprintf("%s %d", killed, n), func(t *testing.T) { s.killed(t, killed, n, shown) })
 			}
 			for n := 1; n <= s.writes; n += sparse {
-				t.Run(fmt.Sprintf("%s %d", unheard, n), func(t *testing.T) { s.killed(t, unheard, n) })
+				t.Run(fmt.Sprintf("%s %d", unheard, n), func(t *testing.T) { s.killed(t, unheard, n, shown) })
 			}
+			for n := 1; n <= s.syncs; n += sparse {
+				for _, what := range cuts {
+					if !what.at(n) {
+						continue
+					}
+					t.Run(fmt.Sprintf("%s %d", what.name, n), func(t *testing.T) { s.cut(t, n, what, shown) })
+				}
+			}
+			t.Logf("%d requests, %d of them writes, and %d writes of the journal leave %d worlds behind", s.requests, s.writes, s.syncs, len(shown))
 		})
 	}
 }
 
-func (s *toldStage) killed(t *testing.T, what accident, n int) {
+func (s *toldStage) killed(t *testing.T, what accident, n int, shown map[string]bool) {
 	synctest.Test(t, func(t *testing.T) {
 		l := s.begin.land(t)
 		from := len(l.sim.Requests())
 		l.brokenOnce(what, n)
-		l.rest(from).as(t, s.end)
+		if left := l.left(from); !shown[left] {
+			shown[left] = true
+			l.rest(from).as(t, s.end)
+		}
 	})
+}
+
+// cuts are what may have become of the end of a file that was being written. The
+// first that a turn writes are its first lines.
+var cuts = []cut{
+	{name: "killed after a line", at: func(int) bool { return true }, of: func(text string) string { return text }},
+	{name: "killed within a line", at: func(n int) bool { return n%3 == 1 }, of: func(text string) string { return text[:(len(text)+lastLine(text))/2] }},
+	{name: "killed within the first line", at: first, of: func(text string) string { return text[:7] }},
+	{name: "killed before the first line", at: first, of: func(string) string { return "" }},
+}
+
+func first(n int) bool { return n == 1 }
+
+type cut struct {
+	name string
+	// at tells after which writes of a stage it is tried.
+	at func(n int) bool
+	of func(text string) string
+}
+
+// lastLine is where the last line of a file begins.
+func lastLine(text string) int {
+	return strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n') + 1
+}
+
+func (s *toldStage) cut(t *testing.T, n int, what cut, shown map[string]bool) {
+	synctest.Test(t, func(t *testing.T) {
+		l := s.begin.land(t)
+		from := len(l.sim.Requests())
+		ctx, cancel := context.WithCancel(t.Context())
+		b := &breaker{l: l, what: killed, left: -1, kill: cancel, gone: make(chan struct{})}
+		l.over = func(below http.RoundTripper) http.RoundTripper {
+			b.below = below
+			return b
+		}
+		syncs := 0
+		l.sync = func(f *os.File) error {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			if syncs++; syncs != n || b.dead {
+				return nil
+			}
+			b.die()
+			l.cutOff(filepath.Join("left", filepath.Base(f.Name())), what.of)
+			return errBroken
+		}
+		agent, stop := l.agent("journal")
+		_, _ = agent.Run(ctx, turn.Request{Mode: report.Run}) // Of the dead no word is heard.
+		stop()
+		l.over, l.sync = nil, unsynced
+		l.revive(b)
+		if left := l.left(from); !shown[left] {
+			shown[left] = true
+			l.rest(from).as(t, s.end)
+		}
+	})
+}
+
+// cutOff leaves a part of a file, if it is one.
+func (l *land) cutOff(name string, cut func(string) string) {
+	text, err := os.ReadFile(l.path(name))
+	if err != nil {
+		return // It is a directory, or has been renamed.
+	}
+	if err := os.WriteFile(l.path(name), []byte(cut(string(text))), 0o600); err != nil {
+		l.t.Error(err)
+	}
 }

@@ -132,10 +132,17 @@ func history() []stage {
 	legacy2 := edited(taken160, "name: legacy", "name: archive\nrenamedFrom: legacy\npool: shop\nnode: pve2\npin: true")
 	return []stage{
 		{
-			name: "create", docs: []string{certs, web, db, cache},
+			name: "create with a seed and data", docs: []string{certs, web},
 			check: func(l *land) {
-				w := l.guest(4001)
-				if !w.Running || !strings.Contains(w.Config["scsi1"], "vm-9501-disk-0") || w.Config["scsi30"] == "" || !l.guest(4002).Running || !l.guest(4003).Running {
+				if w := l.guest(4001); !w.Running || !strings.Contains(w.Config["scsi1"], "vm-9501-disk-0") || w.Config["scsi30"] == "" {
+					l.t.Errorf("created: %+v", l.sim.Guests())
+				}
+			},
+		},
+		{
+			name: "create a container and an empty disk", docs: []string{certs, web, db, cache},
+			check: func(l *land) {
+				if !l.guest(4002).Running || !l.guest(4003).Running {
 					l.t.Errorf("created: %+v", l.sim.Guests())
 				}
 			},

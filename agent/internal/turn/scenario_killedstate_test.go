@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"os"
+	"path/filepath"
 	"reflect"
 	"regexp"
 	"slices"
@@ -102,14 +104,59 @@ func (s state) as(t *testing.T, want state) {
 	if !reflect.DeepEqual(want.Volumes, s.Volumes) {
 		t.Errorf("volumes are not as after an undisturbed turn (-): %s", cmp.Diff(want.Volumes, s.Volumes))
 	}
-	for _, what := range slices.Sorted(maps.Keys(s.Tasks)) {
-		if s.Tasks[what] > want.Tasks[what] {
-			t.Errorf("%d times, not %d: task %s", s.Tasks[what], want.Tasks[what], what)
+	for _, counts := range [][2]map[string]int{{s.Tasks, want.Tasks}, {s.Written, want.Written}} {
+		for _, what := range slices.Sorted(maps.Keys(counts[0])) {
+			most := counts[1][what]
+			if ofSeed(what) {
+				most++
+			}
+			if counts[0][what] > most {
+				t.Errorf("%d times, not %d: %s", counts[0][what], most, what)
+			}
 		}
 	}
-	for _, what := range slices.Sorted(maps.Keys(s.Written)) {
-		if s.Written[what] > want.Written[what] {
-			t.Errorf("%d times, not %d: %s", s.Written[what], want.Written[what], what)
+}
+
+// left sums up what a dead agent has left behind: what it has done since a request,
+// what of that runs, and what its journal says, but for times. A life that went no
+// other way than one before it has left the same.
+func (l *land) left(from int) string {
+	var b strings.Builder
+	for _, r := range l.sim.Requests()[from:] {
+		if r.Write() {
+			path, _, _ := strings.Cut(r.Path, "/berth-")
+			fmt.Fprintln(&b, r.Method, path, r.Status < 400)
 		}
 	}
+	for _, t := range l.sim.Tasks() {
+		fmt.Fprintln(&b, t.Type, t.ID, t.Exit)
+	}
+	files, err := filepath.Glob(l.path("journal/2*"))
+	if err != nil {
+		l.t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			l.t.Fatal(err)
+		}
+		fmt.Fprintln(&b, filepath.Ext(file))
+		for line := range strings.Lines(string(text)) {
+			// {"at":"…","key":{"id":"vm/web","step":"create"},"task":"pve:home:UPID:…"}
+			_, what, _ := strings.Cut(line, `"key":`)
+			what, _, _ = strings.Cut(what, `"outcome":`)
+			what, task, _ := strings.Cut(what, "UPID:")
+			words := strings.Split(task, ":")
+			fmt.Fprintln(&b, what, words[max(0, len(words)-4):], strings.HasSuffix(line, "\n"))
+		}
+	}
+	return b.String()
+}
+
+// ofSeed tells whether a seed is uploaded or removed. One that was uploaded and that
+// no guest holds yet is uploaded again by who comes after: a new guest is another
+// instance, and of a file of the same name nobody can tell whether it is whole. All
+// are removed.
+func ofSeed(what string) bool {
+	return strings.Contains(what, "=berth-") || strings.Contains(what, "import/berth-") || strings.HasPrefix(what, "imgcopy ") || strings.HasPrefix(what, "imgdel ")
 }
