@@ -54,13 +54,13 @@ kind: Template
 name: golden
 find: {tag: golden}
 `
-	certs = `---
+	certsDoc = `---
 kind: DataVM
 name: certs
 id: 9501
 disks: {scsi0: {name: letsencrypt, storage: hdd, size: 2GiB, label: certs, mount: /etc/letsencrypt}}
 `
-	web = `---
+	webDoc = `---
 kind: VM
 name: web
 id: 4001
@@ -74,7 +74,7 @@ networks: {net0: {network: lan, address: 10.1.1.1}}
 cloudInit: {packages: [certbot], onChange: rerun}
 lifecycle: {reboot: now}
 `
-	db = `---
+	dbDoc = `---
 kind: VM
 name: db
 id: 4003
@@ -82,7 +82,7 @@ disks: {scsi0: {storage: ssd, size: 4GiB}}
 networks: {net0: {network: lan, address: none}}
 lifecycle: {reboot: now}
 `
-	cache = `---
+	cacheDoc = `---
 kind: Container
 name: cache
 id: 4002
@@ -123,16 +123,16 @@ func edited(doc string, pairs ...string) string {
 
 // history is a fleet's life, with all that an agent does to guests and their data.
 func history() []stage {
-	web2 := edited(web, "tags: [prod]", "tags: [prod, edge]\ndescription: Of the shop.", "size: 8GiB", "size: 10GiB")
-	cache2 := edited(cache, "512MiB", "768MiB", "size: 4GiB", "size: 6GiB")
+	web2 := edited(webDoc, "tags: [prod]", "tags: [prod, edge]\ndescription: Of the shop.", "size: 8GiB", "size: 10GiB")
+	cache2 := edited(cacheDoc, "512MiB", "768MiB", "size: 4GiB", "size: 6GiB")
 	web3 := edited(web2, "cpu: 1", "cpu: 2", "memory: 1GiB", "memory: 2GiB")
 	web4 := edited(web3, "{volume: certs/letsencrypt}", "absent")
-	db4 := edited(db, "4GiB}}", "4GiB}, scsi1: {volume: certs/letsencrypt}}")
+	db4 := edited(dbDoc, "4GiB}}", "4GiB}, scsi1: {volume: certs/letsencrypt}}")
 	web5 := edited(web4, "[certbot]", "[certbot, tmux]")
 	legacy2 := edited(taken160, "name: legacy", "name: archive\nrenamedFrom: legacy\npool: shop\nnode: pve2\npin: true")
 	return []stage{
 		{
-			name: "create with a seed and data", docs: []string{certs, web},
+			name: "create with a seed and data", docs: []string{certsDoc, webDoc},
 			check: func(l *land) {
 				if w := l.guest(4001); !w.Running || !strings.Contains(w.Config["scsi1"], "vm-9501-disk-0") || w.Config["scsi30"] == "" {
 					l.t.Errorf("created: %+v", l.sim.Guests())
@@ -140,7 +140,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "create a container and an empty disk", docs: []string{certs, web, db, cache},
+			name: "create a container and an empty disk", docs: []string{certsDoc, webDoc, dbDoc, cacheDoc},
 			check: func(l *land) {
 				if !l.guest(4002).Running || !l.guest(4003).Running {
 					l.t.Errorf("created: %+v", l.sim.Guests())
@@ -148,7 +148,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "update online and grow", docs: []string{certs, web2, db, cache2},
+			name: "update online and grow", docs: []string{certsDoc, web2, dbDoc, cache2},
 			check: func(l *land) {
 				w, c := l.guest(4001), l.guest(4002)
 				if !strings.Contains(w.Config["scsi0"], "size=10G") || !strings.Contains(w.Config["tags"], "edge") || c.Config["memory"] != "768" || !strings.Contains(c.Config["rootfs"], "size=6G") {
@@ -157,7 +157,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "update with a reboot", docs: []string{certs, web3, db, cache2},
+			name: "update with a reboot", docs: []string{certsDoc, web3, dbDoc, cache2},
 			check: func(l *land) {
 				if w := l.guest(4001); w.Config["cores"] != "2" || w.Config["memory"] != "2048" || len(w.Pending) > 0 || !w.Running {
 					l.t.Errorf("updated: %+v", w)
@@ -165,7 +165,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "hand a volume over", docs: []string{certs, web4, db4, cache2},
+			name: "hand a volume over", docs: []string{certsDoc, web4, db4, cache2},
 			check: func(l *land) {
 				w, d := l.guest(4001), l.guest(4003)
 				if w.Config["scsi1"] != "" || !strings.Contains(d.Config["scsi1"], "vm-9501-disk-0") || !w.Running || !d.Running {
@@ -174,7 +174,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "seed anew", docs: []string{certs, web5, db4, cache2},
+			name: "seed anew", docs: []string{certsDoc, web5, db4, cache2},
 			check: func(l *land) {
 				if w := l.guest(4001); !w.Running || w.Config["scsi30"] == "" {
 					l.t.Errorf("seeded anew: %+v", w)
@@ -182,7 +182,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "archive", docs: []string{certs, db4},
+			name: "archive", docs: []string{certsDoc, db4},
 			check: func(l *land) {
 				for _, vmid := range []int{4001, 4002} {
 					if g := l.guest(vmid); g.Running || !strings.Contains(g.Config["description"], " archived=") {
@@ -192,7 +192,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "restore", docs: []string{certs, web5, db4, cache2},
+			name: "restore", docs: []string{certsDoc, web5, db4, cache2},
 			check: func(l *land) {
 				for _, vmid := range []int{4001, 4002} {
 					if g := l.guest(vmid); !g.Running || strings.Contains(g.Config["description"], " archived=") {
@@ -204,11 +204,11 @@ func history() []stage {
 		{
 			name: "delete",
 			before: func(l *land) {
-				l.pushKilled("gone", []string{certs, db4})
+				l.pushKilled("gone", []string{certsDoc, db4})
 				l.whole()
 				pass(8 * 24 * time.Hour)
 			},
-			docs: []string{certs, db4},
+			docs: []string{certsDoc, db4},
 			check: func(l *land) {
 				if n := len(l.stamped()); n != 2 {
 					l.t.Errorf("there are %d guests of ours", n)
@@ -216,7 +216,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "clone and adopt", docs: []string{certs, db4, cloned, taken160},
+			name: "clone and adopt", docs: []string{certsDoc, db4, cloned, taken160},
 			check: func(l *land) {
 				a, c := l.guest(legacy), l.guest(4004)
 				if a.Config["cores"] != "2" || !strings.Contains(a.Config["description"], "berth: ") || !c.Running || !strings.Contains(c.Config["scsi0"], "size=6G") {
@@ -225,7 +225,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "rename, move and put into a pool", docs: []string{certs, db4, cloned, legacy2},
+			name: "rename, move and put into a pool", docs: []string{certsDoc, db4, cloned, legacy2},
 			check: func(l *land) {
 				if a := l.guest(legacy); a.Node != "pve2" || a.Pool != "shop" || a.Config["name"] != "archive" || !a.Running {
 					l.t.Errorf("moved: %+v", a)
@@ -233,7 +233,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "release and destroy", docs: []string{certs, db4, edited(cloned, "memory: 512MiB", "state: absent")},
+			name: "release and destroy", docs: []string{certsDoc, db4, edited(cloned, "memory: 512MiB", "state: absent")},
 			check: func(l *land) {
 				if a := l.guest(legacy); strings.Contains(a.Config["description"], "berth: ") || !a.Running {
 					l.t.Errorf("released: %+v", a)
