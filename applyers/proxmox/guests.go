@@ -281,8 +281,25 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	s.waiting(w, g, live, h)
 	s.reseeded(g, want, live, h)
 	s.grown(want, live)
-	if len(s.log[g.vmid]) == 0 {
-		return live
+	s.changers(g, live)
+	return live
+}
+
+// changers tells of a guest's options who set them last.
+func (s *sweep) changers(g *found, live *drift.Live) {
+	walk := false
+	for option, who := range s.log[g.vmid] {
+		switch option {
+		case "description", "tags":
+			// They are all that Berth itself changes when it makes guests its own, which
+			// may be many, and they are called the same in a manifest.
+			live.By[desired.Path(option)] = who
+		default:
+			walk = true
+		}
+	}
+	if !walk {
+		return
 	}
 	desired.LeavesWhere(g.kind, live.Spec, func(path desired.Path, _ bool) bool {
 		if who := s.log.who(g.vmid, optionOf(g.kind, path)); who != "" {
@@ -290,7 +307,6 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 		}
 		return false
 	})
-	return live
 }
 
 // waiting notes what waits for a reboot, in the manifest's words.

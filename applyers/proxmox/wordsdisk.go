@@ -159,7 +159,10 @@ func nativeDrive(value string) bool {
 
 // driveSlot tells whether a key is that of a drive, or of a container's volume.
 func driveSlot(kind, key string) bool {
-	stem := strings.TrimRight(key, "0123456789")
+	stem := key
+	for stem != "" && stem[len(stem)-1] >= '0' && stem[len(stem)-1] <= '9' {
+		stem = stem[:len(stem)-1]
+	}
 	numbered := stem != key
 	if kind == desired.KindContainer {
 		return key == rootfs || stem == "mp" && numbered

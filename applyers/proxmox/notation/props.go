@@ -23,6 +23,7 @@ func Parse(first, text string) Props {
 	if strings.TrimSpace(text) == "" {
 		return p
 	}
+	p.Parts = make([]Part, 0, strings.Count(text, ",")+1)
 	for part := range strings.SplitSeq(text, ",") {
 		key, value, ok := strings.Cut(part, "=")
 		if !ok {

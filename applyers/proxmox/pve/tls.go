@@ -54,10 +54,15 @@ func SystemTransport(site *desired.Site) (http.RoundTripper, error) {
 	}, nil
 }
 
+// sessions is how many endpoints' sessions are kept.
+const sessions = 8
+
 // tlsConfig judges certificates by fingerprint, by authority, or by the
 // system's authorities.
 func tlsConfig(t desired.TLS) (*tls.Config, error) {
-	conf := &tls.Config{MinVersion: tls.VersionTLS12}
+	// Each write needs a connection of its own, since pveproxy closes it after one
+	// (FACTS 1): later ones go on from the first one's handshake.
+	conf := &tls.Config{MinVersion: tls.VersionTLS12, ClientSessionCache: tls.NewLRUClientSessionCache(sessions)}
 	if t.CAPEM != "" {
 		conf.RootCAs = x509.NewCertPool()
 		if !conf.RootCAs.AppendCertsFromPEM([]byte(t.CAPEM)) {

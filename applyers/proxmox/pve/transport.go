@@ -45,7 +45,9 @@ type wire struct {
 	mu      sync.Mutex
 	current int
 	token   string
-	refused error // the first 401: each more would cost 3 s (FACTS 1)
+	refused error     // the first 401: each more would cost 3 s (FACTS 1)
+	said    string    // the date that an answer told last
+	at      time.Time // the same, read
 	skew    time.Duration
 	dated   bool
 }
@@ -296,11 +298,16 @@ func judge(res *http.Response, text []byte, cut error, carried *carried) *APIErr
 
 // date remembers how far the clocks are apart.
 func (w *wire) date(h http.Header) {
-	at, err := http.ParseTime(h.Get("Date"))
-	if err != nil {
-		return
-	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.skew, w.dated = at.Sub(w.now()), true
+	if said := h.Get("Date"); said != w.said {
+		at, err := http.ParseTime(said)
+		if err != nil {
+			return
+		}
+		w.said, w.at = said, at
+	}
+	if w.said != "" {
+		w.skew, w.dated = w.at.Sub(w.now()), true
+	}
 }
