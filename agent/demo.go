@@ -72,7 +72,7 @@ The loop is running. Try, in another terminal:
   git rm guests/lab-certbot.yaml                # archive another
   git commit -am "Give coder more memory" && git push
 
-  # and behind the agent's back; it is put right at the next sweep, every 30 s
+  # and behind the agent's back; it is put right at the next poll, every 5 s
   curl --insecure -X PUT -d tags=by-hand -H 'Authorization: PVEAPIToken=%[4]s' \
     %[5]s/api2/json/nodes/proxmox-1/qemu/5001021/config
 

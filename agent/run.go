@@ -20,7 +20,11 @@ func newRun(s streams) *cobra.Command {
 		Use:   "run",
 		Short: "Keep the fleet as Git says, until told to stop",
 		Long: `Poll the repository and keep the fleet as it says: a new commit is applied when
-it is seen, and everything is compared anew at each sweep. SIGHUP and SIGUSR1
+it is seen, and everything is compared anew at each sweep. A poll also asks each
+Proxmox cluster what has changed, by a few requests: what was changed through its
+API, its pages or qm, started, stopped, moved or removed, is looked at once. What
+leaves no trace there is found at the next sweep at the latest: files edited by
+hand, containers' options, the edge, playbooks. SIGHUP and SIGUSR1
 start a turn at once; SIGTERM lets requests in flight end, leaves Proxmox's tasks
 running, and ends within two seconds: the next start picks them up.`,
 		Args: atMost(0),
@@ -69,7 +73,7 @@ func serve(ctx context.Context, w *wiring, nudge <-chan struct{}) error {
 	}
 	defer os.Remove(settings.Socket)
 	loop := trigger.New(trigger.Loop{
-		Turn: w.turner.Run, Retry: w.turner.Retry, Nudge: nudge, Log: log,
+		Turn: w.turner.Run, Look: w.turner.Look, Retry: w.turner.Retry, Nudge: nudge, Log: log,
 		Tip: func(ctx context.Context) (string, error) {
 			commit, err := w.repository.Fetch(ctx)
 			return commit.Hash, err

@@ -52,6 +52,8 @@ type Applyer struct {
 	clusters map[string]*cluster
 	// seen is where guests stood at the last look, to find them in a narrow one.
 	seen map[desired.ID]place
+	// looks are what the last whole look at each site left for polls.
+	looks map[string]*looked
 }
 
 // place is where a guest stands.
@@ -63,6 +65,7 @@ type place struct {
 var (
 	_ applyers.Applyer = (*Applyer)(nil)
 	_ applyers.Resumer = (*Applyer)(nil)
+	_ applyers.Watcher = (*Applyer)(nil)
 )
 
 // New makes an Applyer.
@@ -79,7 +82,7 @@ func New(o Options) *Applyer {
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
 	}
-	return &Applyer{opts: o, poll: pve.FirstPoll, clusters: make(map[string]*cluster), seen: make(map[desired.ID]place)}
+	return &Applyer{opts: o, poll: pve.FirstPoll, clusters: make(map[string]*cluster), seen: make(map[desired.ID]place), looks: make(map[string]*looked)}
 }
 
 // Kinds are vm, ct, data and image.

@@ -8,43 +8,41 @@ import (
 	"berth/applyers/proxmox/pve"
 )
 
-// changelog tells who set an option of a VM last, by VMID and option.
-type changelog map[int]map[string]string
+// changelog is what the cluster's log tells at a whole look.
+type changelog struct {
+	// by tells who set an option of a VM last, by VMID and option.
+	by map[int]map[string]string
+	// place is how far it was read; err why it could not be.
+	place logPlace
+	err   error
+}
 
 // readChangelog reads the cluster's log. It tells of VMs only, and without
 // Sys.Syslog on / of our own changes only (FACTS 10): who is not named there is
 // unknown.
-func (c *cluster) readChangelog(ctx context.Context) (changelog, error) {
+func (c *cluster) readChangelog(ctx context.Context) changelog {
 	var log changelog
-	if err := c.Get(ctx, "/cluster/log?max=500", &log); err != nil {
-		return nil, err
-	}
-	return log, nil
+	log.err = c.Get(ctx, logPath(logWindow), &log)
+	return log
 }
+
+// logWindow is how many lines of the cluster's log are read, at most.
+const logWindow = 500
+
+func logPath(lines int) string { return "/cluster/log?max=" + strconv.Itoa(lines) }
 
 // Scan reads the log's lines, of which the newest comes first.
 func (l *changelog) Scan(s *pve.Scanner) {
-	log := make(changelog)
-	*l = log
-	s.Array(func() {
-		var user, msg string
-		s.Object(func(name []byte) {
-			switch string(name) {
-			case "user":
-				user = s.Text()
-			case "msg":
-				msg = s.Text()
-			default:
-				s.Skip()
-			}
-		})
-		vmid, options := parseUpdate(msg)
+	*l = changelog{by: make(map[int]map[string]string)}
+	scanLog(s, func(line logLine) {
+		l.place.add(line)
+		vmid, options := parseUpdate(line.msg)
 		for _, option := range options {
-			if log[vmid] == nil {
-				log[vmid] = make(map[string]string)
+			if l.by[vmid] == nil {
+				l.by[vmid] = make(map[string]string)
 			}
-			if _, later := log[vmid][option]; !later {
-				log[vmid][option] = user
+			if _, later := l.by[vmid][option]; !later {
+				l.by[vmid][option] = line.user
 			}
 		}
 	})
@@ -53,10 +51,10 @@ func (l *changelog) Scan(s *pve.Scanner) {
 // who set an option of a VM last; "" if that is not known. A phase stands in two
 // options.
 func (l changelog) who(vmid int, option string) string {
-	if option == "startup" && l[vmid][option] == "" {
+	if option == "startup" && l.by[vmid][option] == "" {
 		option = "onboot"
 	}
-	return l[vmid][option]
+	return l.by[vmid][option]
 }
 
 // parseUpdate reads "update VM 8101: -memory 384 -delete tags,cores": the VM and

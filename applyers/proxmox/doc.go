@@ -6,6 +6,13 @@
 // description: the stamp. Facts about Proxmox's behaviour are those of Proxmox
 // VE 8.4, measured.
 //
+// Between whole looks a poll ([Applyer.Watch]) reads the cluster's resources, log and
+// tasks, what these name, and a few guests of which nothing speaks, and tells whether
+// a whole look is due. It finds at once what was changed through the API or qm,
+// started, stopped, moved, resized, renamed or removed. It does not see, but for the
+// few that it reads each time, edits of files and containers' options (FACTS 10), nor
+// images, storages and others' guests.
+//
 // Data lives on data VMs, which are never started; guests attach their disks by
 // name. A volume has one writer at a time: before it is attached, every guest of
 // the cluster is looked at, ours or not, and the guest that had it has stopped and
@@ -32,7 +39,8 @@
 // (for pinned guests), Pool.Allocate (for pools),
 // Datastore.AllocateTemplate, SDN.Use, Sys.AccessNetwork (to download images),
 // and Sys.Modify on / for startup phases. Beside these, Sys.Audit on / tells of
-// quorum and of nodes that are down, Sys.Syslog on / who changed what, VM.Monitor
-// what the guest agent knows, and Datastore.Audit on /storage which storages there
-// are and what they take, so that a plan holds what would fail for want of them.
+// quorum and of nodes that are down, Sys.Syslog on / who changed what (without it a
+// poll can tell nothing, and is a whole look), VM.Monitor what the guest agent knows,
+// and Datastore.Audit on /storage which storages there are and what they take, so that
+// a plan holds what would fail for want of them.
 package proxmox

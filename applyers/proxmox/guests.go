@@ -288,7 +288,7 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 // changers tells of a guest's options who set them last.
 func (s *sweep) changers(g *found, live *drift.Live) {
 	walk := false
-	for option, who := range s.log[g.vmid] {
+	for option, who := range s.log.by[g.vmid] {
 		switch option {
 		case "description", "tags":
 			// They are all that Berth itself changes when it makes guests its own, which

@@ -49,7 +49,7 @@ type inventory struct {
 
 type resourceRow struct {
 	Type, Node, Name, Status, Tags, Storage, Plugintype, Content, Lock, Pool string
-	Vmid, Template, Shared, Uptime, Disk, Maxdisk                            pve.Scalar
+	Vmid, Template, Shared, Uptime, Disk, Maxdisk, Maxmem, Maxcpu            pve.Scalar
 }
 
 // resourceRows are a list of guests, nodes and storages.
@@ -94,6 +94,10 @@ func (rows *resourceRows) Scan(s *pve.Scanner) {
 				r.Disk = s.Scalar()
 			case "maxdisk":
 				r.Maxdisk = s.Scalar()
+			case "maxmem":
+				r.Maxmem = s.Scalar()
+			case "maxcpu":
+				r.Maxcpu = s.Scalar()
 			default:
 				s.Skip()
 			}

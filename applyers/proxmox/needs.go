@@ -29,7 +29,8 @@ func Needs(fleet *desired.Fleet, site *desired.Site) []Need {
 	for _, r := range looking(site) {
 		l.add(r, "", "")
 	}
-	l.add(pve.Right{Path: "/", Privilege: "Sys.Syslog"}, "", "reports don't tell who changed a guest")
+	l.add(pve.Right{Path: "/", Privilege: "Sys.Syslog"}, "",
+		"reports don't tell who changed a guest, and each poll reads all guests instead of a few")
 	for _, want := range fleet.Resources {
 		if want.Site != site.Name {
 			continue

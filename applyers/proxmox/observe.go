@@ -116,17 +116,23 @@ type sweep struct {
 	unplaced *row
 	// absent are those that are wanted and not there.
 	absent []*desired.Resource
+	// looked takes what polls shall compare with; nil in a narrow look.
+	looked *looked
 }
 
 func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *desired.Site, only applyers.Scope) drift.Observed {
 	blind := func(reason, remedy string) drift.Observed {
 		return drift.Observed{Blind: []drift.Blind{{Site: site.Name, Reason: reason, Remedy: remedy}}}
 	}
+	var kept *looked
+	if only.IDs == nil {
+		kept = a.looking(fleet, site.Name)
+	}
 	c, err := a.begin(ctx, site)
 	if err != nil {
 		return blind(err.Error(), pve.TokenRemedy(err))
 	}
-	s := &sweep{cluster: c, applyer: a, fleet: fleet, only: only, dark: make(map[desired.ID]bool)}
+	s := &sweep{cluster: c, applyer: a, fleet: fleet, only: only, dark: make(map[desired.ID]bool), looked: kept}
 	s.wants = newWants(fleet, site.Name, s.looks)
 	// The first request goes alone: each that is refused costs three seconds.
 	var version struct{ Version string }
@@ -157,6 +163,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 		// All that was asked from then on went unheard, whatever it was about.
 		return blind(s.whyBlind(err))
 	}
+	s.keep()
 	return s.out
 }
 
@@ -170,9 +177,8 @@ func (s *sweep) readCluster(ctx context.Context) error {
 	wg.Go(func() { errs[1] = s.readNodes(ctx, &s.inv) })
 	wg.Go(func() { may = s.readRights(ctx) })
 	wg.Go(func() {
-		var err error
-		if s.log, err = s.readChangelog(ctx); err != nil {
-			s.applyer.opts.Log.DebugContext(ctx, "the cluster log can't be read", slog.String("site", s.site.Name), slog.Any("err", err))
+		if s.log = s.readChangelog(ctx); s.log.err != nil {
+			s.applyer.opts.Log.DebugContext(ctx, "the cluster log can't be read", slog.String("site", s.site.Name), slog.Any("err", s.log.err))
 		}
 	})
 	wg.Wait()
@@ -180,6 +186,7 @@ func (s *sweep) readCluster(ctx context.Context) error {
 		s.rights = may
 	}
 	s.inv.fill(rows)
+	s.looked.glanceOver(rows)
 	for _, err := range errs {
 		if err != nil {
 			return err

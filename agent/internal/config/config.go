@@ -27,8 +27,9 @@ type Settings struct {
 	State string `yaml:"state"`
 	// Socket is the Unix socket by which commands reach the running agent.
 	Socket string `yaml:"socket"`
-	// Poll is how often the repository is asked for a new commit, Sweep how
-	// often everything is compared although Git stands still.
+	// Poll is how often the repository is asked for a new commit, and each site,
+	// cheaply, for changes; Sweep how often everything is compared although neither
+	// tells of any.
 	Poll  Interval `yaml:"poll"`
 	Sweep Interval `yaml:"sweep"`
 	// Secrets name files that hold what manifests refer to; systemd credentials

@@ -1,5 +1,5 @@
-// Package trigger is what starts a turn: the poll that finds a new commit, the
-// sweep, a signal, a command.
+// Package trigger is what starts a turn: the poll that finds a new commit or a change
+// behind the agent's back, the sweep, a signal, a command.
 package trigger
 
 import (
@@ -19,10 +19,14 @@ type Loop struct {
 	Turn func(ctx context.Context, req turn.Request) (*report.Report, error)
 	// Tip is the newest commit's hash.
 	Tip func(ctx context.Context) (string, error)
+	// Look tells what has changed behind the agent's back since the last turn; "" is
+	// nothing. nil is never asked.
+	Look func(ctx context.Context) string
 	// Retry is when something that failed may be tried again; zero is never.
 	Retry func() time.Time
-	// Poll and Sweep are how often Git, and everything, is looked at. A poll
-	// comes up to a tenth earlier or later, so that many agents don't ask at once.
+	// Poll is how often Git is asked for a new commit, and Look for changes; Sweep how
+	// often everything is looked at. A poll comes up to a tenth earlier or later, so
+	// that many agents don't ask at once.
 	Poll, Sweep time.Duration
 	// Nudge starts a turn; nil is allowed. (Signals.)
 	Nudge <-chan struct{}
@@ -99,21 +103,33 @@ func (l *Loop) Run(ctx context.Context) {
 			why = "retry"
 		case <-poll.C:
 			poll.Reset(l.jitter())
-			tip, err := l.Tip(ctx)
-			switch {
-			case ctx.Err() != nil:
-				// Told to stop: no poll has failed.
-			case err != nil:
-				l.Log.WarnContext(ctx, "poll failed", slog.Any("error", err))
-			case tip != tried:
-				why = "commit"
-			}
+			why = l.poll(ctx, tried)
 		}
 		if why != "" && ctx.Err() == nil {
 			tried = l.turn(ctx, why)
 			sweep.Reset(l.Sweep)
 		}
 	}
+}
+
+// poll asks Git for a commit that was not tried yet and, where there is none, for
+// changes elsewhere: a turn for a commit finds those as well. It tells why a turn is
+// due; "" is that none is.
+func (l *Loop) poll(ctx context.Context, tried string) (why string) {
+	tip, err := l.Tip(ctx)
+	switch {
+	case ctx.Err() != nil:
+		// Told to stop: no poll has failed.
+		return ""
+	case err != nil:
+		l.Log.WarnContext(ctx, "poll failed", slog.Any("error", err))
+	case tip != tried:
+		return "commit"
+	}
+	if l.Look == nil {
+		return ""
+	}
+	return l.Look(ctx)
 }
 
 // turn makes one turn, and tells the newest commit that it saw.

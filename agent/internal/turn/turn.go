@@ -57,6 +57,11 @@ type Turner struct {
 	broken  again     // no turn could be made
 	// opens is when a window opens that something waits for; zero if nothing does.
 	opens time.Time
+	// watched is what Look compares with; nil before the first turn. knocked are the
+	// sites that it took to be back, dark is when it may do so again.
+	watched *watch
+	knocked map[string]bool
+	dark    again
 }
 
 // Request asks for a turn.
@@ -159,9 +164,13 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 		if err := t.apply(ctx, rep, src, kinds, input, finish); err != nil {
 			return nil, err
 		}
+		t.keep(src.fleet, all, counted, rep)
 		return rep, nil
 	}
 	finish()
+	if req.Mode == report.Run {
+		t.keep(src.fleet, all, counted, rep)
+	}
 	t.again = again{}
 	t.ended(rep)
 	return rep, nil

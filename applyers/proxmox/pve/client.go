@@ -64,6 +64,13 @@ func (c *Client) Refused() error {
 	return c.wire.refused
 }
 
+// Refuses tells whether a token was refused, and not tried anew since.
+func (c *Client) Refuses(token string) bool {
+	c.wire.mu.Lock()
+	defer c.wire.mu.Unlock()
+	return c.wire.refused != nil && c.wire.token == token
+}
+
 // Next turns to another endpoint.
 func (c *Client) Next() { c.wire.next() }
 

@@ -72,6 +72,7 @@ type Cluster struct {
 	storages map[string]*storage
 	tasks    []*task
 	events   []event
+	lines    map[string]int // of the cluster log, by node
 	requests []Request
 	faults   []*faultState
 	access   *access
@@ -128,6 +129,7 @@ func New(o Options) *Cluster {
 		objects:  newObjects(),
 		options:  map[string]string{},
 		offline:  map[string]bool{},
+		lines:    map[string]int{},
 		download: defaultDownload,
 	}
 	for _, s := range o.Storages {

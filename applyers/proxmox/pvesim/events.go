@@ -18,15 +18,22 @@ type event struct {
 	pid             int
 }
 
+// event writes a line; each node counts its own.
 func (c *Cluster) event(node, user, msg string) {
-	uid := 1
-	if n := len(c.events); n > 0 {
-		uid = c.events[n-1].uid + 1
-	}
-	c.events = append(c.events, event{uid: uid, at: c.now(), node: node, user: user, msg: msg, pid: c.pid})
+	c.lines[node]++
+	c.events = append(c.events, event{uid: c.lines[node], at: c.now(), node: node, user: user, msg: msg, pid: c.pid})
 	if len(c.events) > eventsKept {
 		c.events = slices.Delete(c.events, 0, len(c.events)-eventsKept)
 	}
+}
+
+// LoseLog empties the cluster log and begins its numbers anew, as when the services of
+// all nodes start.
+func (c *Cluster) LoseLog() {
+	c.lock()
+	defer c.unlock()
+	c.events = nil
+	clear(c.lines)
 }
 
 // clusterLog answers the newest lines first; without Sys.Syslog on / a user sees

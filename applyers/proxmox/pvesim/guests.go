@@ -164,7 +164,23 @@ func (c *Cluster) Edit(as string, vmid int, set map[string]string) {
 	if g == nil {
 		return
 	}
-	var words []string
+	words := c.rewrite(g, set)
+	if g.kind == KindVM {
+		c.event(g.node, as, fmt.Sprintf("update VM %d: %s", vmid, strings.Join(words, " ")))
+	}
+}
+
+// EditFile changes a guest as Edit does, in its file: no log tells of it (FACTS 10).
+func (c *Cluster) EditFile(vmid int, set map[string]string) {
+	c.lock()
+	defer c.unlock()
+	if g := c.guests[vmid]; g != nil {
+		c.rewrite(g, set)
+	}
+}
+
+// rewrite changes what a guest's configuration says, and tells the options of it.
+func (c *Cluster) rewrite(g *guest, set map[string]string) (words []string) {
 	for _, k := range slices.Sorted(maps.Keys(set)) {
 		if set[k] == "" {
 			words = append(words, "-delete", k)
@@ -174,9 +190,7 @@ func (c *Cluster) Edit(as string, vmid int, set map[string]string) {
 		words = append(words, "-"+k, set[k])
 		g.conf[k] = c.seedSlot(g, k, set[k])
 	}
-	if g.kind == KindVM {
-		c.event(g.node, as, fmt.Sprintf("update VM %d: %s", vmid, strings.Join(words, " ")))
-	}
+	return words
 }
 
 // SetRunning starts or stops a guest behind the client's back.

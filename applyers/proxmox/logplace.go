@@ -1,0 +1,193 @@
+package proxmox
+
+import (
+	"strconv"
+	"strings"
+
+	"berth/applyers/proxmox/pve"
+)
+
+// logPlace is how far the cluster's log was read. Each node counts its own lines,
+// and numbers them anew when its services start; lines of several nodes stand in
+// the order of their times, which their clocks give.
+type logPlace struct {
+	nodes map[string]logSpot
+	// newest is the time of the newest line, in the nodes' seconds; 0 if the log was
+	// empty.
+	newest int
+}
+
+// logSpot is a node's newest line.
+type logSpot struct{ uid, at int }
+
+// logLine is a line of the cluster's log.
+type logLine struct {
+	node, user string
+	uid, at    int
+	msg        string
+}
+
+// scanLog goes through the lines of a log, the newest first.
+func scanLog(s *pve.Scanner, f func(logLine)) {
+	s.Array(func() {
+		var l logLine
+		s.Object(func(name []byte) {
+			switch string(name) {
+			case "node":
+				l.node = s.Text()
+			case "user":
+				l.user = s.Text()
+			case "uid":
+				l.uid = s.Scalar().Int()
+			case "time":
+				l.at = s.Scalar().Int()
+			case "msg":
+				l.msg = s.Text()
+			default:
+				s.Skip()
+			}
+		})
+		f(l)
+	})
+}
+
+// add takes a line in.
+func (p *logPlace) add(l logLine) {
+	if p.nodes == nil {
+		p.nodes = make(map[string]logSpot)
+	}
+	if spot := p.nodes[l.node]; l.uid > spot.uid {
+		p.nodes[l.node] = logSpot{uid: l.uid, at: l.at}
+	}
+	p.newest = max(p.newest, l.at)
+}
+
+// logSince is what a log says since a place.
+type logSince struct {
+	// from is the place, window how many lines were asked for.
+	from   *logPlace
+	window int
+	// named are the VMIDs that new lines name, each with who did it last.
+	named map[int]logged
+	// place is how far it was read now.
+	place logPlace
+	// lost is set where lines may have gone unread in between; again where the log
+	// was begun anew, or its clock was set back.
+	lost, again bool
+}
+
+// logged is how the log names a guest.
+type logged struct {
+	by string
+	// task tells that a task was at work on it, which may have started, stopped or
+	// moved it.
+	task bool
+}
+
+// Scan reads the newest lines.
+func (l *logSince) Scan(s *pve.Scanner) {
+	*l = logSince{from: l.from, window: l.window, named: make(map[int]logged)}
+	lines, met := 0, false
+	oldest := make(map[string]int) // the oldest new line of each node
+	known := make(map[string]bool)
+	scanLog(s, func(line logLine) {
+		lines++
+		l.place.add(line)
+		spot := l.from.nodes[line.node]
+		if line.uid <= spot.uid {
+			// The same number at a later time is another line.
+			l.again = l.again || line.at > spot.at
+			known[line.node], met = true, true
+			return
+		}
+		oldest[line.node] = line.uid
+		vmids, task := namedBy(line.msg)
+		for _, vmid := range vmids {
+			was, named := l.named[vmid]
+			if !named {
+				was.by = line.user // The newest line comes first.
+			}
+			l.named[vmid] = logged{by: was.by, task: was.task || task}
+		}
+	})
+	l.again = l.again || l.place.newest < l.from.newest
+	for node, spot := range l.from.nodes {
+		l.lost = l.lost || oldest[node] > spot.uid+1 && !known[node]
+	}
+	l.lost = l.lost || !met && (l.from.newest > 0 || lines >= l.window)
+}
+
+// namedBy are the guests that a line of the log names: "update VM 8101: …", or a
+// task's UPID at its start or end (FACTS 10).
+func namedBy(msg string) (vmids []int, task bool) {
+	if vmid, _ := parseUpdate(msg); vmid > 0 {
+		return []int{vmid}, false
+	}
+	_, upid, found := strings.Cut(msg, "UPID:")
+	if !found {
+		return nil, false
+	}
+	return namedByTask("UPID:" + upid), true
+}
+
+// namedByTask are the guests that a task is about: none, one or two
+// ("100-scsi4>101-scsi3", FACTS 2).
+func namedByTask(upid string) []int {
+	parts := strings.SplitN(upid, ":", 8)
+	if len(parts) < 8 {
+		return nil
+	}
+	var vmids []int
+	for word := range strings.SplitSeq(parts[6], ">") {
+		number, _, _ := strings.Cut(word, "-")
+		if vmid, err := strconv.Atoi(number); err == nil && vmid > 0 {
+			vmids = append(vmids, vmid)
+		}
+	}
+	return vmids
+}
+
+// taskSince names the guests of tasks that are new, or have ended, since the last
+// look.
+type taskSince struct {
+	// known are those that it knew, with whether they had ended; nil at the first look:
+	// then what had ended when the log was read is old.
+	known map[string]bool
+	log   *logPlace
+	// named are the VMIDs, each with whose task it is; now are all tasks.
+	named map[int]string
+	now   map[string]bool
+}
+
+// Scan reads the list of tasks.
+func (t *taskSince) Scan(s *pve.Scanner) {
+	t.named, t.now = make(map[int]string), make(map[string]bool)
+	s.Array(func() {
+		var upid, user, token string
+		var began, ended int
+		s.Object(func(name []byte) {
+			switch string(name) {
+			case "upid":
+				upid = s.Text()
+			case "user":
+				user = s.Text()
+			case "tokenid":
+				token = "!" + s.Text()
+			case "starttime":
+				began = s.Scalar().Int()
+			case "endtime":
+				ended = s.Scalar().Int()
+			default:
+				s.Skip()
+			}
+		})
+		t.now[upid] = ended > 0
+		was, known := t.known[upid]
+		if t.known == nil && ended > 0 && max(began, ended) <= t.log.newest || known && was == (ended > 0) {
+			return
+		}
+		for _, vmid := range namedByTask(upid) {
+			t.named[vmid] = user + token
+		}
+	})
+}

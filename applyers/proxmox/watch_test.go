@@ -1,0 +1,499 @@
+package proxmox
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"berth/applyers"
+	"berth/applyers/proxmox/pvesim"
+	"berth/desired"
+)
+
+// polled is what a poll says, a line for each news.
+func (b *bench) polled() string {
+	b.t.Helper()
+	var lines []string
+	for _, n := range b.a.Watch(b.t.Context(), b.fleet) {
+		lines = append(lines, n.String())
+	}
+	return strings.Join(lines, "\n")
+}
+
+// quiet asserts that so many polls say nothing and write nothing.
+func (b *bench) quiet(polls int, when string) {
+	b.t.Helper()
+	b.mark()
+	for range polls {
+		if got := b.polled(); got != "" {
+			b.t.Errorf("%s: a poll says: %s", when, got)
+		}
+	}
+	if w := b.writes(); len(w) > 0 {
+		b.t.Errorf("%s: polls write: %q", when, w)
+	}
+}
+
+// people is somebody who may do anything, through the API.
+func (b *bench) people() func(method, path string, form url.Values) {
+	b.t.Helper()
+	token := b.sim.AddToken("sean@pve", "gui", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
+	return func(method, path string, form url.Values) {
+		b.t.Helper()
+		req, err := http.NewRequestWithContext(b.t.Context(), method, "https://pve1.test:8006/api2/json"+path, strings.NewReader(form.Encode()))
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "PVEAPIToken="+token)
+		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		res, err := b.sim.Transport().RoundTrip(req)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != http.StatusOK {
+			b.t.Fatalf("%s %s: %s", method, path, res.Status)
+		}
+	}
+}
+
+// watched is a fleet that stands, on three nodes whose status lists are ten seconds
+// old, polled until nothing of its making is news.
+func watched(t *testing.T, docs ...string) *bench {
+	t.Helper()
+	b := benchOn(t, pvesim.New(pvesim.Options{Nodes: []string{"pve1", "pve2", "pve3"}, Lag: 10 * time.Second, Storages: []pvesim.Storage{
+		{Name: "local", Type: "dir", Shared: true, Content: []string{"iso", "vztmpl", "import", "images", "rootdir"}},
+		{Name: "local-lvm", Type: "rbd", Shared: true, Content: []string{"images", "rootdir"}},
+	}}), docs...)
+	b.sim.AddGuest(strange(150, map[string]string{"name": "pihole"}))
+	b.apply()
+	b.observe()
+	return b
+}
+
+// TestPollsFindWhatWasChanged makes one change each, waits until the next poll is due,
+// and looks what that says; after a whole look all is quiet again.
+func TestPollsFindWhatWasChanged(t *testing.T) {
+	type world struct {
+		*bench
+		ask func(method, path string, form url.Values)
+	}
+	for name, c := range map[string]struct {
+		change func(w world)
+		want   string
+	}{
+		"a vm's options, through the API": {
+			func(w world) { w.ask("PUT", "/nodes/pve1/qemu/4001/config", url.Values{"cores": {"3"}}) },
+			"vm/web-1: its configuration has changed, by sean@pve!gui",
+		},
+		"a vm's options, by qm set": {
+			func(w world) { w.sim.Edit("root@pam", 4001, map[string]string{"onboot": "0"}) },
+			"vm/web-1: its configuration has changed, by root@pam",
+		},
+		"a vm stopped": {
+			func(w world) { w.ask("POST", "/nodes/pve1/qemu/4001/status/stop", nil) },
+			"vm/web-1: it has stopped, by sean@pve!gui",
+		},
+		"a container stopped": {
+			func(w world) { w.ask("POST", "/nodes/pve1/lxc/4002/status/stop", nil) },
+			"ct/cache: it has stopped, by sean@pve!gui",
+		},
+		"a vm that shut itself down": {
+			func(w world) { w.sim.SetRunning(4001, false); time.Sleep(11 * time.Second) },
+			"vm/web-1: it has stopped",
+		},
+		"a vm moved": {
+			func(w world) {
+				w.ask("POST", "/nodes/pve1/qemu/4001/migrate", url.Values{"target": {"pve2"}, "online": {"1"}})
+			},
+			"vm/web-1: it has moved from pve1 to pve2, by sean@pve!gui",
+		},
+		"a vm moved by HA": {
+			func(w world) { w.sim.Migrate(4001, "pve3") },
+			"vm/web-1: it has moved from pve1 to pve3",
+		},
+		"a vm put into a pool": {
+			func(w world) { w.sim.SetPool(4001, "lab") },
+			"vm/web-1: its pool has changed",
+		},
+		"a vm's disk grown": {
+			func(w world) {
+				w.ask("PUT", "/nodes/pve1/qemu/4001/resize", url.Values{"disk": {"scsi0"}, "size": {"+1G"}})
+			},
+			"vm/web-1: its configuration has changed, by sean@pve!gui",
+		},
+		"a container's memory": {
+			func(w world) { w.ask("PUT", "/nodes/pve1/lxc/4002/config", url.Values{"memory": {"640"}}) },
+			"ct/cache: its configuration has changed",
+		},
+		"a container's name": {
+			func(w world) { w.ask("PUT", "/nodes/pve1/lxc/4002/config", url.Values{"hostname": {"hoard"}}) },
+			"ct/cache: its configuration has changed",
+		},
+		"a container's tags, in its file": {
+			func(w world) { w.sim.EditFile(4002, map[string]string{"tags": "x"}) },
+			"ct/cache: its configuration has changed",
+		},
+		"a vm removed": {
+			func(w world) {
+				w.ask("POST", "/nodes/pve1/qemu/4001/status/stop", nil)
+				w.ask("DELETE", "/nodes/pve1/qemu/4001", nil)
+			},
+			"vm/web-1: vm 4001 on pve1 is gone, by sean@pve!gui",
+		},
+		"a container's file removed": {
+			func(w world) { w.sim.Remove(4002) },
+			"ct/cache: ct 4002 on pve1 is gone",
+		},
+		"another guest with our tag": {
+			func(w world) { w.sim.AddGuest(strange(777, map[string]string{"tags": "a;berth.pegasus"})) },
+			"site home: vm 777 is new there",
+		},
+		"another guest with our guest's name": {
+			func(w world) { w.sim.AddGuest(strange(777, map[string]string{"name": "web-1"})) },
+			"site home: vm 777 is new there",
+		},
+		"a stranger given our tag": {
+			func(w world) { w.sim.EditFile(150, map[string]string{"tags": "berth.pegasus"}) },
+			"site home: vm 150 is new there",
+		},
+		"a node gone": {
+			func(w world) { w.sim.SetOnline("pve3", false) },
+			"site home: its nodes are not those that they were",
+		},
+		"the log lost": {
+			func(w world) { w.sim.LoseLog() },
+			"site home: the cluster log was begun anew, or its clock set back",
+		},
+		"the log lost, and filled again beyond where it was": {
+			func(w world) {
+				w.sim.LoseLog()
+				for range 90 {
+					w.sim.Edit("root@pam", 150, map[string]string{"onboot": "0"})
+				}
+			},
+			"site home: the cluster log was begun anew, or its clock set back",
+		},
+		"the log overrun": {
+			func(w world) {
+				for range 600 {
+					w.sim.Edit("root@pam", 150, map[string]string{"onboot": "0"})
+				}
+			},
+			"site home: the cluster log has gone on further than it shows",
+		},
+		"the log unreadable": {
+			func(w world) {
+				w.sim.Inject(pvesim.Fault{Method: "GET", Path: "/cluster/log", Status: 500, Reason: "no log", Count: -1})
+			},
+			"site home: read /cluster/log?max=100: 500 no log",
+		},
+		"a page for an answer": {
+			func(w world) {
+				w.sim.Inject(pvesim.Fault{Method: "GET", Path: "/cluster/resources", Status: 200, Body: "<html>", Count: -1})
+			},
+			"site home: read /cluster/resources: 200 the answer is not Proxmox's (text/html)",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := watched(t, webYAML, cacheYAML)
+				ask := b.people()
+				b.quiet(3, "after our own turn, while the lists are old")
+				time.Sleep(time.Minute)
+				b.quiet(3, "a minute later")
+				c.change(world{b, ask})
+				time.Sleep(time.Second)
+				if got := b.polled(); got != c.want {
+					t.Fatalf("the next poll says\n%s\nwant\n%s", got, c.want)
+				}
+				if got := b.polled(); got != c.want {
+					t.Errorf("until it is looked at, a poll says\n%s\nwant\n%s", got, c.want)
+				}
+				b.sim.Heal()
+				b.observe()
+				b.quiet(3, "after a whole look, which left it as it is")
+				time.Sleep(time.Minute)
+				b.quiet(3, "a minute after that")
+			})
+		})
+	}
+}
+
+// TestPollsLeaveOthersAlone has strangers busy, who cost not one request more.
+func TestPollsLeaveOthersAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := watched(t, webYAML, cacheYAML)
+		ask := b.people()
+		time.Sleep(time.Minute)
+		b.observe()
+		for i, change := range []func(){
+			func() { ask("PUT", "/nodes/pve1/qemu/150/config", url.Values{"cores": {"3"}, "tags": {"x"}}) },
+			func() { ask("POST", "/nodes/pve1/qemu/150/status/start", nil) },
+			func() { b.sim.Migrate(150, "pve2") },
+			func() { b.sim.AddGuest(strange(151, map[string]string{"name": "new"})) },
+			func() { b.sim.Remove(150) },
+			func() { b.sim.AddGuest(strange(150, map[string]string{"memory": "7", "name": "x"})) },
+		} {
+			change()
+			time.Sleep(time.Minute)
+			b.quiet(1, fmt.Sprintf("change %d", i))
+			if got := len(b.sim.Requests()) - b.from; got != 4 {
+				t.Errorf("change %d: %d requests, want three and the slice's one", i, got)
+			}
+		}
+	})
+}
+
+// TestPollsPassOverBackups holds that a lock and a snapshot's name, which come and go
+// with every backup, are no news.
+func TestPollsPassOverBackups(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := watched(t, webYAML)
+		time.Sleep(time.Minute)
+		for _, set := range []map[string]string{{"lock": "backup"}, {"lock": ""}, {"lock": "snapshot"}, {"lock": "", "parent": "daily"}} {
+			b.sim.Edit("root@pam", 4001, set)
+			b.quiet(2, fmt.Sprint(set))
+		}
+		b.sim.Edit("root@pam", 4001, map[string]string{"lock": "migrate"})
+		if got := b.polled(); got == "" {
+			t.Error("another lock is no news")
+		}
+	})
+}
+
+// TestWhatLeavesNoTrace is found by the slice that goes round, or by the next whole
+// look.
+func TestWhatLeavesNoTrace(t *testing.T) {
+	for name, change := range map[string]func(b *bench, ask func(method, path string, form url.Values)){
+		"a container's options": func(_ *bench, ask func(method, path string, form url.Values)) {
+			ask("PUT", "/nodes/pve1/lxc/4002/config", url.Values{"onboot": {"1"}, "nameserver": {"10.9.9.9"}})
+		},
+		"a vm's file": func(b *bench, _ func(method, path string, form url.Values)) {
+			b.sim.EditFile(4001, map[string]string{"cores": "", "onboot": "1"})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := watched(t, webYAML, cacheYAML)
+				ask := b.people()
+				time.Sleep(time.Minute)
+				b.observe()
+				change(b, ask)
+				b.mark()
+				if first, second := b.polled(), b.polled(); first == "" && second == "" {
+					t.Error("a round of slices over two guests does not find it")
+				}
+				for _, r := range b.sim.Requests()[b.from:] {
+					if r.Write() {
+						t.Errorf("a poll writes: %s %s", r.Method, r.Path)
+					}
+				}
+				if got := show(b.plan()); got == "" {
+					t.Error("a whole look does not find it")
+				}
+			})
+		})
+	}
+}
+
+// TestStaleStatusIsQuiet turns guests off and on again faster than the list of
+// resources learns of it: what it says is checked, and is no news.
+func TestStaleStatusIsQuiet(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := watched(t, webYAML, cacheYAML)
+		time.Sleep(time.Minute)
+		b.observe()
+		b.sim.SetRunning(4001, false)
+		time.Sleep(time.Second)
+		b.sim.SetRunning(4001, true)
+		for range 15 {
+			b.quiet(1, "while the list is old")
+			time.Sleep(time.Second)
+		}
+		b.mark()
+		b.polled()
+		if got := len(b.sim.Requests()) - b.from; got != 4 {
+			t.Errorf("%d requests once the list is right, want 4", got)
+		}
+	})
+}
+
+// TestWithoutSyslogEveryPollIsASweep, and the report says once what would change that.
+func TestWithoutSyslogEveryPollIsASweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML)
+		b.apply()
+		b.token = b.sim.AddToken("deaf@pve", "agent", false, pvesim.ACL{Path: "/", Privs: []string{"VM.Audit", "Sys.Audit", "Datastore.Audit"}, Propagate: true})
+		b.restart()
+		seen := b.observe()
+		b.mark()
+		want := "site home: without Sys.Syslog on / the cluster log does not tell what others change"
+		for range 2 {
+			if got := b.polled(); got != want {
+				t.Errorf("polled: %q", got)
+			}
+		}
+		if got := len(b.sim.Requests()) - b.from; got != 0 {
+			t.Errorf("%d requests to know that", got)
+		}
+		var notes []string
+		for _, n := range seen.Notes {
+			if strings.Contains(n.Text, "Sys.Syslog") {
+				notes = append(notes, n.Text)
+			}
+		}
+		if len(notes) != 1 || notes[0] != "site home: each poll reads all guests, since the token lacks Sys.Syslog on /: pveum acl modify / --users deaf@pve --tokens 'deaf@pve!agent' --roles PVESysAdmin" {
+			t.Errorf("notes: %q", notes)
+		}
+	})
+}
+
+func TestPollsBeforeAWholeLook(t *testing.T) {
+	b := newBench(t, webYAML)
+	want := "site home: it has not been looked at as a whole yet"
+	if got := b.polled(); got != want {
+		t.Errorf("polled: %q", got)
+	}
+	if _, err := b.a.Observe(t.Context(), b.fleet, applyers.Scope{IDs: []desired.ID{"vm/web-1"}}); err != nil {
+		t.Fatal(err)
+	}
+	if got := b.polled(); got != want {
+		t.Errorf("after a narrow look: %q", got)
+	}
+	b.observe()
+	b.quiet(1, "after a whole look")
+	b.manifests(webYAML, cacheYAML)
+	if got := b.polled(); got != want {
+		t.Errorf("with other manifests: %q", got)
+	}
+}
+
+// TestPollsOfADarkSite knock, and a site that refuses the token is left alone until
+// there is another.
+func TestPollsOfADarkSite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := watched(t, webYAML)
+		down := pvesim.Fault{Drop: true, Count: -1}
+		b.sim.Inject(down)
+		if got := b.polled(); !strings.HasPrefix(got, "site home: read /cluster/resources: ") {
+			t.Errorf("the first poll of a site that is down: %q", got)
+		}
+		b.observe()
+		b.quiet(3, "down")
+		b.sim.Heal()
+		if got := b.polled(); got != "site home: it answers again" {
+			t.Errorf("back: %q", got)
+		}
+		b.observe()
+		b.quiet(1, "back and looked at")
+
+		good := b.token
+		b.token = strings.Replace(good, "=", "=0", 1)
+		b.restart()
+		b.observe()
+		b.mark()
+		b.quiet(5, "refused")
+		if got := len(b.sim.Requests()) - b.from; got != 0 {
+			t.Errorf("a token that was refused is sent again, %d times", got)
+		}
+		b.token = good
+		if got := b.polled(); got != "site home: it answers again" {
+			t.Errorf("with another token: %q", got)
+		}
+	})
+}
+
+// TestRefusedInAPoll has the token expire between two looks.
+func TestRefusedInAPoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := watched(t, webYAML)
+		b.sim.Inject(pvesim.Fault{Status: 401, Reason: "authentication failure", Count: -1})
+		if got := b.polled(); got != "site home: read /cluster/resources: 401 authentication failure" {
+			t.Errorf("refused: %q", got)
+		}
+		b.observe()
+		b.quiet(3, "refused")
+	})
+}
+
+// TestAGuestThatCannotBeRead is news once, and again when it can.
+func TestAGuestThatCannotBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := watched(t, webYAML)
+		b.sim.Inject(pvesim.Fault{Path: "/nodes/pve1/qemu/4001/pending", Status: 403, Reason: "Permission check failed (/vms/4001, VM.Audit)", Count: -1})
+		if got := b.polled(); !strings.HasPrefix(got, "vm/web-1: vm 4001 on pve1 can't be read any more: ") {
+			t.Errorf("refused: %q", got)
+		}
+		b.observe()
+		b.quiet(3, "it can't be read still")
+		b.sim.Heal()
+		if got := b.polled(); got != "vm/web-1: vm 4001 on pve1 can be read again" {
+			t.Errorf("allowed: %q", got)
+		}
+	})
+}
+
+// TestAQuietPollCosts three requests for the cluster, and the slice.
+func TestAQuietPollCosts(t *testing.T) {
+	for guests, slice := range map[int]int{10: 1, 100: 1, 1000: 10} {
+		t.Run(fmt.Sprint(guests), func(t *testing.T) {
+			b, n := manyGuests(t, guests)
+			for range 3 {
+				b.mark()
+				if got := b.polled(); got != "" {
+					t.Fatalf("polled: %s", got)
+				}
+				if got := len(b.sim.Requests()) - b.from; got != 3+slice {
+					t.Errorf("%d requests, want %d", got, 3+slice)
+				}
+			}
+			if guests == 1000 {
+				return // The simulator would take its time for a hundred polls.
+			}
+			// All have had their turn after a round.
+			b.mark()
+			for range (n + slice - 1) / slice {
+				b.polled()
+			}
+			read := make(map[string]bool)
+			for _, r := range b.sim.Requests()[b.from:] {
+				if strings.HasSuffix(r.Path, "/pending") {
+					read[r.Path] = true
+				}
+			}
+			if len(read) != n {
+				t.Errorf("%d of %d guests were read in a round", len(read), n)
+			}
+		})
+	}
+}
+
+// TestContainersComeFirst in the round, since their edits are in no log.
+func TestContainersComeFirst(t *testing.T) {
+	l := &looked{marks: []mark{{kind: desired.KindVM, vmid: 1}, {kind: desired.KindContainer, vmid: 9}, {kind: desired.KindVM, vmid: 7}, {kind: desired.KindContainer, vmid: 2}}}
+	slices.SortFunc(l.marks, func(x, y mark) int { return compareMarks(x, y.kind, y.vmid) })
+	var order []int
+	for _, m := range l.marks {
+		order = append(order, m.vmid)
+	}
+	if !slices.Equal(order, []int{2, 9, 1, 7}) {
+		t.Errorf("the order is %v", order)
+	}
+}
+
+func TestPollEndsWithItsContext(t *testing.T) {
+	b := newBench(t, webYAML)
+	b.observe()
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if got := b.a.Watch(ctx, b.fleet); got != nil {
+		t.Errorf("a poll that was broken off says %v", got)
+	}
+}
