@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"hash/maphash"
 	"io"
 	"net/http"
 	"regexp"
@@ -25,6 +26,10 @@ func FuzzLists(f *testing.F) {
 	f.Add([]byte(`{"data":[{"type":"qemu","vmid":101,"name":"a","node":"pve1","tags":"a;b","template":0,"status":"running"},{"type":"storage","storage":"local","shared":1,"content":"iso"}]}`))
 	f.Add([]byte(`{"data":[{"type":"lxc","vmid":"x","tags":" ","uptime":1e99,"disk":-1,"maxdisk":null},{"type":7}]}`))
 	f.Add([]byte(`{"data":[{"user":"root@pam","msg":"update VM 8101: -memory 384 -delete tags"},{"msg":"update VM -1: -a b"},{"msg":null}]}`))
+	fleet, err := parse(fleetYAML, siteYAML, imagesYAML)
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		if len(body) > 1<<16 || !json.Valid(body) {
 			return
@@ -39,21 +44,45 @@ func FuzzLists(f *testing.F) {
 				t.Fatal(err)
 			}
 			c := &cluster{Client: client}
+			look := &looked{cluster: c, fleet: fleet, seed: maphash.MakeSeed(), glances: make(map[int]brief)}
 			if rows, err := c.readResources(t.Context()); err == nil {
+				look.glanceOver(rows)
+				sameGlance(t, c, look, rows)
 				for _, r := range rows {
 					if g := r.guest(); g != nil && slices.ContainsFunc(g.tags, func(tag string) bool { return tag == "" || strings.ContainsAny(tag, ",; ") }) {
 						t.Errorf("tags %q", g.tags)
 					}
 				}
 			}
-			log, err := c.readChangelog(t.Context())
-			for vmid := range log {
-				if vmid <= 0 || err != nil {
-					t.Errorf("the log tells of VM %d (%v)", vmid, err)
+			log := c.readChangelog(t.Context())
+			for vmid := range log.by {
+				if vmid <= 0 || log.err != nil {
+					t.Errorf("the log tells of VM %d (%v)", vmid, log.err)
 				}
 			}
+			look.log = log.place
+			p := &poll{looked: look, site: &desired.Site{Name: "home"}}
+			_ = p.ask(t.Context()) // It has to come to an end.
 		})
 	})
+}
+
+// sameGlance holds that a poll reads a list in place as a whole look reads it: else
+// each poll would see a change.
+func sameGlance(t *testing.T, c *cluster, look *looked, rows []resourceRow) {
+	t.Helper()
+	times := make(map[int]int)
+	for i := range rows {
+		times[rows[i].Vmid.Int()]++
+	}
+	list := glances{looked: look, begin: func() {}, each: func(g *glance) {
+		if was := look.glances[g.vmid]; times[g.vmid] == 1 && was != g.brief {
+			t.Errorf("guest %d is %v at a glance and was %v", g.vmid, g.brief, was)
+		}
+	}}
+	if err := c.Get(t.Context(), "/cluster/resources", &list); err == nil && list.sum != look.nodes {
+		t.Error("the nodes are others at a glance")
+	}
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)

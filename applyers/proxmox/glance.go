@@ -153,9 +153,15 @@ func (l *glances) Scan(s *pve.Scanner) {
 // inPlace is a value without its quotes, as [pve.Scanner.Text] would have it; empty
 // for null.
 func inPlace(raw []byte) []byte {
-	switch {
-	case string(raw) == "null":
+	switch string(raw) {
+	case "null":
 		return nil
+	case "true":
+		return []byte("1")
+	case "false":
+		return []byte("0")
+	}
+	switch {
 	case len(raw) < 2 || raw[0] != '"':
 		return raw
 	case bytes.IndexByte(raw, '\\') >= 0 || !utf8.Valid(raw):
