@@ -48,6 +48,7 @@ func (l *loader) settleAddress6(g *guest, key string, nic *NIC, n *network) {
 	}
 	if g.State != Absent {
 		l.static6[n.place6(addr)] = taken{g.id, src}
+		g.six = append(g.six, sixClaim{n.place6(addr), src})
 	}
 }
 

@@ -39,8 +39,19 @@ func (l *loader) edgeDocuments() {
 	}
 	slices.SortFunc(l.edges, func(a, b *edge) int { return strings.Compare(a.name, b.name) })
 	l.clashes()
+	names := 0
 	for _, g := range l.guests {
-		l.expose(g)
+		names += len(g.Expose)
+	}
+	if names > 0 && len(l.edges) == 1 {
+		l.edges[0].room(names)
+	}
+	for _, g := range l.guests {
+		if g.settled != nil {
+			l.claimRoutes(g)
+		} else {
+			l.expose(g)
+		}
 	}
 }
 

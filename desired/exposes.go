@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 )
@@ -43,14 +44,41 @@ func (l *loader) exposeOn(g *guest, x *Expose, src Source, e *edge) {
 		return
 	}
 	l.checkRouted(g.item, src, "expose", g.id)
-	if e.TLS.Routes == nil {
-		e.TLS.Routes = map[string]Target{}
-	}
-	e.TLS.Routes[x.Name] = Target{Text: string(g.id) + ":" + strconv.Itoa(x.Port)}
 	if src.Layer == "" {
 		src.Layer = string(g.id)
 	}
-	e.set[path] = src
+	c := routeClaim{edge: e.name, name: x.Name, path: path, target: Target{Text: string(g.id) + ":" + strconv.Itoa(x.Port)}, src: src}
+	e.route(c)
+	g.routes = append(g.routes, c)
+}
+
+// route sends a name to a guest that exposes it.
+func (e *edge) route(c routeClaim) {
+	if e.TLS.Routes == nil {
+		e.TLS.Routes = map[string]Target{}
+	}
+	e.TLS.Routes[c.name] = c.target
+	e.set[c.path] = c.src
+}
+
+// room makes an edge ready for so many names more.
+func (e *edge) room(names int) {
+	set := make(map[Path]Source, len(e.set)+names)
+	maps.Copy(set, e.set)
+	e.set = set
+	routes := make(map[string]Target, len(e.TLS.Routes)+names)
+	maps.Copy(routes, e.TLS.Routes)
+	e.TLS.Routes = routes
+}
+
+// edgeCalled finds an edge by its name; nil if there is none.
+func (l *loader) edgeCalled(name string) *edge {
+	for _, e := range l.edges {
+		if e.name == name {
+			return e
+		}
+	}
+	return nil
 }
 
 // via finds the edge that a name is exposed on; nil if there is none, which has
@@ -66,10 +94,8 @@ func (l *loader) via(g *guest, x *Expose, src Source) *edge {
 	}
 	switch {
 	case x.Via != "":
-		for _, e := range l.edges {
-			if e.name == x.Via {
-				return e
-			}
+		if e := l.edgeCalled(x.Via); e != nil {
+			return e
 		}
 		if !l.exists(MakeID(KindEdge, x.Via)) {
 			l.wrong(g.item, src, "expose: %s", l.missing("edge", x.Via, l.documents(KindEdge)))

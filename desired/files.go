@@ -20,7 +20,6 @@ const ignoreFile = ".berthignore"
 
 // readAll reads every manifest of the tree into documents.
 func (l *loader) readAll() error {
-	total, values := 0, 0
 	err := fs.WalkDir(l.fsys, ".", func(name string, d fs.DirEntry, err error) error {
 		switch {
 		case err != nil:
@@ -44,28 +43,35 @@ func (l *loader) readAll() error {
 		case !isManifest(name):
 			return nil
 		}
-		data, err := readFile(l.fsys, name, maxFile+1)
-		if refused, ok := errors.AsType[interface {
-			error
-			Refusal() string
-		}](err); ok {
-			l.lostAny = true
-			l.report(Source{File: name, Line: 1, Col: 1}, "", refused.Refusal())
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		total += len(data)
-		values += valuesIn(data)
-		if total > maxTotal || values > maxAllValues {
-			return fmt.Errorf("there are more than %d MiB, or %d values, of them", maxTotal>>20, maxAllValues)
-		}
-		l.readFile(name, data)
-		return nil
+		return l.readManifest(name)
 	})
 	if err != nil {
 		return fmt.Errorf("read manifests: %w", err)
+	}
+	return nil
+}
+
+// content reads a manifest. One that is refused, as too large ones are, is a
+// mistake of the manifests: ok is false.
+func (l *loader) content(name string) (data []byte, ok bool, err error) {
+	data, err = readFile(l.fsys, name, maxFile+1)
+	if refused, is := errors.AsType[interface {
+		error
+		Refusal() string
+	}](err); is {
+		l.lostAny = true
+		l.report(Source{File: name, Line: 1, Col: 1}, "", refused.Refusal())
+		return nil, false, nil
+	}
+	return data, err == nil, err
+}
+
+// within counts a file for the limits on all of them.
+func (l *loader) within(size, values int) error {
+	l.bytes += size
+	l.values += values
+	if l.bytes > maxTotal || l.values > maxAllValues {
+		return fmt.Errorf("there are more than %d MiB, or %d values, of them", maxTotal>>20, maxAllValues)
 	}
 	return nil
 }
@@ -133,7 +139,7 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 }
 
 // readFile reads the documents of one file.
-func (l *loader) readFile(name string, data []byte) {
+func (l *loader) readFile(name string, data []byte) []*tree {
 	p := parser{file: name, report: l.report}
 	trees := p.parse(data, func(kindWord, docName string) {
 		if k := l.kinds[kindWord]; k != nil && docName != "" {
@@ -146,6 +152,7 @@ func (l *loader) readFile(name string, data []byte) {
 		l.fleet.Documents++
 		l.identify(t)
 	}
+	return trees
 }
 
 // beside finds a file that a manifest names: relative to the directory of the
@@ -187,6 +194,14 @@ func (l *loader) noFile(src Source, name, rel string) error {
 
 // readBeside reads a file that a manifest names.
 func (l *loader) readBeside(src Source, rel string) (string, error) {
+	text, err := l.readBesideOf(src, rel)
+	if l.looking != nil && err == nil && l.remembers {
+		l.looking.besides = append(l.looking.besides, beside{src.File, rel, contentDigest([]byte(text))})
+	}
+	return text, err
+}
+
+func (l *loader) readBesideOf(src Source, rel string) (string, error) {
 	name, info, err := l.beside(src, rel)
 	if err != nil {
 		return "", err

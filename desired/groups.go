@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"maps"
 	"slices"
 	"strings"
 )
@@ -51,43 +50,75 @@ func (f *Fleet) Groups(id ID) []string {
 
 // A crowd is what patterns choose from: hosts by name, and by group.
 type crowd struct {
-	hosts  map[string]ID
-	groups map[string][]string
-	all    []string
+	// members are sorted by name. hosts, groups and all hold places among them.
+	members []member
+	hosts   map[string]int
+	// A guest that shall be absent is in no group, nor among all: only its own name
+	// means it.
+	groups map[string][]int
+	all    []int
+}
+
+// A member of a crowd is a guest or a Host.
+type member struct {
+	name string
+	id   ID
+	// guest is nil for a Host.
+	guest *guest
 }
 
 func (l *loader) crowd() *crowd {
-	c := &crowd{hosts: map[string]ID{}, groups: map[string][]string{}}
-	add := func(name string, id ID, groups []string) {
-		c.hosts[name] = id
-		c.all = append(c.all, name)
-		for _, group := range groups {
-			c.groups[group] = append(c.groups[group], name)
-		}
-	}
+	many := len(l.guests) + len(l.hosts)
+	c := &crowd{members: make([]member, 0, many), hosts: make(map[string]int, many), groups: map[string][]int{}}
 	for _, g := range l.guests {
-		if g.State != Absent {
-			add(g.name, g.id, g.groups(g.kind.short))
+		c.members = append(c.members, member{name: g.name, id: g.id, guest: g})
+	}
+	for name, host := range l.hosts {
+		c.members = append(c.members, member{name: name, id: host.id})
+	}
+	slices.SortFunc(c.members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	for i, m := range c.members {
+		if m.guest == nil {
+			c.add(i, l.fleet.Hosts[m.name].Groups, true)
 		} else {
-			c.hosts[g.name] = g.id
-			for _, group := range g.groups(g.kind.short) {
-				c.groups[group] = append(c.groups[group], "")
-			}
+			c.add(i, m.guest.ansible(), m.guest.State != Absent)
 		}
 	}
-	for _, name := range sortedKeys(l.hosts) {
-		add(name, l.hosts[name].id, l.fleet.Hosts[name].Groups)
-	}
-	slices.Sort(c.all)
 	return c
+}
+
+// add takes a member in, and into groups if it is there.
+func (c *crowd) add(i int, groups []string, there bool) {
+	c.hosts[c.members[i].name] = i
+	if there {
+		c.all = append(c.all, i)
+	}
+	for _, group := range groups {
+		if there {
+			c.groups[group] = append(c.groups[group], i)
+		} else if _, known := c.groups[group]; !known {
+			c.groups[group] = nil
+		}
+	}
+}
+
+// ansible are the guest's groups, made once.
+func (g *guest) ansible() []string {
+	if g.settled != nil {
+		return g.settled.inGroups
+	}
+	if g.inGroups == nil {
+		g.inGroups = g.groups(g.kind.short)
+	}
+	return g.inGroups
 }
 
 // match finds what an Ansible pattern chooses. Like Ansible it takes unions
 // first, then intersections, then exclusions, wherever they stand. unknown
 // lists the words that name nothing, strange those that are no names at all.
-func (c *crowd) match(pattern string) (names, unknown, strange []string) {
-	chosen := map[string]bool{}
-	var both, not [][]string
+func (c *crowd) match(pattern string) (chosen []member, unknown, strange []string) {
+	in := make([]bool, len(c.members))
+	var both, not [][]int
 	regular := false
 	for _, word := range strings.FieldsFunc(pattern, func(r rune) bool { return r == ':' || r == ',' }) {
 		word = strings.TrimSpace(word)
@@ -108,42 +139,46 @@ func (c *crowd) match(pattern string) (names, unknown, strange []string) {
 			both = append(both, found)
 		default:
 			regular = true
-			for _, name := range found {
-				chosen[name] = true
+			for _, i := range found {
+				in[i] = true
 			}
 		}
 	}
 	if !regular {
-		for _, name := range c.all {
-			chosen[name] = true
+		for _, i := range c.all {
+			in[i] = true
 		}
 	}
 	for _, found := range both {
-		kept := map[string]bool{}
-		for _, name := range found {
-			kept[name] = chosen[name]
+		kept := make([]bool, len(in))
+		for _, i := range found {
+			kept[i] = in[i]
 		}
-		maps.DeleteFunc(chosen, func(name string, _ bool) bool { return !kept[name] })
+		in = kept
 	}
 	for _, found := range not {
-		for _, name := range found {
-			delete(chosen, name)
+		for _, i := range found {
+			in[i] = false
 		}
 	}
-	delete(chosen, "")
-	return sortedKeys(chosen), unknown, strange
+	for i, m := range c.members {
+		if in[i] {
+			chosen = append(chosen, m)
+		}
+	}
+	return chosen, unknown, strange
 }
 
 // find is who a word of a pattern names.
-func (c *crowd) find(word string) ([]string, bool) {
+func (c *crowd) find(word string) ([]int, bool) {
 	if word == "all" {
 		return c.all, true
 	}
-	if _, ok := c.hosts[word]; ok {
-		return []string{word}, true
+	if i, ok := c.hosts[word]; ok {
+		return []int{i}, true
 	}
-	if names, ok := c.groups[word]; ok {
-		return names, true
+	if places, ok := c.groups[word]; ok {
+		return places, true
 	}
 	switch word {
 	case KindVM, KindContainer:

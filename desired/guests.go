@@ -18,32 +18,24 @@ type guest struct {
 	// addressWrong tells that an address was refused, so that nothing which
 	// follows from it is worth telling.
 	addressWrong bool
+	// settled is what an earlier load has made of it; nil for one that was read in
+	// this load, and is looked at.
+	settled  *settled
+	resource *Resource
+	claims
 }
 
 // guestDocuments reads virtual machines and containers.
 func (l *loader) guestDocuments() {
-	for _, doc := range l.docs {
-		if !doc.kind.guest() {
-			continue
-		}
-		g := &guest{}
-		if doc.kind.short == KindVM {
-			g.vm = &VM{}
-			g.Guest = &g.vm.Guest
-			merged, layers := l.layersOf(doc)
-			g.item = l.openOver(doc, g.vm, merged, layers)
-		} else {
-			g.ct = &Container{Unprivileged: true}
-			g.Guest = &g.ct.Guest
-			merged, layers := l.layersOf(doc)
-			g.item = l.openOver(doc, g.ct, merged, layers)
-		}
-		l.guests = append(l.guests, g)
-	}
+	l.openGuests()
 	slices.SortFunc(l.guests, func(a, b *guest) int { return strings.Compare(string(a.id), string(b.id)) })
 	l.reserveHosts()
 	for _, g := range l.guests {
-		l.checkGuest(g)
+		if g.settled != nil {
+			l.claim(g)
+		} else {
+			l.lookAt(g, l.checkGuest)
+		}
 	}
 	l.allot()
 	l.numberGuests()
@@ -52,14 +44,67 @@ func (l *loader) guestDocuments() {
 	l.checkAdoptData()
 	for _, g := range l.machines() {
 		l.uniqueNames(g)
-		l.checkAdoptID(g)
+		if g.settled == nil {
+			l.checkAdoptID(g)
+		}
 	}
 	for _, g := range l.guests {
-		l.needsOf(g)
-		l.mounts(g)
-		if g.vm != nil {
-			l.seed(g)
+		if g.settled != nil {
+			l.claimNeeds(g)
+			continue
 		}
+		l.needsOf(g)
+		l.lookAt(g, func(g *guest) {
+			l.mounts(g)
+			if g.vm != nil {
+				l.seed(g)
+			}
+		})
+	}
+}
+
+// lookAt notes what is remarked about a guest while it is looked at by itself.
+func (l *loader) lookAt(g *guest, look func(*guest)) {
+	before := l.guesses
+	l.looking = g
+	look(g)
+	l.looking = nil
+	g.guesses += l.guesses - before
+}
+
+// openGuests reads the guests' documents, but for those that are settled.
+func (l *loader) openGuests() {
+	guests := 0
+	if l.known != nil {
+		guests = l.known.guests
+	}
+	l.guests = make([]*guest, 0, guests)
+	same, items := make([]guest, guests), make([]item, guests)
+	for _, doc := range l.docs {
+		if !doc.kind.guest() {
+			continue
+		}
+		if doc.settled != nil {
+			g := &same[0]
+			g.item = &items[0]
+			same, items = same[1:], items[1:]
+			l.resettle(g, doc.settled)
+			l.guests = append(l.guests, g)
+			continue
+		}
+		g := &guest{}
+		doc.guest = g
+		merged, layers := l.layersOf(doc)
+		if doc.kind.short == KindVM {
+			g.vm = &VM{}
+			g.Guest = &g.vm.Guest
+			g.item = l.openOver(doc, g.vm, merged, layers)
+		} else {
+			g.ct = &Container{Unprivileged: true}
+			g.Guest = &g.ct.Guest
+			g.item = l.openOver(doc, g.ct, merged, layers)
+		}
+		l.guests = append(l.guests, g)
 	}
 }
 

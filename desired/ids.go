@@ -78,13 +78,17 @@ func (l *loader) checkPlans(s *site) {
 // numberGuests gives every guest its VMID.
 func (l *loader) numberGuests() {
 	for _, g := range l.machines() {
-		if g.site != nil && whole(g.Plan) {
+		switch {
+		case g.site == nil:
+		case g.settled != nil && !g.settled.ranged:
+			l.claimID(g)
+		case g.settled == nil && whole(g.Plan):
 			l.fixedID(g)
 		}
 	}
 	var ranged []*guest
 	for _, g := range l.machines() {
-		if g.site == nil || whole(g.Plan) || g.bad["id"] {
+		if g.site == nil || whole(g.Plan) || g.bad["id"] || g.settled != nil && !g.settled.ranged {
 			continue
 		}
 		p := l.planOf(g)
@@ -166,16 +170,22 @@ func (l *loader) basedID(g *guest, p *plan) {
 	first, last := subnetHosts(n.Subnet)
 	base := number(n.Subnet.Addr())
 	span := IDRange{p.Base + int(number(first)-base), p.Base + int(number(last)-base)}
-	if !p.used {
-		p.span, p.used = span, true
-	} else {
-		p.span = IDRange{min(p.span.From, span.From), max(p.span.To, span.To)}
-	}
+	p.widen(span)
+	g.plan, g.span = p.name, span
 	if id < minVMID || id > maxVMID {
 		l.wrong(g.item, g.idSource(), "id: plan %s gives %d, VMIDs go from %d to %d: change the plan's base", p.name, id, minVMID, maxVMID)
 		return
 	}
 	l.take(g, id, l.planSource(g, p))
+}
+
+// widen adds ids to those that a plan can give.
+func (p *plan) widen(span IDRange) {
+	if !p.used {
+		p.span, p.used = span, true
+	} else {
+		p.span = IDRange{min(p.span.From, span.From), max(p.span.To, span.To)}
+	}
 }
 
 // rangedID is for plans whose ids follow from site and name: the same from the
@@ -189,6 +199,13 @@ func (l *loader) rangedID(g *guest, p *plan) {
 		if _, has := g.site.ids[id]; has || g.site.foreign(id) {
 			continue
 		}
+		if g.settled != nil {
+			// Another one has come or gone before it.
+			l.doubt = l.doubt || id != g.VMID
+			l.claimID(g)
+			return
+		}
+		g.ranged = true
 		l.take(g, id, l.planSource(g, p))
 		// A guest that is there keeps the id of its stamp: such an id is for new
 		// ones, and never compared.
@@ -235,6 +252,7 @@ func (l *loader) take(g *guest, id int, src Source) {
 		where = g.src
 	}
 	g.site.ids[id] = taken{g.id, where}
+	g.idFrom = where
 	g.VMID = id
 	g.set["id"] = src
 }

@@ -127,6 +127,7 @@ func (l *loader) useImage(g *guest, key, word, name string) {
 		l.wrong(g.item, src, "%s: image %s is used for %s as %s (%s), here it would be %s: write a second Image", at, name, i.by, i.content, i.bySrc.place(), content)
 		return
 	}
+	g.images = append(g.images, imageClaim{name: name, content: content, src: src, here: g.site != nil && g.State != Absent})
 	if g.site == nil || g.State == Absent {
 		return
 	}

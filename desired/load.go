@@ -14,22 +14,23 @@ import (
 // that lists every mistake, or says why fsys could not be read; there is no
 // Fleet then. A file that fsys refuses by an error with a method Refusal() string
 // is a mistake, told by what that says. The same manifests always give the same Fleet.
-func Load(fsys fs.FS) (*Fleet, error) {
+func Load(fsys fs.FS) (*Fleet, error) { return newLoader(fsys).load() }
+
+func newLoader(fsys fs.FS) *loader {
 	l := &loader{
-		fsys:   fsys,
-		shapes: shapes{},
+		fsys:     fsys,
+		shapes:   shapes{},
+		kinds:    map[string]*kind{},
+		lost:     map[ID]bool{},
+		seen:     map[Problem]bool{},
+		clashed:  map[Source]bool{},
+		defaults: map[string]*tree{},
+		stacks:   map[string]*profileStack{},
+		macs:     map[string]taken{},
+		static6:  map[place6]taken{},
+		besides:  map[string]string{},
 
 		scratches: map[*shape]reflect.Value{},
-		kinds:     map[string]*kind{},
-		lost:      map[ID]bool{},
-		named:     map[ID]*document{},
-		seen:      map[Problem]bool{},
-		clashed:   map[Source]bool{},
-		defaults:  map[string]*tree{},
-		stacks:    map[string]*profileStack{},
-		macs:      map[string]taken{},
-		static6:   map[place6]taken{},
-
 		endpoints: map[string]taken{},
 		fleet: &Fleet{
 			Sites: map[string]*Site{}, Hosts: map[string]*Host{},
@@ -40,8 +41,21 @@ func Load(fsys fs.FS) (*Fleet, error) {
 	for _, k := range kinds() {
 		l.kinds[k.word] = k
 	}
+	return l
+}
+
+func (l *loader) load() (*Fleet, error) {
+	documents := 0
+	if l.known != nil {
+		documents = l.known.documents
+	}
+	l.named = make(map[ID]*document, documents)
+	l.docs = make([]*document, 0, documents)
 	if err := l.readAll(); err != nil {
 		return nil, err
+	}
+	if l.known != nil && !l.sameOthers() {
+		return nil, errAnew
 	}
 	l.fleetDocument()
 	l.profileDocuments()
@@ -54,12 +68,18 @@ func Load(fsys fs.FS) (*Fleet, error) {
 	l.dataDocuments()
 	l.projectDocuments()
 	l.guestDocuments()
+	if l.known != nil && (l.doubt || len(l.problems) > 0) {
+		return nil, errAnew
+	}
 	l.edgeDocuments()
 	l.playbookDocuments()
 	l.approvalDocuments()
 	l.finish()
-	if len(l.problems) > 0 {
+	switch {
+	case len(l.problems) > 0:
 		return nil, Problems(l.sorted(l.problems))
+	case l.known != nil && l.doubt:
+		return nil, errAnew
 	}
 	l.fleet.Notes = l.sorted(l.fleet.Notes)
 	return l.fleet, nil
@@ -100,6 +120,8 @@ type loader struct {
 	// made counts the guests that count makes, and guesses the names that were
 	// compared with wrong ones.
 	made, guesses int
+	// bytes and values are what the files read so far hold.
+	bytes, values int
 	// listed holds the names of the documents by kind, of so many documents.
 	listed   map[string][]candidate
 	listedOf int
@@ -116,6 +138,21 @@ type loader struct {
 	expanded  int
 	edges     []*edge
 	playbooks []*playbook
+
+	// remembers tells that another load may go by this one; known is what an
+	// earlier one left, and doubt that it does not tell what is so now.
+	remembers bool
+	known     *memory
+	doubt     bool
+	// files are those that were read, besides the digests of those that guests'
+	// manifests name, runs what playbooks must have run.
+	files   []*knownFile
+	besides map[string]string
+	runs    map[string]knownRuns
+	// fresh are the resources that this load has made.
+	fresh []*Resource
+	// looking is the guest that is looked at by itself; nil in between.
+	looking *guest
 }
 
 // item is a document whose layers are merged and decoded.
@@ -182,13 +219,21 @@ func oneLine(text string) string {
 func (l *loader) note(src Source, id ID, format string, args ...any) {
 	id = l.owner(src, id)
 	src.Layer = ""
-	p := Problem{Source: src, Text: oneLine(fmt.Sprintf(format, args...))}
-	if l.seen[p] {
-		return
+	p := Problem{Source: src, ID: ID(oneLine(string(id))), Text: oneLine(fmt.Sprintf(format, args...))}
+	if l.looking != nil {
+		l.looking.notes = append(l.looking.notes, p)
 	}
-	l.seen[p] = true
-	p.ID = ID(oneLine(string(id)))
-	l.fleet.Notes = append(l.fleet.Notes, p)
+	l.remark(p)
+}
+
+// remark takes a remark in, once.
+func (l *loader) remark(p Problem) {
+	once := p
+	once.ID = ""
+	if !l.seen[once] {
+		l.seen[once] = true
+		l.fleet.Notes = append(l.fleet.Notes, p)
+	}
 }
 
 func (l *loader) sorted(p []Problem) []Problem {
@@ -272,6 +317,17 @@ func (it *item) items(keys ...string) []*tree {
 		return t.items
 	}
 	return nil
+}
+
+// words are the words of a list, and where they stand.
+func (it *item) words(keys ...string) []candidate {
+	var words []candidate
+	for _, node := range it.items(keys...) {
+		if node.form == scalarForm {
+			words = append(words, candidate{node.text, node.src})
+		}
+	}
+	return words
 }
 
 // has tells whether something was written at path, be it right or wrong.

@@ -27,29 +27,9 @@ func (l *loader) needsOf(g *guest) {
 
 // finish makes the resources, with what each needs.
 func (l *loader) finish() {
+	l.fleet.Resources = make([]*Resource, 0, len(l.guests)+len(l.datas)+len(l.playbooks)+len(l.edges))
 	for _, g := range l.guests {
-		r := l.resource(g.item, nil, g.Ignore)
-		if g.vm != nil {
-			r.Spec = g.vm
-		} else {
-			r.Spec = g.ct
-		}
-		if g.site != nil {
-			r.Site = g.site.name
-			for _, d := range g.Disks {
-				if data, _, ok := strings.Cut(d.Volume, "/"); ok {
-					r.Needs = append(r.Needs, MakeID(KindData, data))
-				}
-				for _, image := range []string{d.Image, d.ISO} {
-					if i := l.images[image]; i != nil && i.sites[g.site.name] {
-						r.Needs = append(r.Needs, imageID(image, g.site.name))
-					}
-				}
-			}
-		}
-		for _, need := range g.Needs {
-			r.Needs = append(r.Needs, ID(need))
-		}
+		l.guestResource(g)
 	}
 	l.dataResources()
 	l.imageResources()
@@ -70,7 +50,7 @@ func (l *loader) finish() {
 	}
 	slices.SortFunc(l.fleet.Resources, func(a, b *Resource) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	l.fleet.reindex()
-	for _, r := range l.fleet.Resources {
+	for _, r := range l.fresh {
 		slices.Sort(r.Needs)
 		r.Needs = slices.Compact(r.Needs)
 		r.Needs = slices.DeleteFunc(r.Needs, func(id ID) bool { return l.fleet.index[id] == nil })
@@ -78,6 +58,53 @@ func (l *loader) finish() {
 	if len(l.problems) == 0 {
 		l.circles()
 	}
+}
+
+// guestResource makes the resource of a guest.
+func (l *loader) guestResource(g *guest) {
+	if g.settled != nil && g.State != Absent {
+		l.fleet.Resources = append(l.fleet.Resources, g.settled.resource)
+		return
+	}
+	if g.settled != nil {
+		// It needs the images alone that others use.
+		r := *g.settled.resource
+		r.Needs = l.guestNeeds(g)
+		l.add(&r)
+		return
+	}
+	r := l.resource(g.item, nil, g.Ignore)
+	g.resource = r
+	if g.vm != nil {
+		r.Spec = g.vm
+	} else {
+		r.Spec = g.ct
+	}
+	if g.site != nil {
+		r.Site = g.site.name
+	}
+	r.Needs = l.guestNeeds(g)
+}
+
+// guestNeeds are the resources that a guest names.
+func (l *loader) guestNeeds(g *guest) []ID {
+	var needs []ID
+	if g.site != nil {
+		for _, d := range g.Disks {
+			if data, _, ok := strings.Cut(d.Volume, "/"); ok {
+				needs = append(needs, MakeID(KindData, data))
+			}
+			for _, image := range []string{d.Image, d.ISO} {
+				if i := l.images[image]; i != nil && i.sites[g.site.name] {
+					needs = append(needs, imageID(image, g.site.name))
+				}
+			}
+		}
+	}
+	for _, need := range g.Needs {
+		needs = append(needs, ID(need))
+	}
+	return needs
 }
 
 // automatic tells whether a playbook runs without being asked.
@@ -101,8 +128,14 @@ func (l *loader) resource(it *item, spec any, ignore List) *Resource {
 	}
 	slices.Sort(r.Ignore)
 	r.Ignore = slices.Compact(r.Ignore)
-	l.fleet.Resources = append(l.fleet.Resources, r)
+	l.add(r)
 	return r
+}
+
+// add puts a resource to the fleet's, of which its needs are to be put in order.
+func (l *loader) add(r *Resource) {
+	l.fleet.Resources = append(l.fleet.Resources, r)
+	l.fresh = append(l.fresh, r)
 }
 
 // edgeNeeds are the guests that an edge routes to, and the playbooks that make

@@ -86,6 +86,8 @@ func (l *loader) settleReservation(g *guest, key string, nic *NIC, n *network, w
 // wantAddress asks for an address. A guest that shall not be takes none.
 func (l *loader) wantAddress(g *guest, key, field string, addr netip.Addr, n *network) {
 	if g.State != Absent {
-		n.wants = append(n.wants, want{guest: g, nic: key, field: field, addr: addr, src: g.at("networks", key, field)})
+		src := g.at("networks", key, field)
+		n.wants = append(n.wants, want{guest: g, nic: key, field: field, addr: addr, src: src})
+		g.wants = append(g.wants, wantClaim{network: n.name, nic: key, field: field, addr: addr, src: src})
 	}
 }

@@ -233,11 +233,13 @@ func (l *loader) checkHardware(g *guest, key string, nic *NIC) {
 	if g.site == nil || g.State == Absent {
 		return // What shall not be takes no address, of neither sort.
 	}
+	src := g.at("networks", key, "mac")
 	if has, ok := l.macs[nic.MAC]; ok {
-		wrong("mac", "%s %s", nic.MAC, has.whose(g.at("networks", key, "mac")))
+		wrong("mac", "%s %s", nic.MAC, has.whose(src))
 		return
 	}
-	l.macs[nic.MAC] = taken{g.id, g.at("networks", key, "mac")}
+	l.macs[nic.MAC] = taken{g.id, src}
+	g.macs = append(g.macs, macClaim{nic.MAC, src})
 }
 
 // settleResolver lets name servers and search domains follow from the first

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -20,6 +21,8 @@ const defaultOrder = 50
 type playbook struct {
 	*item
 	*Playbook
+	// on are the targets, by name.
+	on []*guest
 }
 
 // playbookDocuments reads the playbooks, who they are for and what they must
@@ -111,19 +114,23 @@ func (l *loader) ambiguous(c *crowd) {
 	if len(l.playbooks) == 0 {
 		return
 	}
-	all := make([]*item, 0, len(l.guests)+len(l.hosts))
-	for _, g := range l.guests {
-		all = append(all, g.item)
-	}
-	for _, name := range sortedKeys(l.hosts) {
-		all = append(all, l.hosts[name])
-	}
-	for _, it := range all {
-		for _, node := range it.items("groups") {
-			if id, ok := c.hosts[node.text]; ok && node.form == scalarForm {
-				l.note(node.src, it.id, "groups: %q is the name of %s as well: Ansible may mean either", node.text, id)
+	note := func(id ID, groups []candidate) {
+		for _, group := range groups {
+			if i, ok := c.hosts[group.name]; ok {
+				l.note(group.src, id, "groups: %q is the name of %s as well: Ansible may mean either", group.name, c.members[i].id)
 			}
 		}
+	}
+	for _, g := range l.guests {
+		if g.settled != nil {
+			note(g.id, g.settled.grouped)
+			continue
+		}
+		g.grouped = g.words("groups")
+		note(g.id, g.grouped)
+	}
+	for _, name := range sortedKeys(l.hosts) {
+		note(l.hosts[name].id, l.hosts[name].words("groups"))
 	}
 }
 
@@ -149,15 +156,16 @@ func (l *loader) targets(p *playbook, c *crowd) {
 	if len(unknown)+len(strange) > 0 {
 		return
 	}
-	for _, name := range names {
-		id := c.hosts[name]
-		if id.Kind() == KindHost {
-			l.wrong(p.item, src, "hosts: names %s, and playbooks for a Host are not built yet: add :!%s", id, name)
+	p.on = make([]*guest, 0, len(names))
+	for _, m := range names {
+		if m.guest == nil {
+			l.wrong(p.item, src, "hosts: names %s, and playbooks for a Host are not built yet: add :!%s", m.id, m.name)
 			continue
 		}
 		// Ansible can't reach what does not run; it is due once it does.
-		if l.guest(id).State == Running {
-			p.Targets = append(p.Targets, id)
+		if m.guest.State == Running {
+			p.Targets = append(p.Targets, m.id)
+			p.on = append(p.on, m.guest)
 		}
 	}
 	slices.Sort(p.Targets)
@@ -203,13 +211,39 @@ func (l *loader) due(p *playbook, dirs map[string]string) {
 		}
 		dirs[p.Dir] = files
 	}
-	p.Due = make(map[string]Run, len(p.Targets))
-	for _, id := range p.Targets {
-		p.Due[id.Name()] = Run{Digest: l.runDigest(p, files, l.guest(id)), Guest: id}
-		if slices.Contains(p.Runs, "created") || slices.Contains(p.Runs, "changed") {
-			p.set[Path("hosts").Sub(id.Name())] = p.at("hosts")
+	p.Due = make(map[string]Run, len(p.on))
+	known := l.knownRuns(p, files)
+	for _, g := range p.on {
+		run, ok := known[g.name]
+		if !ok || g.settled == nil {
+			run = Run{Digest: l.runDigest(p, files, g), Guest: g.id}
 		}
+		p.Due[g.name] = run
 	}
+	if l.remembers {
+		if l.runs == nil {
+			l.runs = make(map[string]knownRuns)
+		}
+		l.runs[p.name] = knownRuns{files, p.Due}
+	}
+	if !p.automatic() {
+		return
+	}
+	set, from := make(map[Path]Source, len(p.set)+len(p.on)), p.at("hosts")
+	maps.Copy(set, p.set)
+	for _, g := range p.on {
+		set[Path("hosts").Sub(g.name)] = from
+	}
+	p.set = set
+}
+
+// knownRuns are what a playbook must have run on guests, as an earlier load found,
+// as long as the files beside it are the same; nil where none did.
+func (l *loader) knownRuns(p *playbook, files string) map[string]Run {
+	if l.known == nil || l.known.runs[p.name].files != files {
+		return nil
+	}
+	return l.known.runs[p.name].due
 }
 
 // runDigest is what a run on a guest must be at. A playbook that runs at
@@ -226,5 +260,5 @@ func (l *loader) runDigest(p *playbook, files string, g *guest) string {
 		Hostname    string
 		Groups      []string
 		GuestVars   map[string]any
-	}{p.File, files, p.Vars, p.User, p.Become, g.Hostname, g.groups(g.kind.short), g.Vars})
+	}{p.File, files, p.Vars, p.User, p.Become, g.Hostname, g.ansible(), g.Vars})
 }

@@ -108,7 +108,9 @@ func (l *loader) checkVolume(g *guest, key string, disk *Disk) {
 	l.flowVolume(g, key, disk, d, holder)
 	l.checkVolumeMount(g.item, key, disk)
 	if g.State != Absent {
-		l.uses = append(l.uses, volumeUse{guest: g, key: key, ref: disk.Volume, src: src, readOnly: disk.ReadOnly})
+		use := volumeUse{guest: g, key: key, ref: disk.Volume, src: src, readOnly: disk.ReadOnly}
+		l.uses = append(l.uses, use)
+		g.uses = append(g.uses, use)
 	}
 }
 

@@ -37,6 +37,10 @@ type document struct {
 	// n is the guest's number among those that count makes of one document, from
 	// 1; 0 without count.
 	n int
+	// settled is the guest as an earlier load left it, guest the one that was read
+	// in this load.
+	settled *settled
+	guest   *guest
 }
 
 // parser reads the subset of YAML that manifests are written in.

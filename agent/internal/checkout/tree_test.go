@@ -17,6 +17,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/object"
 
 	"berth/agent/internal/checkout"
+	"berth/desired"
 )
 
 func (f *follower) tree(c checkout.Commit) fs.FS {
@@ -266,5 +267,35 @@ func TestTreeObeysTheContext(t *testing.T) {
 	cancel()
 	if _, err := a.Tree(ctx, c); !errors.Is(err, context.Canceled) {
 		t.Errorf("tree: %v", err)
+	}
+}
+
+// TestTreesTellContentsApart holds that the same content has the same digest in all
+// commits, and that what can't be read has none.
+func TestTreesTellContentsApart(t *testing.T) {
+	f := newForge(t)
+	first := f.commit("first", "a.yaml", "a", "b.yaml", "b", "large.yaml", strings.Repeat("x", 100))
+	src := f.source()
+	src.MaxFile = 50
+	a := follow(t, src)
+	before := a.tree(a.fetch(first))
+	after := a.tree(a.fetch(f.commit("second", "b.yaml", "B", "c.yaml", "a")))
+	digest := func(fsys fs.FS, name string) string {
+		d, err := fsys.(desired.Digests).Digest(name)
+		if err != nil {
+			return ""
+		}
+		return d
+	}
+	if was := digest(before, "a.yaml"); was == "" || was != digest(after, "a.yaml") || was != digest(after, "c.yaml") {
+		t.Errorf("a.yaml was %q, is %q, and c.yaml %q", was, digest(after, "a.yaml"), digest(after, "c.yaml"))
+	}
+	if digest(before, "b.yaml") == digest(after, "b.yaml") {
+		t.Error("b.yaml has changed, and its digest has not")
+	}
+	for _, name := range []string{"large.yaml", "none.yaml", "."} {
+		if got := digest(before, name); got != "" {
+			t.Errorf("%s has the digest %q", name, got)
+		}
 	}
 }

@@ -85,6 +85,24 @@ func (t *treeFS) Stat(name string) (fs.FileInfo, error) {
 	return i, nil
 }
 
+// Digest implements desired.Digests: it tells what is in a file without reading it,
+// within the limits for those that are read.
+func (t *treeFS) Digest(name string) (string, error) {
+	n, err := t.find("digest", name)
+	if err != nil {
+		return "", err
+	}
+	t.mu.Lock()
+	opened := t.opened[n]
+	t.mu.Unlock()
+	if !opened {
+		if _, err := t.admit(n); err != nil {
+			return "", &fs.PathError{Op: "digest", Path: name, Err: err}
+		}
+	}
+	return n.hash.String(), nil
+}
+
 const (
 	errNotDir = pathError("not a directory")
 	errIsDir  = pathError("is a directory")
@@ -125,22 +143,28 @@ func (t *treeFS) find(op, name string) (*node, error) {
 	return at, nil
 }
 
-// content reads a file after its size was found to be within the limits.
-func (t *treeFS) content(n *node) ([]byte, error) {
+// admit lets a file be read whose size is within the limits.
+func (t *treeFS) admit(n *node) (size int64, err error) {
 	if n.kind == fs.ModeDir {
-		return nil, errIsDir
+		return 0, errIsDir
 	}
 	if err := n.refusal(); err != nil {
-		return nil, err
+		return 0, err
 	}
-	size, err := t.repo.blobSize(n.hash)
+	size, err = t.repo.blobSize(n.hash)
 	if err != nil {
-		return nil, fmt.Errorf("commit %s: %w", t.commit, err)
+		return 0, fmt.Errorf("commit %s: %w", t.commit, err)
 	}
 	if size > t.maxFile {
-		return nil, &largeError{fmt.Sprintf("%s, and the limit for one file is %s: split it, or keep it elsewhere", bytesOf(size), bytesOf(t.maxFile))}
+		return 0, &largeError{fmt.Sprintf("%s, and the limit for one file is %s: split it, or keep it elsewhere", bytesOf(size), bytesOf(t.maxFile))}
 	}
-	if err := t.count(n, size); err != nil {
+	return size, t.count(n, size)
+}
+
+// content reads a file after its size was found to be within the limits.
+func (t *treeFS) content(n *node) ([]byte, error) {
+	size, err := t.admit(n)
+	if err != nil {
 		return nil, err
 	}
 	content, err := t.repo.blob(n.hash, size)

@@ -98,7 +98,7 @@ func (t *Turner) read(ctx context.Context, c checkout.Commit) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	fleet, err := desired.Load(files)
+	fleet, err := t.loader.Load(files)
 	if err != nil {
 		return nil, err
 	}

@@ -50,6 +50,7 @@ type Turner struct {
 	backoff backoff
 	loaded  []*source // the commits that were loaded last, the newest first
 	permits permits   // what the history says of approvals
+	loader  desired.Loader
 	tried   string
 	deaf    time.Time // when the repository could not be asked first; zero while it can
 	last    *past     // what the last turn left; nil before the first
