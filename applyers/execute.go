@@ -5,6 +5,7 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"berth/desired"
@@ -91,6 +92,11 @@ func (r *running) step(ctx context.Context, c drift.Change) *drift.Outcome {
 		o.Status, o.Reason = drift.Held, held.Reason
 	case errors.As(err, &old):
 		o.Status, o.Reason = drift.Left, old.reason
+	case r.failure() != nil && (errors.Is(err, r.failure()) || errors.Is(err, ErrLeft) || errors.Is(err, context.Canceled)):
+		o.Status, o.Reason = drift.Left, unwritten
+		if len(o.Tasks) > 0 {
+			o.Reason += "; what it began runs on: " + strings.Join(o.Tasks, ", ")
+		}
 	case errors.Is(err, ErrLeft), ctx.Err() != nil && errors.Is(err, context.Canceled):
 		o.Status, o.Reason = drift.Left, ErrLeft.Error()
 	default:
@@ -98,6 +104,9 @@ func (r *running) step(ctx context.Context, c drift.Change) *drift.Outcome {
 	}
 	return o
 }
+
+// unwritten is why a step was left where its events could not be told.
+const unwritten = "what was done can't be written down, so nothing more is begun; the next turn goes on"
 
 // supersededError is that what is being carried out is no longer what is wanted.
 type supersededError struct{ reason string }

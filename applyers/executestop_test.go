@@ -144,7 +144,7 @@ func TestExecuteStopsOthersWhenTheJournalFails(t *testing.T) {
 		if err == nil || err.Error() != "write the journal: disk full" {
 			t.Errorf("got %v", err)
 		}
-		if diff := cmp.Diff([]string{"vm/a create left: the agent is stopping; the next turn goes on", "vm/b create done"}, told(outcomes)); diff != "" {
+		if diff := cmp.Diff([]string{"vm/a create left: what was done can't be written down, so nothing more is begun; the next turn goes on", "vm/b create done"}, told(outcomes)); diff != "" {
 			t.Errorf("outcomes (-want +got):\n%s", diff)
 		}
 	})

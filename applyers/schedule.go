@@ -102,7 +102,11 @@ func (r *running) begin(ctx context.Context) []drift.Change {
 // job is what is to be made of a free change, worked out once, or why nothing is.
 func (r *running) job(ctx context.Context, c *drift.Change) (drift.Change, *drift.Outcome) {
 	if ctx.Err() != nil && c.Held == "" {
-		return *c, &drift.Outcome{Key: c.Key, Status: drift.Left, Reason: ErrLeft.Error()}
+		reason := ErrLeft.Error()
+		if r.failure() != nil {
+			reason = unwritten
+		}
+		return *c, &drift.Outcome{Key: c.Key, Status: drift.Left, Reason: reason}
 	}
 	if job, ok := r.jobs[c.Key]; ok {
 		return job, nil

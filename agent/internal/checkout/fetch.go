@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"syscall"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/storage/filesystem"
@@ -92,7 +93,15 @@ func (r *Repo) explain(err error) error {
 	if errors.As(err, &fetch) || errors.As(err, &rewritten) {
 		return err
 	}
-	return fmt.Errorf("fetch %s branch %s: %w", r.source.URL, r.source.Branch, err)
+	return fmt.Errorf("fetch %s branch %s: %w", r.source.URL, r.source.Branch, r.roomFor(err))
+}
+
+// roomFor adds to the error of a full disk what to do about it.
+func (r *Repo) roomFor(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+		return fmt.Errorf("%w: free some space for %s", err, r.dir)
+	}
+	return err
 }
 
 // noteRewrite logs, once, an allowed rewriting of history. The caller holds both locks.

@@ -176,10 +176,10 @@ func (r *Repo) Accept(ctx context.Context, c Commit) error {
 		return fmt.Errorf("accept commit %s: %w", c.Short(), err)
 	}
 	if err := keepRef(r.store, acceptedRef, plumbing.NewHash(c.Hash)); err != nil {
-		return fmt.Errorf("accept commit %s: %w", c.Short(), err)
+		return fmt.Errorf("accept commit %s: %w", c.Short(), r.roomFor(err))
 	}
 	if err := next.write(r.dir); err != nil {
-		return err
+		return fmt.Errorf("accept commit %s: %w", c.Short(), r.roomFor(err))
 	}
 	r.accepted = next
 	return nil

@@ -61,7 +61,7 @@ func (j *Journal) Begin(t Turn) (*Entry, error) {
 	path := filepath.Join(j.dir, t.ID+openSuffix)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("begin turn %s: %w", t.ID, err)
+		return nil, fmt.Errorf("begin turn %s: %w", t.ID, advise(j.dir, err))
 	}
 	e := &Entry{Turn: t, journal: j, file: f}
 	err = e.write(header{Version: Version}, false)
@@ -74,7 +74,7 @@ func (j *Journal) Begin(t Turn) (*Entry, error) {
 	if err != nil {
 		_ = f.Close()
 		_ = os.Remove(path)
-		return nil, fmt.Errorf("begin turn %s: %w", t.ID, err)
+		return nil, fmt.Errorf("begin turn %s: %w", t.ID, advise(j.dir, err))
 	}
 	j.mu.Lock()
 	j.writing[t.ID] = true
@@ -94,7 +94,7 @@ func (e *Entry) Event(event applyers.Event) error {
 	}
 	durable := event.Started || event.Task != "" || event.Outcome != nil
 	if err := e.append(l, durable); err != nil {
-		return fmt.Errorf("write %s to turn %s: %w", event.Key, e.ID, err)
+		return fmt.Errorf("write %s to turn %s: %w", event.Key, e.ID, advise(e.journal.dir, err))
 	}
 	return nil
 }
@@ -119,7 +119,7 @@ func (e *Entry) End(report json.RawMessage) error {
 	delete(e.journal.writing, e.ID)
 	e.journal.mu.Unlock()
 	if err != nil {
-		return fmt.Errorf("end turn %s: %w", e.ID, err)
+		return fmt.Errorf("end turn %s: %w", e.ID, advise(e.journal.dir, err))
 	}
 	return nil
 }
@@ -184,7 +184,7 @@ func (j *Journal) Settle(id string) error {
 		err = j.seal(id)
 	}
 	if err != nil {
-		return fmt.Errorf("settle turn %s: %w", id, err)
+		return fmt.Errorf("settle turn %s: %w", id, advise(j.dir, err))
 	}
 	return nil
 }

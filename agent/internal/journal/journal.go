@@ -87,16 +87,16 @@ func Open(o Options) (*Journal, error) {
 		j.now = time.Now
 	}
 	if err := os.MkdirAll(j.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
+		return nil, fmt.Errorf("open journal: %w", advise(j.dir, err))
 	}
 	lock, err := lockDir(j.dir, j.now())
 	if err != nil {
-		return nil, fmt.Errorf("open journal: %w", err)
+		return nil, fmt.Errorf("open journal: %w", advise(j.dir, err))
 	}
 	j.lock = lock
 	if err := j.recover(); err != nil {
 		_ = j.Close()
-		return nil, fmt.Errorf("open journal: %w", err)
+		return nil, fmt.Errorf("open journal: %w", advise(j.dir, err))
 	}
 	return j, nil
 }
@@ -119,6 +119,12 @@ func (j *Journal) recover() error {
 	for _, t := range names {
 		if at, err := time.Parse(idLayout, t.id); err == nil && at.After(j.last) {
 			j.last = at
+		}
+		if t.strange {
+			if err := j.putAside(filepath.Join(j.dir, t.name)); err != nil {
+				return err
+			}
+			continue
 		}
 		record, err := j.look(t)
 		switch {
@@ -200,12 +206,18 @@ func (j *Journal) Unfinished() ([]Left, error) {
 		j.mu.Lock()
 		busy := j.writing[t.id]
 		j.mu.Unlock()
-		if !t.open || busy {
+		if !t.open || busy || t.strange {
 			continue
 		}
 		record, err := readTurn(filepath.Join(j.dir, t.name), t.id)
+		if errors.Is(err, errDamaged) {
+			if err := j.putAside(filepath.Join(j.dir, t.name)); err != nil {
+				return nil, fmt.Errorf("list unfinished turns: %w", advise(j.dir, err))
+			}
+			continue
+		}
 		if err != nil {
-			return nil, fmt.Errorf("list unfinished turns: %w", err)
+			return nil, fmt.Errorf("list unfinished turns: %w", advise(j.dir, err))
 		}
 		all = append(all, record.left()...)
 	}
@@ -221,9 +233,12 @@ func (j *Journal) Last(n int) ([]*Record, error) {
 	slices.Reverse(names)
 	var all []*Record
 	for _, t := range names[:min(n, len(names))] {
+		if t.strange {
+			continue
+		}
 		record, err := j.Read(t.id)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue // Pruned just now.
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDamaged) {
+			continue // Pruned just now, or put aside at the next start.
 		}
 		if err != nil {
 			return nil, err
@@ -257,6 +272,8 @@ func (j *Journal) Read(id string) (*Record, error) {
 type turnFile struct {
 	id, name string
 	open     bool
+	// strange tells that it is no file at all.
+	strange bool
 }
 
 // turns lists the files of turns, oldest first.
@@ -275,7 +292,7 @@ func (j *Journal) turns() ([]turnFile, error) {
 			}
 		}
 		if _, err := time.Parse(idLayout, id); err == nil {
-			all = append(all, turnFile{id: id, name: e.Name(), open: open})
+			all = append(all, turnFile{id: id, name: e.Name(), open: open, strange: !e.Type().IsRegular()})
 		}
 	}
 	slices.SortFunc(all, func(a, b turnFile) int { return strings.Compare(a.name, b.name) })

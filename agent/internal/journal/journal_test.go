@@ -238,7 +238,7 @@ func TestFullDiskStopsTheTurn(t *testing.T) {
 	if !errors.Is(err, syscall.ENOSPC) {
 		t.Fatalf("on a full disk: %v", err)
 	}
-	want := "write vm/web-1 create to turn " + e.ID + ": write /dev/full: no space left on device"
+	want := "write vm/web-1 create to turn " + e.ID + ": write /dev/full: no space left on device: free some space for " + j.dir
 	if err.Error() != want {
 		t.Errorf("it reads %q, want %q", err, want)
 	}

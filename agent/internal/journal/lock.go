@@ -26,13 +26,10 @@ func lockDir(dir string, now time.Time) (*os.File, error) {
 		}
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
 	}
-	err = f.Truncate(0)
-	if err == nil {
-		_, err = fmt.Fprintf(f, "process %d since %s\n", os.Getpid(), now.UTC().Format(time.RFC3339))
-	}
-	if err != nil {
-		_ = f.Close()
-		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	// What it says is for people: on a full disk the lock holds without it, and an
+	// agent that runs can tell what is wrong.
+	if f.Truncate(0) == nil {
+		_, _ = fmt.Fprintf(f, "process %d since %s\n", os.Getpid(), now.UTC().Format(time.RFC3339))
 	}
 	return f, nil
 }

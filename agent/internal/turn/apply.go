@@ -99,6 +99,7 @@ func (t *Turner) apply(ctx context.Context, rep *report.Report, src *source, kin
 	t.backoff.learn(rep.Plan, rep.Outcomes, t.Now())
 	if err != nil {
 		rep.Error = err.Error()
+		t.again.learn(true, t.Now())
 	}
 	finish()
 	defer t.ended(rep)

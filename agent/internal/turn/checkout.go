@@ -34,7 +34,7 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 		if src, err = t.load(ctx, tip); err == nil {
 			if req.Mode == report.Run {
 				if err := t.Repository.Accept(ctx, tip); err != nil {
-					return nil, fmt.Errorf("accept commit %s: %w", tip.Short(), err)
+					return nil, err
 				}
 			}
 			t.deaf = time.Time{}

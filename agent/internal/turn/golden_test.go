@@ -58,6 +58,7 @@ func (s *story) fails(what string, err error) {
 }
 
 func (s *story) say(what, text string) {
+	text = regexp.MustCompile(`tmp_pack_[0-9]+`).ReplaceAllString(text, "tmp_pack")
 	text = strings.NewReplacer(s.mask...).Replace(strings.TrimSpace(text))
 	fmt.Fprintf(&s.text, "## %s\n\n%s\n\n", what, text)
 }
