@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -53,7 +54,7 @@ func (p *planner) keepData(c *drift.Change) {
 	case len(users) > 0:
 		c.Held = "its disks are in use: " + strings.Join(users, ", ") + "; take them from there first, or bring its manifest back"
 	case c.Step == drift.Delete && (!p.handle.making || p.have.Archived):
-		c.Held = p.unapproved()
+		c.Held = cmp.Or(p.unapproved(), c.Held)
 	}
 }
 

@@ -64,6 +64,9 @@ type handle struct {
 	until time.Time
 	over  bool
 	clock string
+	// apart says that the clocks are too far apart for it to be deleted at all; "" if
+	// they are not.
+	apart string
 	// obstacles say why paths can't be changed as the manifest asks.
 	obstacles map[desired.Path]string
 	// native tells that it has Proxmox's own cloud-init drive.
@@ -274,8 +277,9 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 		}
 	}
 	if live.Archived {
-		h.until, h.over, h.clock = s.archiveEnd(g.stamp.Archived)
+		h.until, h.over, h.clock = s.archiveEnd(g.stamp.Archived, s.fleet.Spec.ArchiveFor)
 	}
+	h.apart = s.apart()
 	h.volumes, h.boots = w.held(g), bootDisk(g)
 	h.loose, h.names = s.unused(g, live), g.stamp.Disks
 	s.waiting(w, g, live, h)

@@ -41,6 +41,9 @@ func (j *job) remove(ctx context.Context) error {
 	if err := j.asPlanned(ctx, g); err != nil {
 		return err
 	}
+	if err := j.due(g); err != nil {
+		return err
+	}
 	if err := j.stop(ctx); err != nil {
 		return err
 	}
@@ -63,6 +66,9 @@ func (j *job) remove(ctx context.Context) error {
 		return &applyers.HeldError{Reason: reason}
 	}
 	if err := j.dataApproved(g); err != nil {
+		return err
+	}
+	if err := j.due(g); err != nil {
 		return err
 	}
 	err = j.patient(ctx, func() error {

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -21,7 +22,8 @@ func (p *planner) gone() []drift.Change {
 		return []drift.Change{c}
 	case p.have.Archived && p.handle.over && p.handle.clock != "":
 		all := p.away(drift.Delete, "gone from Git, and its time in the archive is over")
-		all[len(all)-1].Held = p.handle.clock
+		last := &all[len(all)-1]
+		last.Held = cmp.Or(last.Held, p.handle.clock)
 		return all
 	case p.have.Archived && p.handle.over:
 		return p.away(drift.Delete, "gone from Git, and its time in the archive is over since "+p.handle.until.UTC().Format(time.DateOnly))
@@ -75,6 +77,9 @@ func (p *planner) away(last drift.Step, reason string) []drift.Change {
 		reason += "; with it goes what it keeps in no slot: " + strings.Join(p.handle.loose, ", ")
 	}
 	all = append(append(all, p.letGoOfAll()...), p.change(last, reason, nil))
+	if last == drift.Delete {
+		all[len(all)-1].Held = p.handle.apart
+	}
 	if p.id.Kind() == desired.KindData {
 		p.keepData(&all[len(all)-1])
 	}

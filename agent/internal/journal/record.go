@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"berth/drift"
@@ -52,6 +53,9 @@ type Left struct {
 type header struct {
 	Version int `json:"version"`
 }
+
+// headerStart is how every header begins.
+const headerStart = `{"version":`
 
 // line is every other one. Exactly one of the fields but At and Key is set.
 type line struct {
@@ -142,6 +146,10 @@ func readTurn(path, id string) (*Record, error) {
 	r := &Record{Turn: Turn{ID: id}}
 	lines := bytes.Split(text, []byte{'\n'})
 	r.Torn = len(lines[len(lines)-1]) > 0 || len(lines) < 3
+	if first := lines[0]; len(lines) == 1 && !bytes.HasPrefix(first, []byte(headerStart)) && !strings.HasPrefix(headerStart, string(first)) {
+		// No header was cut off here: a disk that lost power leaves zeros.
+		return nil, fmt.Errorf("%s: %w", path, errDamaged)
+	}
 	lines = lines[:len(lines)-1]
 	for i, l := range lines {
 		if i == 0 {

@@ -72,10 +72,22 @@ func (b *backoff) rest(now time.Time) {
 	}
 }
 
+// rewind lets nothing wait longer than its delay from now: the clock may have been
+// set back.
+func (b *backoff) rewind(now time.Time) {
+	for id, w := range b.waits {
+		if w.until.Sub(now) > w.delay {
+			w.until = now.Add(w.delay)
+			b.waits[id] = w
+		}
+	}
+}
+
 // guard holds what must still wait. It comes last: what nobody would try
 // anyhow, be it held by another guard or no longer planned, waits for nothing.
 func (b *backoff) guard(now time.Time) drift.Guard {
 	return func(_ *drift.World, p *drift.Plan) {
+		b.rewind(now)
 		tried := make(map[desired.ID]bool)
 		for i := range p.Changes {
 			c := &p.Changes[i]

@@ -3,6 +3,7 @@ package turn_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,26 @@ import (
 	"berth/applyers/proxmox/pvesim"
 	"berth/drift/report"
 )
+
+// alone runs a test in a process of its own, where fullAt concerns no file of others,
+// and tells whether this is that process.
+func alone(t *testing.T) bool {
+	t.Helper()
+	const name = "BERTH_TEST_ALONE"
+	if os.Getenv(name) == t.Name() {
+		return true
+	}
+	args := []string{"-test.run=^" + t.Name() + "$", "-test.timeout=100s"}
+	if *update {
+		args = append(args, "-update")
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), name+"="+t.Name())
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
 
 // fullAt lets no file grow beyond so many bytes, until the disk has room again: what
 // is written up to there stays, and the rest is refused, as on a full disk.
@@ -38,6 +59,9 @@ func fullAt(t *testing.T, bytes uint64) (room func()) {
 // is done, and later nothing more is begun, what runs is told, and the next turn that
 // has room brings everything to the same end, with nothing made twice.
 func TestDiskIsFullAtEachWrite(t *testing.T) {
+	if !alone(t) {
+		return
+	}
 	o := pvesim.Options{TaskTime: func(string) time.Duration { return 3 * time.Second }}
 	s := &story{t: t, name: "faults/disk-full"}
 	t.Cleanup(s.compare)
@@ -141,6 +165,9 @@ func journalLines(t *testing.T, o pvesim.Options, docs []string) (lines []string
 // The disk is full while a commit is fetched, or taken: nothing is done on what could
 // not be kept, and the last commit goes on being enforced as long as it can be read.
 func TestDiskIsFullForTheClone(t *testing.T) {
+	if !alone(t) {
+		return
+	}
 	gitScenario(t, "disk-full-clone", func(g *gitted) {
 		g.commit("Enlarge the web", "guests/web.yaml", strings.Replace(ct("web", 4001, ""), "512MiB", "1GiB", 1))
 		room := fullAt(t, 16)
