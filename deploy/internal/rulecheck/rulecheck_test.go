@@ -26,6 +26,8 @@ func Add(more ...int) (sum int) {
 
 type Box struct{ n int }
 
+func (b *Box) Full() bool { return b.n > 8 }
+
 func (b *Box) Put(n int) {
 	if n > 9 {
 		n = 9
@@ -50,6 +52,9 @@ func TestPut(t *testing.T) {
 	var b Box
 	if b.Put(3); b.n != 3 {
 		t.Error("does not keep it")
+	}
+	if b.Put(9); !b.Full() {
+		t.Error("is not full")
 	}
 }
 
@@ -88,10 +93,19 @@ fails: small TestPanic
 
 -	if n > 9 {
 +	if n > 99 {
+-- full --
+facts: 3
+why: A function on one line.
+file: small/small.go
+fails: small TestPut
+
+-func (b *Box) Full() bool { return b.n > 8 }
++func (b *Box) Full() bool { return b.n > 9 }
 `
 
-// TestSurvives builds a small module once and takes three rules out: one that a
-// test notices, one that none does, and one whose test panics, which says nothing.
+// TestSurvives builds a small module once and takes four rules out: one that a
+// test notices, one that none does, and one whose test panics, which says nothing; the
+// last is a whole function.
 func TestSurvives(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -102,7 +116,7 @@ func TestSurvives(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r := rules[1]; len(rules) != 3 || r.At != "list.txtar:13" || rules[0].Why != "One sentence." {
+	if r := rules[1]; len(rules) != 4 || r.At != "list.txtar:13" || rules[0].Why != "One sentence." {
 		t.Fatalf("rules are read as %+v", rules)
 	}
 	b, err := rulecheck.Build(t.Context(), root, t.TempDir(), rules)
@@ -115,7 +129,7 @@ func TestSurvives(t *testing.T) {
 	if wrong := b.Passes(t.Context(), "small", []string{"TestNone"}); wrong == "" {
 		t.Error("a test that is not there passes")
 	}
-	for i, want := range []string{"", "TestPut of small passes without it", "TestPanic of small panics without it"} {
+	for i, want := range []string{"", "TestPut of small passes without it", "TestPanic of small panics without it", ""} {
 		if got := b.Survives(t.Context(), rules[i]); !strings.HasPrefix(got, want) || want == "" && got != "" {
 			t.Errorf("rule %s: %q, want %q", rules[i].Name, got, want)
 		}
@@ -141,7 +155,7 @@ func TestBadRules(t *testing.T) {
 	}
 	const src = "package a\n\nvar x = 1\n\nfunc f(int) {\n\ty()\n}\n\nfunc g() {\n\tz()\n\ty(2)\n\tz()\n}\n"
 	for with, want := range map[string]string{
-		"var x = 1\n": "not within the body of one function",
+		"var x = 1\n": "not within one function",
 		"\ty()\n":     "a parameter without a name",
 		"\tz()\n":     "2 times in a.go",
 		"\tgone()\n":  "not in a.go",

@@ -55,11 +55,14 @@ func Twins(file string, src []byte, rules []Rule) (text []byte, pkg string, err 
 		insertions = append(insertions, insertion{offset(f.Body.Lbrace) + 1, fmt.Sprintf(" if %s == %q { %s };", chosen, r.Name, call)})
 		// The compiler then names the rule where its code does not compile.
 		fmt.Fprintf(&twins, "\n//line without rule %s:1\n", r.Name)
-		twins.Write(src[offset(f.Pos()):offset(f.Name.Pos())])
-		twins.WriteString(twin)
-		twins.Write(src[offset(f.Name.End()):at])
-		twins.WriteString(r.Without)
-		twins.Write(src[at+len(r.With) : offset(f.End())])
+		from, to := offset(f.Pos()), offset(f.End())+1
+		without := string(src[from:at]) + r.Without + string(src[at+len(r.With):to])
+		// A rule may be all of a function that stands on one line, its name included.
+		named := strings.Replace(without, f.Name.Name+"(", twin+"(", 1)
+		if named == without {
+			return nil, "", fmt.Errorf("%s: rule %s: without it %s is no function any more", r.At, r.Name, f.Name.Name)
+		}
+		twins.WriteString(named)
 		twins.WriteString("\n")
 	}
 	slices.SortStableFunc(insertions, func(a, b insertion) int { return b.at - a.at })
@@ -100,11 +103,11 @@ func Find(src []byte, r Rule) (int, error) {
 func holder(fset *token.FileSet, tree *ast.File, from, to int) (*ast.FuncDecl, error) {
 	for _, d := range tree.Decls {
 		f, ok := d.(*ast.FuncDecl)
-		if ok && f.Body != nil && fset.Position(f.Body.Lbrace).Offset < from && to <= fset.Position(f.End()).Offset {
+		if ok && f.Body != nil && fset.Position(f.Pos()).Offset <= from && to <= fset.Position(f.End()).Offset+1 {
 			return f, nil
 		}
 	}
-	return nil, errors.New("its lines are not within the body of one function")
+	return nil, errors.New("its lines are not within one function")
 }
 
 // callTwin is the statement that calls a function's twin with what it was given.
