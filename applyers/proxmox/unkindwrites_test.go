@@ -19,7 +19,7 @@ import (
 func TestAWriteThatTakesMinutesIsMadeOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := benchOn(t, pvesim.New(pvesim.Options{TaskTime: func(typ string) time.Duration {
+		b := benchOn(t, pvesim.New(pvesim.Options{SyncLimit: 30 * time.Second, TaskTime: func(typ string) time.Duration {
 			return map[string]time.Duration{"qmconfig": 2 * time.Minute}[typ]
 		}}), webYAML)
 		b.apply()
@@ -283,8 +283,8 @@ func TestOneOfSeveralRightsIsNamed(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, webYAML)
 	b.observe()
-	help := b.a.clusters["home"].helpWith(&pve.APIError{Status: 403, Message: "Permission check failed (/vms/4001, VM.Config.CDROM|VM.Config.Cloudinit)"})
-	if !strings.HasPrefix(help, "pveum ") || strings.Contains(help, "|") || strings.Contains(help, "VM.Config.Cloudinit") {
+	help := b.a.clusters["home"].helpWith(&pve.APIError{Status: 403, Message: "Permission check failed (/nodes/pve1, Sys.Incoming|Sys.Modify)"})
+	if !strings.HasPrefix(help, "pveum role add Berth-Sys.Incoming --privs Sys.Incoming && pveum acl modify ") {
 		t.Errorf("help: %q", help)
 	}
 }
@@ -301,6 +301,16 @@ func TestTheLastToChangeAnOptionIsNamed(t *testing.T) {
 			t.Errorf("planned: %+v", c)
 		}
 	})
+}
+
+func TestWhoMayTellWhoChangedWhat(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, webYAML)
+	if !slices.ContainsFunc(Needs(b.fleet, b.fleet.Sites["home"]), func(n Need) bool {
+		return n.Path == "/" && n.Privilege == "Sys.Syslog" && strings.Contains(n.Optional, "who changed")
+	}) {
+		t.Error("that the log takes a right is not told")
+	}
 }
 
 // TestWhatIsRootsAloneIsHeld: with the command for root, and at a creation, too,
