@@ -307,7 +307,7 @@ func TestWhoMayTellWhoChangedWhat(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, webYAML)
 	if !slices.ContainsFunc(Needs(b.fleet, b.fleet.Sites["home"]), func(n Need) bool {
-		return n.Path == "/" && n.Privilege == "Sys.Syslog" && strings.Contains(n.Optional, "who changed")
+		return n.Path == "/" && n.Privilege == "Sys.Syslog" && strings.Contains(n.Optional, "who changed a guest")
 	}) {
 		t.Error("that the log takes a right is not told")
 	}
