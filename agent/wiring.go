@@ -31,6 +31,8 @@ type wiring struct {
 	repository *checkout.Repo
 	journal    *journal.Journal
 	turner     *turn.Turner
+	// memory is what one turn leaves to the next of the clusters.
+	memory proxmox.Memory
 	// dial reaches guests, to see whether they answer; nil is the network.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// answers tells which addresses somebody has already; nil asks nobody.
@@ -75,7 +77,7 @@ func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer
 			return string(token), err
 		},
 		Secret: func(_ context.Context, ref desired.SecretRef) ([]byte, error) { return places.read(ref) },
-		Log:    w.log, Dial: w.dial, Answers: w.answers,
+		Log:    w.log, Dial: w.dial, Answers: w.answers, Memory: &w.memory,
 	})
 	playbooks, err := ansible.New(ansible.Options{
 		Memory: w.journal, State: filepath.Join(w.settings.State, "ansible"), Log: w.log,

@@ -100,7 +100,7 @@ func (r *running) step(ctx context.Context, c drift.Change) *drift.Outcome {
 	case errors.Is(err, ErrLeft), ctx.Err() != nil && errors.Is(err, context.Canceled):
 		o.Status, o.Reason = drift.Left, ErrLeft.Error()
 	default:
-		o.Status, o.Reason = drift.Failed, err.Error()
+		o.Status, o.Reason = drift.Failed, strings.ReplaceAll(err.Error(), "\n", "; ")
 	}
 	return o
 }

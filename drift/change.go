@@ -250,10 +250,12 @@ func (o *Observed) Add(other Observed) {
 	maps.Copy(o.Premises, other.Premises)
 }
 
-// Count is how many guests of a site are ours, and how many are not.
+// Count is how many guests of a site are ours, and how many are not. Unread are those
+// of which one or the other can't be told.
 type Count struct {
 	Ours   int `json:"ours"`
 	Others int `json:"others"`
+	Unread int `json:"unread,omitempty"`
 }
 
 // Plan is what a turn would do, as plain data: made once, then shown, guarded,

@@ -34,9 +34,14 @@ func (a *Applyer) Apply(ctx context.Context, aj applyers.Job, p applyers.Progres
 		return fmt.Errorf("%w (%w)", applyers.ErrLeft, err)
 	case pve.Stale(err):
 		return fmt.Errorf("somebody else wrote at the same time, and it is planned again in the next turn: %w", err)
+	case pve.Absent(err):
+		return fmt.Errorf("it was moved or deleted in the meantime, and it is planned again in the next turn: %w", err)
 	}
-	if help := j.helpWith(err); help != "" {
-		return fmt.Errorf("%w; as root on a node: %s", err, help)
+	if lost := new(pve.LostError); errors.As(err, &lost) {
+		err = fmt.Errorf("no answer came; it may have been done all the same, and the next turn looks: %w", err)
+	}
+	if advice := j.advice(err); advice != "" {
+		return fmt.Errorf("%w; %s", err, advice)
 	}
 	return err
 }
@@ -167,7 +172,7 @@ func (j *job) look(ctx context.Context) (*found, error) {
 		}
 		conf, err := j.ReadConfig(ctx, g.kind, g.node, g.vmid)
 		if pve.Absent(err) {
-			return nil, errGone
+			return nil, j.gone(ctx)
 		}
 		if err != nil {
 			return nil, err
@@ -177,7 +182,20 @@ func (j *job) look(ctx context.Context) (*found, error) {
 		}
 		return newFound(*g, conf), nil
 	}
-	return nil, errGone
+	return nil, j.gone(ctx)
+}
+
+// gone is [errGone] if the VMID itself answers that it is free. The list of all
+// guests does not tell that: it may be old, and leaves out what the token may not see.
+func (j *job) gone(ctx context.Context) error {
+	err := j.Get(ctx, fmt.Sprintf("/cluster/nextid?vmid=%d", j.vmid), nil)
+	switch {
+	case err == nil:
+		return errGone
+	case pve.Occupied(err):
+		return &applyers.HeldError{Reason: fmt.Sprintf("VMID %d is taken, and no guest is found on it: it is moving, or the token may not see it; planned again in the next turn", j.vmid)}
+	}
+	return err
 }
 
 // proven tells whether a guest bears the proof that it is the job's.
@@ -201,16 +219,17 @@ func (j *job) mine(ctx context.Context) (*found, error) {
 		g, err := j.look(ctx)
 		switch {
 		case errors.Is(err, errGone):
-			return nil, &applyers.HeldError{Reason: fmt.Sprintf("%s %d is no longer there", j.kind, j.vmid)}
+			return nil, &applyers.HeldError{Reason: fmt.Sprintf("%s %d is no longer there: planned again in the next turn", j.kind, j.vmid)}
 		case err != nil:
 			return nil, err
 		case !j.proven(g):
-			return nil, &applyers.HeldError{Reason: g.what() + " no longer bears the stamp that makes it " + string(j.ID)}
+			return nil, &applyers.HeldError{Reason: g.what() + " no longer bears the stamp that makes it " + string(j.ID) + ": planned again in the next turn"}
 		case g.lock == "":
 			g.identify(j.Fleet, renames(j.Fleet))
 			return g, nil
 		case j.Now().After(end):
-			return nil, fmt.Errorf("%s is locked (%s): wait until that is over, or clear it as root with unlock", g.what(), g.lock)
+			return nil, fmt.Errorf("%s is locked (%s): wait until that is over; if nothing runs that holds it, as root on %s: %s unlock %d",
+				g.what(), g.lock, g.node, tool(g.kind), g.vmid)
 		}
 		if pve.Sleep(ctx, lockPoll) != nil {
 			return nil, applyers.ErrLeft

@@ -39,6 +39,8 @@ type Options struct {
 	// static addresses that a plan would give to guests. nil asks nobody, as where
 	// the guests are only simulated.
 	Answers func(ctx context.Context, addrs []netip.Addr) map[netip.Addr]string
+	// Memory is what the turns before have left; nil stands for an empty one.
+	Memory *Memory
 }
 
 // Applyer looks after the kinds vm, ct, data and image. It is safe for concurrent use.
@@ -78,6 +80,9 @@ func New(o Options) *Applyer {
 	}
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.Memory == nil {
+		o.Memory = new(Memory)
 	}
 	if o.Dial == nil {
 		o.Dial = (&net.Dialer{}).DialContext
@@ -134,6 +139,7 @@ func (a *Applyer) open(site *desired.Site) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	api.Ledger = &a.opts.Memory.of(site.Name).ledger
 	c := &cluster{Client: api, site: site}
 	a.clusters[site.Name] = c
 	return c, nil
@@ -166,6 +172,7 @@ func (a *Applyer) Resume(ctx context.Context, fleet *desired.Fleet, task string)
 	if err != nil {
 		return err
 	}
+	c.Ledger.Begun(upid, c.Now())
 	_, err = c.Follow(ctx, upid, c.limit(longest))
 	if _, failed := errors.AsType[*pve.TaskError](err); failed {
 		// What is live tells what became of it.

@@ -17,13 +17,8 @@ func (s *sweep) whyBlind(err error) (reason, remedy string) {
 		return "401, the token has expired or is wrong", pve.MakeToken
 	case code == 403:
 		return err.Error(), s.helpWith(err)
-	case pve.Distrusted(err):
-		return err.Error(), pve.TrustRemedy(err)
-	case code == 0:
-		// No answer at all: refused, timed out, no such host, no TLS.
-		return err.Error(), "check endpoints of site " + s.site.Name + " and that port " + ports(s.site) + " answers"
 	}
-	return err.Error(), ""
+	return err.Error(), s.remedy(err)
 }
 
 // ports lists the ports of a site's endpoints.

@@ -15,13 +15,16 @@ type changelog struct {
 	// place is how far it was read; err why it could not be.
 	place logPlace
 	err   error
+	// hear is told each line.
+	hear func(logLine)
 }
 
 // readChangelog reads the cluster's log. It tells of VMs only, and without
 // Sys.Syslog on / of our own changes only (FACTS 10): who is not named there is
 // unknown.
 func (c *cluster) readChangelog(ctx context.Context) changelog {
-	var log changelog
+	token := c.TokenName()
+	log := changelog{hear: func(line logLine) { c.Ledger.Hear(token, line.user, line.msg) }}
 	log.err = c.Get(ctx, logPath(logWindow), &log)
 	return log
 }
@@ -33,9 +36,10 @@ func logPath(lines int) string { return "/cluster/log?max=" + strconv.Itoa(lines
 
 // Scan reads the log's lines, of which the newest comes first.
 func (l *changelog) Scan(s *pve.Scanner) {
-	*l = changelog{by: make(map[int]map[string]string)}
+	*l = changelog{by: make(map[int]map[string]string), hear: l.hear}
 	scanLog(s, func(line logLine) {
 		l.place.add(line)
+		l.hear(line)
 		vmid, options := parseUpdate(line.msg)
 		for _, option := range options {
 			if l.by[vmid] == nil {

@@ -25,7 +25,7 @@ func (j *job) create(ctx context.Context) error {
 		g, err := j.look(ctx)
 		switch {
 		case errors.Is(err, errGone) && sent != nil:
-			return fmt.Errorf("no answer came, and nothing stands on VMID %d: the next turn looks again: %w", j.vmid, sent)
+			return fmt.Errorf("no answer came, and nothing stands on VMID %d: the next turn looks again: %s", j.vmid, sent.Error())
 		case errors.Is(err, errGone):
 			if sent, err = j.allocate(ctx); err != nil {
 				return err
@@ -37,6 +37,9 @@ func (j *job) create(ctx context.Context) error {
 			return j.complete(ctx)
 		}
 		if err := j.awaitStub(ctx, g); err != nil {
+			if _, no := errors.AsType[*applyers.HeldError](err); no {
+				j.discardSeed(ctx)
+			}
 			return err
 		}
 	}
@@ -45,7 +48,7 @@ func (j *job) create(ctx context.Context) error {
 // awaitStub waits for the task that is making what stands on the VMID without a
 // proof. What no task is making is not ours.
 func (j *job) awaitStub(ctx context.Context, g *found) error {
-	held := &applyers.HeldError{Reason: g.what() + " stands on the VMID and is not ours"}
+	held := &applyers.HeldError{Reason: fmt.Sprintf("%s stands on the VMID and is not ours: give %s another id, or remove that guest", g.what(), j.ID)}
 	if g.stamped || g.lock != "create" && g.lock != "clone" && g.lock != "" {
 		return held
 	}
@@ -102,12 +105,21 @@ func (j *job) allocate(ctx context.Context) (sent, err error) {
 		// Somebody was faster: a second look tells who.
 		return hide(err), nil
 	}
-	if j.uploaded != "" && !errors.Is(err, applyers.ErrLeft) {
-		if cleaning := j.removeSeeds(ctx, false); cleaning != nil {
-			j.p.Say("the uploaded seed is left for the next turn to remove: " + cleaning.Error())
-		}
+	if !errors.Is(err, applyers.ErrLeft) {
+		j.discardSeed(ctx)
 	}
 	return nil, fmt.Errorf("create %s: %w", j.ID, hide(j.refusedWords(err)))
+}
+
+// discardSeed removes the seed that this attempt has uploaded for a guest that does
+// not come of it.
+func (j *job) discardSeed(ctx context.Context) {
+	if j.uploaded == "" {
+		return
+	}
+	if err := j.removeSeeds(ctx, false); err != nil {
+		j.p.Say("the uploaded seed is left for the next turn to remove: " + err.Error())
+	}
 }
 
 // newOptions are the options of a creation.

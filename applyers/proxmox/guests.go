@@ -90,6 +90,7 @@ func (s *sweep) guests(ctx context.Context) {
 			}
 		}
 	}
+	s.vanished(ctx, mine)
 	ours := 0
 	for _, list := range mine {
 		if !list[0].adopting {
@@ -97,7 +98,7 @@ func (s *sweep) guests(ctx context.Context) {
 		}
 	}
 	if s.only.IDs == nil {
-		s.out.Counts = map[string]drift.Count{s.site.Name: {Ours: ours, Others: len(s.inv.rows) - ours}}
+		s.out.Counts = map[string]drift.Count{s.site.Name: {Ours: ours, Others: len(s.inv.rows) - ours - s.unreadRows, Unread: s.unreadRows + s.hidden}}
 	}
 }
 
@@ -171,11 +172,12 @@ func newFound(r row, conf *pve.Config) *found {
 // unread reports a guest that is there and could not be read: whatever it may be
 // to us is unknown.
 func (s *sweep) unread(r *row, err error) {
+	s.unreadRows++
 	reason := fmt.Sprintf("%s can't be read: %v", r.what(), err)
 	if pve.Absent(err) {
 		reason = r.what() + " is moving or going away"
 	}
-	remedy := s.helpWith(err)
+	remedy := s.unreadRemedy(r.node, err)
 	told := false
 	for _, want := range []*desired.Resource{s.wants.byVMID[r.vmid], s.wants.byName[r.name]} {
 		if want != nil {
@@ -214,7 +216,7 @@ func (s *sweep) missing(ctx context.Context, r *desired.Resource) {
 		return
 	}
 	if why := s.inv.unreachable(guest.Node); why != "" {
-		s.unknown(r.ID, why, "")
+		s.unknown(r.ID, why, s.unreadRemedy(guest.Node, nil))
 		return
 	}
 	path := fmt.Sprintf("/vms/%d", guest.VMID)
@@ -222,6 +224,7 @@ func (s *sweep) missing(ctx context.Context, r *desired.Resource) {
 	switch {
 	case err == nil:
 	case pve.Occupied(err):
+		s.hidden++
 		s.unknown(r.ID, fmt.Sprintf("VMID %d is taken, by a guest that the token may not see", guest.VMID), s.grant(path, "VM.Audit"))
 	default:
 		s.unknown(r.ID, fmt.Sprintf("whether VMID %d is taken can't be told: %v", guest.VMID, err), s.grant(path, "VM.Audit"))

@@ -84,7 +84,11 @@ func (s *sweep) readContents(ctx context.Context, wanted []*desired.Resource) ma
 	}
 	for _, key := range keys {
 		wg.Go(func() {
-			volumes, err := s.content(ctx, key.node, key.store, key.content)
+			var volumes []volume
+			err := s.off(key.node)
+			if err == nil {
+				volumes, err = s.content(ctx, key.node, key.store, key.content)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			lists[key] = contentList{volumes, err}
@@ -92,6 +96,15 @@ func (s *sweep) readContents(ctx context.Context, wanted []*desired.Resource) ma
 	}
 	wg.Wait()
 	return lists
+}
+
+// off says that a node is: nothing is asked there, since each question would be tried
+// again for a while.
+func (s *sweep) off(node string) error {
+	if slices.Contains(s.inv.offline, node) {
+		return fmt.Errorf("%s", s.inv.unreachable(node))
+	}
+	return nil
 }
 
 func (c *cluster) content(ctx context.Context, node, store, content string) ([]volume, error) {
@@ -155,6 +168,9 @@ func (s *sweep) unknownImage(r *desired.Resource, image *desired.ImageAt, node s
 		if image.Storage != "" {
 			remedy = "name a storage of the cluster in the image's storage"
 		}
+	}
+	if remedy == "" {
+		remedy = s.unreadRemedy(node, err)
 	}
 	s.unknown(r.ID, reason, remedy)
 }

@@ -111,6 +111,9 @@ type sweep struct {
 	noPool map[string]string
 	// read are the guests whose configurations were read.
 	read []*found
+	// unreadRows are how many guests that lists show could not be read, hidden how many
+	// VMIDs are taken by guests that lists leave out.
+	unreadRows, hidden int
 	// unplaced is a guest with our tag that could not be read, and that is none of
 	// the manifests' by VMID or name; nil if there is none.
 	unplaced *row
@@ -153,6 +156,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 	if !s.inv.quorate {
 		return blind("the cluster has no quorum", "see pvecm status on a node that runs")
 	}
+	s.othersAtWork()
 	s.readLists(ctx, &s.inv)
 	s.pools(ctx)
 	s.guests(ctx)

@@ -141,15 +141,24 @@ func (s *sweep) stub(ctx context.Context, g *found, want *desired.Resource) {
 	case err != nil:
 		s.unknown(want.ID, fmt.Sprintf("%s is a stub of a creation, and whether that still runs can't be read: %v", g.what(), err), s.helpWith(err))
 	case upid != "":
-		s.unknown(want.ID, g.what()+" is being created", "")
-	default:
-		tool := "qm"
-		if g.kind == desired.KindContainer {
-			tool = "pct"
+		reason := g.what() + " is being created"
+		if !s.Ledger.Own(upid) {
+			reason += ", by another agent or an earlier life of this one: task " + upid
 		}
+		s.unknown(want.ID, reason, "")
+	default:
+		tool := tool(g.kind)
 		s.foreign(want.ID, g.what(), "it is what a broken creation left behind (lock: "+g.lock+"), and a token can't clear that",
 			fmt.Sprintf("as root on %s: %s unlock %d && %s destroy %d", g.node, tool, g.vmid, tool, g.vmid))
 	}
+}
+
+// tool is the command that handles a kind of guest on its node.
+func tool(kind string) string {
+	if kind == desired.KindContainer {
+		return "pct"
+	}
+	return "qm"
 }
 
 func sortedIDs[V any](m map[desired.ID]V) []desired.ID {

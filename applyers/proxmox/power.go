@@ -129,8 +129,10 @@ func (j *job) stop(ctx context.Context) error {
 	// A guest that stopped meanwhile is a failure to Proxmox and none to us.
 	still, look := j.runs(ctx)
 	switch {
+	case look != nil && err != nil:
+		return fmt.Errorf("shut %s %d down: %w", j.kind, j.vmid, err)
 	case look != nil:
-		return errors.Join(err, look)
+		return fmt.Errorf("shut %s %d down: whether it runs still: %w", j.kind, j.vmid, look)
 	case !still:
 		return nil
 	case err != nil && pve.Says(err, "timeout", "timed out"):

@@ -158,6 +158,9 @@ func (r *Report) extent() []string {
 		text := "site " + neutral(site) + ": "
 		if n, known := r.count(site); known {
 			text += count(n.Ours, "guest") + " ours, " + grouped(n.Others) + " foreign"
+			if n.Unread > 0 {
+				text += ", " + grouped(n.Unread) + " unread"
+			}
 		} else {
 			text += "not read"
 		}

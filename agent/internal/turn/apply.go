@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -207,7 +208,9 @@ func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[strin
 		rep.Plan.Notes = append(rep.Plan.Notes, drift.Note{Text: "what was done could not be looked at once more; the next turn does"})
 		return true
 	}
-	rep.Plan.Counts = after.Counts
+	maps.Copy(rep.Plan.Counts, after.Counts)
+	heard(rep, after)
+	more = unverified(rep, done, after) || more
 	for i := range after.Changes {
 		c := &after.Changes[i]
 		if !c.Goes() {

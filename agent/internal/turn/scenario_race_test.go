@@ -139,35 +139,6 @@ func TestNodeThatGoesDownInMidPlan(t *testing.T) {
 	}
 }
 
-func TestTwoAgentsOnOneCluster(t *testing.T) {
-	for _, apart := range []time.Duration{0, 300 * time.Millisecond, 1500 * time.Millisecond} {
-		scenario(t, pvesim.Options{TaskTime: slowly}, func(l *land) {
-			l.push("aaaa", vm("web", 4001, expose("web.example.net")), ct("cache", 4002, ""))
-			a, stopA := l.agent("a")
-			defer stopA()
-			b, stopB := l.agent("b")
-			defer stopB()
-			for range 2 {
-				done := make(chan error)
-				go func() {
-					_, err := a.Run(l.t.Context(), turn.Request{Mode: report.Run})
-					done <- err
-				}()
-				pass(apart)
-				if _, err := b.Run(l.t.Context(), turn.Request{Mode: report.Run}); err != nil {
-					l.t.Error(err)
-				}
-				if err := <-done; err != nil {
-					l.t.Error(err)
-				}
-				pass(time.Hour)
-			}
-			l.madeOnce(4001, 4002)
-			l.settled()
-		})
-	}
-}
-
 func TestTheTokenIsToldNowhere(t *testing.T) {
 	scenario(t, pvesim.Options{}, func(l *land) {
 		var log bytes.Buffer

@@ -204,6 +204,7 @@ func (l *land) agent(dir string) (t *turn.Turner, stop func()) {
 	if l.source != nil {
 		source = l.source
 	}
+	memory := new(proxmox.Memory)
 	t = &turn.Turner{
 		Repository: source, Journal: j, Log: slog.New(slog.DiscardHandler), Now: l.now,
 		Appliers: func(*desired.Fleet, fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
@@ -212,6 +213,7 @@ func (l *land) agent(dir string) (t *turn.Turner, stop func()) {
 				Transport: func(*desired.Site) (http.RoundTripper, error) { return way, nil },
 				Now:       l.now,
 				Answers:   l.answers,
+				Memory:    memory,
 				Dial: func(context.Context, string, string) (net.Conn, error) {
 					here, there := net.Pipe()
 					_ = there.Close()

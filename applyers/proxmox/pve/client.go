@@ -31,6 +31,8 @@ type Client struct {
 	poll time.Duration
 	// Now is our clock.
 	Now func() time.Time
+	// Ledger remembers the tasks that are begun; nil remembers none.
+	Ledger *Ledger
 }
 
 // FirstPoll is how soon a task is first asked after, where nothing else is said.
@@ -123,9 +125,27 @@ func (c *Client) Write(ctx context.Context, method, path string, p Params, into 
 		}
 		err = c.api.Delete(ctx, path, into)
 	default:
-		err = errors.New("no such method")
+		return errors.New("no such method")
+	}
+	if err = lost(err); err != nil {
+		c.miss(err, guestOf(path, p))
 	}
 	return plain(strings.ToLower(method)+" "+path, err)
+}
+
+// miss remembers a write whose answer never came.
+func (c *Client) miss(err error, guest string) {
+	if unanswered := new(LostError); errors.As(err, &unanswered) {
+		c.Ledger.lose(guest, c.Now())
+	}
+}
+
+// lost marks the error of a write that may have been carried out.
+func lost(err error) error {
+	if Unanswered(err) {
+		return &LostError{err}
+	}
+	return err
 }
 
 // lingering is ctx, ended a little later.
@@ -176,6 +196,8 @@ func (c *Client) Upload(ctx context.Context, node, store, content, name string, 
 	req.Header.Set("Content-Type", form.FormDataContentType())
 	res, err := c.http.Do(req)
 	if err != nil {
+		err = lost(err)
+		c.miss(err, "")
 		return "", plain("post "+path, err)
 	}
 	defer func() { _ = res.Body.Close() }()
@@ -183,7 +205,9 @@ func (c *Client) Upload(ctx context.Context, node, store, content, name string, 
 	if err != nil {
 		return "", plain("post "+path, err)
 	}
-	return upid, decodeData(text, &upid)
+	err = decodeData(text, &upid)
+	c.Ledger.Begun(upid, c.Now())
+	return upid, err
 }
 
 // plain takes the wrappings of net/http, which repeat method and address, off an
@@ -192,7 +216,12 @@ func plain(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	if outer, ok := errors.AsType[*url.Error](err); ok {
+	outer, wrapped := errors.AsType[*url.Error](err)
+	_, write := errors.AsType[*LostError](err)
+	switch {
+	case wrapped && write:
+		err = &LostError{outer.Err}
+	case wrapped:
 		err = outer.Err
 	}
 	return fmt.Errorf("%s: %w", what, err)

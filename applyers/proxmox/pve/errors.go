@@ -18,10 +18,13 @@ type APIError struct {
 	Params map[string]string
 }
 
-// Error is the status, the message and the parameters.
+// Error is the status, unless it speaks of success, the message and the parameters.
 func (e *APIError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d %s", e.Status, e.Message)
+	if e.Status/100 != 2 {
+		fmt.Fprintf(&b, "%d ", e.Status)
+	}
+	b.WriteString(e.Message)
 	for _, name := range slices.Sorted(maps.Keys(e.Params)) {
 		fmt.Fprintf(&b, "; %s: %s", oneLine(name), oneLine(e.Params[name]))
 	}
@@ -50,6 +53,18 @@ type TaskError struct {
 
 // Error is the text with which it ended.
 func (e *TaskError) Error() string { return e.exit }
+
+// UPID is the task's, under which its log is found.
+func (e *TaskError) UPID() string { return e.upid }
+
+// LostError is a write of which no answer of Proxmox's own came: it may have been
+// carried out.
+type LostError struct{ err error }
+
+func (e *LostError) Error() string { return e.err.Error() }
+
+// Unwrap is what came instead.
+func (e *LostError) Unwrap() error { return e.err }
 
 // notSentError is a request that never left: it may be sent again.
 type notSentError struct{ err error }

@@ -33,6 +33,15 @@ func nodeName(text string) bool {
 	})
 }
 
+// TaskNode is the node that a task runs on; "" for what is no task.
+func TaskNode(upid string) string {
+	node, err := taskNode(upid)
+	if err != nil {
+		return ""
+	}
+	return node
+}
+
 // Do starts a write that runs as a task, tells the journal, and follows the task
 // to its end.
 func (c *Client) Do(ctx context.Context, p applyers.Progress, limit time.Duration, method, path string, options Params) error {
@@ -40,6 +49,7 @@ func (c *Client) Do(ctx context.Context, p applyers.Progress, limit time.Duratio
 	if err := c.Write(ctx, method, path, options, &upid); err != nil {
 		return err
 	}
+	c.Ledger.Begun(upid, c.Now())
 	return c.Begun(ctx, p, limit, upid)
 }
 
@@ -58,6 +68,10 @@ func (c *Client) Begun(ctx context.Context, p applyers.Progress, limit time.Dura
 	return err
 }
 
+// unheard is how long a task is waited for of which nothing can be heard: a node
+// that is off must not hold a turn up for as long as its longest task may take.
+const unheard = 5 * time.Minute
+
 // Follow waits for a task's end. A success says nothing before it: most checks
 // are made in the task (FACTS 2). A done ctx leaves the task running.
 func (c *Client) Follow(ctx context.Context, upid string, limit time.Duration) (warnings string, err error) {
@@ -67,7 +81,7 @@ func (c *Client) Follow(ctx context.Context, upid string, limit time.Duration) (
 	}
 	pause := backoff.NewExponentialBackOff()
 	pause.InitialInterval, pause.MaxInterval, pause.RandomizationFactor = c.poll, 2*time.Second, 0
-	end := c.Now().Add(limit)
+	end, heard := c.Now().Add(limit), c.Now()
 	for {
 		if err := Sleep(ctx, pause.NextBackOff()); err != nil {
 			return "", applyers.ErrLeft
@@ -78,7 +92,7 @@ func (c *Client) Follow(ctx context.Context, upid string, limit time.Duration) (
 		case ctx.Err() != nil:
 			return "", applyers.ErrLeft
 		case err != nil && (Status(err) == 400 || Status(err) == 401 || Status(err) == 403):
-			return "", fmt.Errorf("follow task %s: %w", upid, err)
+			return "", fmt.Errorf("task %s was begun, and how it ends can't be asked: %w", upid, bare(err))
 		case err == nil && task.Status == "stopped":
 			switch {
 			case task.Exitstatus == "OK":
@@ -87,10 +101,22 @@ func (c *Client) Follow(ctx context.Context, upid string, limit time.Duration) (
 				return task.Exitstatus, nil
 			}
 			return "", &TaskError{upid: upid, exit: c.fullExit(ctx, node, upid, task.Exitstatus)}
-		case c.Now().After(end):
-			return "", errors.Join(fmt.Errorf("task %s still runs after %s; it goes on, and the next turn looks again", upid, limit), err)
+		case err != nil && c.Now().Sub(heard) > unheard:
+			return "", fmt.Errorf("task %s was begun, and for %.0f minutes nothing is heard of it: %w", upid, unheard.Minutes(), bare(err))
+		case err == nil && c.Now().After(end):
+			return "", fmt.Errorf("task %s still runs after %s; it goes on, and the next turn looks again", upid, limit)
+		case err == nil:
+			heard = c.Now()
 		}
 	}
+}
+
+// bare takes the request off an error of Get, where the task's id says it all.
+func bare(err error) error {
+	if cause := errors.Unwrap(err); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // fullExit completes an end of which the status holds but the first line.

@@ -1,0 +1,143 @@
+package pve
+
+import (
+	"slices"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Ledger tells the tasks that were begun here from those that somebody else begins
+// with the same token, as a second agent on the same fleet does. It outlives the
+// clients of a site. It is safe for concurrent use; nil remembers nothing.
+type Ledger struct {
+	mu sync.Mutex
+	// own are the tasks that were begun here, with the time, until the log was seen
+	// to have them. lost are the guests of writes whose answer never came: each may
+	// have begun one more.
+	own  map[string]time.Time
+	lost []lostTask
+	// known are the tasks that the log had at the last look; nil before the first.
+	// heard are those that it has at this one.
+	known map[string]bool
+	heard []string
+}
+
+// lostTask is a task that may have been begun: on this guest, "" for any.
+type lostTask struct {
+	guest string
+	at    time.Time
+}
+
+// forgotten is when nothing more is expected to be heard of a task.
+const forgotten = 15 * time.Minute
+
+// Begun remembers a task that was begun here, be it in an earlier life.
+func (l *Ledger) Begun(upid string, now time.Time) {
+	if l == nil || upid == "" {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.own == nil {
+		l.own = make(map[string]time.Time)
+	}
+	l.own[upid] = now
+}
+
+func (l *Ledger) lose(guest string, now time.Time) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.lost = append(l.lost, lostTask{guest, now})
+}
+
+// Hear takes in a line of the cluster's log: whose it is, and what it says. Only the
+// starts of tasks matter ("starting task UPID:…", FACTS 10).
+func (l *Ledger) Hear(token, user, msg string) {
+	upid, starts := strings.CutPrefix(msg, "starting task ")
+	if l == nil || !starts || user != token {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.heard = append(l.heard, upid)
+}
+
+// Others ends a look at the log, which tells the newest first: it gives the tasks that
+// others have begun since the last one, the oldest first. At the first look nothing
+// tells whose they are, and so there are none.
+func (l *Ledger) Others(now time.Time) []string {
+	if l == nil {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.heard) == 0 {
+		return nil // The log could not be read, or tells nothing of ours.
+	}
+	first := l.known == nil
+	l.lost = slices.DeleteFunc(l.lost, func(t lostTask) bool { return now.Sub(t.at) > forgotten })
+	known := make(map[string]bool, len(l.heard))
+	var others []string
+	for _, upid := range slices.Backward(l.heard) {
+		_, own := l.own[upid]
+		if !first && !own && !l.known[upid] && !known[upid] && !l.excused(upid) {
+			others = append(others, upid)
+		}
+		known[upid] = true
+	}
+	for upid, at := range l.own {
+		if known[upid] && now.Sub(at) > forgotten || now.Sub(at) > 24*time.Hour {
+			delete(l.own, upid)
+		}
+	}
+	l.known, l.heard = known, nil
+	return others
+}
+
+// excused tells whether a task may be that of a write whose answer was lost. Each
+// such write excuses one.
+func (l *Ledger) excused(upid string) bool {
+	_, guest := TaskWords(upid)
+	i := slices.IndexFunc(l.lost, func(t lostTask) bool { return t.guest == guest || t.guest == "" })
+	if i >= 0 {
+		l.lost = slices.Delete(l.lost, i, i+1)
+	}
+	return i >= 0
+}
+
+// Own tells whether a task was begun here, as far as that is remembered.
+func (l *Ledger) Own(upid string) bool {
+	if l == nil {
+		return false
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, own := l.own[upid]
+	return own
+}
+
+// TaskWords are a task's type and what it is about, "qmcreate" and "4001"; both "" for
+// what is no task.
+func TaskWords(upid string) (kind, about string) {
+	parts := strings.SplitN(upid, ":", 8)
+	if len(parts) < 8 {
+		return "", ""
+	}
+	return parts[5], parts[6]
+}
+
+// guestOf is the guest that a write is about, by its path or its parameters; "" for
+// none.
+func guestOf(path string, p Params) string {
+	parts := strings.Split(path, "/")
+	for i, part := range parts {
+		if (part == "qemu" || part == "lxc") && i+1 < len(parts) {
+			return parts[i+1]
+		}
+	}
+	return p["vmid"]
+}
