@@ -198,7 +198,7 @@ func TestPollsFindWhatWasChanged(t *testing.T) {
 			func(w world) {
 				w.sim.Inject(pvesim.Fault{Method: "GET", Path: "/cluster/resources", Status: 200, Body: "<html>", Count: -1})
 			},
-			"site home: read /cluster/resources: 200 the answer is not Proxmox's (text/html)",
+			"site home: read /cluster/resources: the answer is not Proxmox's (text/html)",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
