@@ -12,10 +12,10 @@ import (
 
 // whyBlind says why a site can't be read, and what to do.
 func (s *sweep) whyBlind(err error) (reason, remedy string) {
-	switch code := pve.Status(err); {
-	case code == 401:
+	switch pve.Status(err) {
+	case 401:
 		return "401, the token has expired or is wrong", pve.MakeToken
-	case code == 403:
+	case 403:
 		return err.Error(), s.helpWith(err)
 	}
 	return err.Error(), s.remedy(err)

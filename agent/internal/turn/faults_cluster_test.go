@@ -1,6 +1,7 @@
 package turn_test
 
 import (
+	"strings"
 	"time"
 
 	"berth/applyers/proxmox/pvesim"
@@ -74,6 +75,34 @@ func clusterFaults() map[string]fault {
 				l.sim.Migrate(4001, "pve2")
 			},
 			heal: func(l *stricken) { l.sim.SetStale(false) },
+		},
+		"stale-resources-and-a-migration-amid-a-turn": {
+			what:  "A guest is migrated between plan and apply, and the list of all guests goes on to hold it where it was.",
+			asked: with(tagged(web)),
+			strike: func(l *stricken) {
+				l.sim.SetStale(true)
+				l.sim.Inject(pvesim.Fault{Method: "GET", Path: "/nodes/*/qemu/4001/pending", Nth: 2, Then: func() { l.sim.Migrate(4001, "pve2") }})
+			},
+			heal: func(l *stricken) { l.sim.SetStale(false) },
+		},
+		"stale-resources-and-a-migration-amid-a-deletion": {
+			what:   "A guest that is to be destroyed is migrated between plan and apply, and the list of all guests goes on to hold it where it was.",
+			stands: with(strings.Replace(web, "\ncloudInit", "\nlifecycle: {remove: destroy}\ncloudInit", 1)),
+			asked:  without(fleet, "web"), spared: []int{4001},
+			strike: func(l *stricken) {
+				l.sim.SetStale(true)
+				l.sim.Inject(pvesim.Fault{Method: "GET", Path: "/nodes/*/qemu/4001/pending", Nth: 2, Then: func() { l.sim.Migrate(4001, "pve2") }})
+			},
+			heal: func(l *stricken) { l.sim.SetStale(false) },
+		},
+		"lists-empty": {
+			what:  "All lists of guests are answered with nothing, and with 200.",
+			asked: without(with(larger(web), ct("new", 4004, "node: pve2\n")), "third"), spared: []int{4001, 4002, 4003},
+			strike: func(l *stricken) {
+				for _, path := range []string{"/cluster/resources", "/nodes/*/qemu", "/nodes/*/lxc"} {
+					l.sim.Inject(pvesim.Fault{Method: "GET", Path: path, Status: 200, Type: "application/json", Body: `{"data":[]}`, Count: -1})
+				}
+			},
 		},
 	}
 }

@@ -9,9 +9,9 @@ import (
 // guestFaults are people at work while Berth is. before lets something happen between
 // the plan and the step's last look, amid between that look and the write.
 func guestFaults() map[string]fault {
-	before := func(path string, then func(l *stricken)) func(*stricken) {
+	before := func(then func(l *stricken)) func(*stricken) {
 		return func(l *stricken) {
-			l.sim.Inject(pvesim.Fault{Method: "GET", Path: path, Nth: 2, Then: func() { then(l) }})
+			l.sim.Inject(pvesim.Fault{Method: "GET", Path: "/nodes/*/qemu/4001/pending", Nth: 2, Then: func() { then(l) }})
 		}
 	}
 	amid := func(method, path string, then func(l *stricken)) func(*stricken) {
@@ -19,7 +19,7 @@ func guestFaults() map[string]fault {
 			l.sim.Inject(pvesim.Fault{Method: method, Path: path, Then: func() { then(l) }})
 		}
 	}
-	const conf, pending = "/nodes/*/qemu/4001/config", "/nodes/*/qemu/4001/pending"
+	const conf = "/nodes/*/qemu/4001/config"
 	edit := func(l *stricken) { l.sim.Edit("anna@pve", 4001, map[string]string{"vga": "serial0"}) }
 	gone := func(l *stricken) { l.sim.Remove(4001) }
 	moved := func(l *stricken) { l.sim.Migrate(4001, "pve2") }
@@ -37,7 +37,7 @@ func guestFaults() map[string]fault {
 		"digest-lost-to-the-same-value": {
 			what:  "Somebody edits the same value between plan and apply.",
 			asked: with(larger(web)),
-			strike: before(pending, func(l *stricken) {
+			strike: before(func(l *stricken) {
 				l.sim.Edit("anna@pve", 4001, map[string]string{"memory": "4096"})
 			}),
 		},
@@ -56,7 +56,7 @@ func guestFaults() map[string]fault {
 		"migrated-between-plan-and-apply": {
 			what:   "A guest is migrated between plan and apply.",
 			asked:  with(tagged(web)),
-			strike: before(pending, moved),
+			strike: before(moved),
 			does:   []string{"POST /nodes/pve2/qemu/4001/config"},
 		},
 		"migrated-between-look-and-write": {
@@ -72,7 +72,7 @@ func guestFaults() map[string]fault {
 		"deleted-between-plan-and-apply": {
 			what:   "A guest is deleted by hand between plan and apply.",
 			asked:  with(tagged(web)),
-			strike: before(pending, gone),
+			strike: before(gone),
 		},
 		"deleted-between-look-and-write": {
 			what:   "A guest is deleted by hand between the last look and the write.",
@@ -87,7 +87,7 @@ func guestFaults() map[string]fault {
 		"replaced-between-plan-and-apply": {
 			what:  "A guest is deleted by hand between plan and apply, and somebody else's has its VMID.",
 			asked: with(tagged(web)), turns: 2,
-			strike: before(pending, func(l *stricken) {
+			strike: before(func(l *stricken) {
 				l.sim.Remove(4001)
 				l.sim.AddGuest(pvesim.Guest{VMID: 4001, Node: "pve1", Running: true, Config: map[string]string{"name": "mine"}})
 			}),
