@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/adler32"
 	"io"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -44,9 +45,10 @@ func writePack(w io.Writer, from storer.EncodedObjectStorer, objects []plumbing.
 
 // packer writes one object after another.
 type packer struct {
-	out          io.Writer
-	head         []byte
-	plain, small *zlib.Writer // Nil until the first object that is written with it.
+	out   io.Writer
+	head  []byte
+	block []byte       // Room for what is not compressed; nil until it is needed.
+	small *zlib.Writer // Nil until the first object that is compressed.
 }
 
 func (p *packer) object(from storer.EncodedObjectStorer, hash plumbing.Hash) (err error) {
@@ -63,30 +65,61 @@ func (p *packer) object(from storer.EncodedObjectStorer, hash plumbing.Hash) (er
 	if _, err := p.out.Write(p.head); err != nil {
 		return err
 	}
-	z, err := p.writer(obj)
-	if err != nil {
+	// Trees hold little but hashes, which nothing makes smaller.
+	if obj.Type() == plumbing.TreeObject || obj.Size() < worthPacking {
+		return p.stored(content)
+	}
+	if p.small == nil {
+		if p.small, err = zlib.NewWriterLevel(p.out, zlib.BestSpeed); err != nil {
+			return err
+		}
+	}
+	p.small.Reset(p.out)
+	if _, err := io.Copy(p.small, content); err != nil {
 		return err
 	}
-	if _, err := io.Copy(z, content); err != nil {
-		return err
-	}
-	return z.Close()
+	return p.small.Close()
 }
 
-// writer is what an object is written with. Trees hold little but hashes, which
-// nothing makes smaller.
-func (p *packer) writer(obj plumbing.EncodedObject) (*zlib.Writer, error) {
-	at, level := &p.plain, zlib.NoCompression
-	if obj.Type() != plumbing.TreeObject && obj.Size() >= worthPacking {
-		at, level = &p.small, zlib.BestSpeed
+// maxBlock is how much one block of what is not compressed can hold.
+const maxBlock = 1<<16 - 1
+
+// stored writes content as zlib writes what it leaves as it is (RFC 1950 and 1951):
+// two bytes to begin with, blocks with their length and its complement, of which the
+// last one is empty here, and a checksum.
+func (p *packer) stored(content io.Reader) error {
+	if p.block == nil {
+		p.block = make([]byte, maxBlock)
 	}
-	if *at != nil {
-		(*at).Reset(p.out)
-		return *at, nil
+	sum := adler32.New()
+	if _, err := p.out.Write([]byte{0x78, 0x01}); err != nil {
+		return err
 	}
-	var err error
-	*at, err = zlib.NewWriterLevel(p.out, level)
-	return *at, err
+	for {
+		n, err := io.ReadFull(content, p.block)
+		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+			return err
+		}
+		_, _ = sum.Write(p.block[:n]) // It never fails.
+		last := byte(0)
+		if err != nil {
+			last = 1
+		}
+		size := uint16(n) //nolint:gosec // It is at most maxBlock.
+		p.head = append(p.head[:0], last)
+		p.head = binary.LittleEndian.AppendUint16(p.head, size)
+		p.head = binary.LittleEndian.AppendUint16(p.head, ^size)
+		if _, err := p.out.Write(p.head); err != nil {
+			return err
+		}
+		if _, err := p.out.Write(p.block[:n]); err != nil {
+			return err
+		}
+		if last == 1 {
+			_, err := p.out.Write(sum.Sum(p.head[:0]))
+			return err
+		}
+	}
 }
 
 // entryHead tells an object's type and its size: four bits of it, then seven in each

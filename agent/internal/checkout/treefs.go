@@ -319,13 +319,15 @@ func (r *Repo) readBlob(hash plumbing.Hash, size int64) (content []byte, err err
 	if err != nil {
 		return nil, err
 	}
-	content, err = io.ReadAll(io.LimitReader(reader, size+1))
+	room := bytes.NewBuffer(make([]byte, 0, size+bytes.MinRead))
+	_, err = room.ReadFrom(io.LimitReader(reader, size+1))
 	if closeErr := reader.Close(); err == nil {
 		err = closeErr
 	}
 	if err != nil {
 		return nil, err
 	}
+	content = room.Bytes()
 	if plumbing.ComputeHash(plumbing.BlobObject, content) != hash {
 		return nil, pathError("its content does not match its hash")
 	}
