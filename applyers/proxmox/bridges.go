@@ -13,8 +13,9 @@ import (
 
 // bridges holds the creations whose network their node lacks. Proxmox makes such a
 // guest, and fails to start it (FACTS 5). Each node is asked once, and only where
-// something is to be made there. Where the token sees no bridge at all, or the list
-// can't be read, that one is lacking proves nothing.
+// something is to be made there on a bridge that no running guest of ours is plugged
+// into. Where the token sees no bridge at all, or the list can't be read, that one is
+// lacking proves nothing.
 func (s *sweep) bridges(ctx context.Context, p *premises) {
 	wanted := make(map[desired.ID]map[string]string)
 	there := make(map[string][]string)
@@ -27,6 +28,12 @@ func (s *sweep) bridges(ctx context.Context, p *premises) {
 			if wanted[r.ID] = s.bridgesFor(r); len(wanted[r.ID]) > 0 {
 				there[node] = nil
 			}
+		}
+	}
+	used := s.bridgesInUse()
+	for node := range there {
+		if !slices.ContainsFunc(s.absent, func(r *desired.Resource) bool { return s.nodeOf(r) == node && !used.has(node, wanted[r.ID]) }) {
+			delete(there, node)
 		}
 	}
 	var mu sync.Mutex
@@ -49,6 +56,37 @@ func (s *sweep) bridges(ctx context.Context, p *premises) {
 			}
 		}
 	}
+}
+
+// inUse are the bridges, by node, that something runs on.
+type inUse map[string]map[string]bool
+
+// bridgesInUse are those of the guests of ours that run: they are there, and the token
+// may use them.
+func (s *sweep) bridgesInUse() inUse {
+	used := make(inUse)
+	for _, g := range s.read {
+		if !g.running || !g.stamped {
+			continue
+		}
+		for _, slot := range nicSlots(g.conf) {
+			if used[g.node] == nil {
+				used[g.node] = make(map[string]bool)
+			}
+			used[g.node][parseNIC(g.kind, g.conf.Values[slot]).Value("bridge")] = true
+		}
+	}
+	return used
+}
+
+// has tells whether all of some bridges of a node are in use.
+func (u inUse) has(node string, bridges map[string]string) bool {
+	for bridge := range bridges {
+		if !u[node][bridge] {
+			return false
+		}
+	}
+	return true
 }
 
 // bridgesFor are the bridges that a guest's interfaces are plugged into, with the

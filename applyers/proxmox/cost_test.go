@@ -32,7 +32,10 @@ type priced struct {
 // TestALookCostsWhatTheFormulaSays holds the formula of a full sweep: at most one
 // request for each guest of ours, two for each node, one for each storage and node
 // that holds a declared image, one for each guest whose dynamic address is needed,
-// and eight for the cluster. A new static address costs beyond it: see priced.others.
+// and eight for the cluster. The first look that plans a new static address costs
+// beyond it, see priced.others; later ones do not, see recalled. So do the bridges
+// of nodes, from the fourth on, on which something is to be made where nothing of ours
+// runs yet.
 func TestALookCostsWhatTheFormulaSays(t *testing.T) {
 	strangers := func(b *bench) {
 		for i := range 7 {

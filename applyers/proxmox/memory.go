@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -24,6 +25,8 @@ type siteMemory struct {
 	ledger pve.Ledger
 	// stood are the VMIDs of the guests that were ours at the last look.
 	stood map[desired.ID]int
+	// holders had the addresses that kept something waiting at the last whole look.
+	holders map[netip.Addr]recalled
 }
 
 func (m *Memory) of(site string) *siteMemory {

@@ -34,8 +34,8 @@ type holder struct {
 
 // addresses holds what would bring an address onto the network that somebody has.
 // Asked are the address itself and the configurations of the cluster's guests;
-// of those that are not ours only if there is such a step. A look at single
-// resources plans none.
+// of those that are not ours only if there is such a step, and all of them only until
+// it is known who keeps it waiting. A look at single resources plans none.
 func (s *sweep) addresses(ctx context.Context, p *premises) {
 	if s.only.IDs != nil {
 		return
@@ -48,12 +48,19 @@ func (s *sweep) addresses(ctx context.Context, p *premises) {
 	var answers map[netip.Addr]string
 	wg.Go(func() { answers = s.ask(ctx, claims) })
 	holders := s.holders(s.read)
-	if slices.ContainsFunc(claims, func(c claim) bool { return len(others(holders, c)) == 0 }) {
-		for addr, more := range s.holders(s.readOthers(ctx)) {
+	add := func(guests []*found) {
+		for addr, more := range s.holders(guests) {
 			holders[addr] = append(holders[addr], more...)
 		}
 	}
+	recalled := s.readRecalled(ctx, claims, holders)
+	add(recalled)
 	wg.Wait()
+	asks := slices.ContainsFunc(claims, func(c claim) bool { return !s.settled(c, holders, answers) })
+	if asks {
+		add(s.readOthers(ctx, recalled))
+	}
+	s.recall(claims, holders, answers, asks)
 	handles := s.handles()
 	for _, c := range claims {
 		why := taken(c.addr, s.notItsOwn(ctx, c, answers[c.addr]), others(holders, c))
@@ -216,10 +223,11 @@ func others(holders map[netip.Addr][]holder, c claim) []holder {
 }
 
 // readOthers reads the configurations that the look has had no use for, one
-// request each. Of guests that can't be read it is noted that nothing is known.
-func (s *sweep) readOthers(ctx context.Context) []*found {
-	known := make(map[int]bool)
-	for _, g := range s.read {
+// request each, but for those that are read already. Of guests that can't be read it
+// is noted that nothing is known.
+func (s *sweep) readOthers(ctx context.Context, already []*found) []*found {
+	known := s.readBefore()
+	for _, g := range already {
 		known[g.vmid] = true
 	}
 	var rows []*row
@@ -228,6 +236,19 @@ func (s *sweep) readOthers(ctx context.Context) []*found {
 			rows = append(rows, r)
 		}
 	}
+	var unread []string
+	read := s.readRows(ctx, rows, func(r *row) { unread = append(unread, r.what()) })
+	if more := len(unread) - 3; more > 0 {
+		unread = append(unread[:3], fmt.Sprintf("and %d more", more))
+	}
+	if len(unread) > 0 {
+		s.note("", "", "whether the addresses of new guests are taken can't be told of "+strings.Join(unread, ", ")+", which can't be read")
+	}
+	return read
+}
+
+// readRows reads guests' configurations, and tells which of them could not be read.
+func (s *sweep) readRows(ctx context.Context, rows []*row, unread func(*row)) []*found {
 	read := make([]*found, len(rows))
 	each(len(rows), func(i int) {
 		r := rows[i]
@@ -238,17 +259,10 @@ func (s *sweep) readOthers(ctx context.Context) []*found {
 			read[i] = newFound(*r, conf)
 		}
 	})
-	var unread []string
 	for i, r := range rows {
 		if read[i] == nil {
-			unread = append(unread, r.what())
+			unread(r)
 		}
-	}
-	if more := len(unread) - 3; more > 0 {
-		unread = append(unread[:3], fmt.Sprintf("and %d more", more))
-	}
-	if len(unread) > 0 {
-		s.note("", "", "whether the addresses of new guests are taken can't be told of "+strings.Join(unread, ", ")+", which can't be read")
 	}
 	return slices.DeleteFunc(read, func(g *found) bool { return g == nil })
 }
