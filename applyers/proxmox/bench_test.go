@@ -29,9 +29,9 @@ func TestASweepCostsOneRequestAGuest(t *testing.T) {
 	}
 }
 
-// TestASweepWithCreationsCostsOneRequestMoreForEachOther holds what creations add:
-// one for each of them, one for each node that they are made on, and, where they
-// bring static addresses, one for each guest that is not ours.
+// TestASweepWithCreationsCostsOneRequestMoreForEachOther holds what creations add
+// where guests of ours run on their bridges: one for each of them, and, where they
+// bring static addresses for the first time, one for each guest that is not ours.
 func TestASweepWithCreationsCostsOneRequestMoreForEachOther(t *testing.T) {
 	for name, c := range map[string]struct {
 		docs   []string
@@ -58,7 +58,7 @@ func TestASweepWithCreationsCostsOneRequestMoreForEachOther(t *testing.T) {
 			b.observe()
 			// Beside the formula a list of the containers' templates, since one is
 			// declared and used now, and it is another content.
-			if got, want := len(b.sim.Requests())-b.from, 5+2+2+n+len(docs)+1+c.others; got != want {
+			if got, want := len(b.sim.Requests())-b.from, 5+2+2+n+len(docs)+c.others; got != want {
 				t.Errorf("%d requests, want %d", got, want)
 			}
 		})
