@@ -113,8 +113,7 @@ func TestFaults(t *testing.T) {
 
 func (f fault) befall(l *stricken, name string) {
 	l.t.Helper()
-	l.sim.AddGuest(pvesim.Guest{VMID: strangerVM, Node: "pve1", Running: true, Config: map[string]string{"name": "stranger", "scsi0": "local-lvm:vm-150-disk-0,size=4G", "onboot": "1"}})
-	l.sim.AddGuest(pvesim.Guest{Kind: pvesim.KindCT, VMID: strangerCT, Node: "pve2", Config: map[string]string{"hostname": "guest", "rootfs": "local-lvm:vm-151-disk-0,size=4G"}})
+	l.strange()
 	strangers := l.strangers()
 	stands, asked := f.stands, f.asked
 	if stands == nil {
@@ -179,6 +178,12 @@ func (f fault) befall(l *stricken, name string) {
 
 // began is when a bubble's time begins.
 func began() time.Time { return time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// strange puts guests there that are not ours.
+func (l *stricken) strange() {
+	l.sim.AddGuest(pvesim.Guest{VMID: strangerVM, Node: "pve1", Running: true, Config: map[string]string{"name": "stranger", "scsi0": "local-lvm:vm-150-disk-0,size=4G", "onboot": "1"}})
+	l.sim.AddGuest(pvesim.Guest{Kind: pvesim.KindCT, VMID: strangerCT, Node: "pve2", Config: map[string]string{"hostname": "guest", "rootfs": "local-lvm:vm-151-disk-0,size=4G"}})
+}
 
 // strangers is all that must stay as it is.
 func (l *stricken) strangers() any {
