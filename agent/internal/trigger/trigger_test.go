@@ -23,6 +23,8 @@ type world struct {
 	tipErr error
 	slow   time.Duration
 	busy   int
+	news   string
+	looks  int
 }
 
 func (w *world) turn(ctx context.Context, req turn.Request) (*report.Report, error) {
@@ -72,6 +74,12 @@ func start(t *testing.T, w *world, nudge <-chan struct{}) (*trigger.Loop, func()
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			return w.tip, w.tipErr
+		},
+		Look: func(context.Context) string {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.looks++
+			return w.news
 		},
 		Retry: func() time.Time {
 			w.mu.Lock()
@@ -169,3 +177,39 @@ func TestTurnThatFailsDoesNotEndTheLoop(t *testing.T) {
 
 // pass lets time go by, which in a bubble of synctest takes none.
 func pass(d time.Duration) { <-time.After(d) }
+
+// A poll asks Git first: a turn for its commit sees all else as well.
+func TestPollLooksForChangesWhereGitStandsStill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{tip: "a"}
+		_, stop := start(t, w, nil)
+		defer stop()
+		pass(65 * time.Second)
+		wantTurns(t, w, "while nothing changes", 1)
+		wantLooks := func(what string, least, most int) {
+			t.Helper()
+			w.set(func() {
+				if w.looks < least || w.looks > most {
+					t.Errorf("%s: %d looks, want %d to %d", what, w.looks, least, most)
+				}
+				w.looks = 0
+			})
+		}
+		wantLooks("in a minute", 5, 7)
+		w.set(func() { w.news = "vm/web-1: changed" })
+		pass(12 * time.Second)
+		w.set(func() { w.news = "" })
+		if n := w.count(); n != 2 && n != 3 {
+			t.Errorf("%d turns once something has changed", n)
+		}
+		before := w.count()
+		w.set(func() { w.looks, w.tip = 0, "b" })
+		pass(10500 * time.Millisecond)
+		w.set(func() { w.tipErr = errors.New("unreachable") })
+		wantTurns(t, w, "with a commit", before+1)
+		wantLooks("at the poll that finds a commit", 0, 1)
+		pass(time.Minute)
+		wantLooks("while the repository is unreachable", 5, 7)
+		wantTurns(t, w, "while the repository is unreachable", before+1)
+	})
+}

@@ -359,6 +359,12 @@ func (r *round) rest() {
 		}
 	}
 	r.compare(again)
+	for range 2 {
+		// What is settled is no news, whatever it has been through.
+		if why := r.agent.Look(r.ctx); why != "" {
+			r.fail("polls", "%s", why)
+		}
+	}
 }
 
 // whole is a report in short, with what was done.
