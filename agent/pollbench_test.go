@@ -109,7 +109,7 @@ func living() int64 {
 	runtime.GC() // What pools hold goes at the second.
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // It is no such size.
+	return int64(m.HeapAlloc)
 }
 
 // requestLines adds up the requests that polls tell of in the log.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -105,7 +106,7 @@ func TestPollsFindWhatWasChanged(t *testing.T) {
 			"ct/cache: it has stopped, by sean@pve!gui",
 		},
 		"a vm that shut itself down": {
-			func(w world) { w.sim.SetRunning(4001, false); time.Sleep(11 * time.Second) },
+			func(w world) { w.sim.SetRunning(4001, false); <-time.After(11 * time.Second) },
 			"vm/web-1: it has stopped",
 		},
 		"a vm moved": {
@@ -206,10 +207,10 @@ func TestPollsFindWhatWasChanged(t *testing.T) {
 				b := watched(t, webYAML, cacheYAML)
 				ask := b.people()
 				b.quiet(3, "after our own turn, while the lists are old")
-				time.Sleep(time.Minute)
+				<-time.After(time.Minute)
 				b.quiet(3, "a minute later")
 				c.change(world{b, ask})
-				time.Sleep(time.Second)
+				<-time.After(time.Second)
 				if got := b.polled(); got != c.want {
 					t.Fatalf("the next poll says\n%s\nwant\n%s", got, c.want)
 				}
@@ -219,7 +220,7 @@ func TestPollsFindWhatWasChanged(t *testing.T) {
 				b.sim.Heal()
 				b.observe()
 				b.quiet(3, "after a whole look, which left it as it is")
-				time.Sleep(time.Minute)
+				<-time.After(time.Minute)
 				b.quiet(3, "a minute after that")
 			})
 		})
@@ -231,7 +232,7 @@ func TestPollsLeaveOthersAlone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML, cacheYAML)
 		ask := b.people()
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		b.observe()
 		for i, change := range []func(){
 			func() { ask("PUT", "/nodes/pve1/qemu/150/config", url.Values{"cores": {"3"}, "tags": {"x"}}) },
@@ -242,7 +243,7 @@ func TestPollsLeaveOthersAlone(t *testing.T) {
 			func() { b.sim.AddGuest(strange(150, map[string]string{"memory": "7", "name": "x"})) },
 		} {
 			change()
-			time.Sleep(time.Minute)
+			<-time.After(time.Minute)
 			b.quiet(1, fmt.Sprintf("change %d", i))
 			if got := len(b.sim.Requests()) - b.from; got != 4 {
 				t.Errorf("change %d: %d requests, want three and the slice's one", i, got)
@@ -256,7 +257,7 @@ func TestPollsLeaveOthersAlone(t *testing.T) {
 func TestPollsPassOverBackups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		for _, set := range []map[string]string{{"lock": "backup"}, {"lock": ""}, {"lock": "snapshot"}, {"lock": "", "parent": "daily"}} {
 			b.sim.Edit("root@pam", 4001, set)
 			b.quiet(2, fmt.Sprint(set))
@@ -283,7 +284,7 @@ func TestWhatLeavesNoTrace(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := watched(t, webYAML, cacheYAML)
 				ask := b.people()
-				time.Sleep(time.Minute)
+				<-time.After(time.Minute)
 				b.observe()
 				change(b, ask)
 				b.mark()
@@ -308,14 +309,14 @@ func TestWhatLeavesNoTrace(t *testing.T) {
 func TestStaleStatusIsQuiet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML, cacheYAML)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		b.observe()
 		b.sim.SetRunning(4001, false)
-		time.Sleep(time.Second)
+		<-time.After(time.Second)
 		b.sim.SetRunning(4001, true)
 		for range 15 {
 			b.quiet(1, "while the list is old")
-			time.Sleep(time.Second)
+			<-time.After(time.Second)
 		}
 		b.mark()
 		b.polled()
@@ -443,7 +444,7 @@ func TestAGuestThatCannotBeRead(t *testing.T) {
 // TestAQuietPollCosts three requests for the cluster, and the slice.
 func TestAQuietPollCosts(t *testing.T) {
 	for guests, slice := range map[int]int{10: 1, 100: 1, 1000: 10} {
-		t.Run(fmt.Sprint(guests), func(t *testing.T) {
+		t.Run(strconv.Itoa(guests), func(t *testing.T) {
 			b, n := manyGuests(t, guests)
 			for range 3 {
 				b.mark()

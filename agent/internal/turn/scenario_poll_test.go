@@ -148,7 +148,7 @@ func TestQuietPollsLeaveNoTrace(t *testing.T) {
 		files, fetched := l.allFiles(), l.repo.fetches()
 		w.lines.take()
 		turns, requests := w.during(5 * time.Hour)
-		lines, polls := w.lines.take(), l.repo.fetches() - fetched
+		lines, polls := w.lines.take(), l.repo.fetches()-fetched
 		if turns != 0 {
 			l.t.Errorf("%d turns with nothing to do:\n%s", turns, lines)
 		}
