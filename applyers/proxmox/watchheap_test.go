@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"runtime"
+	"strings"
 	"testing"
 )
 
@@ -15,10 +16,12 @@ type replay struct {
 	below   http.RoundTripper
 	answers map[string]*http.Response
 	bodies  map[string][]byte
+	// only is the end of the paths that are answered so; "" is all.
+	only string
 }
 
 func (r *replay) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Method != http.MethodGet {
+	if req.Method != http.MethodGet || !strings.HasSuffix(req.URL.Path, r.only) {
 		return r.below.RoundTrip(req)
 	}
 	what := req.URL.String()
