@@ -30,6 +30,8 @@ type holder struct {
 	*found
 	// leaving tells that it is ours and gone from the manifests.
 	leaving bool
+	// moving tells that it is ours, and has another address in the manifests.
+	moving bool
 }
 
 // addresses holds what would bring an address onto the network that somebody has.
@@ -211,10 +213,23 @@ func (s *sweep) holders(guests []*found) map[netip.Addr][]holder {
 		h, want := handles[g.stamp.ID], s.wants.byID[g.stamp.ID]
 		leaving := h != nil && h.vmid == g.vmid && (want == nil || guestOf(want).State == desired.Absent)
 		for _, addr := range addressesOf(g) {
-			all[addr] = append(all[addr], holder{g, leaving})
+			moving := h != nil && h.vmid == g.vmid && !leaving && !given(want, addr)
+			all[addr] = append(all[addr], holder{g, leaving, moving})
 		}
 	}
 	return all
+}
+
+// given tells whether the manifests give a guest an address.
+func given(want *desired.Resource, addr netip.Addr) bool {
+	for _, nic := range guestOf(want).Networks {
+		for _, text := range []string{nic.Address, nic.Address6} {
+			if is, ok := static(text); ok && is == addr {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // others are the holders of a claim's address beside the guest that claims it.
@@ -313,6 +328,9 @@ func taken(addr netip.Addr, how string, by []holder) string {
 	}
 	if how == "" {
 		how = "is taken"
+	}
+	if by[0].moving {
+		remedy = "Git gives it another address, which it must have first; where each of two waits for the other, give one of them a free address in a commit before"
 	}
 	if by[0].leaving {
 		remedy = "it is gone from Git, and its address is free once it is stopped and archived"
