@@ -1,52 +1,74 @@
 package turn
 
 import (
+	"context"
 	"fmt"
 	"slices"
 
+	"berth/applyers"
 	"berth/desired"
 	"berth/drift"
 )
 
-// goneGuests notes guests that are gone from Git and were not found: by their tag, which
-// is how what no manifest names is found. Where that was taken off, they are still
-// there, and no other turn would speak of them.
-func goneGuests(fleet, previous *desired.Fleet, o drift.Observed) []drift.Note {
+// untagged notes guests of ours that are gone from Git and were not found by their tag,
+// which is how what no manifest names is found: they are looked for where they were.
+func untagged(ctx context.Context, a applyers.Applyer, fleet, previous *desired.Fleet, o drift.Observed) []drift.Note {
+	gone := goneGuests(fleet, previous, a.Kinds(), o)
+	if gone == nil {
+		return nil
+	}
+	var ids []desired.ID
+	for _, r := range gone.Resources {
+		ids = append(ids, r.ID)
+	}
+	// What can't be read now is not known to be ours, and was told where it counts.
+	found, err := a.Observe(ctx, gone, applyers.Scope{IDs: ids})
+	if err != nil {
+		return nil
+	}
+	var notes []drift.Note
+	for _, live := range found.Lives {
+		if slices.Contains(ids, live.ID) {
+			notes = append(notes, drift.Note{
+				ID: live.ID,
+				Text: fmt.Sprintf("gone from Git, and somebody took the fleet's tag off it: put the tag back on VMID %d (site %s) to have it archived; as it is, nobody looks at it any more",
+					gone.Machine(live.ID).VMID, live.Site),
+			})
+		}
+	}
+	return notes
+}
+
+// goneGuests is a fleet of the guests that the manifests no longer have and that were
+// not found; nil if there are none.
+func goneGuests(fleet, previous *desired.Fleet, kinds []string, o drift.Observed) *desired.Fleet {
 	if previous == nil {
 		return nil
 	}
-	type place struct {
-		site string
-		vmid int
-	}
 	known := make(map[desired.ID]bool)
-	named := make(map[place]bool)
 	for _, live := range o.Lives {
 		known[live.ID] = true
 	}
-	for _, f := range o.Foreign {
-		known[f.ID] = true
-	}
+	taken := make(map[string]bool)
 	for _, r := range fleet.Resources {
 		known[r.ID] = true
 		if g := fleet.Machine(r.ID); g != nil {
-			named[place{r.Site, g.VMID}] = true
+			taken[fmt.Sprintf("%s %d", r.Site, g.VMID)] = true
 		}
 	}
-	var notes []drift.Note
+	var gone []*desired.Resource
 	for _, r := range previous.Resources {
 		g := previous.Machine(r.ID)
-		if g == nil || g.State == desired.Absent || known[r.ID] || fleet.Sites[r.Site] == nil || named[place{r.Site, g.VMID}] ||
+		if g == nil || known[r.ID] || !slices.Contains(kinds, r.ID.Kind()) || fleet.Sites[r.Site] == nil || taken[fmt.Sprintf("%s %d", r.Site, g.VMID)] ||
 			slices.ContainsFunc(o.Blind, func(b drift.Blind) bool { return b.Covers(r.ID, r.Site) }) {
 			continue
 		}
-		notes = append(notes, drift.Note{
-			ID: r.ID,
-			Text: fmt.Sprintf("gone from Git, and not found under the fleet's tag: if VMID %d on site %s is still it, somebody took the tag off; put that back to have it archived, or leave it: nobody looks at it any more",
-				g.VMID, r.Site),
-		})
+		gone = append(gone, r)
 	}
-	return notes
+	if gone == nil {
+		return nil
+	}
+	return previous.Of(gone)
 }
 
 // goneSites notes what nobody looks at any more since its site is gone from Git:

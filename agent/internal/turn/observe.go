@@ -37,6 +37,7 @@ func observe(ctx context.Context, all []applyers.Applyer, fleet, previous *desir
 		if gone := goneEdges(fleet, previous); gone != nil && slices.Contains(a.Kinds(), desired.KindEdge) {
 			sum.Add(left(ctx, a, gone))
 		}
+		sum.Notes = append(sum.Notes, untagged(ctx, a, fleet, previous, sum)...)
 	}
 	return sum
 }

@@ -137,7 +137,6 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	previous := t.previous(ctx, src, before, had)
 	observed := observe(ctx, all, src.fleet, previous)
 	observed.Notes = append(observed.Notes, goneSites(src.fleet, previous)...)
-	observed.Notes = append(observed.Notes, goneGuests(src.fleet, previous, observed)...)
 	if ctx.Err() != nil {
 		return nil, applyers.ErrLeft
 	}
