@@ -35,6 +35,7 @@ func (c *Cluster) Copy() (*Cluster, error) {
 			return copies(all, maps.Clone)
 		}),
 		offline: maps.Clone(c.offline), noQuorum: c.noQuorum, download: c.download, options: maps.Clone(c.options),
+		lines: maps.Clone(c.lines), stale: copied(c.stale, (*guest).copy),
 	}
 	return out, nil
 }
