@@ -146,3 +146,32 @@ func TestAVolumeThatWaitsToLeaveIsInUse(t *testing.T) {
 		t.Errorf("told:\n%s", got)
 	}
 }
+
+func TestSurveyLeavesWhatTheServerAddsOut(t *testing.T) {
+	t.Parallel()
+	sim := pvesim.New(pvesim.Options{})
+	sim.AddGuest(pvesim.Guest{VMID: 104, Config: map[string]string{
+		"name": "vm", "acpi": "0", "meta": "creation-qemu=9.2.0,ctime=1750000000", "vmgenid": "0c8a1d36-7f2f-4bd8-a9c5-6f7e1c2d3b4a",
+	}})
+	s, _ := surveyed(t, sim)
+	vm, ok := s.Guests[0].Spec.(*desired.VM)
+	if !ok || len(vm.Options) != 1 || vm.Options["acpi"] != "0" {
+		t.Errorf("options: %v", vm.Options)
+	}
+}
+
+func TestAContainersRootStaysWhatItIs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		off := cacheYAML + "state: stopped\n"
+		b := newBench(t, off)
+		b.apply()
+		was := b.guest(4002).Config["rootfs"]
+		b.manifests(edited(off, "size: 4GiB}", "size: 4GiB, replicate: false}"))
+		b.apply()
+		if now := b.guest(4002).Config["rootfs"]; now != was+",replicate=0" && now != strings.Replace(was, ",size", ",replicate=0,size", 1) {
+			t.Errorf("rootfs was %s and is %s", was, now)
+		}
+		b.settled()
+	})
+}

@@ -111,7 +111,11 @@ func TestTheNativeDriveIsMadeAnewForAGuestThatRuns(t *testing.T) {
 		b.apply()
 		b.manifests(edited(nativeYAML, "10.1.1.11", "10.1.1.12"))
 		b.mark()
-		b.apply()
+		told := &events{}
+		b.turnIn(t.Context(), told)
+		if said := strings.Join(told.lines, "\n"); strings.Contains(said, "took effect") {
+			t.Errorf("told:\n%s", said)
+		}
 		if got := b.writes(); !slices.Contains(got, "PUT /nodes/pve1/qemu/4011/cloudinit") {
 			t.Errorf("a reboot from within would find the address from before: %q", got)
 		}
@@ -340,4 +344,18 @@ func TestWhatIsRootsAloneIsHeld(t *testing.T) {
 			t.Errorf("writes: %q", w)
 		}
 	})
+}
+
+// TestAnotherGuestsVolumeTakesARightOnThatGuest: without it, the step would fail.
+func TestAnotherGuestsVolumeTakesARightOnThatGuest(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, certsYAML, edited(lab1YAML, "  scsi1: {volume: certs/letsencrypt}\n", ""))
+	b.apply()
+	b.token = b.sim.AddToken("narrow@pve", "agent", true,
+		pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true}, pvesim.ACL{Path: "/vms/9501", Role: "PVEAuditor"},
+		pvesim.ACL{Path: "/storage", Privs: []string{"Datastore.Audit", "Datastore.AllocateSpace"}, Propagate: true})
+	b.manifests(certsYAML, lab1YAML)
+	if got := show(b.plan()); !strings.Contains(got, "vm/web-1 attach") || !strings.Contains(got, "HELD the token lacks VM.Config.Disk on /vms/9501") {
+		t.Errorf("plan:\n%s", got)
+	}
 }
