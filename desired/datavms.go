@@ -36,7 +36,7 @@ func (l *loader) dataDocuments() {
 		d.spec.Name, d.spec.Hostname, d.spec.State, d.spec.Startup = doc.name, doc.name, Stopped, "never"
 		d.set["hostname"], d.set["state"], d.set["startup"] = doc.nameSrc, doc.src, doc.src
 		vm := d.spec.VM()
-		d.machine = &guest{item: d.item, vm: vm, Guest: &vm.Guest, data: true}
+		d.machine = &guest{item: d.item, vm: vm, Guest: &vm.Guest, data: true, claims: &claims{}}
 		l.datas = append(l.datas, d)
 	}
 	slices.SortFunc(l.datas, func(a, b *dataVM) int { return strings.Compare(a.name, b.name) })

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -131,7 +132,13 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := io.ReadAll(io.LimitReader(f, limit))
+	var data []byte
+	if info, statErr := f.Stat(); statErr == nil {
+		data = make([]byte, 0, min(max(info.Size(), 0), limit)+1)
+	}
+	text := bytes.NewBuffer(data)
+	_, err = text.ReadFrom(io.LimitReader(f, limit))
+	data = text.Bytes()
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}

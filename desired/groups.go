@@ -104,9 +104,6 @@ func (c *crowd) add(i int, groups []string, there bool) {
 
 // ansible are the guest's groups, made once.
 func (g *guest) ansible() []string {
-	if g.settled != nil {
-		return g.settled.inGroups
-	}
 	if g.inGroups == nil {
 		g.inGroups = g.groups(g.kind.short)
 	}
@@ -161,6 +158,7 @@ func (c *crowd) match(pattern string) (chosen []member, unknown, strange []strin
 			in[i] = false
 		}
 	}
+	chosen = make([]member, 0, len(in))
 	for i, m := range c.members {
 		if in[i] {
 			chosen = append(chosen, m)

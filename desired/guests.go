@@ -22,7 +22,8 @@ type guest struct {
 	// this load, and is looked at.
 	settled  *settled
 	resource *Resource
-	claims
+	// claims are a looked-at guest's; a settled one has its own.
+	*claims
 }
 
 // guestDocuments reads virtual machines and containers.
@@ -92,7 +93,7 @@ func (l *loader) openGuests() {
 			l.guests = append(l.guests, g)
 			continue
 		}
-		g := &guest{}
+		g := &guest{claims: &claims{}}
 		doc.guest = g
 		merged, layers := l.layersOf(doc)
 		if doc.kind.short == KindVM {
@@ -289,14 +290,16 @@ func (l *loader) uniqueNames(g *guest) {
 		return
 	}
 	name := strings.ToLower(g.Hostname)
-	if has, ok := g.site.hosts[name]; ok && g.data {
-		l.wrong(g.item, g.nameSrc, "name: %q is %s's on Proxmox (%s): choose another", g.Hostname, has.id, has.src.place())
-		return
-	} else if ok {
-		l.wrong(g.item, g.at("hostname"), "hostname: %q %s", g.Hostname, has.whose(g.at("hostname")))
+	if other := g.site.hosts[name]; other != nil {
+		has := taken{other.id, other.set["hostname"]}
+		if g.data {
+			l.wrong(g.item, g.nameSrc, "name: %q is %s's on Proxmox (%s): choose another", g.Hostname, has.id, has.src.place())
+		} else {
+			l.wrong(g.item, g.at("hostname"), "hostname: %q %s", g.Hostname, has.whose(g.at("hostname")))
+		}
 		return
 	}
-	g.site.hosts[name] = taken{g.id, g.set["hostname"]}
+	g.site.hosts[name] = g
 }
 
 // first is the address under which the guest is known beforehand, and its

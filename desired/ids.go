@@ -242,8 +242,8 @@ func (l *loader) take(g *guest, id int, src Source) {
 		l.wrong(g.item, g.idSource(), "id: %d is foreign on site %s (%s): choose another", id, g.site.name, g.site.key("foreign").place())
 		return
 	}
-	if has, ok := g.site.ids[id]; ok {
-		l.wrong(g.item, g.idSource(), "id: %d %s", id, has.whose(g.idSource()))
+	if other := g.site.ids[id]; other != nil {
+		l.wrong(g.item, g.idSource(), "id: %d %s", id, taken{other.id, other.idFrom}.whose(g.idSource()))
 		return
 	}
 	where := src
@@ -251,7 +251,7 @@ func (l *loader) take(g *guest, id int, src Source) {
 	if g.Plan == "" {
 		where = g.src
 	}
-	g.site.ids[id] = taken{g.id, where}
+	g.site.ids[id] = g
 	g.idFrom = where
 	g.VMID = id
 	g.set["id"] = src

@@ -161,13 +161,19 @@ func (l *loader) edgeNeeds(r *Resource, e *edge) {
 	}
 }
 
+// waits tells whether what an id names may wait for something itself.
+func (id ID) waits() bool {
+	return !strings.HasPrefix(string(id), KindImage+"/") && !strings.HasPrefix(string(id), KindData+"/")
+}
+
 // circles refuses resources that wait for each other.
 func (l *loader) circles() {
 	done := map[ID]bool{}
 	var stack []ID
 	var visit func(r *Resource)
 	visit = func(r *Resource) {
-		if done[r.ID] {
+		// Most guests wait for images alone, and nothing that those wait for.
+		if !slices.ContainsFunc(r.Needs, ID.waits) || done[r.ID] {
 			return
 		}
 		if begin := slices.Index(stack, r.ID); begin >= 0 {

@@ -42,7 +42,8 @@ func (l *loader) checkNetworks(s *site) {
 		for _, word := range []Path{"bridge", "subnet", "subnet6", "static", "dhcp"} {
 			delete(spec.Set, word)
 		}
-		n := &network{Network: spec, name: name, site: s, taken: s.takenOn(spec)}
+		n := &network{Network: spec, name: name, site: s, taken: s.takenOn(spec, l.crowded()/len(s.Networks))}
+		n.wants = make([]want, 0, l.crowded()/len(s.Networks))
 		s.networks[name] = n
 		s.Networks[name] = spec
 		l.checkNetwork(s, n, at)
@@ -51,13 +52,13 @@ func (l *loader) checkNetworks(s *site) {
 
 // takenOn holds the addresses that are taken where a network is. Networks of one
 // bridge and VLAN are one place, whatever they are called.
-func (s *site) takenOn(spec Network) map[netip.Addr]taken {
+func (s *site) takenOn(spec Network, many int) map[netip.Addr]taken {
 	for _, n := range s.networks {
 		if spec.Bridge != "" && n.Bridge == spec.Bridge && n.VLAN == spec.VLAN {
 			return n.taken
 		}
 	}
-	return map[netip.Addr]taken{}
+	return make(map[netip.Addr]taken, many)
 }
 
 func (l *loader) checkNetwork(s *site, n *network, at Path) {

@@ -80,16 +80,21 @@ func (l *loader) documents(short ...string) []candidate {
 	if l.listedOf != len(l.docs) {
 		// Projects add documents.
 		l.listed, l.listedOf = map[string][]candidate{}, len(l.docs)
-		for _, doc := range l.docs {
-			l.listed[doc.kind.short] = append(l.listed[doc.kind.short], candidate{doc.name, doc.nameSrc})
-		}
-	}
-	if len(short) == 1 {
-		return slices.Clip(l.listed[short[0]])
 	}
 	var out []candidate
 	for _, kind := range short {
-		out = append(out, slices.Clip(l.listed[kind])...)
+		if _, known := l.listed[kind]; !known {
+			l.listed[kind] = nil
+			for _, doc := range l.docs {
+				if doc.kind.short == kind {
+					l.listed[kind] = append(l.listed[kind], candidate{doc.name, doc.nameSrc})
+				}
+			}
+		}
+		if len(short) == 1 {
+			return slices.Clip(l.listed[kind])
+		}
+		out = append(out, l.listed[kind]...)
 	}
 	return out
 }

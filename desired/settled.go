@@ -12,7 +12,7 @@ type settled struct {
 	// doc is the guest's document, without what was written in it.
 	doc      *document
 	resource *Resource
-	claims
+	*claims
 }
 
 // claims is what a guest has that bears on others.
@@ -122,7 +122,7 @@ func (l *loader) besideDigest(from, rel string) string {
 
 // resettle takes a settled guest, as it is.
 func (l *loader) resettle(g *guest, s *settled) {
-	g.settled = s
+	g.settled, g.claims = s, s.claims
 	r := s.resource
 	g.document, g.item.set = s.doc, r.Set
 	switch spec := r.Spec.(type) {
@@ -199,7 +199,7 @@ func (l *loader) claimID(g *guest) {
 	if _, has := g.site.ids[g.VMID]; has {
 		l.doubt = true
 	}
-	g.site.ids[g.VMID] = taken{g.id, s.idFrom}
+	g.site.ids[g.VMID] = g
 	if p := g.site.plans[s.plan]; p != nil && !s.ranged {
 		p.widen(s.span)
 	}

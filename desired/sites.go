@@ -21,9 +21,9 @@ type site struct {
 	*item
 	*Site
 	networks map[string]*network
-	ids      map[int]taken
+	ids      map[int]*guest
 	plans    map[string]*plan
-	hosts    map[string]taken
+	hosts    map[string]*guest
 }
 
 // taken tells who has something that only one can have.
@@ -41,8 +41,8 @@ func (l *loader) siteDocuments() {
 		}
 		s := &site{
 			Site:     &Site{Timeouts: Timeouts{Task: minutes(10), Create: minutes(30), Shutdown: minutes(3), Ready: minutes(10)}, MACPrefix: "bc:24:11"},
-			networks: map[string]*network{}, ids: map[int]taken{}, plans: map[string]*plan{},
-			hosts: map[string]taken{},
+			networks: map[string]*network{}, ids: make(map[int]*guest, l.crowded()), plans: map[string]*plan{},
+			hosts: make(map[string]*guest, l.crowded()),
 		}
 		s.item = l.open(doc, s.Site, l.defaults["Site"])
 		s.Name, s.Source = doc.name, doc.src
@@ -54,6 +54,15 @@ func (l *loader) siteDocuments() {
 		l.checkPlans(s)
 	}
 	l.checkFleetSite()
+}
+
+// crowded is how many guests there were last time, as far as is known: about so
+// many places will be taken.
+func (l *loader) crowded() int {
+	if l.known == nil {
+		return 0
+	}
+	return l.known.guests
 }
 
 func minutes(n int) Duration { return Duration(time.Duration(n) * time.Minute) }
