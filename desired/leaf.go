@@ -52,17 +52,24 @@ func Leaves(kind string, spec any) []Leaf {
 // and by whether the manifest owns the map that they stand in whole. What it does
 // not want costs nothing.
 func LeavesWhere(kind string, spec any, keep func(path Path, exact bool) bool) []Leaf {
+	return AppendLeaves(nil, kind, spec, keep)
+}
+
+// AppendLeaves is LeavesWhere for who looks at many specs, one after the other: it
+// appends to a list that is there.
+func AppendLeaves(to []Leaf, kind string, spec any, keep func(path Path, exact bool) bool) []Leaf {
 	v := reflect.ValueOf(spec).Elem()
-	w := leafWalk{keep: keep}
+	w := leafWalk{keep: keep, leaves: to}
 	w.value("", v, leafPlanOf(kind, v.Type()))
+	leaves := w.leaves[len(to):]
 	if own, ok := spec.(effects); ok {
-		for i := range w.leaves {
-			w.leaves[i].Effect = own.effectOf(w.leaves[i].Path, w.leaves[i].Effect)
+		for i := range leaves {
+			leaves[i].Effect = own.effectOf(leaves[i].Path, leaves[i].Effect)
 		}
-		w.leaves = slices.DeleteFunc(w.leaves, func(leaf Leaf) bool { return leaf.Effect == "" })
+		leaves = slices.DeleteFunc(leaves, func(leaf Leaf) bool { return leaf.Effect == "" })
 	}
-	slices.SortFunc(w.leaves, func(a, b Leaf) int { return strings.Compare(string(a.Path), string(b.Path)) })
-	return w.leaves
+	slices.SortFunc(leaves, func(a, b Leaf) int { return strings.Compare(string(a.Path), string(b.Path)) })
+	return w.leaves[:len(to)+len(leaves)]
 }
 
 // effects is for specs that know better than their tags what a difference costs,

@@ -16,18 +16,28 @@ import (
 // told as notes. A nil have means that nothing is there: then all that is set
 // differs.
 func Compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, error) {
-	wanted := desired.LeavesWhere(want.ID.Kind(), want.Spec, func(path desired.Path, _ bool) bool {
+	return new(comparer).compare(w, want, have)
+}
+
+// A comparer compares one resource after the other, in the same memory.
+type comparer struct{ wanted, lives []desired.Leaf }
+
+func (c *comparer) compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, error) {
+	c.wanted = desired.AppendLeaves(c.wanted[:0], want.ID.Kind(), want.Spec, func(path desired.Path, _ bool) bool {
 		_, set := want.Set[path]
 		return set && !want.Ignores(path)
 	})
-	var lives []desired.Leaf
+	c.lives = c.lives[:0]
+	var fields []Field
 	if have != nil {
-		lives = desired.LeavesWhere(want.ID.Kind(), have.Spec, func(path desired.Path, exact bool) bool {
+		c.lives = desired.AppendLeaves(c.lives, want.ID.Kind(), have.Spec, func(path desired.Path, exact bool) bool {
 			_, set := want.Set[path]
 			return (set || exact) && !want.Ignores(path)
 		})
+	} else if len(c.wanted) > 0 {
+		fields = make([]Field, 0, len(c.wanted))
 	}
-	var fields []Field
+	wanted, lives := c.wanted, c.lives
 	var notes []Note
 	for _, leaf := range wanted {
 		source := want.Set[leaf.Path]

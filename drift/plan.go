@@ -52,7 +52,8 @@ func Make(in Input) (*Plan, error) {
 	blind := func(id desired.ID, site string) bool {
 		return slices.ContainsFunc(p.Blind, func(b Blind) bool { return b.Covers(id, site) })
 	}
-	seen := make(map[desired.ID]bool)
+	var c comparer
+	seen := make(map[desired.ID]bool, len(in.Fleet.Resources))
 	for _, want := range in.Fleet.Resources {
 		seen[want.ID] = true
 		steps := in.Steps[want.ID.Kind()]
@@ -60,7 +61,7 @@ func Make(in Input) (*Plan, error) {
 			continue
 		}
 		have := w.Live(want.ID)
-		fields, notes, err := Compare(w, want, have)
+		fields, notes, err := c.compare(w, want, have)
 		if err != nil {
 			return nil, err
 		}

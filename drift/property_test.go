@@ -204,6 +204,7 @@ func BenchmarkMake(b *testing.B) {
 			}
 		}
 		f := fleet(append([]*desired.Resource{edge(routes...)}, resources...)...)
+		f = f.Of(f.Resources) // As a loaded one, it finds resources by their ids at once.
 		in := drift.Input{
 			Fleet: f, Observed: drift.Observed{Lives: lives},
 			Steps:  map[string]drift.Steps{desired.KindVM: guests, desired.KindEdge: edges},
