@@ -49,11 +49,8 @@ func (l *loader) checkCloudInit(g *guest) {
 		}
 		c.CAPEMs = append(c.CAPEMs, text)
 	}
-	made := madeKeys()
-	for _, key := range sortedKeys(c.Raw) {
-		if word, ok := made[key]; ok {
-			l.wrong(g.item, g.key("cloudInit", "raw", key), "cloudInit.raw.%s: the language has this: write %s", key, word)
-		}
+	if len(c.Raw) > 0 {
+		l.checkRaw(g, c)
 	}
 	l.checkOnChange(g, c)
 	if c.Native {
@@ -70,6 +67,16 @@ func (l *loader) checkCloudInit(g *guest) {
 	}
 	if g.site != nil && g.site.Seeds == "" && !g.site.explained("", "seeds") && !g.site.explained("", "images") {
 		l.wrong(g.site.item, g.site.src, "seeds is missing: say which storage (content import) takes the seeds of cloudInit, as images or seeds")
+	}
+}
+
+// checkRaw refuses in user-data what the language has words for.
+func (l *loader) checkRaw(g *guest, c *CloudInit) {
+	made := madeKeys()
+	for _, key := range sortedKeys(c.Raw) {
+		if word, ok := made[key]; ok {
+			l.wrong(g.item, g.key("cloudInit", "raw", key), "cloudInit.raw.%s: the language has this: write %s", key, word)
+		}
 	}
 }
 

@@ -134,7 +134,7 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	}
 	var data []byte
 	if info, statErr := f.Stat(); statErr == nil {
-		data = make([]byte, 0, min(max(info.Size(), 0), limit)+1)
+		data = make([]byte, 0, min(max(info.Size(), 0), limit)+bytes.MinRead)
 	}
 	text := bytes.NewBuffer(data)
 	_, err = text.ReadFrom(io.LimitReader(f, limit))

@@ -2,7 +2,6 @@ package desired
 
 import (
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -24,26 +23,35 @@ func leaked(text string) string {
 }
 
 // checkLeaks refuses secrets wherever they stand in a document. Where a field's
-// own check tells more, it is left to that.
-func (l *loader) checkLeaks(id ID, at Path, t *tree) {
+// own check tells more, it is left to that; what is nobody's field, as told by
+// verbatim, has none.
+func (l *loader) checkLeaks(id ID, at *trail, t *tree, verbatim bool) {
 	switch t.form {
 	case scalarForm:
 		if complaint := leaked(t.text); complaint != "" {
-			l.report(t.src, id, string(at)+": "+complaint)
+			l.report(t.src, id, string(at.path())+": "+complaint)
 		}
 	case listForm:
 		for _, item := range t.items {
-			l.checkLeaks(id, at, item)
+			l.checkLeaks(id, at, item, verbatim)
 		}
 	case mapForm:
-		for _, e := range t.entries {
-			below := at.Sub(e.key)
-			// What is nobody's field has no check of its own.
-			verbatim := slices.ContainsFunc(below.Keys(), func(key string) bool { return key == "vars" || key == "raw" })
-			if verbatim || !slices.Contains([]string{"keys", "apt", "token", "token_secret", "password"}, e.key) {
-				l.checkLeaks(id, below, e.value)
+		for i := range t.entries {
+			e := &t.entries[i]
+			below := verbatim || e.key == "vars" || e.key == "raw"
+			if below || !checksLeaks(e.key) {
+				l.checkLeaks(id, &trail{at, e.key}, e.value, below)
 			}
 		}
 	default:
 	}
+}
+
+// checksLeaks tells whether a field's own check looks for secrets.
+func checksLeaks(word string) bool {
+	switch word {
+	case "keys", "apt", "token", "token_secret", "password":
+		return true
+	}
+	return false
 }

@@ -98,9 +98,10 @@ func contentDigest(data []byte) string {
 
 // readManifest reads a file, or remembers it.
 func (l *loader) readManifest(name string) error {
-	known, err := l.knownManifest(name)
-	if known != nil || err != nil {
-		return err
+	if l.known != nil && l.known.files[name] != nil {
+		if known := l.sameAs(name, l.digestOf(name)); known != nil {
+			return l.readAgain(known)
+		}
 	}
 	data, ok, err := l.content(name)
 	if !ok {
@@ -112,25 +113,13 @@ func (l *loader) readManifest(name string) error {
 			digest = contentDigest(data)
 		}
 	}
-	if known = l.sameAs(name, digest); known != nil {
+	if known := l.sameAs(name, digest); known != nil {
 		return l.readAgain(known)
 	}
 	if err := l.within(len(data), valuesIn(data)); err != nil {
 		return err
 	}
 	return l.readAnew(&knownFile{name: name, digest: digest, size: len(data), values: valuesIn(data), from: len(l.docs)}, data)
-}
-
-// knownManifest takes a file of which the file system itself says that it did not
-// change; nil where it does not.
-func (l *loader) knownManifest(name string) (*knownFile, error) {
-	if l.known == nil || l.known.files[name] == nil {
-		return nil, nil
-	}
-	if known := l.sameAs(name, l.digestOf(name)); known != nil {
-		return known, l.readAgain(known)
-	}
-	return nil, nil
 }
 
 // sameAs finds what is remembered of a file; nil if its content, or that of a file

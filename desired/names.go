@@ -43,7 +43,7 @@ func (l *loader) identify(t *tree) {
 	}
 	if doc.kind.short != KindSecret {
 		// A Secret's own check tells more.
-		l.checkLeaks(doc.id, "", doc.tree)
+		l.checkLeaks(doc.id, nil, doc.tree, false)
 	}
 	for _, one := range l.products(doc) {
 		if l.onlyOne(one) {

@@ -124,7 +124,7 @@ func (l *loader) besideDigest(from, rel string) string {
 func (l *loader) resettle(g *guest, s *settled) {
 	g.settled, g.claims = s, s.claims
 	r := s.resource
-	g.document, g.item.set = s.doc, r.Set
+	g.document, g.set = s.doc, r.Set
 	switch spec := r.Spec.(type) {
 	case *VM:
 		g.vm, g.Guest = spec, &spec.Guest
