@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/fstest"
 
@@ -95,7 +96,10 @@ func (s *said) about(path desired.Path) bool {
 // refuses. It gives these back.
 func (s *said) load() map[desired.Path]refusal {
 	s.t.Helper()
-	home := s.read([]byte(strings.TrimSuffix(saidSite, "---\n")))
+	home, err := saidHome()
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	spec := (&wording{fleet: home, site: home.Sites["home"]}).spec(s.guest)
 	guest := guestPart(spec)
 	guest.Name, guest.Plan = "web", "4001"
@@ -121,8 +125,10 @@ func (s *said) load() map[desired.Path]refusal {
 			if bare := err == nil && strings.Contains(string(leaf.Path), ".address"); text != "" && !bare {
 				s.ask[leaf.Path], doc.Keep[leaf.Path] = text, true
 			}
-		case leaf.Path.Within("disks") && !firmware(leaf.Path.Keys()[1]) && (strings.HasSuffix(string(leaf.Path), ".size") || strings.HasSuffix(string(leaf.Path), ".storage")),
-			leaf.Path.Within("networks") && strings.HasSuffix(string(leaf.Path), ".network"), leaf.Path == "bios":
+		case leaf.Path.Within("disks") && (strings.HasSuffix(string(leaf.Path), ".size") || strings.HasSuffix(string(leaf.Path), ".storage")) &&
+			!firmware(leaf.Path.Keys()[1]) && guest.Disks[leaf.Path.Keys()[1]].Size >= desired.MiB && guest.Disks[leaf.Path.Keys()[1]].Volume == "",
+			leaf.Path.Within("networks") && strings.HasSuffix(string(leaf.Path), ".network") && home.Sites["home"].Networks[desired.Text(leaf.Value)].Bridge != "",
+			leaf.Path == "bios":
 			doc.Keep[leaf.Path] = true
 		}
 	}
@@ -177,14 +183,10 @@ func namedIn(text string) desired.Path {
 	return desired.Path(named)
 }
 
-func (s *said) read(text []byte) *desired.Fleet {
-	s.t.Helper()
-	fleet, err := desired.Load(fstest.MapFS{"fleet.yaml": {Data: text}})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return fleet
-}
+// saidHome is saidSite without a guest.
+var saidHome = sync.OnceValues(func() (*desired.Fleet, error) {
+	return desired.Load(fstest.MapFS{"fleet.yaml": {Data: []byte(strings.TrimSuffix(saidSite, "---\n"))}})
+})
 
 // differs lists what a guest with a configuration has otherwise than its manifest.
 func (s *said) differs(conf map[string]string) []string {
