@@ -245,6 +245,7 @@ func (r *round) byHand() {
 
 // fault disturbs the next requests.
 func (r *round) fault() {
+	r.disturbed = true
 	f := pvesim.Fault{
 		Method: pick(r, "", "write", http.MethodGet, http.MethodPost),
 		Nth:    1 + r.n(40), Count: 1 + r.n(2),

@@ -99,6 +99,8 @@ type round struct {
 	foreign map[int]pvesim.Guest
 	strange []pvesim.Volume
 	locked  map[int]bool
+	// disturbed is set from a fault to when it is healed.
+	disturbed bool
 	// chance is what the next choices are made of.
 	chance []byte
 }
@@ -202,6 +204,9 @@ func (r *round) play() {
 		if r.n(2) == 1 {
 			r.byHand()
 		}
+		if !r.disturbed {
+			r.looked()
+		}
 		r.chances("fault", 8)
 		if r.n(2) == 1 {
 			r.fault()
@@ -280,6 +285,7 @@ func (r *round) heal() {
 		}
 	}
 	clear(r.locked)
+	r.disturbed = false
 	r.tell("healed")
 }
 
@@ -359,6 +365,7 @@ func (r *round) rest() {
 		}
 	}
 	r.compare(again)
+	r.names(again)
 	for range 2 {
 		// What is settled is no news, whatever it has been through.
 		if why := r.agent.Look(r.ctx); why != "" {
