@@ -61,15 +61,15 @@ func (r *round) edit(first bool) {
 			said = append(said, fmt.Sprintf("add %+v", *g))
 		}
 		if r.n(1) == 0 {
-			to.data[9501] = &store{name: "certs", vmid: 9501, size: 2, remove: "archive"}
+			to.data[9501] = &holder{name: "certs", vmid: 9501, size: 2, remove: "archive"}
 			said = append(said, "add certs")
 		}
 		r.commit(to, strings.Join(said, "; "))
 		return
 	}
 	ids := slices.Sorted(maps.Keys(to.guests))
-	what := r.n(22)
-	if len(ids) == 0 && what > 5 {
+	what := r.n(26)
+	if len(ids) == 0 && what > 5 && what < 23 {
 		what = 0
 	}
 	switch what {
@@ -99,7 +99,7 @@ func (r *round) edit(first bool) {
 			r.commit(to, fmt.Sprintf("remove data %d", vmid))
 			return
 		}
-		to.data[vmid] = &store{name: map[int]string{9501: "certs", 9502: "files"}[vmid], vmid: vmid, size: 2, remove: "archive"}
+		to.data[vmid] = &holder{name: map[int]string{9501: "certs", 9502: "files"}[vmid], vmid: vmid, size: 2, remove: "archive"}
 		r.commit(to, fmt.Sprintf("add data %d", vmid))
 		return
 	case 4:
@@ -114,6 +114,21 @@ func (r *round) edit(first bool) {
 		to.archive = pick(r, 0, time.Hour, 72*time.Hour)
 		to.deletes = pick(r, 1, 3, 50)
 		r.commit(to, fmt.Sprintf("archiveFor %s, deletes %d", to.archive, to.deletes))
+		return
+	}
+	switch what {
+	case 23:
+		to.windows = !to.windows
+		r.commit(to, fmt.Sprintf("windows %v", to.windows))
+		return
+	case 24, 25:
+		allow := pick(r, "shrink-fleet", "destroy-volume data/certs/disk", "delete vm/web", "delete vm/db", "delete ct/cache")
+		to.allowed[allow] = r.clock().Add(10 * 24 * time.Hour).Truncate(time.Second)
+		r.commit(to, "allow "+allow)
+		return
+	case 26:
+		clear(to.allowed)
+		r.commit(to, "allow nothing")
 		return
 	}
 	g := to.guests[pick(r, ids...)]
@@ -139,7 +154,12 @@ func (r *round) edit(first bool) {
 	case 15:
 		g.remove = pick(r, "archive", "destroy", "release")
 	case 16:
-		g.reboot = pick(r, "never", "now")
+		g.reboot = pick(r, "never", "now", "window")
+	case 22:
+		if w := to.guests[squatter]; w != nil {
+			w.adopt = !w.adopt
+			g = w
+		}
 	case 17:
 		g.node, g.pin = 1+r.n(2), r.n(1) == 0
 	case 18:

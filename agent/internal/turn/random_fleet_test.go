@@ -16,8 +16,13 @@ type wanted struct {
 	archive time.Duration
 	deletes int
 	guests  map[int]*wish // by VMID
-	data    map[int]*store
+	data    map[int]*holder
 	count   int
+	// store is the storage of disks. windows gives the fleet one from 3 to 5 o'clock.
+	store   string
+	windows bool
+	// allowed are the Approvals, with their ends.
+	allowed map[string]time.Time
 }
 
 // wish is a guest of a random fleet.
@@ -45,8 +50,8 @@ type wish struct {
 	description   string
 }
 
-// store is a data VM of a random fleet, with one disk.
-type store struct {
+// holder is a data VM of a random fleet, with one disk.
+type holder struct {
 	name       string
 	vmid, size int
 	protection bool
@@ -71,13 +76,14 @@ name: pegasus
 uid: 5b1f0c2e
 archiveFor: %s
 guards: {deletes: %d}
+%s
 ---
 kind: Site
 name: home
 endpoints: ["https://pve1.test:8006", "https://pve2.test:8006", "https://pve3.test:8006"]
 token: {secret: pve-home}
 node: pve1
-storage: {ssd: {store: local-lvm}, hdd: {store: local}}
+storage: {ssd: {store: %s}, hdd: {store: local}}
 images: hdd
 seeds: hdd
 networks: {lan: {bridge: vmbr0, subnet: 10.1.0.0/20, gateway: 10.1.0.254}}
@@ -97,7 +103,7 @@ content: vztmpl
 kind: Template
 name: golden
 find: {tag: golden}
-`, hours(w.archive), w.deletes,
+`, hours(w.archive), w.deletes, map[bool]string{true: "windows: [{cron: \"0 3 * * *\", for: 2h}]\nzone: UTC"}[w.windows], w.store,
 		pvesim.Sum("https://images.example.net/debian-12.qcow2", "sha256"),
 		pvesim.Sum("https://images.example.net/debian-ct.tar.zst", "sha256"))
 	for _, id := range slices.Sorted(maps.Keys(w.data)) {
@@ -108,6 +114,7 @@ find: {tag: golden}
 	for _, id := range slices.Sorted(maps.Keys(w.guests)) {
 		w.guests[id].manifest(&b)
 	}
+	w.approvals(&b)
 	if w.count > 0 {
 		fmt.Fprintf(&b, "---\nkind: Container\nname: \"pool-{n}\"\ncount: %d\nid: %d\nmemory: 128MiB\ndisks: {rootfs: {image: debian-ct, storage: ssd, size: 4GiB}}\nnetworks: {net0: {network: lan, address: 10.1.3.1}}\n", w.count, counted)
 	}
@@ -131,7 +138,7 @@ func (g *wish) manifest(b *strings.Builder) {
 		}
 	}
 	reboot := ""
-	if g.kind == "VM" || g.reboot == "now" {
+	if g.kind == "VM" || g.reboot != "never" {
 		reboot = ", reboot: " + g.reboot
 	}
 	p("lifecycle: {remove: %s%s}", g.remove, reboot)
@@ -187,7 +194,8 @@ func (w *wanted) clone() *wanted {
 		copied.tags = slices.Clone(g.tags)
 		c.guests[id] = &copied
 	}
-	c.data = make(map[int]*store)
+	c.allowed = maps.Clone(w.allowed)
+	c.data = make(map[int]*holder)
 	for id, d := range w.data {
 		copied := *d
 		c.data[id] = &copied
@@ -208,6 +216,9 @@ func (w *wanted) mayGo(vmid int, last *wish, gone, now time.Time) bool {
 		return g.state == "absent"
 	}
 	if w.has(vmid) {
+		return false
+	}
+	if last != nil && last.kind == "DataVM" && !w.lets("destroy-volume data/"+last.name+"/disk", now) {
 		return false
 	}
 	if last != nil && last.remove == "release" {

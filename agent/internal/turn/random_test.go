@@ -101,6 +101,12 @@ type round struct {
 	locked  map[int]bool
 	// disturbed is set from a fault to when it is healed.
 	disturbed bool
+	// skew is how far the agent's clock is ahead; journalLeft is at which write of the
+	// journal the agent dies, 0 at none.
+	skew        time.Duration
+	journalLeft int
+	// outside is what was set by hand and stands in no manifest, by VMID and option.
+	outside map[int]map[string]string
 	// chance is what the next choices are made of.
 	chance []byte
 }
@@ -111,31 +117,56 @@ func newRound(t *testing.T, rt *rapid.T) *round {
 	if slow {
 		o.TaskTime = slowly
 	}
-	l := &land{t: t, sim: pvesim.New(o), repo: &repository{}, dir: t.TempDir(), now: time.Now, log: &events{}}
+	mixed := rapid.IntRange(0, 3).Draw(rt, "mixed") == 0
+	sim, store := pvesim.New(o), "local-lvm"
+	if mixed {
+		sim, store = pvesim.Mixed(o, pvesim.Mix{Guests: 12, Troubled: true}), "local-nvme"
+	}
+	l := &land{t: t, sim: sim, repo: &repository{}, dir: t.TempDir(), log: &events{}}
 	l.token = l.sim.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
 	r := &round{
 		land: l, rt: rt, last: make(map[int]*wish), gone: make(map[int]time.Time),
 		foreign: make(map[int]pvesim.Guest), locked: make(map[int]bool), ctx: t.Context(),
+		outside: make(map[int]map[string]string),
 		git: &wanted{
+			store:   store,
 			archive: []time.Duration{0, time.Hour, 72 * time.Hour}[r3(rt, "archive")], deletes: []int{1, 3, 50}[r3(rt, "deletes")],
-			guests: make(map[int]*wish), data: make(map[int]*store),
+			guests: make(map[int]*wish), data: make(map[int]*holder), allowed: make(map[string]time.Time),
 		},
 	}
+	l.now, l.sync = r.clock, r.synced
+	if mixed {
+		r.neighbours()
+	}
 	l.sim.SetPool(strange, "shop")
-	l.sim.AddVolume(pvesim.Volume{ID: "local-lvm:base-9000-disk-0", Node: "pve1", Owner: golden, Size: 4 << 30, Format: "raw", Content: "images"})
+	l.sim.AddVolume(pvesim.Volume{ID: store + ":base-9000-disk-0", Node: "pve1", Owner: golden, Size: 4 << 30, Format: "raw", Content: "images"})
 	r.stranger(golden, true, map[string]string{
-		"name": "golden", "tags": "golden", "template": "1", "scsi0": "local-lvm:base-9000-disk-0,size=4G", "boot": "order=scsi0",
+		"name": "golden", "tags": "golden", "template": "1", "scsi0": store + ":base-9000-disk-0,size=4G", "boot": "order=scsi0",
 		"net0": "virtio=BC:24:11:01:02:03,bridge=vmbr0", "meta": "creation-qemu=7.2,ctime=100", "scsihw": "virtio-scsi-pci",
 	})
-	r.stranger(strange, true, map[string]string{"name": "Strange", "tags": "", "scsi0": "local-lvm:vm-150-disk-0,size=4G", "net0": "virtio=bc:24:11:01:02:04,bridge=vmbr0", "onboot": "1"})
+	r.stranger(strange, true, map[string]string{"name": "Strange", "tags": "", "scsi0": store + ":vm-150-disk-0,size=4G", "net0": "virtio=bc:24:11:01:02:04,bridge=vmbr0", "onboot": "1"})
 	if rapid.Bool().Draw(rt, "squatter") {
-		r.stranger(squatter, true, map[string]string{"name": "aux", "scsi0": "local-lvm:vm-4004-disk-0,size=4G"})
+		l.sim.AddVolume(pvesim.Volume{ID: store + ":vm-4004-disk-0", Node: "pve1", Owner: squatter, Size: 4 << 30, Format: "raw", Content: "images"})
+		r.stranger(squatter, true, map[string]string{"name": "aux", "scsi0": store + ":vm-4004-disk-0,size=4G", "smbios1": "uuid=" + taken})
 	}
 	l.over = func(below http.RoundTripper) http.RoundTripper {
 		r.way = &breaker{l: l, below: l.sim.Endpoints(), left: -1}
 		return r.way
 	}
 	return r
+}
+
+// nameOf is what Git calls a guest, or last called it.
+func (r *round) nameOf(vmid int) string {
+	short := map[string]string{"VM": "vm/", "Container": "ct/", "DataVM": "data/"}
+	w := r.git.guests[vmid]
+	if w == nil {
+		w = r.last[vmid]
+	}
+	if w == nil {
+		return ""
+	}
+	return short[w.kind] + w.name
 }
 
 func r3(rt *rapid.T, label string) int { return rapid.IntRange(0, 2).Draw(rt, label) }
@@ -204,6 +235,12 @@ func (r *round) play() {
 		if r.n(2) == 1 {
 			r.byHand()
 		}
+		r.chances("beyond", 4)
+		if all := r.ours(); len(all) > 0 && r.n(2) == 1 {
+			if g := all[r.n(len(all)-1)]; g.VMID < 9501 && len(g.Pending) == 0 {
+				r.beyond(g)
+			}
+		}
 		if !r.disturbed {
 			r.looked()
 		}
@@ -211,11 +248,15 @@ func (r *round) play() {
 		if r.n(2) == 1 {
 			r.fault()
 		}
-		r.chances("crash", 3)
+		r.chances("crash", 5)
 		r.crash()
 		r.run(true)
-		r.chances("pause", 2)
-		pass(pick(r, 20*time.Second, 10*time.Minute, 2*time.Hour, 80*time.Hour))
+		r.chances("pause", 4)
+		pass(pick(r, 20*time.Second, 10*time.Minute, 2*time.Hour, 3*time.Hour, 80*time.Hour))
+		if r.n(3) == 1 {
+			r.skew = pick(r, -2*time.Hour, -10*time.Minute, 2*time.Minute, 10*time.Minute, 100*time.Hour)
+			r.tell("the agent's clock jumps: %s ahead", r.skew)
+		}
 		if r.n(1) == 0 {
 			r.heal()
 		}
@@ -233,6 +274,12 @@ func (r *round) crash() {
 	r.way.mu.Lock()
 	defer r.way.mu.Unlock()
 	r.way.left, r.way.hit, r.way.dead = -1, false, false
+	if r.n(5) == 1 {
+		r.journalLeft = 1 + r.n(20)
+		r.way.what = killed
+		r.tell("accident: killed at write %d of the journal", r.journalLeft)
+		return
+	}
 	if r.n(3) == 1 {
 		r.way.what = pick(r, toldToStop, killed, unheard, lost)
 		r.way.left = 1 + r.n(60)
@@ -244,7 +291,7 @@ func (r *round) crash() {
 // killed.
 func (r *round) run(disturbed bool) *report.Report {
 	r.seen()
-	before := r.look()
+	before, since := r.look(), time.Now()
 	ctx, cancel := context.WithCancel(r.ctx)
 	defer cancel()
 	r.way.kill = cancel
@@ -266,8 +313,10 @@ func (r *round) run(disturbed bool) *report.Report {
 		}
 		r.start()
 	}
-	r.way.left = -1
-	r.kept(before)
+	r.way.left, r.journalLeft = -1, 0
+	r.adopted()
+	r.kept(before, since)
+	r.keptBeyond()
 	return rep
 }
 
@@ -285,6 +334,7 @@ func (r *round) heal() {
 		}
 	}
 	clear(r.locked)
+	r.skew = 0
 	r.disturbed = false
 	r.tell("healed")
 }
@@ -313,7 +363,7 @@ func (r *round) look() map[string]int {
 
 // kept asserts that what is not ours is as it was, and that what held data is there
 // still, unless Git lets it go.
-func (r *round) kept(before map[string]int) {
+func (r *round) kept(before map[string]int, since time.Time) {
 	for _, vmid := range slices.Sorted(maps.Keys(r.foreign)) {
 		now, _ := r.sim.Guest(vmid)
 		if d := cmp.Diff(r.foreign[vmid], now); d != "" {
@@ -334,6 +384,14 @@ func (r *round) kept(before map[string]int) {
 			continue
 		}
 		owner := before[v]
+		name = r.nameOf(owner)
+		approved := r.git.lets("delete "+name, time.Now())
+		if !approved && !r.open(since) {
+			r.fail("windows", "volume %s of %s is gone, and no window was open", v, name)
+		}
+		if byDate := r.git.archive > 0 && r.git.guests[owner] == nil && (r.last[owner] == nil || r.last[owner].remove != "destroy"); byDate && r.skew.Abs() >= apart {
+			r.fail("clocks", "volume %s of %s is gone by date, and the clocks are %s apart", v, name, r.skew)
+		}
 		if !r.git.mayGo(owner, r.last[owner], r.gone[owner], time.Now()) {
 			r.fail("data", "volume %s of guest %d is gone; Git says %+v", v, owner, r.git.guests[owner])
 		}
@@ -352,10 +410,15 @@ func (r *round) rest() {
 		if r.quiet(rep) {
 			break
 		}
-		if i == 12 {
+		if i == 14 {
 			r.fail("converges", "%s", head(whole(rep)))
 		}
 		pass(73 * time.Hour / 2)
+		if r.git.windows {
+			// Some of what is left waits for it.
+			now := time.Now().UTC()
+			pass(now.Truncate(24 * time.Hour).Add(27*time.Hour + 10*time.Minute).Sub(now))
+		}
 	}
 	before := len(r.sim.Requests())
 	again := r.run(false)
@@ -483,7 +546,7 @@ func (r *round) differs(w *wish) []string {
 			all = append(all, fmt.Sprintf("%s is %q, not %q", what, have, want))
 		}
 	}
-	is("memory", strconv.Itoa(w.memory), g.Config["memory"])
+	is("memory", strconv.Itoa(w.memory), map[bool]string{true: "512", false: g.Config["memory"]}[g.Config["memory"] == ""])
 	if have := g.Config["cores"]; have != "" || w.cores != 1 {
 		is("cores", strconv.Itoa(w.cores), have)
 	}
@@ -542,7 +605,7 @@ func (r *round) seen() {
 		}
 	}
 	for vmid, d := range r.git.data {
-		r.last[vmid] = &wish{name: d.name, vmid: vmid, remove: d.remove}
+		r.last[vmid] = &wish{kind: "DataVM", name: d.name, vmid: vmid, remove: d.remove}
 	}
 	for _, g := range r.sim.Guests() {
 		if _, ok := r.gone[g.VMID]; r.git.has(g.VMID) {
