@@ -41,6 +41,7 @@ func (r *round) newGuest() *wish {
 	if kind == "Container" {
 		return g
 	}
+	g.adopt = vmid == squatter && r.n(1) == 0
 	g.from = pick(r, "image", "image", "clone", "linked", "blank")
 	if g.from != "blank" {
 		g.seed = pick(r, "seed", "", "native")

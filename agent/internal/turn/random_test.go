@@ -429,6 +429,7 @@ func (r *round) rest() {
 	}
 	r.compare(again)
 	r.names(again)
+	r.lawful(again)
 	for range 2 {
 		// What is settled is no news, whatever it has been through.
 		if why := r.agent.Look(r.ctx); why != "" {
