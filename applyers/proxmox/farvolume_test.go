@@ -30,3 +30,23 @@ func TestAVolumeOnAnotherNodeIsHeldInThePlan(t *testing.T) {
 		t.Errorf("it has no volume: %v", b.guest(4001).Config)
 	}
 }
+
+// TestAGuestStaysWithAVolumeThatCanNotMove pins a guest away from the data that it has:
+// Proxmox would refuse the move at every turn.
+func TestAGuestStaysWithAVolumeThatCanNotMove(t *testing.T) {
+	t.Parallel()
+	b := benchOn(t, pvesim.New(pvesim.Options{Nodes: []string{"pve1", "pve2"}}))
+	b.manifests(certsYAML, lab1YAML)
+	b.apply()
+	b.manifests(certsYAML, lab1YAML+"node: pve2\npin: true\n")
+	if got := show(b.plan()); !strings.Contains(got, "HELD scsi1 is certs/letsencrypt, which another machine has on node pve1 and which does not move along: write disks.scsi1: absent") {
+		t.Errorf("the plan:\n%s", got)
+	}
+	b.mark()
+	b.turn()
+	for _, w := range b.writes() {
+		if !strings.HasSuffix(w, "/download-url") { // The image, for whoever is made there.
+			t.Errorf("it writes %q", w)
+		}
+	}
+}

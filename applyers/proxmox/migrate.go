@@ -3,6 +3,7 @@ package proxmox
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -26,8 +27,15 @@ func (p *planner) pinned(f drift.Field) drift.Change {
 }
 
 // stays says why a guest can't move now: a container that runs is restarted by it,
-// which is its manifest's to allow.
+// which is its manifest's to allow; and Proxmox moves no disk of another machine along.
 func (p *planner) stays() string {
+	for _, slot := range slices.Sorted(maps.Keys(p.handle.volumes)) {
+		volume := p.handle.volumes[slot]
+		if store, _, _ := strings.Cut(volume.volid, ":"); !premisesOf(p.world, p.handle.site).shared[store] {
+			return fmt.Sprintf("%s is %s, which another machine has on node %s and which does not move along: write disks.%s: absent, or leave the guest there (node: %s), or put the volume on shared storage",
+				slot, volume.ref, p.handle.node, slot, p.handle.node)
+		}
+	}
 	if p.id.Kind() == desired.KindContainer && p.handle.running && !p.restarts() {
 		return "to move it restarts it (lifecycle.reboot: never): stop it, or write lifecycle.reboot: now, or window"
 	}

@@ -70,6 +70,14 @@ func holds() []hold {
 				return c.Held != "" && !strings.HasPrefix(c.Held, "waits for ") || slices.ContainsFunc(c.Fields, func(f drift.Field) bool { return f.Held != "" })
 			})
 		}),
+		is(`^template .* own storage`, func(_ *round, w *wish, _ pvesim.Guest, _ *report.Report, _ desired.ID) bool {
+			return w != nil && w.from == "linked" && w.node != 1
+		}),
+		is(`runs with it as|runs with \S+ as`, func(r *round, _ *wish, g pvesim.Guest, _ *report.Report, _ desired.ID) bool {
+			return slices.ContainsFunc(r.ours(), func(other pvesim.Guest) bool {
+				return other.Running && strings.Contains(other.Config["scsi2"], "vm-"+itoa(g.VMID)+"-")
+			})
+		}),
 		is(`volume|detach`, func(r *round, w *wish, g pvesim.Guest, _ *report.Report, _ desired.ID) bool {
 			return w != nil && (w.volume != "" || w.extra == "absent") || strings.Contains(g.Config["scsi2"], "vm-95")
 		}),
