@@ -78,6 +78,11 @@ func holds() []hold {
 				return other.Running && strings.Contains(other.Config["scsi2"], "vm-"+itoa(g.VMID)+"-")
 			})
 		}),
+		is(`has its VMID in Git|keeps its VMID until`, func(r *round, _ *wish, g pvesim.Guest, _ *report.Report, id desired.ID) bool {
+			// Somebody else in Git has its number, or it has somebody's who is gone.
+			return g.VMID == 0 || !strings.Contains(g.Config["description"], "/"+string(id)+" ") || r.git.guests[g.VMID] != nil && r.idOf(r.git.guests[g.VMID]) != id
+		}),
+		is(`did not shut down`, func(_ *round, _ *wish, g pvesim.Guest, _ *report.Report, _ desired.ID) bool { return g.Running }),
 		is(`volume|detach`, func(r *round, w *wish, g pvesim.Guest, _ *report.Report, _ desired.ID) bool {
 			return w != nil && (w.volume != "" || w.extra == "absent") || strings.Contains(g.Config["scsi2"], "vm-95")
 		}),

@@ -30,7 +30,8 @@ import (
 // TestRandom lets random fleets be edited, changed by hand and disturbed over many
 // turns, and holds the loop to what Berth promises. Without more it plays the same
 // 200 rounds each time; BERTH_ROUNDS=2000 plays so many new ones, and -rapid.checks
-// and -rapid.seed beat both. A failure prints its seed and its story.
+// and -rapid.seed beat both, as deploy/test does. A failure prints its story, and the
+// seed that plays it again: go test ./agent/internal/turn -run '^TestRandom$' -rapid.seed=N.
 func TestRandom(t *testing.T) {
 	rounds, seed := itoa(200/sparse), "4"
 	if n := os.Getenv("BERTH_ROUNDS"); n != "" {
