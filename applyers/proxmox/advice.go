@@ -15,6 +15,8 @@ func (c *cluster) advice(err error) string {
 	switch {
 	case pve.Says(err, "no quorum"):
 		return "see pvecm status on a node that runs"
+	case pve.Says(err, "can't lock file"):
+		return "a task has been at work on it for long: see what runs on its node"
 	case pve.Says(err, "No space left on device", "not enough space", "insufficient free space"):
 		return "make room there, or name another storage"
 	case errors.As(err, &task) && strings.HasSuffix(err.Error(), task.Error()):

@@ -223,6 +223,9 @@ func (s *sweep) unknown(id desired.ID, reason, remedy string) {
 		return
 	}
 	s.dark[id] = true
+	if strings.HasPrefix(remedy, "pveum ") {
+		remedy = "as root on a node: " + remedy
+	}
 	s.out.Blind = append(s.out.Blind, drift.Blind{ID: id, Site: s.site.Name, Reason: reason, Remedy: remedy})
 }
 

@@ -220,7 +220,7 @@ func TestAuditLostIsUnknownAndNothingIsMadeInItsPlace(t *testing.T) {
 			pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true}, pvesim.ACL{Path: "/vms/4001", Role: "NoAccess"})
 		b.mark()
 		p := b.plan()
-		if len(p.Blind) != 1 || p.Blind[0].ID != "vm/web-1" || p.Blind[0].Remedy != "pveum acl modify /vms/4001 --users berth@pve --tokens 'berth@pve!narrow' --roles PVEAuditor" {
+		if len(p.Blind) != 1 || p.Blind[0].ID != "vm/web-1" || p.Blind[0].Remedy != "as root on a node: pveum acl modify /vms/4001 --users berth@pve --tokens 'berth@pve!narrow' --roles PVEAuditor" {
 			t.Errorf("blind: %+v", p.Blind)
 		}
 		if len(p.Changes) > 0 {

@@ -61,7 +61,7 @@ func (j *job) start(ctx context.Context) error {
 		return err
 	}
 	if !running {
-		return fmt.Errorf("start %s %d: it stopped again at once: see the task's log", j.kind, j.vmid)
+		return fmt.Errorf("start %s %d: it stopped again at once; why, as root on %s: pvenode task list --vmid %d, and the log of its start", j.kind, j.vmid, j.node, j.vmid)
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ func (j *job) stop(ctx context.Context) error {
 	case !still:
 		return nil
 	case err != nil && pve.Says(err, "timeout", "timed out"):
-		return &applyers.HeldError{Reason: fmt.Sprintf("it did not shut down in %s; left running (lifecycle.stop: graceful)", desired.Duration(limit))}
+		return &applyers.HeldError{Reason: fmt.Sprintf("it did not shut down in %s; left running (lifecycle.stop: graceful): stop it by hand, or see why it does not", desired.Duration(limit))}
 	case err != nil:
 		return fmt.Errorf("shut %s %d down: %w", j.kind, j.vmid, err)
 	}
