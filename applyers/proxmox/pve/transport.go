@@ -225,9 +225,9 @@ func (w *wire) room() *bytes.Buffer {
 	return new(bytes.Buffer)
 }
 
-// keptRoom is what is kept for answers to come, in bytes: a guest's configuration
-// is far smaller, and the lists of a large cluster are larger.
-const keptRoom = 64 << 10
+// keptRoom is the most that is kept for answers to come, in bytes: the lists of a
+// thousand guests fit, and those of ten thousand are not worth keeping room for.
+const keptRoom = 2 << 20
 
 func (w *wire) leave(room *bytes.Buffer) {
 	if room.Cap() <= keptRoom {

@@ -92,6 +92,8 @@ func (c *Cluster) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	maps.Copy(w.Header(), a.header)
+	// pveproxy tells the length of every answer, however long (recorded in all).
+	w.Header().Set("Content-Length", strconv.Itoa(len(a.body)))
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body)
 }
