@@ -125,7 +125,7 @@ func (p *packer) stored(content io.Reader) error {
 // entryHead tells an object's type and its size: four bits of it, then seven in each
 // byte, the lowest first.
 func entryHead(head []byte, kind plumbing.ObjectType, size int64) []byte {
-	b := byte(kind)<<4 | byte(size&0x0f)
+	b := byte(kind)<<4 | byte(size&0x0f) //nolint:gosec // There are seven kinds.
 	for size >>= 4; size > 0; size >>= 7 {
 		head = append(head, b|0x80)
 		b = byte(size & 0x7f)
