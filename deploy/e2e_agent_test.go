@@ -23,11 +23,16 @@ import (
 // without.
 func buildAgent(t *testing.T) string {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "agent")
-	args := []string{"build", "-buildvcs=false", "-o", file}
 	if raceEnabled {
-		args = append(args, "-race")
+		return buildAgentWith(t, "-race")
 	}
+	return buildAgentWith(t)
+}
+
+func buildAgentWith(t *testing.T, flags ...string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "agent")
+	args := append([]string{"build", "-buildvcs=false", "-o", file}, flags...)
 	if out, err := exec.CommandContext(t.Context(), "go", append(args, "berth/agent")...).CombinedOutput(); err != nil {
 		t.Fatalf("build the agent: %v\n%s", err, out)
 	}

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -36,9 +37,18 @@ func newCluster(t *testing.T, network *standin.Network, o pvesim.Options) *clust
 	c := &cluster{Cluster: pvesim.New(o)}
 	schemacheck.Watch(t, c.Cluster)
 	c.token = c.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
-	server := httptest.NewUnstartedServer(c)
+	c.serve(t, network, c)
+	return c
+}
+
+// serve lets the cluster be reached from the node, by way of a handler.
+func (c *cluster) serve(t *testing.T, network *standin.Network, handler http.Handler) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(handler)
 	_ = server.Listener.Close()
 	server.Listener = network.Listen(t, standin.Gateway+":0")
+	// Whoever is killed breaks connections off.
+	server.Config.ErrorLog = log.New(t.Output(), "", 0)
 	// Proxmox speaks HTTP/1.1 only.
 	server.Config.Protocols = new(http.Protocols)
 	server.Config.Protocols.SetHTTP1(true)
@@ -51,7 +61,6 @@ func newCluster(t *testing.T, network *standin.Network, o pvesim.Options) *clust
 		pairs = append(pairs, fmt.Sprintf("%02X", b))
 	}
 	c.fingerprint = strings.Join(pairs, ":")
-	return c
 }
 
 // writes are the requests since a moment that could change anything.

@@ -31,7 +31,7 @@ var below = []string{
 var insideAgent = append([]string{"agent/internal/..."}, below...)
 
 // watched are what only the tests of those import that run a whole agent.
-var watched = []string{"applyers/applyertest", "applyers/proxmox/pvesim/schemacheck"}
+var watched = []string{"applyers/applyertest", "applyers/proxmox/pvesim/aftermath", "applyers/proxmox/pvesim/schemacheck"}
 
 // layout is the table of the repository's packages. Imports run one way:
 // agent → applyers/* → applyers → drift → desired, and drift/report → drift.
@@ -49,6 +49,7 @@ var layout = []row{
 		tests:   []string{"applyers/applyertest", "applyers/proxmox/pvesim", "applyers/proxmox/pvesim/schemacheck"},
 	},
 	{dir: "applyers/proxmox/pvesim"},
+	{dir: "applyers/proxmox/pvesim/aftermath", imports: []string{"applyers/proxmox/pvesim"}},
 	{dir: "applyers/proxmox/pvesim/schemacheck", imports: []string{"applyers/proxmox/pvesim"}},
 	{dir: "applyers/proxmox/seed", imports: []string{"desired"}},
 	{dir: "applyers/proxmox/notation", imports: []string{"desired"}},

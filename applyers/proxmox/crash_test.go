@@ -3,13 +3,8 @@ package proxmox
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
-	"slices"
-	"strings"
 	"sync"
-	"testing"
-	"testing/synctest"
 	"time"
 
 	"berth/applyers/proxmox/pvesim"
@@ -60,54 +55,6 @@ func (k *killer) RoundTrip(r *http.Request) (*http.Response, error) {
 // slowTasks lets every task take a while, so that kills fall into them.
 func slowTasks() pvesim.Options {
 	return pvesim.Options{TaskTime: func(string) time.Duration { return 700 * time.Millisecond }}
-}
-
-func TestKilledAtEveryRequestConverges(t *testing.T) {
-	t.Parallel()
-	var requests, writes int
-	synctest.Test(t, func(t *testing.T) {
-		b := benchOn(t, pvesim.New(slowTasks()), webYAML, cacheYAML)
-		b.apply()
-		requests, writes = len(b.sim.Requests()), len(b.writes())
-	})
-	for n := 1; n <= requests; n += stride {
-		t.Run(fmt.Sprintf("before request %d", n), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { killedAt(t, n, false) })
-		})
-	}
-	for n := 1; n <= writes; n += stride {
-		t.Run(fmt.Sprintf("after write %d", n), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) { killedAt(t, n, true) })
-		})
-	}
-}
-
-func killedAt(t *testing.T, n int, after bool) {
-	b := benchOn(t, pvesim.New(slowTasks()), webYAML, cacheYAML)
-	b.killAt(n, after)
-	b.converge()
-	if got := len(b.sim.Guests()); got != 2 {
-		t.Errorf("there are %d guests", got)
-	}
-	for vmid, want := range map[int]int{4001: 2, 4002: 1} {
-		if vols := b.volumesOfGuest(vmid); len(vols) != want {
-			t.Errorf("guest %d has volumes %q", vmid, vols)
-		}
-	}
-	creations := map[string]int{}
-	for _, task := range b.sim.Tasks() {
-		if slices.Contains([]string{"qmcreate", "vzcreate"}, task.Type) {
-			creations[task.Type]++
-		}
-	}
-	if creations["qmcreate"] != 1 || creations["vzcreate"] != 1 {
-		t.Errorf("creations: %v", creations)
-	}
-	for _, v := range b.sim.Volumes() {
-		if strings.Contains(v.ID, "berth-") {
-			t.Errorf("an upload is left: %s", v.ID)
-		}
-	}
 }
 
 // converge makes turns until nothing is left to do.

@@ -1,15 +1,13 @@
 package turn_test
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"strings"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +15,7 @@ import (
 	"berth/agent/internal/journal"
 	"berth/agent/internal/turn"
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/pvesim/aftermath"
 	"berth/applyers/proxmox/pvesim/schemacheck"
 	"berth/drift"
 	"berth/drift/report"
@@ -86,7 +85,7 @@ type toldStage struct {
 	begin *moment
 	// requests, writes and syncs are how many of them an undisturbed turn made.
 	requests, writes, syncs int
-	end                     state
+	end                     aftermath.State
 }
 
 // tellHistory lets all stages come to pass, undisturbed.
@@ -114,7 +113,9 @@ func tellHistory(t *testing.T) []toldStage {
 			l.whole()
 			l.sync = unsynced
 			told.requests, told.writes = len(l.sim.Requests())-from, len(l.written())
-			told.end = l.rest(from)
+			l.rest(func() bool { return false })
+			l.readable()
+			told.end = aftermath.Of(l.sim, from)
 			s.check(l)
 			if t.Failed() {
 				t.Fatalf("undisturbed, %s goes wrong", s.name)
@@ -141,39 +142,47 @@ func (l *land) whole() {
 	}
 }
 
-// rest lets turns be made until nothing is left to do, and tells what has come of
-// it; from is the first request that is part of it.
-func (l *land) rest(from int) state {
+// rest lets a new life make turns until nothing is left to do, or, after a turn that
+// has gone well, over says so. It tells what was done meanwhile.
+func (l *land) rest(over func() bool) (said string) {
 	l.t.Helper()
 	agent, stop := l.agent("journal")
-	defer func() { stop() }()
-	// The first turn takes note that what was left is over.
-	settling := true
-	said := ""
+	defer stop()
 	for range 6 {
 		l.mark()
-		before := l.files()
 		rep, err := agent.Run(l.t.Context(), turn.Request{Mode: report.Run})
 		if err != nil {
 			l.t.Fatal(err)
 		}
-		if len(rep.Plan.Changes) == 0 && len(rep.Plan.Blind) == 0 && rep.Error == "" {
+		said += whole(rep)
+		well := len(rep.Plan.Blind) == 0 && rep.Error == ""
+		if well && len(rep.Plan.Changes) == 0 {
 			if w := l.written(); len(w) > 0 {
 				l.t.Errorf("a turn with nothing to do writes %q", w)
 			}
-			if !maps.Equal(before, l.files()) && !settling {
-				l.t.Error("a turn with nothing to do writes to its files")
-			}
-			stop()
-			stop = func() {}
-			l.readable()
-			return l.state(from)
+			return said
 		}
-		settling, said = false, said+whole(rep)
+		if well && !slices.ContainsFunc(rep.Outcomes, func(o drift.Outcome) bool { return o.Status != drift.Done }) && over() {
+			return said
+		}
 		pass(20 * time.Second)
 	}
-	l.t.Errorf("it does not come to rest:\n%s", said)
-	return l.state(from)
+	l.t.Error("it does not come to rest")
+	return said
+}
+
+// as asserts that a new life comes to the end to which an undisturbed one has come,
+// where that had nothing left to do.
+func (l *land) as(from int, end aftermath.State) {
+	l.t.Helper()
+	said := l.rest(func() bool { return len(aftermath.Of(l.sim, from).Against(end)) == 0 })
+	for _, what := range aftermath.Of(l.sim, from).Against(end) {
+		l.t.Error(what)
+	}
+	l.readable()
+	if l.t.Failed() {
+		l.t.Log(said)
+	}
 }
 
 // readable asserts that all the journal's turns can be read, and that none is left
@@ -240,74 +249,7 @@ func (s *toldStage) killed(t *testing.T, what accident, n int, shown map[string]
 		l.brokenOnce(what, n)
 		if left := l.left(from); !shown[left] {
 			shown[left] = true
-			l.rest(from).as(t, s.end)
+			l.as(from, s.end)
 		}
 	})
-}
-
-// cuts are what may have become of the end of a file that was being written. The
-// first that a turn writes are its first lines.
-var cuts = []cut{
-	{name: "killed after a line", at: func(int) bool { return true }, of: func(text string) string { return text }},
-	{name: "killed within a line", at: func(n int) bool { return n%3 == 1 }, of: func(text string) string { return text[:(len(text)+lastLine(text))/2] }},
-	{name: "killed within the first line", at: first, of: func(text string) string { return text[:7] }},
-	{name: "killed before the first line", at: first, of: func(string) string { return "" }},
-}
-
-func first(n int) bool { return n == 1 }
-
-type cut struct {
-	name string
-	// at tells after which writes of a stage it is tried.
-	at func(n int) bool
-	of func(text string) string
-}
-
-// lastLine is where the last line of a file begins.
-func lastLine(text string) int {
-	return strings.LastIndexByte(strings.TrimSuffix(text, "\n"), '\n') + 1
-}
-
-func (s *toldStage) cut(t *testing.T, n int, what cut, shown map[string]bool) {
-	synctest.Test(t, func(t *testing.T) {
-		l := s.begin.land(t)
-		from := len(l.sim.Requests())
-		ctx, cancel := context.WithCancel(t.Context())
-		b := &breaker{l: l, what: killed, left: -1, kill: cancel, gone: make(chan struct{})}
-		l.over = func(below http.RoundTripper) http.RoundTripper {
-			b.below = below
-			return b
-		}
-		syncs := 0
-		l.sync = func(f *os.File) error {
-			b.mu.Lock()
-			defer b.mu.Unlock()
-			if syncs++; syncs != n || b.dead {
-				return nil
-			}
-			b.die()
-			l.cutOff(filepath.Join("left", filepath.Base(f.Name())), what.of)
-			return errBroken
-		}
-		agent, stop := l.agent("journal")
-		_, _ = agent.Run(ctx, turn.Request{Mode: report.Run}) // Of the dead no word is heard.
-		stop()
-		l.over, l.sync = nil, unsynced
-		l.revive(b)
-		if left := l.left(from); !shown[left] {
-			shown[left] = true
-			l.rest(from).as(t, s.end)
-		}
-	})
-}
-
-// cutOff leaves a part of a file, if it is one.
-func (l *land) cutOff(name string, cut func(string) string) {
-	text, err := os.ReadFile(l.path(name))
-	if err != nil {
-		return // It is a directory, or has been renamed.
-	}
-	if err := os.WriteFile(l.path(name), []byte(cut(string(text))), 0o600); err != nil {
-		l.t.Error(err)
-	}
 }
