@@ -31,6 +31,7 @@ func TestCopy(t *testing.T) {
 		}
 	}
 	c.opts.TaskTime = func(string) time.Duration { return time.Second }
+	c.SetStale(true)
 	api.do("POST", vm100+"/status/start", nil)
 	if _, err := c.Copy(); err == nil {
 		t.Error("it is copied while a task runs")
