@@ -116,7 +116,7 @@ func TestOptionsOfTheSchemaAreSaidAndWrittenBack(t *testing.T) {
 			if len(p.Keys) == 0 {
 				continue
 			}
-			for _, value := range examples(schema, p, option) {
+			for _, value := range examples(schema, p) {
 				conf := around(kind)
 				conf[option] = value
 				count++
@@ -131,7 +131,7 @@ func TestOptionsOfTheSchemaAreSaidAndWrittenBack(t *testing.T) {
 
 // examples are values of a property string: what must stand in it, and with it each
 // value of each other part; and one of all parts.
-func examples(schema *schemacheck.Schema, p *schemacheck.Property, option string) []string {
+func examples(schema *schemacheck.Schema, p *schemacheck.Property) []string {
 	of := func(key string, k *schemacheck.Property) []string {
 		guesses := append(slices.Clone(k.Enum), "1", "0", "16", "512", "1.5", "local-lvm:vm-4001-disk-1", "8G", "/srv", "vmbr0", "BC:24:11:00:00:01", "10.1.1.7/24", "10.1.1.1", "fd00::7/64", "fd00::1", "eth1", "on", "noatime", "+aes", "host", "x")
 		switch key {
