@@ -61,6 +61,7 @@ func (l *loader) checkData(d *dataVM) {
 	delete(it.set, "node")
 	g.Site, g.Node = d.spec.Site, d.spec.Node
 	l.checkTags(it)
+	l.checkDescription(it, d.spec.Description)
 	if d.spec.Pool != "" && !regexpPool.MatchString(d.spec.Pool) {
 		l.wrong(it, it.at("pool"), "pool: %q is no pool's name: write letters, digits and . _ -", d.spec.Pool)
 	}

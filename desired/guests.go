@@ -167,6 +167,7 @@ func (l *loader) checkNames(g *guest) {
 		}
 	}
 	l.checkTags(g.item)
+	l.checkDescription(g.item, g.Description)
 	for _, node := range g.items("groups") {
 		if node.form == scalarForm {
 			l.checkGroup(g.item, node)

@@ -31,3 +31,19 @@ func TestAnImageIsKeptUnderANameThatCanBeImported(t *testing.T) {
 		t.Errorf("%+v", image)
 	}
 }
+
+func TestALongDescriptionLeavesRoom(t *testing.T) {
+	t.Parallel()
+	for kind, rest := range map[string]string{
+		"VM":     "id: 150000\ndisks: {scsi0: {image: debian-12, storage: ssd, size: 4GiB}}\nnetworks: {net0: {network: lan}}\n",
+		"DataVM": "id: 150000\ndisks: {scsi0: {name: x, storage: ssd, size: 4GiB}}\n",
+	} {
+		for n, good := range map[int]bool{6000: true, 6001: false} {
+			// Characters count, not bytes.
+			got := strings.Join(problems(t, files("a.yaml", "kind: "+kind+"\nname: a\n"+rest+"description: "+strings.Repeat("é", n)+"\n")), "\n")
+			if told := strings.Contains(got, "description: 6001 characters: Proxmox takes 8192, with Berth's own line: write at most 6000"); told == good || good && got != "" {
+				t.Errorf("%s, %d characters: %q", kind, n, got)
+			}
+		}
+	}
+}

@@ -4,7 +4,8 @@
 // words, says which steps a difference takes, and makes the steps. What is
 // remembered about a guest stands on the guest itself, as the last line of its
 // description: the stamp. Facts about Proxmox's behaviour are those of Proxmox
-// VE 8.4, measured.
+// VE 8.4, measured; what they ask of this package and of those below it is listed
+// in testdata/rules, each rule with the test that fails without it.
 //
 // Between whole looks a poll ([Applyer.Watch]) reads the cluster's resources, log and
 // tasks, what these name, and a few guests of which nothing speaks, and tells whether

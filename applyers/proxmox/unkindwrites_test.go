@@ -359,3 +359,22 @@ func TestAnotherGuestsVolumeTakesARightOnThatGuest(t *testing.T) {
 		t.Errorf("plan:\n%s", got)
 	}
 }
+
+func TestWhatSomebodyElseAskedForIsNotTakenBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, webYAML)
+		b.apply()
+		b.sim.Inject(pvesim.Fault{Method: http.MethodPost, Path: "/nodes/*/qemu/4001/config", Hotplug: map[string]string{"net0": "no such device"}})
+		b.sim.Inject(pvesim.Fault{Method: http.MethodPut, Path: "/nodes/*/qemu/4001/config", Then: func() {
+			b.sim.Edit("anna@pam", 4001, map[string]string{"numa": "1"})
+		}})
+		b.manifests(edited(webYAML, "10.1.1.4}", "10.1.1.4, linkDown: true}"))
+		if got := told(b.turn()); !strings.Contains(got, "planned again in the next turn") || !strings.Contains(got, "take net0 back: ") {
+			t.Errorf("told:\n%s", got)
+		}
+		if g := b.guest(4001); g.Pending["net0"] == "" {
+			t.Errorf("pending: %v", g.Pending)
+		}
+	})
+}
