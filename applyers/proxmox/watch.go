@@ -3,7 +3,6 @@ package proxmox
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"maps"
 	"slices"
 	"strconv"
@@ -73,8 +72,6 @@ func (a *Applyer) watchSite(ctx context.Context, fleet *desired.Fleet, site *des
 	if len(p.news) == 0 {
 		l.log, l.tasks = p.log.place, p.tasks
 	}
-	a.opts.Log.DebugContext(ctx, "site polled", slog.String("site", site.Name),
-		slog.Int("suspects", len(p.suspects)), slog.Int("news", len(p.news)))
 	return p.news
 }
 

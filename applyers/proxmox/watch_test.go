@@ -252,6 +252,28 @@ func TestPollsLeaveOthersAlone(t *testing.T) {
 	})
 }
 
+// TestANamesakeIsLeftAlone whatever it does, but for what tells whose it is.
+func TestANamesakeIsLeftAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := watched(t, webYAML)
+		ask := b.people()
+		b.sim.AddGuest(strange(777, map[string]string{"name": "web-1"}))
+		<-time.After(time.Minute)
+		b.observe()
+		ask("PUT", "/nodes/pve1/qemu/777/config", url.Values{"cores": {"3"}})
+		ask("POST", "/nodes/pve1/qemu/777/status/start", nil)
+		b.sim.Migrate(777, "pve2")
+		<-time.After(time.Minute)
+		b.quiet(2, "a namesake at work")
+		b.sim.Edit("root@pam", 777, map[string]string{"name": "other"})
+		if got := b.polled(); got != "site home: vm 777 on pve1 has another name, or other tags" {
+			t.Errorf("renamed: %q", got)
+		}
+		b.observe()
+		b.quiet(2, "renamed")
+	})
+}
+
 // TestPollsPassOverBackups holds that a lock and a snapshot's name, which come and go
 // with every backup, are no news.
 func TestPollsPassOverBackups(t *testing.T) {
@@ -396,7 +418,7 @@ func TestPollsOfADarkSite(t *testing.T) {
 		b.quiet(1, "back and looked at")
 
 		good := b.token
-		b.token = strings.Replace(good, "=", "=0", 1)
+		b.token = "berth@pve!agent=00000000-0000-4000-8000-000000000000"
 		b.restart()
 		b.observe()
 		b.mark()

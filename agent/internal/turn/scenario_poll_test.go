@@ -284,7 +284,7 @@ func TestARefusedToken(t *testing.T) {
 		w, stop := l.watch()
 		defer stop()
 		good := l.token
-		w.set(strings.Replace(good, "=", "=0", 1))
+		w.set("berth@pve!agent=00000000-0000-4000-8000-000000000000")
 		l.sim.Inject(pvesim.Fault{Status: 401, Reason: "authentication failure", Count: -1})
 		w.wantTurns("refused", 5*time.Minute, 1)
 		if turns, requests := w.during(time.Hour); turns != 0 || requests != 0 {
