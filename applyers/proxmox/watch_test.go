@@ -278,11 +278,15 @@ func TestANamesakeIsLeftAlone(t *testing.T) {
 // with every backup, are no news.
 func TestPollsPassOverBackups(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := watched(t, webYAML)
+		b := watched(t, webYAML, cacheYAML)
 		<-time.After(time.Minute)
 		for _, set := range []map[string]string{{"lock": "backup"}, {"lock": ""}, {"lock": "snapshot"}, {"lock": "", "parent": "daily"}} {
 			b.sim.Edit("root@pam", 4001, set)
-			b.quiet(2, fmt.Sprint(set))
+			b.quiet(1, fmt.Sprint(set))
+			b.quiet(1, fmt.Sprint(set, ", once more"))
+			if got := len(b.sim.Requests()) - b.from; got != 4 {
+				t.Errorf("%v: %d requests once it was looked at, want 4", set, got)
+			}
 		}
 		b.sim.Edit("root@pam", 4001, map[string]string{"lock": "migrate"})
 		if got := b.polled(); got == "" {
@@ -429,6 +433,20 @@ func TestPollsOfADarkSite(t *testing.T) {
 		b.token = good
 		if got := b.polled(); got != "site home: it answers again" {
 			t.Errorf("with another token: %q", got)
+		}
+	})
+}
+
+// TestPollsWaitForAQuorum before they take a torn cluster for back.
+func TestPollsWaitForAQuorum(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := watched(t, webYAML)
+		b.sim.SetQuorum(false)
+		b.observe()
+		b.quiet(3, "without a quorum")
+		b.sim.SetQuorum(true)
+		if got := b.polled(); got != "site home: it answers again" {
+			t.Errorf("with a quorum: %q", got)
 		}
 	})
 }
