@@ -378,3 +378,17 @@ func TestWhatSomebodyElseAskedForIsNotTakenBack(t *testing.T) {
 		}
 	})
 }
+
+func TestADeafGuestIsNotRebooted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		now := webYAML + "lifecycle: {reboot: now}\n"
+		b := newBench(t, now)
+		b.apply()
+		b.sim.SetDeaf(4001, true)
+		b.manifests(edited(now, "size: 1GiB", "size: 512MiB"))
+		if got := told(b.turn()); !strings.Contains(got, "vm/web-1 reboot: held: it did not shut down in ") || !b.guest(4001).Running {
+			t.Errorf("told:\n%s", got)
+		}
+	})
+}
