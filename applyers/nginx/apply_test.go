@@ -308,7 +308,7 @@ func TestReloadFails(t *testing.T) {
 	if outcomes[0].Status != drift.Failed {
 		t.Errorf("%+v", outcomes[0])
 	}
-	b.expect(outcomes[0].Reason, "reload nginx: nginx -s reload: exit status 1: Job for nginx.service failed.\nnginx says: [emerg] 1#1: bind() failed; the former file is back")
+	b.expect(outcomes[0].Reason, "reload nginx: nginx -s reload: exit status 1: Job for nginx.service failed.; nginx says: [emerg] 1#1: bind() failed; the former file is back")
 	if b.managed() != before || b.fake.took() != "nginx -t, nginx -s, nginx -s" {
 		t.Error("it was not put back")
 	}
