@@ -200,7 +200,7 @@ func TestFetchErrors(t *testing.T) {
 		{"unauthorized", nil, status(http.StatusUnauthorized), checkout.ErrAuth, []string{"access denied", "name a token file"}},
 		{"forbidden", nil, status(http.StatusForbidden), checkout.ErrAuth, []string{"access denied"}},
 		{"not found", nil, status(http.StatusNotFound), checkout.ErrNotFound, []string{"private"}},
-		{"bad gateway", nil, status(http.StatusBadGateway), checkout.ErrUnreachable, []string{"status code: 502"}},
+		{"bad gateway", nil, status(http.StatusBadGateway), checkout.ErrUnreachable, []string{"the server answers 502 Bad Gateway"}},
 		{"not git", nil, func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("<html>\nhello")) }, checkout.ErrUnreachable, nil},
 		{"nobody there", func(s *checkout.Source) { s.URL = "http://127.0.0.1:1/x" }, nil, checkout.ErrUnreachable, []string{"refused"}},
 		{"silent", func(s *checkout.Source) { s.Timeout = 50 * time.Millisecond }, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, checkout.ErrUnreachable, []string{"no answer for 50ms"}},

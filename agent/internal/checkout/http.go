@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
@@ -156,6 +158,7 @@ func (s *webSession) explain(ctx context.Context, err error) error {
 	}
 	out := &FetchError{Source: s.source.id()}
 	var unknownCA x509.UnknownAuthorityError
+	var status *githttp.Err
 	switch err = peel(err); {
 	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed):
 		out.Kind = ErrAuth
@@ -173,12 +176,22 @@ func (s *webSession) explain(ctx context.Context, err error) error {
 	case errors.As(err, &unknownCA):
 		out.Kind = ErrUnreachable
 		out.Remedy = "if the server has a certificate of your own CA, name that CA's file as repository.ca of the settings"
+	case errors.As(err, &status):
+		out.Kind = ErrUnreachable
+		out.Detail = "the server answers " + answered(status.StatusCode())
+		out.Remedy = "check the URL, and see to the server and whatever stands before it"
+		return out
 	default:
 		out.Kind = ErrUnreachable
 		out.Remedy = "check the URL, the network and the server"
 	}
 	out.Detail = printable(scrub(err.Error(), s.token))
 	return out
+}
+
+// answered is a status as people know it: "502 Bad Gateway".
+func answered(status int) string {
+	return strings.TrimSpace(strconv.Itoa(status) + " " + http.StatusText(status))
 }
 
 // peel removes go-git's wrappers, which errors.Is and errors.As cannot look through.
