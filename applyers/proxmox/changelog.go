@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"berth/applyers/proxmox/pve"
+	"github.com/go-faster/jx"
 )
 
 // changelog is what the cluster's log tells at a whole look.
@@ -34,10 +34,10 @@ const logWindow = 500
 
 func logPath(lines int) string { return "/cluster/log?max=" + strconv.Itoa(lines) }
 
-// Scan reads the log's lines, of which the newest comes first.
-func (l *changelog) Scan(s *pve.Scanner) {
+// Decode reads the log's lines, of which the newest comes first.
+func (l *changelog) Decode(d *jx.Decoder) error {
 	*l = changelog{by: make(map[int]map[string]string), hear: l.hear}
-	scanLog(s, func(line logLine) {
+	return decodeLog(d, func(line logLine) {
 		l.place.add(line)
 		l.hear(line)
 		vmid, options := parseUpdate(line.msg)

@@ -1,11 +1,10 @@
 package proxmox
 
 import (
-	"bytes"
-	"encoding/json"
 	"hash/maphash"
 	"math/bits"
-	"unicode/utf8"
+
+	"github.com/go-faster/jx"
 
 	"berth/applyers/proxmox/pve"
 	"berth/desired"
@@ -89,16 +88,16 @@ type glances struct {
 	sum uint64
 }
 
-// Scan reads the list.
-func (l *glances) Scan(s *pve.Scanner) {
+// Decode reads the list.
+func (l *glances) Decode(d *jx.Decoder) error {
 	l.begin()
 	l.sum = 0
 	var g glance
 	var what []byte
-	member := func(name []byte) {
-		text := inPlace(s.Raw())
+	member := func(name []byte) error {
+		text, err := pve.InPlace(d)
 		if len(text) == 0 {
-			return
+			return err
 		}
 		put := func(member int) { g.put(member, maphash.Bytes(l.seed, text)) }
 		switch string(name) {
@@ -131,14 +130,17 @@ func (l *glances) Scan(s *pve.Scanner) {
 		case "maxdisk":
 			put(diskMember)
 		}
+		return err
 	}
-	s.Array(func() {
+	return pve.Array(d, func() error {
 		g, what = glance{}, nil
-		s.Object(member)
+		if err := pve.Object(d, member); err != nil {
+			return err
+		}
 		switch string(what) {
 		case "node":
 			l.sum += l.nodeSign(g.node, g.status)
-			return
+			return nil
 		case "qemu":
 			g.kind = desired.KindVM
 		case "lxc":
@@ -147,29 +149,8 @@ func (l *glances) Scan(s *pve.Scanner) {
 		if g.kind != "" && g.vmid > 0 {
 			l.each(&g)
 		}
-	})
-}
-
-// inPlace is a value without its quotes, as [pve.Scanner.Text] would have it; empty
-// for null.
-func inPlace(raw []byte) []byte {
-	switch string(raw) {
-	case "null":
 		return nil
-	case "true":
-		return []byte("1")
-	case "false":
-		return []byte("0")
-	}
-	switch {
-	case len(raw) < 2 || raw[0] != '"':
-		return raw
-	case bytes.IndexByte(raw, '\\') >= 0 || !utf8.Valid(raw):
-		var text string
-		_ = json.Unmarshal(raw, &text) // The scanner knows it to be JSON.
-		return []byte(text)
-	}
-	return raw[1 : len(raw)-1]
+	})
 }
 
 // number is a whole number that is not negative; 0 for what is none.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/go-faster/jx"
+
 	"berth/applyers/proxmox/pve"
 	"berth/applyers/proxmox/stamp"
 	"berth/desired"
@@ -55,54 +57,56 @@ type resourceRow struct {
 // resourceRows are a list of guests, nodes and storages.
 type resourceRows []resourceRow
 
-// Scan reads them. A large cluster's fill megabytes with figures that nobody asks for.
-func (rows *resourceRows) Scan(s *pve.Scanner) {
+// Decode reads them. A large cluster's fill megabytes with figures that nobody asks for.
+func (rows *resourceRows) Decode(d *jx.Decoder) error {
 	*rows = nil
-	s.Array(func() {
+	return pve.Array(d, func() error {
 		var r resourceRow
-		s.Object(func(name []byte) {
+		err := pve.Object(d, func(name []byte) (err error) {
 			switch string(name) {
 			case "type":
-				r.Type = s.Text()
+				r.Type, err = pve.Text(d)
 			case "node":
-				r.Node = s.Text()
+				r.Node, err = pve.Text(d)
 			case "name":
-				r.Name = s.Text()
+				r.Name, err = pve.Text(d)
 			case "status":
-				r.Status = s.Text()
+				r.Status, err = pve.Text(d)
 			case "tags":
-				r.Tags = s.Text()
+				r.Tags, err = pve.Text(d)
 			case "storage":
-				r.Storage = s.Text()
+				r.Storage, err = pve.Text(d)
 			case "plugintype":
-				r.Plugintype = s.Text()
+				r.Plugintype, err = pve.Text(d)
 			case "content":
-				r.Content = s.Text()
+				r.Content, err = pve.Text(d)
 			case "lock":
-				r.Lock = s.Text()
+				r.Lock, err = pve.Text(d)
 			case "pool":
-				r.Pool = s.Text()
+				r.Pool, err = pve.Text(d)
 			case "vmid":
-				r.Vmid = s.Scalar()
+				err = r.Vmid.Decode(d)
 			case "template":
-				r.Template = s.Scalar()
+				err = r.Template.Decode(d)
 			case "shared":
-				r.Shared = s.Scalar()
+				err = r.Shared.Decode(d)
 			case "uptime":
-				r.Uptime = s.Scalar()
+				err = r.Uptime.Decode(d)
 			case "disk":
-				r.Disk = s.Scalar()
+				err = r.Disk.Decode(d)
 			case "maxdisk":
-				r.Maxdisk = s.Scalar()
+				err = r.Maxdisk.Decode(d)
 			case "maxmem":
-				r.Maxmem = s.Scalar()
+				err = r.Maxmem.Decode(d)
 			case "maxcpu":
-				r.Maxcpu = s.Scalar()
+				err = r.Maxcpu.Decode(d)
 			default:
-				s.Skip()
+				err = d.Skip()
 			}
+			return err
 		})
 		*rows = append(*rows, r)
+		return err
 	})
 }
 

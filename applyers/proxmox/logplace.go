@@ -4,6 +4,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-faster/jx"
+
 	"berth/applyers/proxmox/pve"
 )
 
@@ -27,27 +29,31 @@ type logLine struct {
 	msg        string
 }
 
-// scanLog goes through the lines of a log, the newest first.
-func scanLog(s *pve.Scanner, f func(logLine)) {
-	s.Array(func() {
+// decodeLog goes through the lines of a log, the newest first.
+func decodeLog(d *jx.Decoder, f func(logLine)) error {
+	return pve.Array(d, func() error {
 		var l logLine
-		s.Object(func(name []byte) {
+		err := pve.Object(d, func(name []byte) (err error) {
 			switch string(name) {
 			case "node":
-				l.node = s.Text()
+				l.node, err = pve.Text(d)
 			case "user":
-				l.user = s.Text()
+				l.user, err = pve.Text(d)
 			case "uid":
-				l.uid = s.Scalar().Int()
+				l.uid, err = pve.Int(d)
 			case "time":
-				l.at = s.Scalar().Int()
+				l.at, err = pve.Int(d)
 			case "msg":
-				l.msg = s.Text()
+				l.msg, err = pve.Text(d)
 			default:
-				s.Skip()
+				err = d.Skip()
 			}
+			return err
 		})
-		f(l)
+		if err == nil {
+			f(l)
+		}
+		return err
 	})
 }
 
@@ -84,13 +90,13 @@ type logged struct {
 	task bool
 }
 
-// Scan reads the newest lines.
-func (l *logSince) Scan(s *pve.Scanner) {
+// Decode reads the newest lines.
+func (l *logSince) Decode(d *jx.Decoder) error {
 	*l = logSince{from: l.from, window: l.window, named: make(map[int]logged)}
 	lines, met := 0, false
 	oldest := make(map[string]int) // the oldest new line of each node
 	known := make(map[string]bool)
-	scanLog(s, func(line logLine) {
+	err := decodeLog(d, func(line logLine) {
 		lines++
 		l.place.add(line)
 		spot := l.from.nodes[line.node]
@@ -115,6 +121,7 @@ func (l *logSince) Scan(s *pve.Scanner) {
 		l.lost = l.lost || oldest[node] > spot.uid+1 && !known[node]
 	}
 	l.lost = l.lost || !met && (l.from.newest > 0 || lines >= l.window)
+	return err
 }
 
 // namedBy are the guests that a line of the log names: "update VM 8101: …", or a
@@ -159,35 +166,41 @@ type taskSince struct {
 	now   map[string]bool
 }
 
-// Scan reads the list of tasks.
-func (t *taskSince) Scan(s *pve.Scanner) {
+// Decode reads the list of tasks.
+func (t *taskSince) Decode(d *jx.Decoder) error {
 	t.named, t.now = make(map[int]string), make(map[string]bool)
-	s.Array(func() {
+	return pve.Array(d, func() error {
 		var upid, user, token string
 		var began, ended int
-		s.Object(func(name []byte) {
+		err := pve.Object(d, func(name []byte) (err error) {
 			switch string(name) {
 			case "upid":
-				upid = s.Text()
+				upid, err = pve.Text(d)
 			case "user":
-				user = s.Text()
+				user, err = pve.Text(d)
 			case "tokenid":
-				token = "!" + s.Text()
+				token, err = pve.Text(d)
+				token = "!" + token
 			case "starttime":
-				began = s.Scalar().Int()
+				began, err = pve.Int(d)
 			case "endtime":
-				ended = s.Scalar().Int()
+				ended, err = pve.Int(d)
 			default:
-				s.Skip()
+				err = d.Skip()
 			}
+			return err
 		})
+		if err != nil {
+			return err
+		}
 		t.now[upid] = ended > 0
 		was, known := t.known[upid]
 		if t.known == nil && ended > 0 && max(began, ended) <= t.log.newest || known && was == (ended > 0) {
-			return
+			return nil
 		}
 		for _, vmid := range namedByTask(upid) {
 			t.named[vmid] = user + token
 		}
+		return nil
 	})
 }

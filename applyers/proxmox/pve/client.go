@@ -89,7 +89,7 @@ const baseURL = "https://proxmox.invalid/api2/json"
 // Proxmox checks as it checks a form.
 type Params map[string]string
 
-// Get reads into a value, as encoding/json does unless it is [Scanned]; nil reads
+// Get reads into a value, as encoding/json does unless it is [Decoded]; nil reads
 // past the answer.
 func (c *Client) Get(ctx context.Context, path string, into any) error {
 	got := carried{into: into}

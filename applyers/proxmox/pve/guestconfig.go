@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-faster/jx"
+
 	"berth/desired"
 )
 
@@ -23,36 +25,41 @@ type Config struct {
 // Pending are the keys that wait for a stop, sorted.
 func (c *Config) Pending() []string { return slices.Sorted(maps.Keys(c.Now)) }
 
-// Scan reads the rows of "pending".
-func (c *Config) Scan(s *Scanner) {
+// Decode reads the rows of "pending".
+func (c *Config) Decode(d *jx.Decoder) error {
 	*c = Config{Values: make(map[string]string, usualOptions), Now: make(map[string]string)}
-	s.Array(func() { c.option(s) })
+	return Array(d, func() error { return c.option(d) })
 }
 
 // usualOptions is how many options a guest has, or a few more.
 const usualOptions = 28
 
 // option reads one row: what an option is, and what it is to be.
-func (c *Config) option(s *Scanner) {
-	var key, value, next, gone string
+func (c *Config) option(d *jx.Decoder) error {
+	var key, value, next string
+	var gone int
 	var set, waits bool
-	s.Object(func(name []byte) {
+	err := Object(d, func(name []byte) (err error) {
 		switch string(name) {
 		case "key":
-			key = s.Text()
+			key, err = Text(d)
 		case "value":
-			value, set = s.Value()
+			value, set, err = Value(d)
 		case "pending":
-			next, waits = s.Value()
+			next, waits, err = Value(d)
 		case "delete":
-			gone = s.Text()
+			gone, err = Int(d)
 		default:
-			s.Skip()
+			err = d.Skip()
 		}
+		return err
 	})
+	if err != nil {
+		return err
+	}
 	if key == "digest" && set {
 		c.Digest = value
-		return
+		return nil
 	}
 	if set {
 		c.Values[key] = value
@@ -61,10 +68,11 @@ func (c *Config) option(s *Scanner) {
 	case waits:
 		c.Now[key] = c.Values[key]
 		c.Values[key] = next
-	case Scalar(gone).Int() > 0:
+	case gone > 0:
 		c.Now[key] = c.Values[key]
 		delete(c.Values, key)
 	}
+	return nil
 }
 
 // GuestPath is the path of a guest.

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+
+	"github.com/go-faster/jx"
 )
 
 // decodeData reads what stands under "data" of an answer; nil reads past it. The error
@@ -13,8 +15,8 @@ func decodeData(text []byte, into any) error {
 	if into == nil {
 		into = ignored{}
 	}
-	if scanned, ok := into.(Scanned); ok {
-		return scanData(text, scanned)
+	if own, ok := into.(Decoded); ok {
+		return decode(text, own)
 	}
 	answer := struct {
 		Data any `json:"data"`
@@ -32,4 +34,4 @@ func decodeData(text []byte, into any) error {
 // ignored reads past an answer's data.
 type ignored struct{}
 
-func (ignored) Scan(s *Scanner) { s.Skip() }
+func (ignored) Decode(d *jx.Decoder) error { return d.Skip() }

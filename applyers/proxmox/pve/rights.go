@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/go-faster/jx"
 )
 
 // Right is a privilege at a path of Proxmox's access control.
@@ -33,21 +35,32 @@ func (c *Client) ReadRights(ctx context.Context) (Rights, error) {
 	return all, nil
 }
 
-// Scan reads the privileges of each path.
-func (r *Rights) Scan(s *Scanner) {
+// Decode reads the privileges of each path.
+func (r *Rights) Decode(d *jx.Decoder) error {
 	*r = make(Rights)
 	// Most paths have the same privileges: thousands of guests, in a large fleet.
 	read := make(map[string]map[string]bool)
-	s.Object(func(name []byte) {
-		path, text := string(name), s.Raw()
+	return Object(d, func(name []byte) error {
+		path := string(name)
+		text, err := d.Raw()
+		if err != nil {
+			return err
+		}
 		privileges, before := read[string(text)]
 		if !before {
 			privileges = make(map[string]bool)
-			inner := &Scanner{text: text}
-			inner.Object(func(privilege []byte) { privileges[string(privilege)] = inner.Text() == "1" })
+			inner := jx.DecodeBytes(text)
+			if err := Object(inner, func(privilege []byte) error {
+				held, err := InPlace(inner)
+				privileges[string(privilege)] = string(held) == "1"
+				return err
+			}); err != nil {
+				return err
+			}
 			read[string(text)] = privileges
 		}
 		(*r)[path] = privileges
+		return nil
 	})
 }
 
