@@ -78,36 +78,66 @@ func (m merger) maps(at *trail, low, high *tree, s *shape, f *field) *tree {
 	if high.form != mapForm {
 		return high
 	}
-	out := &tree{form: mapForm, src: high.src, holed: high.holed, strange: high.strange}
-	if low != nil && low.form == mapForm {
-		out.holed = out.holed || low.holed
-		out.strange = append(slices.Clone(low.strange), out.strange...)
-		out.entries = append(make([]entry, 0, len(low.entries)+len(high.entries)), low.entries...)
-	} else {
-		out.entries = make([]entry, 0, len(high.entries))
+	var out *tree // nil as long as it would be high itself.
+	if low != nil && low.form == mapForm && (len(low.entries) > 0 || low.holed || len(low.strange) > 0) {
+		out = high.over(low)
 	}
-	for _, e := range high.entries {
+	for i := range high.entries {
+		e := &high.entries[i]
 		sub, subField := s.elem, (*field)(nil)
 		if s.is == isStruct {
 			subField = s.byWord[e.key]
 			if subField == nil {
 				// Its own document's check has said so.
+				if out == nil {
+					out = high.upTo(i)
+				}
 				out.stray(at, e.key, s)
 				continue
 			}
 			sub = subField.shape
-			if subField.instead != "" && e.value.form != nullForm && high.get(subField.instead) == nil {
+			if out != nil && subField.instead != "" && e.value.form != nullForm && high.get(subField.instead) == nil {
 				out.drop(subField.instead)
 			}
 		}
-		value := m.merge(&trail{at, e.key}, out.get(e.key), e.value, sub, subField)
+		value := e.value
+		if value.form != scalarForm || sub.is != isScalar {
+			// A plain value stands for itself, whatever lies below it.
+			value = m.merge(&trail{at, e.key}, out.get(e.key), value, sub, subField)
+		}
+		if out == nil {
+			if value == e.value {
+				continue
+			}
+			out = high.upTo(i)
+		}
 		if value == nil {
 			out.drop(e.key)
 			continue
 		}
 		out.put(entry{key: e.key, src: e.src, value: value})
 	}
+	if out == nil {
+		return high
+	}
 	return out
+}
+
+// over is what a map begins with that lies over another.
+func (t *tree) over(low *tree) *tree {
+	return &tree{
+		form: mapForm, src: t.src, holed: t.holed || low.holed,
+		strange: append(slices.Clone(low.strange), t.strange...),
+		entries: append(make([]entry, 0, len(low.entries)+len(t.entries)), low.entries...),
+	}
+}
+
+// upTo is a map with the first n of t's entries, and room for the others.
+func (t *tree) upTo(n int) *tree {
+	return &tree{
+		form: mapForm, src: t.src, holed: t.holed, strange: t.strange,
+		entries: append(make([]entry, 0, len(t.entries)), t.entries[:n]...),
+	}
 }
 
 // detached lets "absent" stand alone, whatever lower layers say of a disk or a
@@ -135,11 +165,14 @@ func (m merger) lists(at *trail, low, high *tree, s *shape, f *field) *tree {
 	if f != nil && f.literal {
 		return signed(low, high)
 	}
+	words := s.words()
+	if (low == nil || low.form != listForm) && high.standsAlone(words) {
+		return high
+	}
 	out := &tree{form: listForm, src: high.src}
 	if low != nil && low.form == listForm {
 		out.items = append(make([]*tree, 0, len(low.items)+len(high.items)), low.items...)
 	}
-	words := s.words()
 	for _, item := range high.items {
 		word, ok := item.removal()
 		if !ok || !words {
@@ -172,6 +205,23 @@ func (m merger) lists(at *trail, low, high *tree, s *shape, f *field) *tree {
 		out.items = append(out.items, item)
 	}
 	return out
+}
+
+// standsAlone tells that a list which lies over none is as it is: it takes nothing
+// out and says nothing twice. Of long ones that is not looked at.
+func (t *tree) standsAlone(words bool) bool {
+	if len(t.items) > manyEntries {
+		return false
+	}
+	for i, item := range t.items {
+		if _, ok := item.removal(); ok && words {
+			return false
+		}
+		if slices.ContainsFunc(t.items[:i], item.same) {
+			return false
+		}
+	}
+	return true
 }
 
 // signed lays lists over each other whose items begin with + or -: of each item

@@ -7,13 +7,13 @@ import "slices"
 // that it is for, never by YAML.
 type tree struct {
 	form form
-	text string
 	// plain tells that a scalar stands without quotes.
 	plain bool
 	// empty marks a null that is written as nothing at all.
 	empty bool
 	// holed marks a map of which something could not be read.
 	holed bool
+	text  string
 	// strange holds what the unknown fields of a merged map were perhaps meant
 	// to be, or anyField.
 	strange []string
@@ -109,13 +109,19 @@ func (t *tree) keyAt(key string) (Source, bool) {
 	return Source{}, false
 }
 
-// without is t without some of its keys.
+// without is t without some of its keys. Nobody writes to what it has in common with
+// t; without keys, it is a copy to write to.
 func (t *tree) without(keys ...string) *tree {
 	if t == nil || t.form != mapForm {
 		return t
 	}
 	out := *t
 	out.index = nil
+	if len(keys) == 1 && len(t.entries) > 0 && t.entries[0].key == keys[0] {
+		// Nearly every document begins with its kind.
+		out.entries = t.entries[1:len(t.entries):len(t.entries)]
+		return &out
+	}
 	out.entries = make([]entry, 0, len(t.entries))
 	for _, e := range t.entries {
 		if !slices.Contains(keys, e.key) {

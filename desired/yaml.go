@@ -58,21 +58,8 @@ type parser struct {
 	searched int
 	aliased  int
 	inside   []*yaml.Node
-	// spare are trees to be used, made many at a time.
-	spare []tree
-}
-
-// manyTrees is how many trees are made at a time: about a guest's.
-const manyTrees = 32
-
-// tree is a new one.
-func (p *parser) tree() *tree {
-	if len(p.spare) == 0 {
-		p.spare = make([]tree, manyTrees)
-	}
-	t := &p.spare[0]
-	p.spare = p.spare[1:]
-	return t
+	// spare is room for what a document comes to.
+	spare spare
 }
 
 // at is a place in the file.
@@ -128,6 +115,7 @@ func (p *parser) parse(data []byte, lost func(kind, name string)) []*tree {
 // add turns a document's node into a tree.
 func (p *parser) add(trees []*tree, node *yaml.Node, lost func(kind, name string)) []*tree {
 	p.aliased = 0
+	p.spare.measure(node)
 	switch t := p.node(node, 0); t.form {
 	case nullForm:
 	case brokenForm:
@@ -265,7 +253,7 @@ func (p *parser) node(n *yaml.Node, depth int) *tree {
 		p.complain(line, col, tagText(n)+" is a YAML tag, which manifests do not have: leave it out, or put the text in quotes")
 		return p.lost(n)
 	}
-	t := p.tree()
+	t := p.spare.tree()
 	t.src = p.at(line, col)
 	switch n.Kind {
 	case yaml.AliasNode:
@@ -279,7 +267,7 @@ func (p *parser) node(n *yaml.Node, depth int) *tree {
 		p.mapping(t, n, depth)
 	case yaml.SequenceNode:
 		t.form = listForm
-		t.items = make([]*tree, 0, len(n.Content))
+		t.items = p.spare.list(len(n.Content))
 		for _, item := range n.Content {
 			t.items = append(t.items, p.node(item, depth+1))
 		}
@@ -310,7 +298,7 @@ func (p *parser) alias(n *yaml.Node, depth int) *tree {
 }
 
 func (p *parser) mapping(t *tree, n *yaml.Node, depth int) {
-	t.entries = make([]entry, 0, len(n.Content)/2)
+	t.entries = p.spare.table(len(n.Content) / 2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key := n.Content[i]
 		line, col := key.Line+p.line, key.Column
