@@ -26,17 +26,22 @@ type guest struct {
 	*claims
 }
 
-// guestDocuments reads virtual machines and containers.
+// guestDocuments reads virtual machines and containers. Each is opened and looked at
+// before the next is: what it says is not kept any longer than needed.
 func (l *loader) guestDocuments() {
-	l.openGuests()
+	l.listGuests()
 	slices.SortFunc(l.guests, func(a, b *guest) int { return strings.Compare(string(a.id), string(b.id)) })
 	l.reserveHosts()
 	for _, g := range l.guests {
 		if g.settled != nil {
 			l.claim(g)
-		} else {
-			l.lookAt(g, l.checkGuest)
+			continue
 		}
+		if g.merged == nil {
+			l.openGuest(g)
+		}
+		l.lookAt(g, l.checkGuest)
+		g.shed()
 	}
 	l.allot()
 	l.numberGuests()
@@ -73,8 +78,9 @@ func (l *loader) lookAt(g *guest, look func(*guest)) {
 	g.guesses += l.guesses - before
 }
 
-// openGuests reads the guests' documents, but for those that are settled.
-func (l *loader) openGuests() {
+// listGuests finds the guests' documents. Those that were made of one document are
+// opened in their order, so that what is wrong with it is told of the first.
+func (l *loader) listGuests() {
 	guests := 0
 	if l.known != nil {
 		guests = l.known.guests
@@ -93,19 +99,26 @@ func (l *loader) openGuests() {
 			l.guests = append(l.guests, g)
 			continue
 		}
-		g := &guest{claims: &claims{}}
+		g := &guest{item: &item{document: doc}, claims: &claims{}}
 		doc.guest = g
-		merged, layers := l.layersOf(doc)
-		if doc.kind.short == KindVM {
-			g.vm = &VM{}
-			g.Guest = &g.vm.Guest
-			g.item = l.openOver(doc, g.vm, merged, layers)
-		} else {
-			g.ct = &Container{Unprivileged: true}
-			g.Guest = &g.ct.Guest
-			g.item = l.openOver(doc, g.ct, merged, layers)
+		if doc.n > 0 || doc.layers != nil {
+			l.openGuest(g)
 		}
 		l.guests = append(l.guests, g)
+	}
+}
+
+// openGuest reads a guest's document.
+func (l *loader) openGuest(g *guest) {
+	merged, layers := l.layersOf(g.document)
+	if g.kind.short == KindVM {
+		g.vm = &VM{}
+		g.Guest = &g.vm.Guest
+		g.item = l.openOver(g.document, g.vm, merged, layers)
+	} else {
+		g.ct = &Container{Unprivileged: true}
+		g.Guest = &g.ct.Guest
+		g.item = l.openOver(g.document, g.ct, merged, layers)
 	}
 }
 
