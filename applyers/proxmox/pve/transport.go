@@ -2,20 +2,18 @@ package pve
 
 import (
 	"bytes"
-	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/cenkalti/backoff/v5"
 )
 
 const (
@@ -25,10 +23,6 @@ const (
 	AtOnce = 4
 	// bodyLimit is far above the largest list that a cluster can answer with.
 	bodyLimit = 64 << 20
-	tries     = 4
-	// patience is how long one read is tried again: a site that is down must not
-	// hold the others up.
-	patience = 15 * time.Second
 )
 
 // wire is the strict transport below go-proxmox, which takes 404, 502, 595, 596
@@ -45,9 +39,11 @@ type wire struct {
 	mu      sync.Mutex
 	current int
 	token   string
-	refused error     // the first 401: each more would cost 3 s (FACTS 1)
-	said    string    // the date that an answer told last
-	at      time.Time // the same, read
+	says    http.Header // what the last read said of itself
+	sends   http.Header // the same with the token; nil before a turn's first read
+	refused error       // the first 401: each more would cost 3 s (FACTS 1)
+	said    string      // the date that an answer told last
+	at      time.Time   // the same, read
 	skew    time.Duration
 	dated   bool
 }
@@ -71,7 +67,7 @@ func newWire(base http.RoundTripper, endpoints []string, count *Counter, now fun
 func (w *wire) begin(token string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.token, w.refused = token, nil
+	w.token, w.refused, w.sends = token, nil, nil
 }
 
 // next turns to another endpoint.
@@ -111,28 +107,12 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodGet {
 		return w.once(req, body)
 	}
-	pause := backoff.NewExponentialBackOff()
-	pause.InitialInterval, pause.MaxInterval = 200*time.Millisecond, 2*time.Second
-	return backoff.Retry(req.Context(), func() (*http.Response, error) {
-		res, err := w.once(req, body)
-		if err != nil && !passing(err) {
-			return nil, backoff.Permanent(err)
-		}
-		return res, err
-	}, backoff.WithBackOff(pause), backoff.WithMaxTries(tries), backoff.WithMaxElapsedTime(patience))
-}
-
-// passing tells whether a read is worth another try.
-func passing(err error) bool {
-	if errors.Is(err, context.Canceled) || Distrusted(err) {
-		return false
+	began := time.Now()
+	res, err := w.once(req, body)
+	if err != nil && passing(err) {
+		return w.again(req, body, err, patience-time.Since(began))
 	}
-	switch code := Status(err); code {
-	case 502, 503, 595:
-		return true
-	default:
-		return code < 300
-	}
+	return res, err
 }
 
 // once sends the request to the first endpoint that can be reached.
@@ -176,15 +156,15 @@ func elsewhere(method string, err error) bool {
 func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(req.Context(), RequestTimeout)
 	defer cancel()
-	out := req.Clone(ctx)
-	out.URL.Scheme, out.URL.Host, out.Host = to.Scheme, to.Host, ""
+	out := req.WithContext(ctx)
+	at := *req.URL
+	at.Scheme, at.Host = to.Scheme, to.Host
+	out.URL, out.Host = &at, ""
+	out.Header = w.header(req)
 	if body != nil {
 		out.Body = io.NopCloser(bytes.NewReader(body))
 		out.ContentLength = int64(len(body))
 	}
-	w.mu.Lock()
-	out.Header.Set("Authorization", "PVEAPIToken="+w.token)
-	w.mu.Unlock()
 	w.count.Add(req.Method)
 	res, err := w.base.RoundTrip(out)
 	if err != nil {
@@ -207,13 +187,31 @@ func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response
 		}
 		return nil, failure
 	}
-	res.Request = req
-	if carried != nil {
-		text = nil
+	// The request holds the token, and of any other go-proxmox would write the address
+	// out, for a log that there is not.
+	res.Request = nil
+	res.Body, res.ContentLength = http.NoBody, 0
+	if carried == nil {
+		res.Body, res.ContentLength = io.NopCloser(bytes.NewReader(bytes.Clone(text))), int64(len(text))
 	}
-	res.Body = io.NopCloser(bytes.NewReader(bytes.Clone(text)))
-	res.ContentLength = int64(len(text))
 	return res, nil
+}
+
+// header is what a request says of itself, and the token. All reads of a turn say the
+// same, and share one set, which nobody changes.
+func (w *wire) header(req *http.Request) http.Header {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	read := req.Method == http.MethodGet
+	if read && w.sends != nil && maps.EqualFunc(req.Header, w.says, slices.Equal) {
+		return w.sends
+	}
+	sends := req.Header.Clone()
+	sends.Set("Authorization", "PVEAPIToken="+w.token)
+	if read {
+		w.says, w.sends = req.Header.Clone(), sends
+	}
+	return sends
 }
 
 // room is where an answer is read to. That of a former one is used again.
@@ -244,24 +242,6 @@ func readBody(res *http.Response, room *bytes.Buffer) ([]byte, error) {
 	return room.Bytes(), err
 }
 
-// carried takes what an answer holds past go-proxmox, which would read and check the
-// body three times more. It travels in the request's context, under carriedKey.
-type carried struct {
-	into any
-	err  error // Why a good answer could not be read into it.
-}
-
-type carriedKey struct{}
-
-// read reads a body and tells whether it is what Proxmox would answer.
-func (c *carried) read(text []byte) (ok bool) {
-	if c == nil {
-		return json.Valid(text)
-	}
-	c.err = decodeData(text, c.into)
-	return !errors.Is(c.err, errMalformed)
-}
-
 // sendError keeps apart what never left from what may have arrived.
 func sendError(err error) error {
 	var op *net.OpError
@@ -270,30 +250,6 @@ func sendError(err error) error {
 		return &notSentError{err}
 	}
 	return err
-}
-
-// judge turns an answer that is no success into an error, and reads one that is.
-func judge(res *http.Response, text []byte, cut error, carried *carried) *APIError {
-	failure := &APIError{Status: res.StatusCode}
-	var answer struct {
-		Message string            `json:"message"`
-		Errors  map[string]string `json:"errors"`
-	}
-	switch {
-	case res.StatusCode/100 != 2:
-		_ = json.Unmarshal(text, &answer) // Proxies answer in other words.
-		_, reason, _ := strings.Cut(res.Status, " ")
-		failure.Message = shortened(cmp.Or(oneLine(answer.Message), oneLine(reason)), longestText)
-		failure.Params = answer.Errors
-		return failure
-	case cut != nil:
-		failure.Message = "the answer broke off: " + cut.Error()
-		return failure
-	case !bytes.HasPrefix(bytes.TrimLeft(text, " \t\r\n"), []byte("{")) || !carried.read(text):
-		failure.Message = "the answer is not Proxmox's (" + shortened(oneLine(res.Header.Get("Content-Type")), 100) + ")"
-		return failure
-	}
-	return nil
 }
 
 // date remembers how far the clocks are apart.
