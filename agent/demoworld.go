@@ -236,7 +236,7 @@ func (d *demoWorld) wire(once bool) error {
 	}
 	// What answers on the real network is nothing to guests that are simulated.
 	d.wiring.dial, d.wiring.answers = d.dial, nil
-	d.wiring.turner.Watch = d.watch
+	d.wiring.turner.Events = d.watch
 	return nil
 }
 

@@ -183,8 +183,8 @@ func (t *Turner) tell(turn string, e applyers.Event) {
 	default:
 		log.Warn("step not done", slog.String("status", string(e.Outcome.Status)), slog.String("reason", e.Outcome.Reason))
 	}
-	if t.Watch != nil {
-		t.Watch(e)
+	if t.Events != nil {
+		t.Events(e)
 	}
 }
 

@@ -78,7 +78,7 @@ func TestClockJumpsAmidATurn(t *testing.T) {
 		}
 		agent, stop := l.agent("journal")
 		defer stop()
-		agent.Watch = func(applyers.Event) { late = true }
+		agent.Events = func(applyers.Event) { late = true }
 		l.mark()
 		rep, err := agent.Run(l.t.Context(), turn.Request{Mode: report.Run})
 		if err != nil {

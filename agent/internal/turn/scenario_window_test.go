@@ -106,7 +106,7 @@ func TestAWindowThatShutsMidway(t *testing.T) {
 		agent, stop := l.agent("other")
 		defer stop()
 		// The clock goes on between planning and the step.
-		agent.Watch = func(applyers.Event) { late.Store(true) }
+		agent.Events = func(applyers.Event) { late.Store(true) }
 		agent.Now = func() time.Time {
 			if late.Load() {
 				return l.now().Add(time.Minute)

@@ -44,8 +44,8 @@ type Turner struct {
 	Now     func() time.Time
 	// Surroundings, if set, tell on which guests the agent itself depends.
 	Surroundings *Surroundings
-	// Watch, if set, is told what happens while a plan is applied.
-	Watch func(applyers.Event)
+	// Events, if set, is told what happens while a plan is applied.
+	Events func(applyers.Event)
 
 	backoff backoff
 	loaded  []*source // the commits that were loaded last, the newest first

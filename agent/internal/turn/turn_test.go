@@ -290,7 +290,7 @@ func TestStoppedAgentPicksItsTasksUp(t *testing.T) {
 	turner := newTurner(t, r, c)
 	c.hangs["image/debian@home fetch"] = make(chan struct{})
 	ctx, cancel := context.WithCancel(t.Context())
-	turner.Watch = func(e applyers.Event) {
+	turner.Events = func(e applyers.Event) {
 		if e.Task != "" {
 			cancel() // The task has begun: now the agent is told to stop.
 		}
@@ -299,7 +299,7 @@ func TestStoppedAgentPicksItsTasksUp(t *testing.T) {
 	if err != nil || rep.Summary.Left == 0 {
 		t.Fatalf("stopped in mid-plan: %+v, %v", rep, err)
 	}
-	turner.Watch = nil
+	turner.Events = nil
 	wantMade(t, c)
 	c.mu.Lock()
 	delete(c.hangs, "image/debian@home fetch")

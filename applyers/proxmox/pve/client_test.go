@@ -131,7 +131,7 @@ func TestErrorsTellWhatProxmoxSaid(t *testing.T) {
 	}
 }
 
-func TestOneEndpointGetsEightRequestsAtOnce(t *testing.T) {
+func TestOneEndpointGetsFewRequestsAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var now, most atomic.Int32
 		c := clientAt(t, roundTrip(func(*http.Request) (*http.Response, error) {
