@@ -1,6 +1,8 @@
 package proxmox
 
 import (
+	"cmp"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -13,14 +15,25 @@ import (
 // and numbers them anew when its services start; lines of several nodes stand in
 // the order of their times, which their clocks give.
 type logPlace struct {
-	nodes map[string]logSpot
+	nodes map[string]nodeLog
 	// newest is the time of the newest line, in the nodes' seconds; 0 if the log was
 	// empty.
 	newest int
 }
 
-// logSpot is a node's newest line.
+// nodeLog is what was read of one node's lines: all up to the newest by its clock. past
+// spans those that have a higher number and an earlier time: the node had other numbers
+// before its services started, or its clock was set back.
+type nodeLog struct{ newest, past logSpot }
+
+// logSpot is a place among a node's lines.
 type logSpot struct{ uid, at int }
+
+// spans tells whether a line is neither later than a place, nor numbered higher.
+func (s logSpot) spans(l logLine) bool { return l.uid <= s.uid && l.at <= s.at }
+
+// knows tells whether a line was there.
+func (n nodeLog) knows(l logLine) bool { return n.newest.spans(l) || n.past.spans(l) }
 
 // logLine is a line of the cluster's log.
 type logLine struct {
@@ -60,11 +73,16 @@ func decodeLog(d *jx.Decoder, f func(logLine)) error {
 // add takes a line in.
 func (p *logPlace) add(l logLine) {
 	if p.nodes == nil {
-		p.nodes = make(map[string]logSpot)
+		p.nodes = make(map[string]nodeLog)
 	}
-	if spot := p.nodes[l.node]; l.uid > spot.uid {
-		p.nodes[l.node] = logSpot{uid: l.uid, at: l.at}
+	n, spot := p.nodes[l.node], logSpot{uid: l.uid, at: l.at}
+	if cmp.Or(cmp.Compare(spot.at, n.newest.at), cmp.Compare(spot.uid, n.newest.uid)) > 0 {
+		spot, n.newest = n.newest, spot
 	}
+	if spot.uid > n.newest.uid {
+		n.past = logSpot{uid: max(n.past.uid, spot.uid), at: max(n.past.at, spot.at)}
+	}
+	p.nodes[l.node] = n
 	p.newest = max(p.newest, l.at)
 }
 
@@ -93,20 +111,23 @@ type logged struct {
 // Decode reads the newest lines.
 func (l *logSince) Decode(d *jx.Decoder) error {
 	*l = logSince{from: l.from, window: l.window, named: make(map[int]logged)}
+	l.place.nodes = maps.Clone(l.from.nodes) // Nodes that say little are not in the window.
 	lines, met := 0, false
-	oldest := make(map[string]int) // the oldest new line of each node
+	oldest := make(map[string]int) // the first number of each node's new lines
 	known := make(map[string]bool)
 	err := decodeLog(d, func(line logLine) {
 		lines++
 		l.place.add(line)
-		spot := l.from.nodes[line.node]
-		if line.uid <= spot.uid {
-			// The same number at a later time is another line.
-			l.again = l.again || line.at > spot.at
+		was := l.from.nodes[line.node]
+		if was.knows(line) {
 			known[line.node], met = true, true
 			return
 		}
-		oldest[line.node] = line.uid
+		// The same number at a later time is another line.
+		l.again = l.again || line.uid <= was.newest.uid
+		if first, more := oldest[line.node]; !more || line.uid < first {
+			oldest[line.node] = line.uid
+		}
 		vmids, task := namedBy(line.msg)
 		for _, vmid := range vmids {
 			was, named := l.named[vmid]
@@ -117,8 +138,8 @@ func (l *logSince) Decode(d *jx.Decoder) error {
 		}
 	})
 	l.again = l.again || l.place.newest < l.from.newest
-	for node, spot := range l.from.nodes {
-		l.lost = l.lost || oldest[node] > spot.uid+1 && !known[node]
+	for node, was := range l.from.nodes {
+		l.lost = l.lost || oldest[node] > was.newest.uid+1 && !known[node]
 	}
 	l.lost = l.lost || !met && (l.from.newest > 0 || lines >= l.window)
 	return err

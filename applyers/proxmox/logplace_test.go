@@ -26,9 +26,48 @@ func logOf(lines ...string) []byte {
 	return []byte(`{"data":[` + strings.Join(rows, ",") + `]}`)
 }
 
+// scanning reads an answer by a function.
+type scanning func(s *pve.Scanner)
+
+func (f scanning) Scan(s *pve.Scanner) { f(s) }
+
+// readLog has a log answered and read.
+func readLog(t *testing.T, lines []string, scan func(s *pve.Scanner)) {
+	t.Helper()
+	body := logOf(lines...)
+	client, err := pve.New("home", roundTrip(func(r *http.Request) (*http.Response, error) {
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1, Request: r}, nil
+	}), []string{"https://pve1.test:8006"}, &pve.Counter{}, time.Now, pve.FirstPoll)
+	if err == nil {
+		err = client.Get(t.Context(), "/cluster/log", scanning(scan))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// said is what a log tells, in words.
+func (l *logSince) said() string {
+	var got []string
+	for _, vmid := range slices.Sorted(maps.Keys(l.named)) {
+		text := fmt.Sprintf("%d by %s", vmid, l.named[vmid].by)
+		if l.named[vmid].task {
+			text += " at work"
+		}
+		got = append(got, text)
+	}
+	if l.again {
+		got = append(got, "again")
+	}
+	if l.lost {
+		got = append(got, "lost")
+	}
+	return strings.Join(got, ", ")
+}
+
 // TestLogGoesOn holds what counts as a log that was read without a gap.
 func TestLogGoesOn(t *testing.T) {
-	was := logPlace{nodes: map[string]logSpot{"pve1": {uid: 10, at: 100}, "pve2": {uid: 5, at: 90}}, newest: 100}
+	was := logPlace{nodes: map[string]nodeLog{"pve1": {newest: logSpot{uid: 10, at: 100}}, "pve2": {newest: logSpot{uid: 5, at: 90}}}, newest: 100}
 	const task = "UPID:pve1:00000F78:0009C8BC:6B014AF4:qmmove:%s:root@pam!lab:"
 	for name, c := range map[string]struct {
 		was   logPlace
@@ -57,32 +96,38 @@ func TestLogGoesOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := logSince{from: &c.was, window: 3}
-			body := logOf(c.lines...)
-			client, err := pve.New("home", roundTrip(func(r *http.Request) (*http.Response, error) {
-				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1, Request: r}, nil
-			}), []string{"https://pve1.test:8006"}, &pve.Counter{}, time.Now, pve.FirstPoll)
-			if err == nil {
-				err = client.Get(t.Context(), "/cluster/log", &l)
-			}
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []string
-			for _, vmid := range slices.Sorted(maps.Keys(l.named)) {
-				text := fmt.Sprintf("%d by %s", vmid, l.named[vmid].by)
-				if l.named[vmid].task {
-					text += " at work"
-				}
-				got = append(got, text)
-			}
-			if l.again {
-				got = append(got, "again")
-			}
-			if l.lost {
-				got = append(got, "lost")
-			}
-			if s := strings.Join(got, ", "); s != c.want {
+			readLog(t, c.lines, l.Scan)
+			if s := l.said(); s != c.want {
 				t.Errorf("got %q, want %q", s, c.want)
+			}
+		})
+	}
+}
+
+// TestALogOfBothNumberings holds that polls come to rest where a node has numbered its
+// lines anew, and the others have told it of those that it wrote before.
+func TestALogOfBothNumberings(t *testing.T) {
+	both := []string{"pve1 2 130 a x", "pve1 1 129 a x", "pve2 5 90 a x", "pve1 400 80 a x", "pve1 399 79 a x"}
+	stepped := []string{"pve2 5 101 a x", "pve1 10 100 a x", "pve1 11 99 a x", "pve1 9 98 a x"}
+	for name, c := range map[string]struct {
+		was, lines []string
+		want       string
+	}{
+		"nothing new":              {both, both, ""},
+		"a line":                   {both, slices.Concat([]string{"pve1 3 131 b update VM 7: -cores 2"}, both), "7 by b"},
+		"a gap":                    {both, []string{"pve1 4 131 b x"}, "lost"},
+		"numbered anew once more":  {both, slices.Concat([]string{"pve1 1 140 a x"}, both), "again"},
+		"a clock set back a bit":   {stepped, stepped, ""},
+		"a line before it is past": {stepped, slices.Concat(stepped[:1], []string{"pve1 12 100 b update VM 7: -cores 2"}, stepped[1:]), "7 by b"},
+		"a line set back":          {stepped[1:2], []string{"pve1 10 100 a x", "pve1 11 99 b update VM 7: -cores 2"}, "7 by b"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var was logPlace
+			readLog(t, c.was, func(s *pve.Scanner) { scanLog(s, was.add) })
+			l := logSince{from: &was, window: 3}
+			readLog(t, c.lines, l.Scan)
+			if got := l.said(); got != c.want {
+				t.Errorf("got %q, want %q", got, c.want)
 			}
 		})
 	}

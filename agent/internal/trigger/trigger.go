@@ -92,7 +92,8 @@ func (l *Loop) Run(ctx context.Context) {
 			}
 			rep, err := l.Turn(ctx, a.req)
 			a.answer <- answer{report: rep, err: err}
-			if rep != nil && a.req.Mode == report.Run {
+			// A plan that has changed comes with a report, and nothing of it was tried.
+			if err == nil && a.req.Mode == report.Run {
 				tried = seen(rep)
 			}
 		case <-l.Nudge:

@@ -21,6 +21,8 @@ type world struct {
 	turns  []turn.Request
 	retry  time.Time
 	tipErr error
+	// turnErr is what turns end with, beside their reports.
+	turnErr error
 	slow   time.Duration
 	busy   int
 	news   string
@@ -51,7 +53,7 @@ func (w *world) turn(ctx context.Context, req turn.Request) (*report.Report, err
 	if tip == "" {
 		return nil, errors.New("nothing there")
 	}
-	return &report.Report{Mode: req.Mode, Commit: report.Commit{Hash: tip}}, nil
+	return &report.Report{Mode: req.Mode, Commit: report.Commit{Hash: tip}}, w.turnErr
 }
 
 func (w *world) count() int {
@@ -211,5 +213,23 @@ func TestPollLooksForChangesWhereGitStandsStill(t *testing.T) {
 		pass(time.Minute)
 		wantLooks("while the repository is unreachable", 5, 7)
 		wantTurns(t, w, "while the repository is unreachable", before+1)
+	})
+}
+
+// A turn that was asked for by its plan, and did nothing since the plan has changed, has
+// not tried the commit that it saw.
+func TestACommitIsTriedAfterAPlanThatHasChanged(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{tip: "a"}
+		loop, stop := start(t, w, nil)
+		defer stop()
+		synctest.Wait()
+		w.set(func() { w.tip, w.turnErr = "b", &turn.PlanChangedError{Asked: "1", Now: "2"} })
+		if _, err := loop.Ask(t.Context(), turn.Request{Mode: report.Run, Plan: "1"}); err == nil {
+			t.Fatal("no error")
+		}
+		w.set(func() { w.turnErr = nil })
+		pass(12 * time.Second)
+		wantTurns(t, w, "the first, the one that was asked for, and one for the commit", 3)
 	})
 }

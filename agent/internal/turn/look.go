@@ -78,7 +78,9 @@ func (t *Turner) Look(ctx context.Context) string {
 	}
 	t.knocked = make(map[string]bool)
 	for _, n := range news {
-		t.knocked[n.Site] = n.ID == "" && t.watched.dark[n.Site]
+		if n.ID == "" && t.watched.dark[n.Site] {
+			t.knocked[n.Site] = true
+		}
 		t.Log.DebugContext(ctx, "news", slog.String("news", n.String()))
 	}
 	return "changed: " + news[0].String()

@@ -194,8 +194,10 @@ func TestChangesByOthersStartATurn(t *testing.T) {
 				l.push("aaaa", vm("web", 4001, "tags: [a]\n"), ct("cache", 4002, ""))
 				w, stop := l.watch()
 				defer stop()
-				c.change(l)
-				turns, _ := w.during(70 * time.Second)
+				before := len(w.turns)
+				c.change(l) // It may take until a poll has come.
+				w.during(70 * time.Second)
+				turns := len(w.turns) - before
 				if lines := w.lines.take(); turns == 0 || !strings.Contains(lines, c.why) {
 					l.t.Fatalf("%d turns, want one with %s:\n%s", turns, c.why, lines)
 				}

@@ -171,8 +171,8 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	finish()
 	if req.Mode == report.Run {
 		t.keep(src.fleet, all, counted, rep)
+		t.again = again{}
 	}
-	t.again = again{}
 	t.ended(rep)
 	return rep, nil
 }
