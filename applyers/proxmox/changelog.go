@@ -15,16 +15,16 @@ type changelog struct {
 	// place is how far it was read; err why it could not be.
 	place logPlace
 	err   error
-	// hear is told each line.
-	hear func(logLine)
+	// begun are the tasks that the token has begun, the newest first.
+	begun []string
+	token string
 }
 
 // readChangelog reads the cluster's log. It tells of VMs only, and without
 // Sys.Syslog on / of our own changes only (FACTS 10): who is not named there is
 // unknown.
 func (c *cluster) readChangelog(ctx context.Context) changelog {
-	token := c.TokenName()
-	log := changelog{hear: func(line logLine) { c.Ledger.Hear(token, line.user, line.msg) }}
+	log := changelog{token: c.TokenName()}
 	log.err = c.Get(ctx, logPath(logWindow), &log)
 	return log
 }
@@ -36,10 +36,12 @@ func logPath(lines int) string { return "/cluster/log?max=" + strconv.Itoa(lines
 
 // Decode reads the log's lines, of which the newest comes first.
 func (l *changelog) Decode(d *jx.Decoder) error {
-	*l = changelog{by: make(map[int]map[string]string), hear: l.hear}
+	*l = changelog{by: make(map[int]map[string]string), token: l.token}
 	return decodeLog(d, func(line logLine) {
 		l.place.add(line)
-		l.hear(line)
+		if upid, starts := strings.CutPrefix(line.msg, "starting task "); starts && line.user == l.token {
+			l.begun = append(l.begun, upid)
+		}
 		vmid, options := parseUpdate(line.msg)
 		for _, option := range options {
 			if l.by[vmid] == nil {

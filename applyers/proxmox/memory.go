@@ -1,7 +1,9 @@
 package proxmox
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"slices"
 	"strings"
@@ -48,8 +50,14 @@ const othersTold = 6
 // since the last look. Another agent on the same fleet makes nothing twice, since
 // VMIDs and digests stand against that; but each undoes what only the other's
 // commit asks for.
-func (s *sweep) othersAtWork() {
-	tasks := s.Ledger.Others(s.Now())
+//
+// It is told once: by a look at the whole site, of which there is a report, and in the
+// log, since a quiet turn's report may be read by nobody.
+func (s *sweep) othersAtWork(ctx context.Context) {
+	if s.log.err != nil || s.only.IDs != nil {
+		return
+	}
+	tasks := s.Ledger.Others(s.Now(), s.log.begun)
 	if len(tasks) == 0 {
 		return
 	}
@@ -63,9 +71,11 @@ func (s *sweep) othersAtWork() {
 	if more := len(words) - othersTold; more > 0 {
 		words = append(words[:othersTold], fmt.Sprintf("%d more", more))
 	}
+	all := strings.Join(words, ", ")
+	s.applyer.opts.Log.WarnContext(ctx, "another agent works with this token", slog.String("site", s.site.Name), slog.String("tasks", all))
 	s.out.Notes = append(s.out.Notes, drift.Note{
 		ID: desired.MakeID(desired.KindSite, s.site.Name),
 		Text: fmt.Sprintf("another agent works with token %s: %s; nothing is made twice by two, but let one alone look after a fleet: stop the other, or give it a token and a fleet of its own",
-			s.TokenName(), strings.Join(words, ", ")),
+			s.TokenName(), all),
 	})
 }

@@ -156,7 +156,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 	if !s.inv.quorate {
 		return blind("the cluster has no quorum", "see pvecm status on a node that runs")
 	}
-	s.othersAtWork()
+	s.othersAtWork(ctx)
 	s.readLists(ctx, &s.inv)
 	s.pools(ctx)
 	s.guests(ctx)

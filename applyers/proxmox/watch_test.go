@@ -44,7 +44,11 @@ func (b *bench) quiet(polls int, when string) {
 // people is somebody who may do anything, through the API.
 func (b *bench) people() func(method, path string, form url.Values) {
 	b.t.Helper()
-	token := b.sim.AddToken("sean@pve", "gui", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
+	return b.as(b.sim.AddToken("sean@pve", "gui", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true}))
+}
+
+// as asks the API with a token.
+func (b *bench) as(token string) func(method, path string, form url.Values) {
 	return func(method, path string, form url.Values) {
 		b.t.Helper()
 		req, err := http.NewRequestWithContext(b.t.Context(), method, "https://pve1.test:8006/api2/json"+path, strings.NewReader(form.Encode()))

@@ -18,9 +18,7 @@ type Ledger struct {
 	own  map[string]time.Time
 	lost []lostTask
 	// known are the tasks that the log had at the last look; nil before the first.
-	// heard are those that it has at this one.
 	known map[string]bool
-	heard []string
 }
 
 // lostTask is a task that may have been begun: on this guest, "" for any.
@@ -54,35 +52,23 @@ func (l *Ledger) lose(guest string, now time.Time) {
 	l.lost = append(l.lost, lostTask{guest, now})
 }
 
-// Hear takes in a line of the cluster's log: whose it is, and what it says. Only the
-// starts of tasks matter ("starting task UPID:…", FACTS 10).
-func (l *Ledger) Hear(token, user, msg string) {
-	upid, starts := strings.CutPrefix(msg, "starting task ")
-	if l == nil || !starts || user != token {
-		return
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.heard = append(l.heard, upid)
-}
-
-// Others ends a look at the log, which tells the newest first: it gives the tasks that
-// others have begun since the last one, the oldest first. At the first look nothing
-// tells whose they are, and so there are none.
-func (l *Ledger) Others(now time.Time) []string {
+// Others takes in a look at the log, in which the token has begun these tasks, the
+// newest first: it gives those that others have begun since the last one, the oldest
+// first. At the first look nothing tells whose they are, and so there are none.
+func (l *Ledger) Others(now time.Time, begun []string) []string {
 	if l == nil {
 		return nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.heard) == 0 {
-		return nil // The log could not be read, or tells nothing of ours.
-	}
-	first := l.known == nil
 	l.lost = slices.DeleteFunc(l.lost, func(t lostTask) bool { return now.Sub(t.at) > forgotten })
-	known := make(map[string]bool, len(l.heard))
+	first := l.known == nil
+	if len(begun) == 0 && !first {
+		return nil // The log was lost, and other nodes may yet tell what it said.
+	}
+	known := make(map[string]bool, len(begun))
 	var others []string
-	for _, upid := range slices.Backward(l.heard) {
+	for _, upid := range slices.Backward(begun) {
 		_, own := l.own[upid]
 		if !first && !own && !l.known[upid] && !known[upid] && !l.excused(upid) {
 			others = append(others, upid)
@@ -94,7 +80,7 @@ func (l *Ledger) Others(now time.Time) []string {
 			delete(l.own, upid)
 		}
 	}
-	l.known, l.heard = known, nil
+	l.known = known
 	return others
 }
 

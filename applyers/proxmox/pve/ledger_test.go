@@ -17,12 +17,7 @@ func TestLedger(t *testing.T) {
 	var l Ledger
 	look := func(what string, log []string, want ...string) {
 		t.Helper()
-		for _, upid := range log { // The newest comes first.
-			l.Hear(token, token, "starting task "+upid)
-			l.Hear(token, token, "end task "+upid+" OK")
-			l.Hear(token, "root@pam", "starting task "+task("9", "vzdump", "1"))
-		}
-		if got := l.Others(now); !slices.Equal(got, want) {
+		if got := l.Others(now, log); !slices.Equal(got, want) {
 			t.Errorf("%s: %q, want %q", what, got, want)
 		}
 	}
@@ -30,7 +25,8 @@ func TestLedger(t *testing.T) {
 	l.Begun(mine, now)
 	look("ours, and another's", []string{others, mine, old}, others)
 	look("each is told once", []string{others, mine, old})
-	look("a log that can't be read", nil)
+	look("a log that was lost", nil)
+	look("and was found", []string{others, mine, old})
 	l.lose("4004", now)
 	look("one whose answer was lost may be ours", []string{lost, others, mine, old})
 	look("a second one is not", []string{again, lost, others, mine, old}, again)
@@ -44,10 +40,13 @@ func TestLedger(t *testing.T) {
 	if kind, about := TaskWords("rubbish"); kind != "" || about != "" {
 		t.Errorf("rubbish is %q %q", kind, about)
 	}
+	l = Ledger{}
+	look("a first look at an empty log", nil)
+	l.Begun(mine, now)
+	look("knows nobody, and yet what came later", []string{others, mine}, others)
 	var none *Ledger
 	none.Begun(mine, now)
-	none.Hear(token, token, "starting task "+mine)
-	if none.Others(now) != nil || none.Own(mine) {
+	if none.Others(now, []string{mine}) != nil || none.Own(mine) {
 		t.Error("no ledger remembers")
 	}
 }
