@@ -161,12 +161,17 @@ func (a *Applyer) at(ctx context.Context, fleet *desired.Fleet, name string) (*c
 	return a.begin(ctx, site)
 }
 
-// Resume waits for a task that was started in an earlier life of the agent.
+// Resume waits for a task that was started in an earlier life of the agent. One that
+// can't be asked for any more, since Proxmox has forgotten it (400, FACTS 2) or its site
+// is gone from Git, is over: what is live tells what became of it.
 func (a *Applyer) Resume(ctx context.Context, fleet *desired.Fleet, task string) error {
 	rest, ok := strings.CutPrefix(task, pve.TaskPrefix)
 	name, upid, cut := strings.Cut(rest, ":")
 	if !ok || !cut {
 		return fmt.Errorf("%q is no task of Proxmox", task)
+	}
+	if fleet.Sites[name] == nil {
+		return nil
 	}
 	c, err := a.at(ctx, fleet, name)
 	if err != nil {
@@ -174,8 +179,7 @@ func (a *Applyer) Resume(ctx context.Context, fleet *desired.Fleet, task string)
 	}
 	c.Ledger.Begun(upid, c.Now())
 	_, err = c.Follow(ctx, upid, c.limit(longest))
-	if _, failed := errors.AsType[*pve.TaskError](err); failed {
-		// What is live tells what became of it.
+	if _, failed := errors.AsType[*pve.TaskError](err); failed || pve.Status(err) == http.StatusBadRequest {
 		return nil
 	}
 	return err
