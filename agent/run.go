@@ -24,9 +24,10 @@ it is seen, and everything is compared anew at each sweep. A poll also asks each
 Proxmox cluster what has changed, by a few requests: what was changed through its
 API, its pages or qm, started, stopped, moved or removed, is looked at once. What
 leaves no trace there is found at the next sweep at the latest: files edited by
-hand, containers' options, the edge, playbooks. SIGHUP and SIGUSR1
-start a turn at once; SIGTERM lets requests in flight end, leaves Proxmox's tasks
-running, and ends within two seconds: the next start picks them up.`,
+hand, containers' options, images, the edge, playbooks. Where the token lacks
+Sys.Syslog on /, each poll is a sweep. SIGHUP and SIGUSR1 start a turn at once;
+SIGTERM lets requests in flight end, leaves Proxmox's tasks running, and ends
+within two seconds: the next start picks them up.`,
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := loadSettings(cmd, s)

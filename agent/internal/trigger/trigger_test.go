@@ -23,10 +23,10 @@ type world struct {
 	tipErr error
 	// turnErr is what turns end with, beside their reports.
 	turnErr error
-	slow   time.Duration
-	busy   int
-	news   string
-	looks  int
+	slow    time.Duration
+	busy    int
+	news    string
+	looks   int
 }
 
 func (w *world) turn(ctx context.Context, req turn.Request) (*report.Report, error) {

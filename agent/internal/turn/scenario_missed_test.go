@@ -73,7 +73,7 @@ func TestAHalfDarkSiteBesideABusyOne(t *testing.T) {
 		}
 		run(t, turner, report.Run)
 		if why := turner.Look(t.Context()); why != "" {
-			t.Fatalf("at once once more, though it was not back: %s", why)
+			t.Fatalf("tried again at once, though it was not back: %s", why)
 		}
 		both.busy = true
 		if turner.Look(t.Context()) == "" {
@@ -82,7 +82,7 @@ func TestAHalfDarkSiteBesideABusyOne(t *testing.T) {
 		both.busy = false
 		run(t, turner, report.Run)
 		if why := turner.Look(t.Context()); why != "" {
-			t.Errorf("at once once more, since something changed elsewhere: %s", why)
+			t.Errorf("tried again at once, since something changed elsewhere: %s", why)
 		}
 		pass(2 * time.Minute)
 		if turner.Look(t.Context()) == "" {
