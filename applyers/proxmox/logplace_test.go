@@ -12,6 +12,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/go-faster/jx"
+
 	"berth/applyers/proxmox/pve"
 )
 
@@ -26,20 +28,20 @@ func logOf(lines ...string) []byte {
 	return []byte(`{"data":[` + strings.Join(rows, ",") + `]}`)
 }
 
-// scanning reads an answer by a function.
-type scanning func(s *pve.Scanner)
+// decoding reads an answer by a function.
+type decoding func(d *jx.Decoder) error
 
-func (f scanning) Scan(s *pve.Scanner) { f(s) }
+func (f decoding) Decode(d *jx.Decoder) error { return f(d) }
 
 // readLog has a log answered and read.
-func readLog(t *testing.T, lines []string, scan func(s *pve.Scanner)) {
+func readLog(t *testing.T, lines []string, decode decoding) {
 	t.Helper()
 	body := logOf(lines...)
 	client, err := pve.New("home", roundTrip(func(r *http.Request) (*http.Response, error) {
 		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: -1, Request: r}, nil
 	}), []string{"https://pve1.test:8006"}, &pve.Counter{}, time.Now, pve.FirstPoll)
 	if err == nil {
-		err = client.Get(t.Context(), "/cluster/log", scanning(scan))
+		err = client.Get(t.Context(), "/cluster/log", decode)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -96,7 +98,7 @@ func TestLogGoesOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := logSince{from: &c.was, window: 3}
-			readLog(t, c.lines, l.Scan)
+			readLog(t, c.lines, l.Decode)
 			if s := l.said(); s != c.want {
 				t.Errorf("got %q, want %q", s, c.want)
 			}
@@ -123,9 +125,9 @@ func TestALogOfBothNumberings(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var was logPlace
-			readLog(t, c.was, func(s *pve.Scanner) { scanLog(s, was.add) })
+			readLog(t, c.was, func(d *jx.Decoder) error { return decodeLog(d, was.add) })
 			l := logSince{from: &was, window: 3}
-			readLog(t, c.lines, l.Scan)
+			readLog(t, c.lines, l.Decode)
 			if got := l.said(); got != c.want {
 				t.Errorf("got %q, want %q", got, c.want)
 			}

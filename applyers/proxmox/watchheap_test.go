@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -18,12 +19,15 @@ type replay struct {
 	bodies  map[string][]byte
 	// only is the end of the paths that are answered so; "" is all.
 	only string
+	mu   sync.Mutex
 }
 
 func (r *replay) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodGet || !strings.HasSuffix(req.URL.Path, r.only) {
 		return r.below.RoundTrip(req)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	what := req.URL.String()
 	if r.answers[what] == nil {
 		res, err := r.below.RoundTrip(req)
