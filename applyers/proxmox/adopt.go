@@ -56,7 +56,7 @@ func unadoptable(id desired.ID, g *found) (reason, remedy string) {
 
 // mistaken says how a guest differs from what adopt names.
 func mistaken(adopt desired.Adopt, g *found) (reason, remedy string) {
-	uuid := notation.Parse("", g.conf.Values["smbios1"]).Value("uuid")
+	uuid := notation.Lookup("", g.conf.Values["smbios1"], "uuid")
 	var macs []string
 	for _, slot := range nicSlots(g.conf) {
 		p := notation.Parse("", g.conf.Values[slot])

@@ -280,7 +280,7 @@ func TestADiskTakenOutByHandIsNotMadeAnew(t *testing.T) {
 	b := newBench(t, certsYAML, lab1YAML)
 	b.apply()
 	line := b.guest(9501).Config["scsi0"]
-	volid := notation.Parse("file", line).Value("file")
+	volid := notation.Lookup("file", line, "file")
 	b.sim.Edit("root@pam", 9501, map[string]string{"scsi0": "", "unused0": volid})
 	b.nothing(`HELD scsi0 was "letsencrypt", and somebody has taken it out; no empty disk is made in its place: put it back there on Proxmox (it may be unused0 (`+volid+"))",
 		"vm/web-1 attach HELD scsi1 holds "+volid+", which no data VM has in a slot")

@@ -196,7 +196,7 @@ func (j *job) usesOf(ctx context.Context, other *row, called string, counts func
 	for _, values := range []map[string]string{conf.Values, conf.Now} {
 		for _, at := range disksOf(other.kind, values) {
 			if counts(at) {
-				ro := notation.Flag(notation.Parse(volumeKey(other.kind), values[at.slot]).Value("ro"), false)
+				ro := notation.Flag(notation.Lookup(volumeKey(other.kind), values[at.slot], "ro"), false)
 				all = append(all, use{attached: at, row: other, readOnly: ro})
 			}
 		}
@@ -247,7 +247,7 @@ func (j *job) writesAlone(ctx context.Context) error {
 		if owner := ownerOf(at.volid); owner == 0 || owner == g.vmid || strings.HasPrefix(at.slot, "unused") {
 			continue
 		}
-		ro := notation.Flag(notation.Parse(volumeKey(g.kind), g.conf.Values[at.slot]).Value("ro"), false)
+		ro := notation.Flag(notation.Lookup(volumeKey(g.kind), g.conf.Values[at.slot], "ro"), false)
 		uses, err := j.uses(ctx, at.volid, g.vmid)
 		if err != nil {
 			return err

@@ -102,5 +102,5 @@ func (j *job) resize(ctx context.Context, g *found, slot string, size desired.Si
 // sizeOf is how large the configuration says that a slot's volume is; 0 if it
 // does not.
 func (j *job) sizeOf(g *found, slot string) desired.Size {
-	return notation.ParseSize(notation.Parse(volumeKey(j.kind), g.conf.Values[slot]).Value("size"))
+	return notation.ParseSize(notation.Lookup(volumeKey(j.kind), g.conf.Values[slot], "size"))
 }

@@ -45,7 +45,7 @@ func configured(g *found) string {
 		if g.kind == desired.KindVM {
 			line = g.conf.Values["ipconfig"+strings.TrimPrefix(slot, "net")]
 		}
-		if prefix, err := netip.ParsePrefix(notation.Parse("", line).Value("ip")); err == nil {
+		if prefix, err := netip.ParsePrefix(notation.Lookup("", line, "ip")); err == nil {
 			return prefix.Addr().String()
 		}
 	}
@@ -88,7 +88,7 @@ func (c *cluster) ports(ctx context.Context, g *found) []port {
 	var err error
 	if g.kind == desired.KindContainer {
 		ports, err = c.containerPorts(ctx, g)
-	} else if notation.Flag(notation.Parse("enabled", g.conf.Values["agent"]).Value("enabled"), false) {
+	} else if notation.Flag(notation.Lookup("enabled", g.conf.Values["agent"], "enabled"), false) {
 		ports, err = c.agentPorts(ctx, g)
 	}
 	if err != nil {

@@ -69,7 +69,7 @@ func FuzzLists(f *testing.F) {
 
 // sameGlance holds that a poll reads a list in place as a whole look reads it: else
 // each poll would see a change.
-func sameGlance(t *testing.T, c *cluster, look *looked, rows []resourceRow) {
+func sameGlance(t *testing.T, c *cluster, look *looked, rows []*resourceRow) {
 	t.Helper()
 	times := make(map[int]int)
 	for i := range rows {
@@ -181,7 +181,7 @@ func FuzzVerbatim(f *testing.F) {
 			t.Errorf("%s %q is not %q", option, text, p)
 		}
 		p.Set("mark", "1")
-		if sameOption(option, text, p.String()) && notation.Parse(p.First, text).Value("mark") != "1" {
+		if sameOption(option, text, p.String()) && notation.Lookup(p.First, text, "mark") != "1" {
 			t.Errorf("%s %q is %q", option, text, p)
 		}
 		for _, kind := range []string{desired.KindVM, desired.KindContainer} {

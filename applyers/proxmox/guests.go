@@ -275,7 +275,7 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	}
 	if !live.Archived {
 		live.Facts[desired.FactInstance] = g.stamp.InstanceID()
-		if uuid := notation.Parse("", g.conf.Values["smbios1"]).Value("uuid"); uuid != "" && g.kind == desired.KindVM {
+		if uuid := notation.Lookup("", g.conf.Values["smbios1"], "uuid"); uuid != "" && g.kind == desired.KindVM {
 			live.Facts[desired.FactUUID] = uuid
 		}
 	}

@@ -55,13 +55,13 @@ type resourceRow struct {
 }
 
 // resourceRows are a list of guests, nodes and storages.
-type resourceRows []resourceRow
+type resourceRows []*resourceRow
 
 // Decode reads them. A large cluster's fill megabytes with figures that nobody asks for.
 func (rows *resourceRows) Decode(d *jx.Decoder) error {
 	*rows = nil
 	return pve.Array(d, func() error {
-		var r resourceRow
+		r := &resourceRow{}
 		err := pve.Object(d, func(name []byte) (err error) {
 			switch string(name) {
 			case "type":
@@ -112,13 +112,13 @@ func (rows *resourceRows) Decode(d *jx.Decoder) error {
 
 // readResources reads guests and storages of the whole cluster. The status in it
 // is up to ten seconds old (FACTS 4).
-func (c *cluster) readResources(ctx context.Context) ([]resourceRow, error) {
+func (c *cluster) readResources(ctx context.Context) ([]*resourceRow, error) {
 	var rows resourceRows
 	err := c.Get(ctx, "/cluster/resources", &rows)
 	return rows, err
 }
 
-func (r resourceRow) guest() *row {
+func (r *resourceRow) guest() *row {
 	kind := desired.KindVM
 	switch r.Type {
 	case "qemu":
@@ -239,7 +239,7 @@ func (inv *inventory) known(nodes []string) []string {
 	return slices.DeleteFunc(nodes, func(n string) bool { return !slices.Contains(all, n) })
 }
 
-func (inv *inventory) fill(rows []resourceRow) {
+func (inv *inventory) fill(rows []*resourceRow) {
 	inv.rows = make(map[int]*row)
 	for _, r := range rows {
 		if g := r.guest(); g != nil {

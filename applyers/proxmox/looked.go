@@ -70,14 +70,13 @@ func (a *Applyer) looking(fleet *desired.Fleet, site string) *looked {
 }
 
 // glanceOver keeps what the list of resources says at a whole look. nil keeps nothing.
-func (l *looked) glanceOver(rows []resourceRow) {
+func (l *looked) glanceOver(rows []*resourceRow) {
 	if l == nil {
 		return
 	}
 	l.nodes = 0
 	clear(l.glances)
-	for i := range rows {
-		r := &rows[i]
+	for _, r := range rows {
 		if r.Type == "node" {
 			l.nodes += l.nodeSign([]byte(r.Node), []byte(r.Status))
 		}

@@ -173,7 +173,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 
 // readCluster reads what is said of the cluster as a whole.
 func (s *sweep) readCluster(ctx context.Context) error {
-	var rows []resourceRow
+	var rows []*resourceRow
 	var errs [2]error
 	var may pve.Rights
 	var wg sync.WaitGroup

@@ -98,6 +98,11 @@ func FuzzProps(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text string) {
 		p := notation.Parse("file", text)
+		for _, part := range p.Parts {
+			if got := notation.Lookup("file", text, part.Key); got != p.Value(part.Key) {
+				t.Errorf("%q: %s is %q alone, and %q among all", text, part.Key, got, p.Value(part.Key))
+			}
+		}
 		again := notation.Parse("file", p.String())
 		if !p.Equal(again) {
 			t.Errorf("%q: %+v is not %+v", text, p, again)

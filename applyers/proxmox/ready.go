@@ -126,7 +126,7 @@ func unaddressed(g *found) string {
 
 // knows tells whether a guest can say under which address it is reached.
 func knows(g *found) bool {
-	return g.kind == desired.KindContainer || notation.Flag(notation.Parse("enabled", g.conf.Values["agent"]).Value("enabled"), false)
+	return g.kind == desired.KindContainer || notation.Flag(notation.Lookup("enabled", g.conf.Values["agent"], "enabled"), false)
 }
 
 // addressless tells whether no interface is meant to have an address.

@@ -213,7 +213,7 @@ func disksOf(kind string, values map[string]string) []attached {
 		if !unused && !diskSlot(kind, key, value) && !strings.HasPrefix(key, "ide") && !strings.HasPrefix(key, "sata") && !strings.HasPrefix(key, "scsi") {
 			continue
 		}
-		if volid := notation.Parse(volumeKey(kind), value).Value(volumeKey(kind)); strings.Contains(volid, ":") || strings.HasPrefix(volid, "/") {
+		if volid := notation.Lookup(volumeKey(kind), value, volumeKey(kind)); strings.Contains(volid, ":") || strings.HasPrefix(volid, "/") {
 			all = append(all, attached{key, volid})
 		}
 	}

@@ -66,7 +66,7 @@ func (b *bench) tidy() {
 		b.t.Errorf("the guest's volumes are %q", vols)
 	}
 	s := b.stampIs()
-	if s.Former != "" || s.SeedDisk != notation.Parse("file", config["scsi30"]).Value("file") {
+	if s.Former != "" || s.SeedDisk != notation.Lookup("file", config["scsi30"], "file") {
 		b.t.Errorf("the stamp is %s, scsi30 holds %s", s, config["scsi30"])
 	}
 }

@@ -62,7 +62,7 @@ func (v *viewer) tell(g *Surveyed) {
 		g.Fleet, g.UID, g.ID = f.stamp.Fleet, f.stamp.UID, f.stamp.ID
 		g.DiskNames, g.Images, g.Seeded, g.Archived = f.stamp.Disks, f.stamp.Images, f.stamp.Seed != "", !f.stamp.Archived.IsZero()
 	}
-	g.UUID = notation.Parse("", values["smbios1"]).Value("uuid")
+	g.UUID = notation.Lookup("", values["smbios1"], "uuid")
 	g.Volumes, g.NICs = make(map[string]Volume), make(map[string]Attachment)
 	for _, key := range slices.Sorted(maps.Keys(values)) {
 		switch {
@@ -100,7 +100,7 @@ func (v *viewer) plain(g *found) *found {
 		switch {
 		case driveKey(g.kind, key):
 			first, _, _ := strings.Cut(value, ",")
-			if media := notation.Parse("file", value).Value("media"); media != "" {
+			if media := notation.Lookup("file", value, "media"); media != "" {
 				first += ",media=" + media
 			}
 			other.conf.Values[key] = first

@@ -14,7 +14,7 @@ import (
 )
 
 // templatesIn are the templates of a cluster.
-func templatesIn(rows []resourceRow) []*row {
+func templatesIn(rows []*resourceRow) []*row {
 	var all []*row
 	for _, r := range rows {
 		if g := r.guest(); g != nil && g.template {
@@ -25,7 +25,7 @@ func templatesIn(rows []resourceRow) []*row {
 }
 
 // sharedIn are the storages that every node of the cluster reaches.
-func sharedIn(rows []resourceRow) map[string]bool {
+func sharedIn(rows []*resourceRow) map[string]bool {
 	shared := make(map[string]bool)
 	for _, r := range rows {
 		if r.Type == "storage" && r.Shared.Yes() {
@@ -74,7 +74,7 @@ func (c *cluster) findTemplate(ctx context.Context, fleet *desired.Fleet, want *
 
 // born is when a virtual machine was made, in seconds; 0 where nothing tells.
 func born(g *found) int {
-	return notation.Whole(notation.Parse("", g.conf.Values["meta"]).Value("ctime"), 0)
+	return notation.Whole(notation.Lookup("", g.conf.Values["meta"], "ctime"), 0)
 }
 
 // noTemplate says that there is none, and which there are.

@@ -136,10 +136,10 @@ func rootsOption(kind, option, value string) bool {
 	case "serial":
 		return value != "socket"
 	case "usb":
-		host := notation.Parse("host", value).Value("host")
+		host := notation.Lookup("host", value, "host")
 		return host != "" && !strings.HasPrefix(host, "spice")
 	case "hostpci":
-		return notation.Parse("host", value).Value("host") != ""
+		return notation.Lookup("host", value, "host") != ""
 	}
 	return false
 }

@@ -52,7 +52,7 @@ func (g *found) disksByName(want *desired.Resource) map[string]string {
 // volume is what a slot holds: "local:103/vm-103-disk-0.raw".
 func (g *found) volume(slot string) string {
 	key := volumeKey(g.kind)
-	return notation.Parse(key, g.conf.Values[slot]).Value(key)
+	return notation.Lookup(key, g.conf.Values[slot], key)
 }
 
 // volumeOf is how references say another machine's disk, "" for a guest's own.
@@ -73,7 +73,7 @@ func (w *wording) held(g *found) map[string]heldVolume {
 	for _, values := range []map[string]string{g.conf.Now, g.conf.Values} {
 		for _, at := range volumesOf(g.kind, values) {
 			if ref := w.volumeOf(at.volid, g); ref != "" && !strings.HasPrefix(at.slot, "unused") {
-				ro := notation.Flag(notation.Parse(volumeKey(g.kind), values[at.slot]).Value("ro"), false)
+				ro := notation.Flag(notation.Lookup(volumeKey(g.kind), values[at.slot], "ro"), false)
 				if before, also := all[at.slot]; also {
 					// Until it stops it may still write.
 					ro = ro && before.readOnly

@@ -21,6 +21,8 @@ type wording struct {
 	want *desired.Resource
 	// volumes are the disks of data VMs as references say them, by volume.
 	volumes map[string]string
+	// ask is what asked answers, once it was asked.
+	ask *desired.Guest
 }
 
 // sets tells whether the manifest sets a path.
@@ -34,12 +36,13 @@ func (w *wording) sets(path desired.Path) bool {
 
 // asked is what the manifest asks of a guest; the zero Guest if nothing.
 func (w *wording) asked() *desired.Guest {
-	if w.want != nil {
-		if g := guestOf(w.want); g != nil {
-			return g
-		}
+	if w.ask == nil && w.want != nil {
+		w.ask = guestOf(w.want)
 	}
-	return &desired.Guest{}
+	if w.ask == nil {
+		w.ask = &desired.Guest{}
+	}
+	return w.ask
 }
 
 // guest is what virtual machines and containers share.

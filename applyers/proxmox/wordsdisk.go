@@ -142,7 +142,7 @@ func volumeKey(kind string) string {
 
 // diskSlot tells whether a key holds a disk.
 func diskSlot(kind, key, value string) bool {
-	return driveSlot(kind, key) && (kind == desired.KindContainer || notation.Parse("file", value).Value("media") != "cdrom")
+	return driveSlot(kind, key) && (kind == desired.KindContainer || notation.Lookup("file", value, "media") != "cdrom")
 }
 
 // cdromSlot tells whether a key holds a CD-ROM drive that a manifest may speak
@@ -153,7 +153,7 @@ func cdromSlot(kind, key, value string) bool {
 
 // nativeDrive tells whether a line is Proxmox's own cloud-init drive.
 func nativeDrive(value string) bool {
-	_, name, _ := strings.Cut(notation.Parse("file", value).Value("file"), ":")
+	_, name, _ := strings.Cut(notation.Lookup("file", value, "file"), ":")
 	return strings.Contains(name[strings.LastIndexByte(name, '/')+1:], "cloudinit")
 }
 

@@ -77,7 +77,7 @@ func signed(flags desired.Words) desired.Words {
 // vmMemory reads size and ballooning. Without a word on ballooning the device is
 // there and gives nothing back.
 func vmMemory(v map[string]string) desired.Memory {
-	size := desired.Size(notation.Whole(notation.Parse("current", v["memory"]).Value("current"), 512)) * desired.MiB
+	size := desired.Size(notation.Whole(notation.Lookup("current", v["memory"], "current"), 512)) * desired.MiB
 	m := desired.Memory{Size: size, Min: size, Balloon: true}
 	if v["balloon"] != "" {
 		m.Min = desired.Size(notation.Whole(v["balloon"], 0)) * desired.MiB

@@ -1,6 +1,7 @@
 package notation
 
 import (
+	"iter"
 	"slices"
 	"strings"
 )
@@ -20,18 +21,42 @@ type Props struct {
 // Parse takes text apart. A part without "=" belongs to the key first.
 func Parse(first, text string) Props {
 	p := Props{First: first}
-	if strings.TrimSpace(text) == "" {
-		return p
-	}
-	p.Parts = make([]Part, 0, strings.Count(text, ",")+1)
-	for part := range strings.SplitSeq(text, ",") {
-		key, value, ok := strings.Cut(part, "=")
-		if !ok {
-			key, value = first, part
+	for part := range parts(first, text) {
+		if p.Parts == nil {
+			p.Parts = make([]Part, 0, strings.Count(text, ",")+1)
 		}
-		p.Parts = append(p.Parts, Part{strings.TrimSpace(key), value})
+		p.Parts = append(p.Parts, part)
 	}
 	return p
+}
+
+// Lookup is what stands under one key of text, as [Parse] and [Props.Value] have it,
+// without all the others.
+func Lookup(first, text, key string) string {
+	for part := range parts(first, text) {
+		if part.Key == key {
+			return part.Value
+		}
+	}
+	return ""
+}
+
+// parts goes through the parts of text.
+func parts(first, text string) iter.Seq[Part] {
+	return func(yield func(Part) bool) {
+		if strings.TrimSpace(text) == "" {
+			return
+		}
+		for part := range strings.SplitSeq(text, ",") {
+			key, value, ok := strings.Cut(part, "=")
+			if !ok {
+				key, value = first, part
+			}
+			if !yield(Part{strings.TrimSpace(key), value}) {
+				return
+			}
+		}
+	}
 }
 
 // Value is what stands under key; "" if nothing does.
