@@ -136,7 +136,7 @@ func (l *Loop) poll(ctx context.Context, tried string) (why string) {
 // turn makes one turn, and tells the newest commit that it saw.
 func (l *Loop) turn(ctx context.Context, why string) string {
 	l.Log.DebugContext(ctx, "turn begins", slog.String("why", why))
-	rep, err := l.Turn(ctx, turn.Request{Mode: report.Run})
+	rep, err := l.Turn(ctx, turn.Request{Mode: report.Run, Why: why})
 	if err != nil {
 		if ctx.Err() == nil {
 			l.Log.ErrorContext(ctx, "turn failed", slog.Any("error", err))

@@ -73,14 +73,17 @@ func (t *Turner) seen(ctx context.Context, kinds map[string]applyers.Applyer, fl
 }
 
 // apply carries the plan out, looks whether it took, and keeps the report.
-func (t *Turner) apply(ctx context.Context, rep *report.Report, src *source, kinds map[string]applyers.Applyer, input drift.Input, finish func()) error {
+func (t *Turner) apply(ctx context.Context, req Request, rep *report.Report, src *source, kinds map[string]applyers.Applyer, input drift.Input, finish func()) error {
 	entry, err := t.Journal.Begin(journal.Turn{
 		ID: rep.Turn, Started: rep.Started, Commit: src.commit.Hash, Mode: string(rep.Mode), Plan: rep.Plan,
 	})
 	if err != nil {
 		return fmt.Errorf("write the journal, nothing was done: %w", err)
 	}
-	world := input.World()
+	world, planned := input.World(), make(map[drift.Key]bool)
+	for _, c := range rep.Plan.Changes {
+		planned[c.Key] = c.Held != ""
+	}
 	rep.Outcomes, err = applyers.Execute(ctx, applyers.Execution{
 		Plan: rep.Plan, World: world, Appliers: kinds,
 		Confirm:    func(ctx context.Context, c drift.Change) string { return t.confirm(ctx, src, c) },
@@ -89,7 +92,7 @@ func (t *Turner) apply(ctx context.Context, rep *report.Report, src *source, kin
 		// was open that is shut by now.
 		Shut: func(c drift.Change) string { return world.Shut(c, t.Now()) },
 		Events: func(e applyers.Event) error {
-			t.tell(rep.Turn, e)
+			t.tell(rep.Turn, planned, e)
 			return entry.Event(e)
 		},
 		Now: t.Now,
@@ -103,7 +106,7 @@ func (t *Turner) apply(ctx context.Context, rep *report.Report, src *source, kin
 		t.again.learn(true, t.Now())
 	}
 	finish()
-	defer t.ended(rep)
+	defer t.ended(req, rep)
 	text, marshalErr := json.Marshal(rep)
 	if marshalErr != nil {
 		return fmt.Errorf("write the report: %w", marshalErr)
@@ -168,14 +171,16 @@ func (t *Turner) superseded(src *source) func(context.Context) string {
 	}
 }
 
-// tell logs what happens, and tells whoever watches.
-func (t *Turner) tell(turn string, e applyers.Event) {
+// tell logs what happens, and tells whoever watches. What the plan held, as
+// planned says, has not happened: [Turner.aloud] tells of it.
+func (t *Turner) tell(turn string, planned map[drift.Key]bool, e applyers.Event) {
 	log := t.Log.With(slog.String("turn", turn), slog.String("resource", string(e.ID)), slog.String("step", string(e.Step)))
 	switch {
 	case e.Outcome == nil:
 		if e.Task != "" {
 			log.Debug("task started", slog.String("task", e.Task))
 		}
+	case e.Outcome.Status == drift.Held && planned[e.Key]:
 	case e.Outcome.Status == drift.Done:
 		log.Info("step done", slog.Duration("duration", e.Outcome.Ended.Sub(e.Outcome.Started)))
 	case e.Outcome.Status == drift.Failed:

@@ -61,6 +61,8 @@ type Turner struct {
 	// watched is what Look compares with; nil before the first turn. knocked are the
 	// sites that it took to be back, dark is when it may do so again.
 	watched *watch
+	// said is what the last turn left undone, and logged.
+	said    map[aloud]bool
 	knocked map[string]bool
 	dark    again
 }
@@ -77,6 +79,8 @@ type Request struct {
 	// Afresh forgets the waits of resources that have failed. A plan that was
 	// looked at holds them: asking for it does not.
 	Afresh bool
+	// Why says for the log what the turn is made for; "" if somebody asked for it.
+	Why string
 }
 
 // PlanChangedError says that the plan that was asked for is not the plan that
@@ -162,7 +166,7 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 		return rep, &PlanChangedError{Asked: req.Plan, Now: rep.Plan.Digest}
 	}
 	if req.Mode == report.Run && rep.Plan.Go() {
-		if err := t.apply(ctx, rep, src, kinds, input, finish); err != nil {
+		if err := t.apply(ctx, req, rep, src, kinds, input, finish); err != nil {
 			return nil, err
 		}
 		t.keep(src.fleet, all, counted, rep)
@@ -173,16 +177,28 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 		t.keep(src.fleet, all, counted, rep)
 		t.again = again{}
 	}
-	t.ended(rep)
+	t.ended(req, rep)
 	return rep, nil
 }
 
-// ended is the one line that a turn leaves in the log.
-func (t *Turner) ended(rep *report.Report) {
+// ended is the one line that a turn leaves in the log, beside those about what it did
+// and what it left undone. It counts resources, as the report does.
+func (t *Turner) ended(req Request, rep *report.Report) {
+	if req.Mode == report.Run {
+		t.aloud(rep)
+	}
+	differ := make(map[desired.ID]bool)
+	for i := range rep.Plan.Changes {
+		differ[rep.Plan.Changes[i].ID] = true
+	}
+	why := req.Why
+	if why == "" {
+		why = "asked for"
+	}
 	s := rep.Summary
 	t.Log.Info("turn ended",
-		slog.String("turn", rep.Turn), slog.String("mode", string(rep.Mode)), slog.String("commit", short(rep.Commit.Hash)),
-		slog.Int("changes", len(rep.Plan.Changes)), slog.Int("failed", s.Failed), slog.Int("held", s.Held), slog.Int("unknown", s.Unknown),
+		slog.String("turn", rep.Turn), slog.String("mode", string(rep.Mode)), slog.String("why", why), slog.String("commit", short(rep.Commit.Hash)),
+		slog.Int("changes", len(differ)), slog.Int("failed", s.Failed), slog.Int("held", s.Held), slog.Int("unknown", s.Unknown),
 		slog.Int("requests", total(rep.Stats.Requests)), slog.Int("writes", rep.Stats.Writes), slog.Duration("duration", rep.Stats.Duration))
 }
 

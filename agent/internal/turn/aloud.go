@@ -1,0 +1,115 @@
+package turn
+
+import (
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+
+	"berth/desired"
+	"berth/drift"
+	"berth/drift/report"
+)
+
+const (
+	// aloudNames is how many resources one line names, aloudLines how many lines one
+	// turn leaves: the report has them all.
+	aloudNames = 5
+	aloudLines = 50
+)
+
+// aloud is one line of the log about what a turn leaves as it is, and why.
+type aloud struct {
+	msg, what, reason string
+}
+
+// aloud logs what a turn left undone without trying it: what is held, what is unknown,
+// and what is remarked about a site. Whoever has but the log, as of a service, must
+// find the reason there. What the turn before said already is not said again.
+func (t *Turner) aloud(rep *report.Report) {
+	said := make(map[aloud]bool)
+	left := 0
+	for _, a := range unsettled(rep.Plan) {
+		said[a] = true
+		switch {
+		case t.said[a]:
+		case len(said) > aloudLines:
+			left++
+		default:
+			t.Log.Warn(a.msg, slog.String("turn", rep.Turn), slog.String("what", a.what), slog.String("reason", a.reason))
+		}
+	}
+	if left > 0 {
+		t.Log.Warn("more is held or unknown; the report of agent drift has it all", slog.String("turn", rep.Turn), slog.Int("more", left))
+	}
+	t.said = said
+}
+
+// unsettled are the lines about a plan, those of one reason together.
+func unsettled(p *drift.Plan) []aloud {
+	var all []aloud
+	for _, b := range p.Blind {
+		all = append(all, aloud{"unknown: nothing is planned there", unknown(b), joined(b.Reason, b.Remedy)})
+	}
+	all = append(all, held(p)...)
+	for _, n := range p.Notes {
+		if n.ID.Kind() == desired.KindSite {
+			all = append(all, aloud{"noted", string(n.ID), n.Text})
+		}
+	}
+	return all
+}
+
+func unknown(b drift.Blind) string {
+	switch {
+	case b.ID != "":
+		return string(b.ID)
+	case b.Site != "":
+		return "site " + b.Site
+	}
+	return "kind " + b.Kind
+}
+
+func joined(reason, remedy string) string {
+	if remedy == "" {
+		return reason
+	}
+	return reason + ": " + remedy
+}
+
+// held are the lines about what the guards keep from being done. Of one resource's
+// steps the first tells: the others wait for it.
+func held(p *drift.Plan) []aloud {
+	var reasons []string
+	ids := make(map[string][]string)
+	add := func(id, reason string) {
+		if len(ids[reason]) == 0 {
+			reasons = append(reasons, reason)
+		}
+		if !slices.Contains(ids[reason], id) {
+			ids[reason] = append(ids[reason], id)
+		}
+	}
+	told := make(map[desired.ID]bool)
+	for i := range p.Changes {
+		c := &p.Changes[i]
+		if c.Held != "" && !told[c.ID] {
+			add(string(c.ID), c.Held)
+		}
+		for _, f := range c.Fields {
+			if c.Held == "" && f.Held != "" {
+				add(string(c.ID)+" "+string(f.Path), f.Held)
+			}
+		}
+		told[c.ID] = told[c.ID] || c.Held != ""
+	}
+	var all []aloud
+	for _, reason := range reasons {
+		names := strings.Join(ids[reason][:min(len(ids[reason]), aloudNames)], ", ")
+		if more := len(ids[reason]) - aloudNames; more > 0 {
+			names += fmt.Sprintf(" and %d more", more)
+		}
+		all = append(all, aloud{"held", names, reason})
+	}
+	return all
+}
