@@ -41,7 +41,7 @@ func newLog(s streams, l config.Log) *slog.Logger {
 func quiet(s streams, settings *config.Settings) *slog.Logger {
 	l := settings.Log
 	if l.Level == "" || strings.EqualFold(l.Level, "info") {
-		l.Level = "error"
+		l.Level = "warn"
 	}
 	return newLog(s, l)
 }

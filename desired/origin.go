@@ -61,7 +61,7 @@ func (l *loader) checkAdopt(it *item, a *Adopt, state State) {
 		l.wrong(it, it.at("adopt", "uuid"), "adopt.uuid: a container has none: write the MAC of one of its NICs, as in {mac: …}")
 		return
 	case state == Absent:
-		l.wrong(it, it.at("adopt"), "adopt: the guest shall be absent (%s): take it over first, delete it after", it.at("state").place())
+		l.wrong(it, it.at("adopt"), "adopt: the guest shall be absent (%s): take it over first, delete it after, with adopt taken out", it.at("state").place())
 	}
 	if a.UUID = strings.ToLower(a.UUID); uuid && !regexpUUID.MatchString(a.UUID) {
 		l.wrong(it, it.at("adopt", "uuid"), "adopt.uuid: %q is no UUID: read it in the guest's SMBIOS settings, as in d6466886-1f0c-4b3a-9d57-2f6a3f1f0c11", a.UUID)

@@ -12,9 +12,10 @@ import (
 )
 
 // What a manifest may hold at most. The limits are far above what people write;
-// they keep a hostile file from taking the agent's memory or time.
+// they keep a hostile file from taking the agent's memory or time. What is read of
+// a commit is bounded alike, so that agent validate refuses what the agent would.
 const (
-	maxFile    = 4 << 20
+	maxFile    = 1 << 20
 	maxDepth   = 64
 	maxAliased = 10_000
 	// maxValues bounds the memory that a file, and maxAllValues the memory that

@@ -29,6 +29,7 @@ var (
 	_ fs.ReadDirFS  = (*treeFS)(nil)
 	_ fs.ReadFileFS = (*treeFS)(nil)
 	_ fs.StatFS     = (*treeFS)(nil)
+	_ fs.ReadLinkFS = (*treeFS)(nil)
 )
 
 // Open implements fs.FS.
@@ -72,15 +73,15 @@ func (t *treeFS) ReadDir(name string) ([]fs.DirEntry, error) {
 	return t.list(n), nil
 }
 
-// Stat implements fs.StatFS. Unlike Open it reads nothing, so it works for files beyond the limits.
-func (t *treeFS) Stat(name string) (fs.FileInfo, error) {
-	n, err := t.find("stat", name)
+// Lstat implements fs.ReadLinkFS. Unlike Open it reads nothing, so it works for files beyond the limits.
+func (t *treeFS) Lstat(name string) (fs.FileInfo, error) {
+	n, err := t.find("lstat", name)
 	if err != nil {
 		return nil, err
 	}
 	i, err := t.describe(n)
 	if err != nil {
-		return nil, &fs.PathError{Op: "stat", Path: name, Err: err}
+		return nil, &fs.PathError{Op: "lstat", Path: name, Err: err}
 	}
 	return i, nil
 }

@@ -21,7 +21,7 @@ func lockDir(dir string, now time.Time) (*os.File, error) {
 		who, _ := os.ReadFile(f.Name())
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s is another agent's (%s): stop that one, or give this one a state directory of its own",
+			return nil, fmt.Errorf("%s is another agent's (%s): stop that one, or ask it by agent drift and by agent sync without --once; an agent for another fleet needs a state directory of its own",
 				dir, bytes.TrimSpace(who))
 		}
 		return nil, fmt.Errorf("lock %s: %w", dir, err)
