@@ -356,7 +356,7 @@ func (s *sweep) waiting(w *wording, g *found, live *drift.Live, h *handle) {
 	tell(true)
 	tell(false)
 	for _, key := range g.conf.Pending() {
-		if !said[key] {
+		if !said[key] && !alike(g.kind, key, g.conf.Now[key], g.conf.Values[key]) {
 			s.waits(live.ID, "", key, g.conf.Now[key], g.conf.Values[key])
 		}
 	}

@@ -95,6 +95,8 @@ func firstOf(kind, key string) string {
 		return "enabled"
 	case "cpu":
 		return "cputype"
+	case "memory":
+		return "current"
 	case "vga", "machine":
 		return "type"
 	case "startup":
@@ -103,6 +105,14 @@ func firstOf(kind, key string) string {
 		return ""
 	}
 	return volumeKey(kind)
+}
+
+// alike tells whether two values of an option mean the same, however they are
+// written: Proxmox lets "2048" wait beside "current=2048" until the next start
+// (FACTS 4), which nobody needs to know.
+func alike(kind, key, a, b string) bool {
+	first := firstOf(kind, key)
+	return a != "" && b != "" && notation.Parse(first, a).Equal(notation.Parse(first, b))
 }
 
 // guesses are values of which at least one differs in meaning from whatever is
