@@ -54,7 +54,7 @@ const (
 func (t *treeFS) target(n *node) (string, error) {
 	size, err := t.repo.blobSize(n.hash)
 	if err == nil && size > maxLink {
-		err = &largeError{fmt.Sprintf("a symbolic link of %s", bytesOf(size))}
+		err = &largeError{"a symbolic link of " + bytesOf(size)}
 	}
 	if err != nil {
 		return "", fmt.Errorf("commit %s: %w", t.commit, err)

@@ -20,7 +20,7 @@ const (
 
 // aloud is one line of the log about what a turn leaves as it is, and why.
 type aloud struct {
-	msg, what, reason string
+	since, what, reason string
 }
 
 // aloud logs what a turn left undone without trying it: what is held, what is unknown,
@@ -36,7 +36,7 @@ func (t *Turner) aloud(rep *report.Report) {
 		case len(said) > aloudLines:
 			left++
 		default:
-			t.Log.Warn(a.msg, slog.String("turn", rep.Turn), slog.String("what", a.what), slog.String("reason", a.reason))
+			t.Log.Warn("left as it is", slog.String("turn", rep.Turn), slog.String("since", a.since), slog.String("what", a.what), slog.String("reason", a.reason))
 		}
 	}
 	if left > 0 {
@@ -49,7 +49,7 @@ func (t *Turner) aloud(rep *report.Report) {
 func unsettled(p *drift.Plan) []aloud {
 	var all []aloud
 	for _, b := range p.Blind {
-		all = append(all, aloud{"unknown: nothing is planned there", unknown(b), joined(b.Reason, b.Remedy)})
+		all = append(all, aloud{"unknown", unknown(b), joined(b.Reason, b.Remedy)})
 	}
 	all = append(all, held(p)...)
 	for _, n := range p.Notes {
