@@ -25,9 +25,14 @@ Proxmox cluster what has changed, by a few requests: what was changed through it
 API, its pages or qm, started, stopped, moved or removed, is looked at once. What
 leaves no trace there is found at the next sweep at the latest: files edited by
 hand, containers' options, images, the edge, playbooks. Where the token lacks
-Sys.Syslog on /, each poll is a sweep. SIGHUP and SIGUSR1 start a turn at once;
-SIGTERM lets requests in flight end, leaves Proxmox's tasks running, and ends
-within two seconds: the next start picks them up.`,
+Sys.Syslog on /, each poll is a sweep.
+
+The log, on standard error, tells what each turn was made for and did, and once,
+with the reason, what it left as it is: what is held, or unknown.
+
+SIGHUP and SIGUSR1 start a turn at once; SIGTERM lets requests in flight end,
+leaves Proxmox's tasks running, and ends within two seconds: the next start picks
+them up.`,
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := loadSettings(cmd, s)

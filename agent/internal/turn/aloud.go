@@ -18,14 +18,15 @@ const (
 	aloudLines = 50
 )
 
-// aloud is one line of the log about what a turn leaves as it is, and why.
+// aloud is one line of the log about what a turn leaves as it is, and why: as is held
+// or unknown.
 type aloud struct {
-	since, what, reason string
+	as, what, reason string
 }
 
-// aloud logs what a turn left undone without trying it: what is held, what is unknown,
-// and what is remarked about a site. Whoever has but the log, as of a service, must
-// find the reason there. What the turn before said already is not said again.
+// aloud logs what a turn left undone without trying it: what is held and what is
+// unknown. Whoever has but the log, as of a service, must find the reason there. What
+// the turn before said already is not said again.
 func (t *Turner) aloud(rep *report.Report) {
 	said := make(map[aloud]bool)
 	left := 0
@@ -36,7 +37,7 @@ func (t *Turner) aloud(rep *report.Report) {
 		case len(said) > aloudLines:
 			left++
 		default:
-			t.Log.Warn("left as it is", slog.String("turn", rep.Turn), slog.String("since", a.since), slog.String("what", a.what), slog.String("reason", a.reason))
+			t.Log.Warn("left as it is", slog.String("turn", rep.Turn), slog.String("as", a.as), slog.String("what", a.what), slog.String("reason", a.reason))
 		}
 	}
 	if left > 0 {
@@ -51,13 +52,7 @@ func unsettled(p *drift.Plan) []aloud {
 	for _, b := range p.Blind {
 		all = append(all, aloud{"unknown", unknown(b), joined(b.Reason, b.Remedy)})
 	}
-	all = append(all, held(p)...)
-	for _, n := range p.Notes {
-		if n.ID.Kind() == desired.KindSite {
-			all = append(all, aloud{"noted", string(n.ID), n.Text})
-		}
-	}
-	return all
+	return append(all, held(p)...)
 }
 
 func unknown(b drift.Blind) string {

@@ -39,7 +39,7 @@ func TestLogTellsWhatIsLeftUndone(t *testing.T) {
 				l.t.Errorf("%s: the log says\n%s\nwant\n%s", why, got, want)
 			}
 		}
-		const held = `level=WARN msg="left as it is" since=held what="ct/c0, ct/c1, ct/c2, ct/c3, ct/c4 and 1 more" reason="6 guests would go in one turn (ct/c0, ct/c1, ct/c2, ct/c3, ct/c4 and 1 more), the limit is 2: remove fewer in one commit, raise guards.deletes of the Fleet, or write an Approval (allow: shrink-fleet)"`
+		const held = `level=WARN msg="left as it is" as=held what="ct/c0, ct/c1, ct/c2, ct/c3, ct/c4 and 1 more" reason="6 guests would go in one turn (ct/c0, ct/c1, ct/c2, ct/c3, ct/c4 and 1 more), the limit is 2: remove fewer in one commit, raise guards.deletes of the Fleet, or write an Approval (allow: shrink-fleet)"`
 		l.push("bbbb", vm("web", 4010, ""))
 		said("nothing goes", held+`
 level=INFO msg="turn ended" mode=run why="nothing goes" commit=bbbb changes=6 failed=0 held=6 unknown=0`)
@@ -49,7 +49,7 @@ level=INFO msg="turn ended" mode=run why="nothing goes" commit=bbbb changes=6 fa
 level=INFO msg="turn ended" mode=run why="beside a step that goes" commit=cccc changes=7 failed=0 held=6 unknown=0`)
 		good := l.token
 		l.token = "berth@pve!agent=00000000-0000-4000-8000-000000000000"
-		said("the token is wrong", `level=WARN msg="left as it is" since=unknown what="site home" reason="401, the token has expired or is wrong: make one with pveum user token add, and put it where the site's token points"
+		said("the token is wrong", `level=WARN msg="left as it is" as=unknown what="site home" reason="401, the token has expired or is wrong: make one with pveum user token add, and put it where the site's token points"
 level=INFO msg="turn ended" mode=run why="the token is wrong" commit=cccc changes=0 failed=0 held=0 unknown=1`)
 		l.token = good
 		said("", held+`

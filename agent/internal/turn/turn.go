@@ -58,11 +58,11 @@ type Turner struct {
 	broken  again     // no turn could be made
 	// opens is when a window opens that something waits for; zero if nothing does.
 	opens time.Time
+	// said is what the last turn left undone, and logged.
+	said map[aloud]bool
 	// watched is what Look compares with; nil before the first turn. knocked are the
 	// sites that it took to be back, dark is when it may do so again.
 	watched *watch
-	// said is what the last turn left undone, and logged.
-	said    map[aloud]bool
 	knocked map[string]bool
 	dark    again
 }
