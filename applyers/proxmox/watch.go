@@ -65,7 +65,7 @@ func (a *Applyer) watchSite(ctx context.Context, fleet *desired.Fleet, site *des
 	}
 	ctx, stop := context.WithTimeout(ctx, pollPatience)
 	defer stop()
-	p := &poll{looked: l, site: site, statuses: make(map[string]map[int]bool)}
+	p := &poll{looked: l, site: site, lists: make(map[string]nodeList)}
 	if err := p.ask(ctx); err != nil {
 		return whole(err.Error())
 	}
@@ -109,11 +109,17 @@ type poll struct {
 	suspects map[int]*suspect
 	log      logSince
 	tasks    map[string]bool
-	// statuses tell which guests run, by the path of the list that says so.
-	statuses map[string]map[int]bool
+	// lists are the nodes' own that were read, by their paths.
+	lists map[string]nodeList
 	// tired is set once a guest that could not be read still can't: others would
 	// only cost time.
 	tired bool
+}
+
+// nodeList tells which guests of a kind run on a node, or why that can't be read.
+type nodeList struct {
+	running map[int]bool
+	err     error
 }
 
 // suspect is a guest that may have changed.
@@ -294,6 +300,9 @@ func (p *poll) examine(ctx context.Context, m *mark, s *suspect) error {
 	case err != nil:
 		m.brief, p.tired = s.brief, true // As it was: it can't be read.
 		return nil
+	case !m.read && !p.listed(ctx, s.node):
+		m.brief, p.tired = s.brief, true // A whole look would not get as far as this.
+		return nil
 	case !m.read:
 		p.tell(m.id, m.what()+" can be read again", s.by)
 		return nil
@@ -340,20 +349,31 @@ func (p *poll) gone(ctx context.Context, m *mark) error {
 
 // running asks a guest's node, whose own list is not behind (FACTS 4).
 func (p *poll) running(ctx context.Context, m *mark) (bool, error) {
-	path := pve.Parent(pve.GuestPath(m.kind, m.node, m.vmid))
-	list := p.statuses[path]
-	if list == nil {
-		var rows resourceRows
-		if err := p.cluster.Get(ctx, path, &rows); err != nil {
-			return false, err
-		}
-		list = make(map[int]bool, len(rows))
-		for i := range rows {
-			list[rows[i].Vmid.Int()] = rows[i].Status == "running"
-		}
-		p.statuses[path] = list
+	list := p.list(ctx, m.kind, m.node)
+	return list.running[m.vmid], list.err
+}
+
+// listed tells whether a node's lists can be read, without which a whole look reads none
+// of its guests.
+func (p *poll) listed(ctx context.Context, node string) bool {
+	return p.list(ctx, desired.KindVM, node).err == nil && p.list(ctx, desired.KindContainer, node).err == nil
+}
+
+// list reads which guests of a kind run on a node, once in a poll.
+func (p *poll) list(ctx context.Context, kind, node string) nodeList {
+	path := pve.Parent(pve.GuestPath(kind, node, 0))
+	list, known := p.lists[path]
+	if known {
+		return list
 	}
-	return list[m.vmid], nil
+	var rows resourceRows
+	list.err = p.cluster.Get(ctx, path, &rows)
+	list.running = make(map[int]bool, len(rows))
+	for i := range rows {
+		list.running[rows[i].Vmid.Int()] = rows[i].Status == "running"
+	}
+	p.lists[path] = list
+	return list
 }
 
 func (p *poll) tell(id desired.ID, what, by string) {

@@ -485,6 +485,25 @@ func TestAGuestThatCannotBeRead(t *testing.T) {
 	})
 }
 
+// TestANodeWhoseListsCannotBeRead: its guests' configurations can be, which is no news
+// as long as a whole look would make nothing of them.
+func TestANodeWhoseListsCannotBeRead(t *testing.T) {
+	for _, family := range []string{"qemu", "lxc"} {
+		synctest.Test(t, func(t *testing.T) {
+			b := watched(t, webYAML)
+			b.sim.Inject(pvesim.Fault{Method: "GET", Path: "/nodes/pve1/" + family, Status: 500, Reason: "a mount hangs", Count: -1})
+			if seen := b.observe(); len(seen.Blind) == 0 {
+				t.Fatal("all can be read")
+			}
+			b.quiet(3, "the list of "+family+" can't be read")
+			b.sim.Heal()
+			if got := b.polled(); got != "vm/web-1: vm 4001 on pve1 can be read again" {
+				t.Errorf("it can: %q", got)
+			}
+		})
+	}
+}
+
 // TestAQuietPollCosts three requests for the cluster, and the slice.
 func TestAQuietPollCosts(t *testing.T) {
 	for guests, slice := range map[int]int{10: 1, 100: 1, 1000: 10} {
