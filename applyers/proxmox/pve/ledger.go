@@ -1,6 +1,7 @@
 package pve
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -12,9 +13,8 @@ import (
 // clients of a site. It is safe for concurrent use; nil remembers nothing.
 type Ledger struct {
 	mu sync.Mutex
-	// own are the tasks that were begun here, with the time, until the log was seen
-	// to have them. lost are the guests of writes whose answer never came: each may
-	// have begun one more.
+	// own are the tasks that were begun here within a day, with the time. lost are the
+	// guests of writes whose answer never came: each may have begun one more.
 	own  map[string]time.Time
 	lost []lostTask
 	// known are the tasks that the log had at the last look; nil before the first.
@@ -27,8 +27,12 @@ type lostTask struct {
 	at    time.Time
 }
 
-// forgotten is when nothing more is expected to be heard of a task.
-const forgotten = 15 * time.Minute
+const (
+	// forgotten is when nothing more is expected to be heard of a lost task.
+	forgotten = 15 * time.Minute
+	// longAgo is when no task that was begun runs any more, and the log has it.
+	longAgo = 24 * time.Hour
+)
 
 // Begun remembers a task that was begun here, be it in an earlier life.
 func (l *Ledger) Begun(upid string, now time.Time) {
@@ -62,6 +66,7 @@ func (l *Ledger) Others(now time.Time, begun []string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lost = slices.DeleteFunc(l.lost, func(t lostTask) bool { return now.Sub(t.at) > forgotten })
+	maps.DeleteFunc(l.own, func(_ string, at time.Time) bool { return now.Sub(at) > longAgo })
 	first := l.known == nil
 	if len(begun) == 0 && !first {
 		return nil // The log was lost, and other nodes may yet tell what it said.
@@ -74,11 +79,6 @@ func (l *Ledger) Others(now time.Time, begun []string) []string {
 			others = append(others, upid)
 		}
 		known[upid] = true
-	}
-	for upid, at := range l.own {
-		if known[upid] && now.Sub(at) > forgotten || now.Sub(at) > 24*time.Hour {
-			delete(l.own, upid)
-		}
 	}
 	l.known = known
 	return others

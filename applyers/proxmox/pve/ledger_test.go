@@ -41,6 +41,19 @@ func TestLedger(t *testing.T) {
 		t.Errorf("rubbish is %q %q", kind, about)
 	}
 	l = Ledger{}
+	l.Begun(mine, now)
+	look("what runs long", []string{mine, old})
+	now = now.Add(25 * time.Minute)
+	look("stays ours", []string{mine, old})
+	if !l.Own(mine) {
+		t.Error("whose a long task is was forgotten")
+	}
+	now = now.Add(25 * time.Hour)
+	look("for a day", []string{old})
+	if len(l.own) > 0 {
+		t.Errorf("it is remembered for good: %v", l.own)
+	}
+	l = Ledger{}
 	look("a first look at an empty log", nil)
 	l.Begun(mine, now)
 	look("knows nobody, and yet what came later", []string{others, mine}, others)
