@@ -66,7 +66,7 @@ func (l *Ledger) Others(now time.Time, begun []string) []string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lost = slices.DeleteFunc(l.lost, func(t lostTask) bool { return now.Sub(t.at) > forgotten })
-	maps.DeleteFunc(l.own, func(_ string, at time.Time) bool { return now.Sub(at) > longAgo })
+	defer maps.DeleteFunc(l.own, func(_ string, at time.Time) bool { return now.Sub(at) > longAgo })
 	first := l.known == nil
 	if len(begun) == 0 && !first {
 		return nil // The log was lost, and other nodes may yet tell what it said.
