@@ -74,14 +74,17 @@ func (a *Applyer) remember(lives []drift.Live) {
 // oneProofEach takes out what bears the proof of one resource twice, on two
 // sites: neither is touched.
 func oneProofEach(all *drift.Observed) {
+	times := make(map[desired.ID]int, len(all.Lives))
+	for i := range all.Lives {
+		times[all.Lives[i].ID]++
+	}
 	bearers := make(map[desired.ID][]drift.Live)
 	for _, live := range all.Lives {
-		bearers[live.ID] = append(bearers[live.ID], live)
+		if times[live.ID] > 1 {
+			bearers[live.ID] = append(bearers[live.ID], live)
+		}
 	}
 	for id, lives := range bearers {
-		if len(lives) < 2 {
-			continue
-		}
 		all.Lives = slices.DeleteFunc(all.Lives, func(l drift.Live) bool { return l.ID == id })
 		for _, live := range lives {
 			what := fmt.Sprintf("%s on site %s", id, live.Site)

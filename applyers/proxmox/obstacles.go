@@ -118,9 +118,13 @@ func (s *sweep) obstaclesTo(want *desired.Resource) map[desired.Path]string {
 	if g == nil {
 		return out
 	}
-	out[poolPath] = s.noPool[g.Pool]
+	if why := s.noPool[g.Pool]; why != "" {
+		out[poolPath] = why
+	}
 	if g.Pin {
-		out[nodePath] = s.noWayTo(g.Node)
+		if why := s.noWayTo(g.Node); why != "" {
+			out[nodePath] = why
+		}
 	}
 	return out
 }

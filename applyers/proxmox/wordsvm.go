@@ -88,7 +88,7 @@ func vmMemory(v map[string]string) desired.Memory {
 
 // sameProps is ask where both property strings say the same.
 func sameProps(first, have, ask string) string {
-	if notation.Parse(first, have).Equal(notation.Parse(first, ask)) {
+	if have == ask || notation.Parse(first, have).Equal(notation.Parse(first, ask)) {
 		return ask
 	}
 	return have
@@ -106,7 +106,7 @@ func sameHotplug(have, ask string) string {
 		}
 		return slices.Sorted(slices.Values(strings.Split(text, ",")))
 	}
-	if slices.Equal(set(have), set(ask)) {
+	if have == ask || slices.Equal(set(have), set(ask)) {
 		return ask
 	}
 	return have

@@ -109,12 +109,14 @@ func (p Props) String() string {
 
 // Equal tells whether both say the same, in whatever order.
 func (p Props) Equal(other Props) bool {
-	return slices.Equal(p.Sorted(), other.Sorted())
+	return slices.Equal(p.Parts, other.Parts) || slices.Equal(p.Sorted(), other.Sorted())
 }
 
 // Sorted are the parts in the order of their keys.
 func (p Props) Sorted() []Part {
-	return slices.SortedFunc(slices.Values(p.Parts), func(a, b Part) int {
+	all := slices.Clone(p.Parts)
+	slices.SortFunc(all, func(a, b Part) int {
 		return strings.Compare(a.Key+"="+a.Value, b.Key+"="+b.Value)
 	})
+	return all
 }
