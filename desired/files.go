@@ -132,6 +132,11 @@ func readFile(fsys fs.FS, name string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if held, ok := f.(interface{ Bytes() []byte }); ok {
+		// A commit's files are in memory already.
+		data := held.Bytes()
+		return data[:min(int64(len(data)), limit)], f.Close()
+	}
 	var data []byte
 	if info, statErr := f.Stat(); statErr == nil {
 		data = make([]byte, 0, min(max(info.Size(), 0), limit)+bytes.MinRead)

@@ -211,7 +211,8 @@ func (r *Repo) pull(ctx context.Context, from session, tip plumbing.Hash) error 
 	}
 	haves := newest(r.store, starts...)
 	r.mu.Unlock()
-	into := openStorage(r.clone())
+	bases := newBases()
+	into := openStorageOver(r.clone(), bases)
 	// Storing a pack reads all indexes first; a damaged one is not the server's fault.
 	if err := into.HasEncodedObject(tip); err != nil && !errors.Is(err, plumbing.ErrObjectNotFound) {
 		r.mu.Lock()
@@ -224,8 +225,8 @@ func (r *Repo) pull(ctx context.Context, from session, tip plumbing.Hash) error 
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_ = r.store.Close() // It was only read.
-	r.store = into      // It knows the new pack already.
+	_ = r.store.Close()            // It was only read.
+	r.store, r.bases = into, bases // It knows the new pack already.
 	return nil
 }
 
@@ -255,7 +256,8 @@ func (r *Repo) refresh(ctx context.Context, from session, tip plumbing.Hash) err
 		return err
 	}
 	_ = errors.Join(store.Close(), r.store.Close()) // What they wrote is closed already.
-	r.store, r.damaged = openStorage(r.clone()), nil
+	r.bases = newBases()
+	r.store, r.damaged = openStorageOver(r.clone(), r.bases), nil
 	if err := os.RemoveAll(filepath.Join(r.dir, oldDir)); err != nil {
 		r.log.WarnContext(ctx, "cannot remove the replaced clone", slog.Any("error", err))
 	}

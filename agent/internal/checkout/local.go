@@ -82,9 +82,14 @@ func gitDir(dir string) (string, error) {
 // openStorage opens a clone. One pack stays open, so that a thousand files of it are
 // read without opening it a thousand times; what is read is read again only as the
 // base of another object.
-func openStorage(dir string) *filesystem.Storage {
+func openStorage(dir string) *filesystem.Storage { return openStorageOver(dir, newBases()) }
+
+// newBases makes room for the objects that were read last.
+func newBases() *cache.ObjectLRU { return cache.NewObjectLRU(8 * cache.MiByte) }
+
+func openStorageOver(dir string, bases *cache.ObjectLRU) *filesystem.Storage {
 	plain := osfs.New(dir)
-	return filesystem.NewStorageWithOptions(files{plain, dir}, cache.NewObjectLRU(8*cache.MiByte), filesystem.Options{
+	return filesystem.NewStorageWithOptions(files{plain, dir}, bases, filesystem.Options{
 		MaxOpenDescriptors: 1,
 		AlternatesFS:       plain, // go-git knows its paths by its type.
 	})

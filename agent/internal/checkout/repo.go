@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/cache"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/filesystem"
 )
@@ -52,7 +53,8 @@ type Repo struct {
 	// mu guards what follows. go-git's storage is not safe for concurrent use.
 	mu          sync.Mutex
 	store       *filesystem.Storage
-	damaged     error // Why the clone must be made afresh; nil while it is whole.
+	bases       *cache.ObjectLRU // What was read of store last; see treeFS.Rest.
+	damaged     error            // Why the clone must be made afresh; nil while it is whole.
 	accepted    *record
 	takesSource bool // AcceptSource was called for the configured source.
 }
@@ -96,7 +98,8 @@ func Open(dir string, src Source, log *slog.Logger) (*Repo, error) {
 	} else if err := verifyClone(r.clone()); err != nil {
 		r.damaged = err
 	}
-	r.store = openStorage(r.clone())
+	r.bases = newBases()
+	r.store = openStorageOver(r.clone(), r.bases)
 	return r, nil
 }
 

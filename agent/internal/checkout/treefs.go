@@ -45,7 +45,7 @@ func (t *treeFS) Open(name string) (fs.File, error) {
 	if err != nil {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: err}
 	}
-	return &openFile{content: bytes.NewReader(content), info: info{node: n, size: int64(len(content)), when: t.when}, path: name}, nil
+	return &openFile{whole: content, content: bytes.NewReader(content), info: info{node: n, size: int64(len(content)), when: t.when}, path: name}, nil
 }
 
 // ReadFile implements fs.ReadFileFS.
@@ -102,6 +102,14 @@ func (t *treeFS) Digest(name string) (string, error) {
 		}
 	}
 	return n.hash.String(), nil
+}
+
+// Rest is for when all files have been read that are likely to be: it lets go of what
+// makes reading the next one cheap, which is as large as they are.
+func (t *treeFS) Rest() {
+	t.repo.mu.Lock()
+	defer t.repo.mu.Unlock()
+	t.repo.bases.Clear()
 }
 
 const (
@@ -239,10 +247,14 @@ func (e dirEntry) String() string             { return fs.FormatDirEntry(e) }
 
 // openFile is a file that was read whole when it was opened.
 type openFile struct {
+	whole   []byte
 	content *bytes.Reader // nil once the file is closed.
 	info    info
 	path    string
 }
+
+// Bytes is the file's content, for who wants all of it and does not write to it.
+func (f *openFile) Bytes() []byte { return f.whole }
 
 func (f *openFile) Stat() (fs.FileInfo, error) { return f.info, nil }
 

@@ -99,6 +99,9 @@ func (t *Turner) read(ctx context.Context, c checkout.Commit) (*source, error) {
 		return nil, err
 	}
 	fleet, err := t.loader.Load(files)
+	if f, ok := files.(interface{ Rest() }); ok {
+		f.Rest()
+	}
 	if err != nil {
 		return nil, err
 	}
