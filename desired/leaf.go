@@ -52,14 +52,22 @@ func Leaves(kind string, spec any) []Leaf {
 // and by whether the manifest owns the map that they stand in whole. What it does
 // not want costs nothing.
 func LeavesWhere(kind string, spec any, keep func(path Path, exact bool) bool) []Leaf {
-	return AppendLeaves(nil, kind, spec, keep)
+	return new(LeafReader).Append(nil, kind, spec, keep)
 }
 
-// AppendLeaves is LeavesWhere for who looks at many specs, one after the other: it
-// appends to a list that is there.
-func AppendLeaves(to []Leaf, kind string, spec any, keep func(path Path, exact bool) bool) []Leaf {
+// A LeafReader is for who looks at many specs, one after the other: what they have in
+// common, as nearly all of their paths, is made once. The zero LeafReader has seen
+// none. It is for one goroutine at a time.
+type LeafReader struct {
+	paths   map[leafPath]Path
+	entries map[leafEntry]Path
+	rooms   map[*leafPlan]leafRoom
+}
+
+// Append is [LeavesWhere]; it appends to a list that is there.
+func (r *LeafReader) Append(to []Leaf, kind string, spec any, keep func(path Path, exact bool) bool) []Leaf {
 	v := reflect.ValueOf(spec).Elem()
-	w := leafWalk{keep: keep, leaves: to}
+	w := leafWalk{LeafReader: r, keep: keep, leaves: to}
 	w.value("", v, leafPlanOf(kind, v.Type()))
 	leaves := w.leaves[len(to):]
 	if own, ok := spec.(effects); ok {

@@ -27,8 +27,65 @@ type fieldPlan struct {
 // usualLeaves is about how many leaves a guest's manifest sets.
 const usualLeaves = 32
 
+// leafPath is a path in two parts: the entry of a map, and where a value stands in it.
+type leafPath struct{ within, at Path }
+
+// leafEntry is a map and the name of an entry.
+type leafEntry struct {
+	at   Path
+	word string
+}
+
+// leafRoom holds an entry of a map.
+type leafRoom struct{ key, value reflect.Value }
+
+// join is [Path.join], made once.
+func (r *LeafReader) join(within, at Path) Path {
+	if within == "" {
+		return at
+	}
+	key := leafPath{within, at}
+	path, ok := r.paths[key]
+	if !ok {
+		if r.paths == nil {
+			r.paths = make(map[leafPath]Path)
+		}
+		path = within.join(at)
+		r.paths[key] = path
+	}
+	return path
+}
+
+// entry is [Path.Sub], made once.
+func (r *LeafReader) entry(at Path, word string) Path {
+	key := leafEntry{at, word}
+	path, ok := r.entries[key]
+	if !ok {
+		if r.entries == nil {
+			r.entries = make(map[leafEntry]Path)
+		}
+		path = at.Sub(word)
+		r.entries[key] = path
+	}
+	return path
+}
+
+// room is for the entries of a map, to look at one after the other.
+func (r *LeafReader) room(p *leafPlan, t reflect.Type) leafRoom {
+	room, ok := r.rooms[p]
+	if !ok {
+		if r.rooms == nil {
+			r.rooms = make(map[*leafPlan]leafRoom)
+		}
+		room = leafRoom{reflect.New(t.Key()).Elem(), reflect.New(t.Elem()).Elem()}
+		r.rooms[p] = room
+	}
+	return room
+}
+
 // leafWalk collects leaves.
 type leafWalk struct {
+	*LeafReader
 	keep   func(Path, bool) bool
 	leaves []Leaf
 }
@@ -38,7 +95,7 @@ type leafWalk struct {
 func (w *leafWalk) value(within Path, v reflect.Value, p *leafPlan) {
 	switch {
 	case p.leaf != nil:
-		if at := within.join(p.at); w.keep(at, p.leaf.Exact) {
+		if at := w.join(within, p.at); w.keep(at, p.leaf.Exact) {
 			if w.leaves == nil {
 				w.leaves = make([]Leaf, 0, usualLeaves)
 			}
@@ -50,9 +107,11 @@ func (w *leafWalk) value(within Path, v reflect.Value, p *leafPlan) {
 		if v.Len() == 0 {
 			return
 		}
-		at := within.join(p.at)
+		at, room := w.join(within, p.at), w.room(p, v.Type())
 		for entries := v.MapRange(); entries.Next(); {
-			w.value(at.Sub(entries.Key().String()), entries.Value(), p.elem)
+			room.key.SetIterKey(entries)
+			room.value.SetIterValue(entries)
+			w.value(w.entry(at, room.key.String()), room.value, p.elem)
 		}
 	case p.elem != nil:
 		if !v.IsNil() {

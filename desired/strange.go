@@ -37,7 +37,7 @@ func (s *shape) meant(at Path, key string) []string {
 // word to be missing in the map at a path: the map has another form, or holds an
 // unknown field that may have been meant to be word.
 func (it *item) explained(at Path, word string) bool {
-	if it.bad[at] || it.bad[at.Sub(word)] {
+	if it.bad != nil && (it.bad[at] || it.bad[at.Sub(word)]) {
 		return true
 	}
 	t := it.merged.find(at.Keys()...)

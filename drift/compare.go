@@ -20,17 +20,20 @@ func Compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, err
 }
 
 // A comparer compares one resource after the other, in the same memory.
-type comparer struct{ wanted, lives []desired.Leaf }
+type comparer struct {
+	reader        desired.LeafReader
+	wanted, lives []desired.Leaf
+}
 
 func (c *comparer) compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, error) {
-	c.wanted = desired.AppendLeaves(c.wanted[:0], want.ID.Kind(), want.Spec, func(path desired.Path, _ bool) bool {
+	c.wanted = c.reader.Append(c.wanted[:0], want.ID.Kind(), want.Spec, func(path desired.Path, _ bool) bool {
 		_, set := want.Set[path]
 		return set && !want.Ignores(path)
 	})
 	c.lives = c.lives[:0]
 	var fields []Field
 	if have != nil {
-		c.lives = desired.AppendLeaves(c.lives, want.ID.Kind(), have.Spec, func(path desired.Path, exact bool) bool {
+		c.lives = c.reader.Append(c.lives, want.ID.Kind(), have.Spec, func(path desired.Path, exact bool) bool {
 			_, set := want.Set[path]
 			return (set || exact) && !want.Ignores(path)
 		})
