@@ -102,6 +102,7 @@ func (s *sweep) keep() {
 		l.untold = "without " + syslog().String() + " the cluster log does not tell what others change"
 	case s.log.err != nil:
 		l.untold = "the cluster log can't be read: " + s.log.err.Error()
+		s.note("", "", fmt.Sprintf("site %s: each poll reads all guests, since %s", s.site.Name, l.untold))
 	}
 	owners := make(map[int]desired.ID)
 	for _, live := range s.out.Lives {

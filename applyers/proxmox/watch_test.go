@@ -386,6 +386,27 @@ func TestWithoutSyslogEveryPollIsASweep(t *testing.T) {
 	})
 }
 
+// TestWithoutTheLogEveryPollIsASweep, and the report says why.
+func TestWithoutTheLogEveryPollIsASweep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := watched(t, webYAML)
+		b.sim.Inject(pvesim.Fault{Method: "GET", Path: "/cluster/log", Status: 500, Reason: "no log", Count: -1})
+		const why = "the cluster log can't be read: read /cluster/log?max=500: 500 no log"
+		notes := b.observe().Notes
+		if len(notes) != 1 || notes[0].Text != "site home: each poll reads all guests, since "+why {
+			t.Errorf("notes: %+v", notes)
+		}
+		if got := b.polled(); got != "site home: "+why {
+			t.Errorf("polled: %q", got)
+		}
+		b.sim.Heal()
+		if notes := b.observe().Notes; len(notes) > 0 {
+			t.Errorf("with the log again: %+v", notes)
+		}
+		b.quiet(1, "with the log again")
+	})
+}
+
 func TestPollsBeforeAWholeLook(t *testing.T) {
 	b := newBench(t, webYAML)
 	want := "site home: it has not been looked at as a whole yet"
