@@ -65,7 +65,7 @@ func (s *sweep) addresses(ctx context.Context, p *premises) {
 	s.recall(claims, holders, answers, asks)
 	handles := s.handles()
 	for _, c := range claims {
-		why := taken(c.addr, s.notItsOwn(ctx, c, answers[c.addr]), others(holders, c))
+		why := taken(c, s.notItsOwn(ctx, c, answers[c.addr]), others(holders, c))
 		switch {
 		case why == "":
 		case c.path == "":
@@ -135,6 +135,13 @@ func claimsOf(want *desired.Resource, have *found) []claim {
 		}
 	}
 	return all
+}
+
+// seeded tells whether a virtual machine stands in the archive that was given its
+// address at its first boot: it keeps that, whatever its manifest says.
+func (c claim) seeded() bool {
+	vm, ok := c.want.Spec.(*desired.VM)
+	return ok && c.guest != nil && !c.guest.stamp.Archived.IsZero() && (vm.CloudInit == nil || !vm.CloudInit.Native && !vm.CloudInit.Reruns())
 }
 
 // readdressed are the addresses of a manifest that its guest, in use, doesn't have.
@@ -313,9 +320,12 @@ func (s *sweep) notItsOwn(ctx context.Context, c claim, how string) string {
 	return how
 }
 
-// taken says who has an address; "" if nobody is known to.
-func taken(addr netip.Addr, how string, by []holder) string {
-	remedy := "write another address, or allowAddressConflict: true"
+// taken says who has an address that is claimed; "" if nobody is known to.
+func taken(c claim, how string, by []holder) string {
+	addr, remedy := c.addr, "write another address, or allowAddressConflict: true"
+	if c.seeded() {
+		remedy = "free it, or allowAddressConflict: true; the guest comes back with the address that it was made with, whatever its manifest says"
+	}
 	switch {
 	case how == "" && len(by) == 0:
 		return ""

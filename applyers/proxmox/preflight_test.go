@@ -213,7 +213,7 @@ func TestAnAddressThatSomebodyTookMeanwhileHoldsTheRestore(t *testing.T) {
 		b.heldBy("ct/cache", drift.Restore, `10.1.1.5 is taken, ct 118 "pihole" has it: write another address, or allowAddressConflict: true`)
 		b.manifests(webYAML)
 		pings("10.1.1.4").on(b)
-		b.heldBy("vm/web-1", drift.Restore, `10.1.1.4 answers to ping, and it is not known who has it: write another address, or allowAddressConflict: true`)
+		b.heldBy("vm/web-1", drift.Restore, `10.1.1.4 answers to ping, and it is not known who has it: free it, or allowAddressConflict: true; the guest comes back with the address that it was made with, whatever its manifest says`)
 		// Archived guests have given their addresses up; one that somebody has
 		// started may be the one that answers.
 		b.sim.SetRunning(4001, true)
