@@ -102,7 +102,24 @@ func (s *sweep) claims(p *premises) []claim {
 		if have.stamp.Archived.IsZero() {
 			all = append(all, readdressed(want, have)...)
 		} else {
-			all = append(all, claimsOf(want, have)...)
+			all = append(all, returning(want, have)...)
+		}
+	}
+	return all
+}
+
+// returning are the addresses with which a guest may come back from the archive: its
+// manifest's, and the one that its seed gave it, which stays whatever is written.
+func returning(want *desired.Resource, have *found) []claim {
+	all := claimsOf(want, have)
+	c := claim{want: want, vmid: have.vmid, guest: have}
+	if !c.seeded() {
+		return all
+	}
+	for _, text := range []string{have.stamp.Address, have.stamp.Next} {
+		var is bool
+		if c.addr, is = static(text); is && !slices.ContainsFunc(all, func(other claim) bool { return other.addr == c.addr }) {
+			all = append(all, c)
 		}
 	}
 	return all

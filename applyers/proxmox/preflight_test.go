@@ -214,6 +214,10 @@ func TestAnAddressThatSomebodyTookMeanwhileHoldsTheRestore(t *testing.T) {
 		b.manifests(webYAML)
 		pings("10.1.1.4").on(b)
 		b.heldBy("vm/web-1", drift.Restore, `10.1.1.4 answers to ping, and it is not known who has it: free it, or allowAddressConflict: true; the guest comes back with the address that it was made with, whatever its manifest says`)
+		// Another address in the manifest changes nothing: the seed has given it its own.
+		b.manifests(edited(webYAML, "10.1.1.4", "10.1.1.40"))
+		b.heldBy("vm/web-1", drift.Restore, `10.1.1.4 answers to ping, and it is not known who has it: free it, or allowAddressConflict: true; the guest comes back with the address that it was made with, whatever its manifest says`)
+		b.manifests(webYAML)
 		// Archived guests have given their addresses up; one that somebody has
 		// started may be the one that answers.
 		b.sim.SetRunning(4001, true)
