@@ -76,7 +76,7 @@ func simulated(b testing.TB, program string, guests int) string {
 
 func coldDrift(b *testing.B, program, settings string) {
 	var cpu time.Duration
-	var peak int64
+	var peak int
 	var requests int
 	for b.Loop() {
 		// A clone of one's own is part of what is cold.
@@ -86,7 +86,8 @@ func coldDrift(b *testing.B, program, settings string) {
 		var out bytes.Buffer
 		cmd := exec.CommandContext(b.Context(), program, "drift", "--config", settings, "--output", "json")
 		cmd.Stdout, cmd.Stderr = &out, os.Stderr
-		if err := cmd.Run(); err != nil {
+		most, err := runWatched(cmd)
+		if err != nil {
 			b.Fatalf("%v\n%s", err, out.Bytes())
 		}
 		var rep report.Report
@@ -95,9 +96,7 @@ func coldDrift(b *testing.B, program, settings string) {
 		}
 		requests += total(rep.Stats.Requests)
 		cpu += cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-		if used, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-			peak = max(peak, used.Maxrss)
-		}
+		peak = max(peak, most)
 	}
 	b.ReportMetric(float64(requests)/float64(b.N), "requests/op")
 	b.ReportMetric(cpu.Seconds()/float64(b.N), "cpu-s/op")
@@ -117,7 +116,7 @@ func warmDrift(b *testing.B, file string) {
 		requests += look()
 	}
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &after)
-	if peak := ownPeak(); peak > 0 {
+	if peak := peakOf("self"); peak > 0 {
 		b.ReportMetric(float64(peak)/1024, "peak-MiB")
 	}
 	b.ReportMetric(float64(requests)/float64(b.N), "requests/op")
@@ -157,10 +156,36 @@ func looker(b testing.TB, file string) func() int {
 // forgetPeak lets Linux count this process's peak from now on (proc_pid_clear_refs(5)).
 func forgetPeak() { _ = os.WriteFile("/proc/self/clear_refs", []byte("5"), 0) }
 
-// ownPeak is the most memory that this process had since then, in KiB; 0 where the
-// system does not tell.
-func ownPeak() int {
-	status, err := os.ReadFile("/proc/self/status")
+// runWatched runs a command, and tells the most memory that it had, in KiB; 0 where the
+// system does not tell. What wait4(2) says of it counts the memory of the process that
+// started it, too: this one's, which has grown.
+func runWatched(cmd *exec.Cmd) (peak int, err error) {
+	if err := cmd.Start(); err != nil {
+		return 0, err
+	}
+	ended := make(chan struct{})
+	watched := make(chan int)
+	go func() {
+		most := 0
+		for {
+			most = max(most, peakOf(strconv.Itoa(cmd.Process.Pid)))
+			select {
+			case <-ended:
+				watched <- most
+				return
+			case <-time.After(2 * time.Millisecond):
+			}
+		}
+	}()
+	err = cmd.Wait()
+	close(ended)
+	return <-watched, err
+}
+
+// peakOf is the most memory that a process had, in KiB, this one ("self") since it was
+// forgotten; 0 where the system does not tell.
+func peakOf(process string) int {
+	status, err := os.ReadFile(filepath.Join("/proc", process, "status"))
 	if err != nil {
 		return 0
 	}
