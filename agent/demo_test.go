@@ -13,6 +13,7 @@ import (
 // installed. How long a newcomer waits for it, deploy/test measures on the real
 // command.
 func TestDemo(t *testing.T) {
+	t.Parallel() // It mostly waits.
 	text := playDemo(t)
 	for _, want := range []string{
 		"create   vm/lab-proxy",     // the first apply
