@@ -7,7 +7,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/adler32"
 	"io"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -31,6 +30,12 @@ func writePack(w io.Writer, from storer.EncodedObjectStorer, objects []plumbing.
 		return err
 	}
 	p := packer{out: out}
+	var errs [2]error
+	p.stored, errs[0] = zlib.NewWriterLevel(out, zlib.NoCompression)
+	p.small, errs[1] = zlib.NewWriterLevel(out, zlib.BestSpeed)
+	if err := errors.Join(errs[:]...); err != nil {
+		return err
+	}
 	for _, hash := range objects {
 		if err := p.object(from, hash); err != nil {
 			return fmt.Errorf("pack object %s: %w", hash, err)
@@ -43,12 +48,11 @@ func writePack(w io.Writer, from storer.EncodedObjectStorer, objects []plumbing.
 	return err
 }
 
-// packer writes one object after another.
+// packer writes one object after another, through writers that are used again.
 type packer struct {
-	out   io.Writer
-	head  []byte
-	block []byte       // Room for what is not compressed; nil until it is needed.
-	small *zlib.Writer // Nil until the first object that is compressed.
+	out           io.Writer
+	head          []byte
+	stored, small *zlib.Writer
 }
 
 func (p *packer) object(from storer.EncodedObjectStorer, hash plumbing.Hash) (err error) {
@@ -65,61 +69,16 @@ func (p *packer) object(from storer.EncodedObjectStorer, hash plumbing.Hash) (er
 	if _, err := p.out.Write(p.head); err != nil {
 		return err
 	}
+	z := p.small
 	// Trees hold little but hashes, which nothing makes smaller.
 	if obj.Type() == plumbing.TreeObject || obj.Size() < worthPacking {
-		return p.stored(content)
+		z = p.stored
 	}
-	if p.small == nil {
-		if p.small, err = zlib.NewWriterLevel(p.out, zlib.BestSpeed); err != nil {
-			return err
-		}
-	}
-	p.small.Reset(p.out)
-	if _, err := io.Copy(p.small, content); err != nil {
+	z.Reset(p.out)
+	if _, err := io.Copy(z, content); err != nil {
 		return err
 	}
-	return p.small.Close()
-}
-
-// maxBlock is how much one block of what is not compressed can hold.
-const maxBlock = 1<<16 - 1
-
-// stored writes content as zlib writes what it leaves as it is (RFC 1950 and 1951):
-// two bytes to begin with, blocks with their length and its complement, of which the
-// last one is empty here, and a checksum.
-func (p *packer) stored(content io.Reader) error {
-	if p.block == nil {
-		p.block = make([]byte, maxBlock)
-	}
-	sum := adler32.New()
-	if _, err := p.out.Write([]byte{0x78, 0x01}); err != nil {
-		return err
-	}
-	for {
-		n, err := io.ReadFull(content, p.block)
-		if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-			return err
-		}
-		_, _ = sum.Write(p.block[:n]) // It never fails.
-		last := byte(0)
-		if err != nil {
-			last = 1
-		}
-		size := uint16(n) //nolint:gosec // It is at most maxBlock.
-		p.head = append(p.head[:0], last)
-		p.head = binary.LittleEndian.AppendUint16(p.head, size)
-		p.head = binary.LittleEndian.AppendUint16(p.head, ^size)
-		if _, err := p.out.Write(p.head); err != nil {
-			return err
-		}
-		if _, err := p.out.Write(p.block[:n]); err != nil {
-			return err
-		}
-		if last == 1 {
-			_, err := p.out.Write(sum.Sum(p.head[:0]))
-			return err
-		}
-	}
+	return z.Close()
 }
 
 // entryHead tells an object's type and its size: four bits of it, then seven in each
