@@ -72,7 +72,8 @@ func (t *Turner) recount(ctx context.Context, src *source) error {
 	}
 	known := permits{}
 	at, end := src.commit, false
-	for len(open) > 0 && len(path) < approvalReach {
+	// Commits that do not load count, too: each costs as much.
+	for reach := 1; len(open) > 0 && reach < approvalReach; reach++ {
 		parent, ok, err := t.Repository.Parent(ctx, at)
 		if ctx.Err() != nil {
 			return applyers.ErrLeft
