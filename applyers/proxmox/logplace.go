@@ -161,12 +161,9 @@ func namedBy(msg string) (vmids []int, task bool) {
 // namedByTask are the guests that a task is about: none, one or two
 // ("100-scsi4>101-scsi3", FACTS 2).
 func namedByTask(upid string) []int {
-	parts := strings.SplitN(upid, ":", 8)
-	if len(parts) < 8 {
-		return nil
-	}
+	_, about := pve.TaskWords(upid)
 	var vmids []int
-	for word := range strings.SplitSeq(parts[6], ">") {
+	for word := range strings.SplitSeq(about, ">") {
 		number, _, _ := strings.Cut(word, "-")
 		if vmid, err := strconv.Atoi(number); err == nil && vmid > 0 {
 			vmids = append(vmids, vmid)
