@@ -2,71 +2,125 @@ package desired
 
 import "fmt"
 
-// Edge is the document of kind Edge: an nginx that passes TLS on by SNI.
+// Edge is the document of kind Edge: an nginx that passes TLS on by SNI, and
+// what else comes in from outside.
 type Edge struct {
 	// Name is what expose says in via.
 	Name string `yaml:"name" default:"required" example:"edge"`
 	// Description is for people.
 	Description string `yaml:"description" example:"what the router forwards to"`
-	// At is where nginx runs: local, the agent's own host.
-	At string `yaml:"at" default:"local" example:"local"`
+	// At is where nginx runs: local, the agent's own host, or a guest or Host that
+	// is reached by SSH.
+	At string `yaml:"at" default:"local" example:"vm/edge"`
 	// Nginx is where nginx keeps its files, and how it is tested and reloaded.
 	Nginx Nginx `yaml:"nginx" default:"Debian's ways"`
-	// TLS are the names, and where they go.
-	TLS EdgeTLS `yaml:"tls" default:"required" example:"{default: reject, routes: {git.example.com: \"vm/web-1:443\"}}"`
+	// Upstreams are targets by name, for what is used twice or has options.
+	Upstreams map[string]Upstream `yaml:"upstreams" drift:"online" exact:"yes" keys:"upstream" example:"{lab: {servers: [\"vm/lab-proxy:443\"], proxyProtocol: true}}"`
+	// TLS are the names on port 443, and where they go; by SNI, unopened.
+	TLS EdgeTLS `yaml:"tls" example:"{default: reject, routes: {git.example.com: \"vm/web-1:443\"}}"`
+	// HTTP is the twin on port 80: the same names in clear, which may go elsewhere.
+	HTTP EdgeHTTP `yaml:"http" example:"{default: redirect}"`
+	// TCP are further ports, or address:port, and where each goes.
+	TCP map[string]Target `yaml:"tcp" drift:"online" exact:"yes" keys:"listen" example:"{25: \"10.1.1.9:25\"}"`
+	// UDP are further ports, or address:port, and where each goes.
+	UDP map[string]Target `yaml:"udp" drift:"online" exact:"yes" keys:"listen" example:"{3478: \"10.1.1.10:3478\"}"`
+	// Probe is how names are asked after a change.
+	Probe Probe `yaml:"probe"`
 	// Ignore are fields, by dotted path, that Berth lets go: live may differ.
 	Ignore List `yaml:"ignore" example:"[tls.routes]"`
-
-	// Upstreams are targets with options, by name.
-	Upstreams *Later `yaml:"upstreams" later:"named upstreams are not built yet: write the target at the route"`
-	// HTTP is the twin on port 80.
-	HTTP *Later `yaml:"http" later:"the port-80 twin is not built yet: leave it out"`
-	// TCP are further ports.
-	TCP *Later `yaml:"tcp" later:"extra TCP ports are not built yet: leave them out"`
-	// UDP are further ports.
-	UDP *Later `yaml:"udp" later:"extra UDP ports are not built yet: leave them out"`
-	// Probe asks each name after a change.
-	Probe *Later `yaml:"probe" later:"probes are not built yet: leave it out"`
 }
 
 // Nginx is where an edge's nginx keeps what Berth manages, and how it is
 // tested and reloaded; Debian's ways unless set.
 type Nginx struct {
-	// Stream is the one managed file, included by nginx's stream block.
+	// Stream is the one managed file that nginx's stream block includes.
 	Stream string `yaml:"stream" form:"path" default:"/etc/nginx/berth/stream.conf" example:"/etc/nginx/berth/stream.conf"`
-	// Config is nginx's main file.
+	// HTTP is the one managed file that nginx's http block includes.
+	HTTP string `yaml:"http" form:"path" default:"/etc/nginx/berth/http.conf" example:"/etc/nginx/berth/http.conf"`
+	// Config is nginx's main file; in a container, the container's.
 	Config string `yaml:"config" form:"path" default:"/etc/nginx/nginx.conf" example:"/etc/nginx/nginx.conf"`
 	// Test is the command that tests a configuration.
 	Test List `yaml:"test" list:"replace" default:"[nginx, -t]" example:"[nginx, -t]"`
 	// Reload is the command that makes nginx take it.
 	Reload List `yaml:"reload" list:"replace" default:"[nginx, -s, reload]" example:"[systemctl, reload, nginx]"`
-
-	// HTTP is the managed file of the twin on port 80.
-	HTTP *Later `yaml:"http" later:"the port-80 twin is not built yet: leave it out"`
-	// Container is the container that nginx runs in.
-	Container *Later `yaml:"container" later:"nginx in a container is not built yet: use a local one"`
+	// Container is the container that nginx runs in: it is tested and reloaded
+	// there, and sees the managed files by a mount of their directory.
+	Container string `yaml:"container" form:"dotted" example:"nginx"`
 	// Engine is what runs that container.
-	Engine *Later `yaml:"engine" later:"nginx in a container is not built yet: use a local one"`
-	// Sudo tests and reloads as root.
-	Sudo *Later `yaml:"sudo" later:"a local nginx is tested and reloaded as the agent's own user: leave it out"`
+	Engine string `yaml:"engine" enum:"docker|podman" default:"docker" example:"podman"`
+	// Sudo writes, tests and reloads by sudo.
+	Sudo *bool `yaml:"sudo" default:"true unless the user is root" example:"false"`
 }
 
-// EdgeTLS is the port-443 side: names to targets, by SNI.
+// Upstream is a target by name: servers, and how they are spoken to.
+type Upstream struct {
+	// Servers take connections in turn, by weight.
+	Servers Servers `yaml:"servers" drift:"online" default:"required" example:"[\"vm/web-1:443\", {to: \"vm/web-2:443\", backup: true}]"`
+	// ProxyProtocol tells the servers who asks, by a PROXY header. Not for http.
+	ProxyProtocol bool `yaml:"proxyProtocol" drift:"online" default:"false" example:"true"`
+	// Keepalive is how many idle connections each worker keeps; for http alone.
+	Keepalive int `yaml:"keepalive" form:"natural" drift:"online" default:"0" example:"32"`
+	// Connect is how long a server may take to accept.
+	Connect Duration `yaml:"connect" drift:"online" default:"5s" example:"2s"`
+	// Idle is how long a connection may be silent.
+	Idle Duration `yaml:"idle" drift:"online" default:"10m" example:"1h"`
+}
+
+// Server is one server of an upstream.
+type Server struct {
+	// To is kind/name:port or address:port.
+	To Target `yaml:"to" default:"required" example:"vm/web-1:443"`
+	// Weight is its share, beside the others'.
+	Weight int `yaml:"weight" form:"positive" default:"1" example:"2"`
+	// Backup takes connections only where no other server does.
+	Backup bool `yaml:"backup" default:"false" example:"true"`
+}
+
+// EdgeTLS is the port-443 side: names to targets, by SNI. The zero value is none.
 type EdgeTLS struct {
 	// Listen are ports, or address:port.
 	Listen List `yaml:"listen" list:"replace" drift:"online" default:"[443]" example:"[443]"`
+	// ProxyProtocol takes who asks from the proxy before this one.
+	ProxyProtocol Trust `yaml:"proxyProtocol" example:"{from: [10.0.0.0/8]}"`
 	// Default gets what no route names; reject closes the connection.
 	Default Target `yaml:"default" drift:"online" default:"required" example:"reject"`
-	// Routes are names, or .apex for the name and all below it, and where each
-	// goes. A guest's expose adds routes.
+	// Routes are names, or .apex for the name and all below it, or *.name for all
+	// below it, and where each goes. A guest's expose adds routes.
 	Routes map[string]Target `yaml:"routes" drift:"online" exact:"yes" keys:"route" example:"{.lab.example.net: \"vm/web-1:443\"}"`
-
-	// ProxyProtocol takes from a proxy before this one who asks.
-	ProxyProtocol *Later `yaml:"proxyProtocol" later:"PROXY protocol is not built yet: leave it out"`
 }
 
+// EdgeHTTP is the port-80 side: names to targets, by Host. The zero value is none.
+type EdgeHTTP struct {
+	// Listen are ports, or address:port.
+	Listen List `yaml:"listen" list:"replace" drift:"online" default:"[80]" example:"[80]"`
+	// ProxyProtocol takes who asks from the proxy before this one.
+	ProxyProtocol Trust `yaml:"proxyProtocol" example:"{from: [10.0.0.0/8]}"`
+	// Default gets what no route names; redirect sends to https, reject closes.
+	Default Target `yaml:"default" drift:"online" default:"required" example:"redirect"`
+	// Routes are as those of tls.
+	Routes map[string]Target `yaml:"routes" drift:"online" exact:"yes" keys:"route" example:"{.lab.example.net: \"vm/acme:80\"}"`
+}
+
+// Trust is the PROXY protocol on a listener. The zero value does without.
+type Trust struct {
+	// From are the addresses of the proxies that are believed. Everybody else must
+	// send the header, too, but stands under their own address.
+	From List `yaml:"from" drift:"online" list:"replace" default:"required" example:"[10.0.0.0/8]"`
+}
+
+// Probe is how names are asked after a change, each by a ClientHello of its own.
+type Probe struct {
+	// Timeout is how long an answer may take.
+	Timeout Duration `yaml:"timeout" default:"3s" example:"10s"`
+	// Sample is how many of the names that did not change are asked, too.
+	Sample int `yaml:"sample" form:"natural" default:"20" example:"100"`
+}
+
+// Servers are the servers of an upstream. Their order means nothing.
+type Servers []Server
+
 // Target is where a route goes: "vm/web-1:443", "host/nas:443",
-// "10.1.1.9:443" or "reject". Its address may be known only once the guest
+// "10.1.1.9:443", the name of an upstream, "reject", or on port 80 "redirect". Its address may be known only once the guest
 // stands.
 type Target struct {
 	Text string
