@@ -71,6 +71,7 @@ var layout = []row{
 	{dir: "agent/internal/web", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 
 	{dir: "deploy", tests: slices.Concat(watched, []string{"deploy/internal/..."}, below)},
+	{dir: "deploy/internal/edgebed", imports: []string{"deploy/internal/standin"}},
 	{dir: "deploy/internal/rulecheck"},
 	{dir: "deploy/internal/standin"},
 	{dir: "deploy/internal/testsummary"},

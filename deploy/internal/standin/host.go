@@ -33,6 +33,7 @@ type Host struct {
 	name      string
 	namespace string
 	address   string
+	port      string // The bridge's side of its cable.
 	dir       string
 	hostKey   string
 
@@ -73,6 +74,7 @@ func (n *Network) Add(ctx context.Context, name, address, authorizedKey string) 
 		return nil, err
 	}
 	port := "tap" + strconv.FormatInt(n.hosts.Add(1), 10)
+	h.port = port
 	for _, args := range [][]string{
 		{"netns", "add", h.namespace},
 		{"-n", n.Namespace(), "link", "add", port, "type", "veth", "peer", "name", "eth0", "netns", h.namespace},
