@@ -22,7 +22,7 @@ type row struct {
 // below lists what stands under the agent: everything that it wires together.
 var below = []string{
 	"desired", "drift", "drift/report",
-	"applyers", "applyers/proxmox", "applyers/proxmox/pvesim", "applyers/nginx", "applyers/nginx/probe", "applyers/ansible",
+	"applyers", "applyers/proxmox", "applyers/proxmox/pvesim", "applyers/nginx", "applyers/nginx/conf", "applyers/nginx/probe", "applyers/ansible",
 	"examples",
 }
 
@@ -55,7 +55,8 @@ var layout = []row{
 	{dir: "applyers/proxmox/notation", imports: []string{"desired"}},
 	{dir: "applyers/proxmox/pve", imports: []string{"desired", "applyers"}},
 	{dir: "applyers/proxmox/stamp", imports: []string{"desired"}},
-	{dir: "applyers/nginx", imports: []string{"desired", "drift", "applyers", "applyers/nginx/probe"}, tests: []string{"applyers/applyertest"}},
+	{dir: "applyers/nginx", imports: []string{"desired", "drift", "applyers", "applyers/nginx/conf", "applyers/nginx/probe"}, tests: []string{"applyers/applyertest"}},
+	{dir: "applyers/nginx/conf", imports: []string{"desired"}},
 	{dir: "applyers/nginx/probe"},
 	{dir: "applyers/ansible", imports: []string{"desired", "drift", "applyers"}, tests: []string{"applyers/applyertest"}},
 
