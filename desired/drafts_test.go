@@ -60,8 +60,8 @@ func TestPegasus(t *testing.T) {
 			t.Errorf("%s", p)
 		}
 	}
-	// Edge 5, fleet 2, playbooks 10.
-	if len(found) != 17 {
+	// Fleet 2, playbooks 10.
+	if len(found) != 12 {
 		t.Errorf("%d mistakes:\n%v", len(found), found)
 	}
 }
@@ -78,7 +78,6 @@ func TestPegasusWithoutTheRest(t *testing.T) {
 			t.Errorf("%s: nothing is %s", name, pattern)
 		}
 	}
-	delete(fleet, "edge.yaml")
 	delete(fleet, "playbooks.yaml")
 	drop("fleet.yaml", `(?s)kind: Secret.*?---\n`)
 	drop("guests/lab-certbot.yaml", `  caCerts: .*\n`)

@@ -1,7 +1,5 @@
 package desired
 
-import "fmt"
-
 // Edge is the document of kind Edge: an nginx that passes TLS on by SNI, and
 // what else comes in from outside.
 type Edge struct {
@@ -11,15 +9,15 @@ type Edge struct {
 	Description string `yaml:"description" example:"what the router forwards to"`
 	// At is where nginx runs: local, the agent's own host, or a guest or Host that
 	// is reached by SSH.
-	At string `yaml:"at" default:"local" example:"vm/edge"`
+	At string `yaml:"at" default:"local" example:"vm/web-1"`
 	// Nginx is where nginx keeps its files, and how it is tested and reloaded.
 	Nginx Nginx `yaml:"nginx" default:"Debian's ways"`
 	// Upstreams are targets by name, for what is used twice or has options.
-	Upstreams map[string]Upstream `yaml:"upstreams" drift:"online" exact:"yes" keys:"upstream" example:"{lab: {servers: [\"vm/lab-proxy:443\"], proxyProtocol: true}}"`
+	Upstreams map[string]Upstream `yaml:"upstreams" drift:"online" exact:"yes" keys:"upstream" example:"{lab: {servers: [\"vm/web-1:443\"], proxyProtocol: true}}"`
 	// TLS are the names on port 443, and where they go; by SNI, unopened.
-	TLS EdgeTLS `yaml:"tls" example:"{default: reject, routes: {git.example.com: \"vm/web-1:443\"}}"`
+	TLS EdgeTLS `yaml:"tls" exact:"yes" zero:"none" example:"{default: reject, routes: {git.example.com: \"vm/web-1:443\"}}"`
 	// HTTP is the twin on port 80: the same names in clear, which may go elsewhere.
-	HTTP EdgeHTTP `yaml:"http" example:"{default: redirect}"`
+	HTTP EdgeHTTP `yaml:"http" exact:"yes" zero:"none" example:"{default: redirect}"`
 	// TCP are further ports, or address:port, and where each goes.
 	TCP map[string]Target `yaml:"tcp" drift:"online" exact:"yes" keys:"listen" example:"{25: \"10.1.1.9:25\"}"`
 	// UDP are further ports, or address:port, and where each goes.
@@ -28,6 +26,9 @@ type Edge struct {
 	Probe Probe `yaml:"probe"`
 	// Ignore are fields, by dotted path, that Berth lets go: live may differ.
 	Ignore List `yaml:"ignore" example:"[tls.routes]"`
+	// Early holds the paths of the names that are routed as soon as their guests are
+	// ready, whether or not playbooks have run there.
+	Early map[Path]bool `yaml:"-"`
 }
 
 // Nginx is where an edge's nginx keeps what Berth manages, and how it is
@@ -55,7 +56,7 @@ type Nginx struct {
 // Upstream is a target by name: servers, and how they are spoken to.
 type Upstream struct {
 	// Servers take connections in turn, by weight.
-	Servers Servers `yaml:"servers" drift:"online" default:"required" example:"[\"vm/web-1:443\", {to: \"vm/web-2:443\", backup: true}]"`
+	Servers Servers `yaml:"servers" drift:"online" default:"required" example:"[\"vm/web-1:443\", {to: \"vm/db-1:443\", backup: true}]"`
 	// ProxyProtocol tells the servers who asks, by a PROXY header. Not for http.
 	ProxyProtocol bool `yaml:"proxyProtocol" drift:"online" default:"false" example:"true"`
 	// Keepalive is how many idle connections each worker keeps; for http alone.
@@ -64,16 +65,6 @@ type Upstream struct {
 	Connect Duration `yaml:"connect" drift:"online" default:"5s" example:"2s"`
 	// Idle is how long a connection may be silent.
 	Idle Duration `yaml:"idle" drift:"online" default:"10m" example:"1h"`
-}
-
-// Server is one server of an upstream.
-type Server struct {
-	// To is kind/name:port or address:port.
-	To Target `yaml:"to" default:"required" example:"vm/web-1:443"`
-	// Weight is its share, beside the others'.
-	Weight int `yaml:"weight" form:"positive" default:"1" example:"2"`
-	// Backup takes connections only where no other server does.
-	Backup bool `yaml:"backup" default:"false" example:"true"`
 }
 
 // EdgeTLS is the port-443 side: names to targets, by SNI. The zero value is none.
@@ -98,7 +89,7 @@ type EdgeHTTP struct {
 	// Default gets what no route names; redirect sends to https, reject closes.
 	Default Target `yaml:"default" drift:"online" default:"required" example:"redirect"`
 	// Routes are as those of tls.
-	Routes map[string]Target `yaml:"routes" drift:"online" exact:"yes" keys:"route" example:"{.lab.example.net: \"vm/acme:80\"}"`
+	Routes map[string]Target `yaml:"routes" drift:"online" exact:"yes" keys:"route" example:"{.lab.example.net: \"vm/web-1:80\"}"`
 }
 
 // Trust is the PROXY protocol on a listener. The zero value does without.
@@ -115,53 +106,3 @@ type Probe struct {
 	// Sample is how many of the names that did not change are asked, too.
 	Sample int `yaml:"sample" form:"natural" default:"20" example:"100"`
 }
-
-// Servers are the servers of an upstream. Their order means nothing.
-type Servers []Server
-
-// Target is where a route goes: "vm/web-1:443", "host/nas:443",
-// "10.1.1.9:443", the name of an upstream, "reject", or on port 80 "redirect". Its address may be known only once the guest
-// stands.
-type Target struct {
-	Text string
-}
-
-// Equal tells whether both say the same.
-func (t Target) Equal(other Target) bool { return t == other }
-
-// String is the text.
-func (t Target) String() string { return t.Text }
-
-// Resolve turns a guest into its address.
-func (t Target) Resolve(fact Lookup) (leaf any, from string) {
-	id, port, ok := t.Guest()
-	if !ok {
-		return t, ""
-	}
-	addr, known := fact(id, FactAddress)
-	if !known {
-		return t, string(id) + " " + FactAddress
-	}
-	return Target{Text: addr + ":" + port}, ""
-}
-
-// Guest splits a target that names a guest or host.
-func (t Target) Guest() (id ID, port string, ok bool) {
-	for i := len(t.Text) - 1; i > 0; i-- {
-		if t.Text[i] == ':' {
-			id, port = ID(t.Text[:i]), t.Text[i+1:]
-			break
-		}
-	}
-	switch id.Kind() {
-	case KindVM, KindContainer, KindHost:
-		return id, port, id.Name() != ""
-	}
-	return "", "", false
-}
-
-// check that the interface is met where it is used.
-var _ Deferred = Target{}
-
-// GoString keeps test failures readable.
-func (t Target) GoString() string { return fmt.Sprintf("Target(%q)", t.Text) }

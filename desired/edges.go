@@ -5,18 +5,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 )
-
-// rejectTarget closes connections.
-const rejectTarget = "reject"
 
 // An edge is an Edge being loaded.
 type edge struct {
 	*item
 	*Edge
-	// upstreams are named ones, which can't be done yet: what names them has
-	// been reported where they are.
-	upstreams []string
 }
 
 // edgeDocuments reads the edges, and the names that guests expose.
@@ -28,11 +23,6 @@ func (l *loader) edgeDocuments() {
 		e := &edge{Edge: &Edge{}}
 		e.item = l.open(doc, e.Edge, l.defaults["Edge"])
 		e.Name = doc.name
-		if t := e.merged.get("upstreams"); t != nil {
-			for _, up := range t.entries {
-				e.upstreams = append(e.upstreams, up.key)
-			}
-		}
 		l.edges = append(l.edges, e)
 		l.checkEdge(e)
 		l.checkIgnore(e.item, e.kind)
@@ -74,43 +64,159 @@ func (l *loader) clashes() {
 	}
 }
 
+// wrote tells whether something is written at keys, be it right or wrong; null is
+// nothing.
+func (e *edge) wrote(keys ...string) bool { return e.merged.find(keys...) != nil }
+
 func (l *loader) checkEdge(e *edge) {
+	l.edgePlace(e)
+	l.nginxDefaults(e)
+	l.probeDefaults(e)
+	l.edgeUpstreams(e)
+	if e.wrote("tls") {
+		l.edgeSide(e, &side{word: "tls", listen: &e.TLS.Listen, port: "443", trust: &e.TLS.ProxyProtocol, def: e.TLS.Default, routes: e.TLS.Routes})
+	}
+	if e.wrote("http") {
+		l.edgeSide(e, &side{word: "http", listen: &e.HTTP.Listen, port: "80", trust: &e.HTTP.ProxyProtocol, def: e.HTTP.Default, routes: e.HTTP.Routes})
+	}
+	l.edgePorts(e)
+	if !e.wrote("tls") && !e.wrote("http") && !e.wrote("tcp") && !e.wrote("udp") && !e.explained("", "tls") {
+		l.wrong(e.item, e.src, "tls is missing: write tls: {default: reject}, or http, tcp or udp")
+	}
+}
+
+// edgePlace checks where nginx runs.
+func (l *loader) edgePlace(e *edge) {
 	switch {
 	case e.At == "":
 		e.At = "local"
 	case e.At != "local":
-		l.wrong(e.item, e.at("at"), "at: %q: an edge on another machine is not built yet: run the agent beside nginx and write local", e.At)
+		if doc, ok := l.reference(e.item, e.merged.get("at").src, "at", e.At, KindVM, KindContainer, KindHost); ok && doc.kind.guest() {
+			l.checkRunning(e.item, e.merged.get("at").src, "at", doc.id, "take the edge out, or let it run")
+		}
 	}
-	l.nginxDefaults(e)
-	if len(e.TLS.Listen) == 0 && !e.bad["tls.listen"] {
-		e.TLS.Listen = List{"443"}
-		e.set["tls.listen"] = e.src
+}
+
+// A side is an edge's tls or http.
+type side struct {
+	word   string
+	listen *List
+	port   string
+	trust  *Trust
+	def    Target
+	routes map[string]Target
+}
+
+func (l *loader) edgeSide(e *edge, s *side) {
+	if len(*s.listen) == 0 && !e.bad[Path(s.word).Sub("listen")] {
+		*s.listen = List{s.port}
+		e.set[Path(s.word).Sub("listen")] = e.key(s.word)
 	}
 	listens := map[string]bool{}
-	for _, node := range e.items("tls", "listen") {
+	for _, node := range e.items(s.word, "listen") {
 		if listens[node.text] && node.form == scalarForm {
-			l.wrong(e.item, node.src, "tls.listen: %q stands here twice: keep one", node.text)
+			l.wrong(e.item, node.src, "%s.listen: %q stands here twice: keep one", s.word, node.text)
 		}
 		listens[node.text] = true
 		if complaint := badListen(node.text); complaint != "" && node.form == scalarForm {
-			l.wrong(e.item, node.src, "tls.listen: %s", complaint)
+			l.wrong(e.item, node.src, "%s.listen: %s", s.word, complaint)
 		}
 	}
 	switch {
-	case e.TLS.Default.Text != "":
-		l.checkTarget(e, "tls.default", e.at("tls", "default"), e.TLS.Default)
-	case e.own.get("tls") == nil && (e.TCP != nil || e.UDP != nil):
-		// An edge for ports alone, which can't be done yet.
-	case !e.explained("tls", "default") && (e.own.get("tls") != nil || !e.explained("", "tls")):
-		l.wrong(e.item, e.key("tls"), "tls.default is missing: write where all other names go, kind/name:port or reject")
+	case s.def.Text != "":
+		l.checkTarget(e, s.word+".default", e.at(s.word, "default"), s.def)
+	case !e.explained(Path(s.word), "default"):
+		l.wrong(e.item, e.key(s.word), "%s.default is missing: write where all other names go, kind/name:port or reject", s.word)
 	}
-	for _, name := range sortedKeys(e.TLS.Routes) {
-		field := string(Path("tls.routes").Sub(name))
+	for _, name := range sortedKeys(s.routes) {
+		field := string(Path(s.word).Sub("routes").Sub(name))
 		if complaint := badRoute(name); complaint != "" {
-			l.wrong(e.item, e.key("tls", "routes", name), "tls.routes: %s", complaint)
+			l.wrong(e.item, e.key(s.word, "routes", name), "%s.routes: %s", s.word, complaint)
 		}
 		if !e.bad[Path(field)] {
-			l.checkTarget(e, field, e.at("tls", "routes", name), e.TLS.Routes[name])
+			l.checkTarget(e, field, e.at(s.word, "routes", name), s.routes[name])
+		}
+	}
+}
+
+// probeDefaults are how names are asked unless the manifest says otherwise.
+func (*loader) probeDefaults(e *edge) {
+	if e.Probe.Timeout == 0 && !e.item.has("probe.timeout") {
+		e.Probe.Timeout = Duration(3 * time.Second)
+	}
+	if e.Probe.Sample == 0 && !e.item.has("probe.sample") {
+		e.Probe.Sample = 20
+	}
+}
+
+// edgeUpstreams checks upstreams, and sets all that nginx's file shows of them.
+func (l *loader) edgeUpstreams(e *edge) {
+	for _, name := range sortedKeys(e.Upstreams) {
+		at := Path("upstreams").Sub(name)
+		if e.bad[at] {
+			continue
+		}
+		up := e.Upstreams[name]
+		src := e.key("upstreams", name)
+		if !isUpstream(name) {
+			l.wrong(e.item, src, "upstreams: %q: write a-z, 0-9 and - inside, the first a letter; reject and redirect are taken", name)
+		}
+		nodes := e.items("upstreams", name, "servers")
+		if len(up.Servers) == 0 && !e.explained(at, "servers") {
+			l.wrong(e.item, src, "%s.servers is missing: write where it leads, as in [\"vm/web-1:443\"]", at)
+		}
+		for i := range up.Servers {
+			up.Servers[i].Weight = max(up.Servers[i].Weight, 1)
+			if len(nodes) == len(up.Servers) {
+				l.checkTarget(e, string(at.Sub("servers")), nodes[i].src, up.Servers[i].To)
+			}
+		}
+		e.follow(at.Sub("proxyProtocol"), src)
+		e.follow(at.Sub("keepalive"), src)
+		if e.follow(at.Sub("connect"), src) {
+			up.Connect = usualConnect
+		}
+		if e.follow(at.Sub("idle"), src) {
+			up.Idle = usualIdle
+		}
+		e.Upstreams[name] = up
+	}
+}
+
+// How upstreams are spoken to, unless they say otherwise.
+const (
+	usualConnect = Duration(5 * time.Second)
+	usualIdle    = Duration(10 * time.Minute)
+)
+
+// follow sets what follows from elsewhere, unless the manifest says it.
+func (e *edge) follow(path Path, src Source) bool {
+	if e.item.has(path) {
+		return false
+	}
+	e.set[path] = src
+	return true
+}
+
+// isUpstream tells whether a text can be the name of an upstream: nothing that
+// looks like an address, a port or another target.
+func isUpstream(name string) bool {
+	return isName(name) && lower(name[0]) && name != RejectTarget && name != RedirectTarget
+}
+
+// edgePorts checks the further ports.
+func (l *loader) edgePorts(e *edge) {
+	for _, proto := range []struct {
+		word  string
+		ports map[string]Target
+	}{{"tcp", e.TCP}, {"udp", e.UDP}} {
+		for _, port := range sortedKeys(proto.ports) {
+			if complaint := badListen(port); complaint != "" {
+				l.wrong(e.item, e.key(proto.word, port), "%s: %s", proto.word, complaint)
+			}
+			if field := string(Path(proto.word).Sub(port)); !e.bad[Path(field)] {
+				l.checkTarget(e, field, e.at(proto.word, port), proto.ports[port])
+			}
 		}
 	}
 }
@@ -122,7 +228,7 @@ func (l *loader) nginxDefaults(e *edge) {
 		word string
 		to   *string
 		def  string
-	}{{"stream", &n.Stream, "/etc/nginx/berth/stream.conf"}, {"config", &n.Config, "/etc/nginx/nginx.conf"}} {
+	}{{"stream", &n.Stream, "/etc/nginx/berth/stream.conf"}, {"http", &n.HTTP, "/etc/nginx/berth/http.conf"}, {"config", &n.Config, "/etc/nginx/nginx.conf"}} {
 		if *f.to == "" {
 			*f.to = f.def
 		} else if !strings.HasPrefix(*f.to, "/") || strings.ContainsAny(*f.to, "\n\"';{} ") {
@@ -134,6 +240,9 @@ func (l *loader) nginxDefaults(e *edge) {
 	}
 	if len(n.Reload) == 0 {
 		n.Reload = List{"nginx", "-s", "reload"}
+	}
+	if n.Engine == "" && !e.item.has("nginx.engine") {
+		n.Engine = "docker"
 	}
 }
 
@@ -161,10 +270,9 @@ func isPort(text string) bool {
 func badRoute(name string) string {
 	bare := strings.TrimPrefix(name, ".")
 	switch {
-	case strings.HasPrefix(name, "*.") && isRoute(name[2:]):
-		return strconv.Quote(name) + ": wildcards are not built yet: for the name and all below it write " + name[1:]
+	case strings.HasPrefix(name, "*.") && isRoute(name[2:]) && len(name) <= 255:
 	case strings.Contains(name, "*") || strings.HasPrefix(name, "~"):
-		return strconv.Quote(name) + ": patterns are not built yet: write the names out"
+		return strconv.Quote(name) + ": nginx knows no such pattern here: write the names out, or .name for it and all below it"
 	case bare != strings.ToLower(bare) && isRoute(strings.ToLower(bare)):
 		return strconv.Quote(name) + ": write " + strings.ToLower(name) + ", names are compared in lower case"
 	case !isRoute(bare) || len(bare) > 253:
@@ -175,7 +283,8 @@ func badRoute(name string) string {
 
 // checkTarget checks where a route goes.
 func (l *loader) checkTarget(e *edge, field string, src Source, t Target) {
-	if t.Text == rejectTarget || slices.Contains(e.upstreams, t.Text) {
+	_, upstream := e.Upstreams[t.Text]
+	if upstream || t.Text == RejectTarget || t.Text == RedirectTarget && strings.HasPrefix(field, "http.") {
 		return
 	}
 	i := strings.LastIndexByte(t.Text, ':')
@@ -199,10 +308,8 @@ func (l *loader) checkTarget(e *edge, field string, src Source, t Target) {
 }
 
 func (l *loader) checkTargetAddress(e *edge, field string, src Source, t Target, host string) {
-	addr, err := netip.ParseAddr(strings.Trim(host, "[]"))
+	_, err := netip.ParseAddr(strings.Trim(host, "[]"))
 	switch {
-	case err == nil && !addr.Is4():
-		l.wrong(e.item, src, "%s: %q: IPv6 is not built yet: write an IPv4 address", field, t.Text)
 	case err == nil:
 	default:
 		for _, kind := range []string{KindVM, KindContainer, KindHost} {
@@ -215,13 +322,21 @@ func (l *loader) checkTargetAddress(e *edge, field string, src Source, t Target,
 	}
 }
 
+// checkRunning refuses guests that do not run; it tells whether one does.
+func (l *loader) checkRunning(it *item, src Source, field string, id ID, remedy string) bool {
+	g := l.guest(id)
+	if g == nil || g.State == Running || g.bad["state"] {
+		return true
+	}
+	l.wrong(it, src, "%s: %s is %s (%s): %s", field, id, g.State, g.set["state"].place(), remedy)
+	return false
+}
+
 // checkRouted refuses routes to guests that can't answer.
 func (l *loader) checkRouted(it *item, src Source, field string, id ID) {
 	g := l.guest(id)
 	switch {
-	case g == nil:
-	case g.State != Running && !g.bad["state"]:
-		l.wrong(it, src, "%s: %s is %s (%s): take the route out, or let it run", field, id, g.State, g.set["state"].place())
+	case g == nil || !l.checkRunning(it, src, field, id, "take the route out, or let it run"):
 	case len(g.Networks) == 0 && !g.bad["networks"]:
 		l.wrong(it, src, "%s: %s has no network, so no address: give it net0", field, id)
 	case g.Networks[firstNIC(g.Networks)].Address == "none":

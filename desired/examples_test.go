@@ -50,7 +50,7 @@ phases: {infrastructure: {order: 2000}}
 ---
 {kind: Playbook, name: users, path: ansible/base.yml, hosts: vm}
 ---
-{kind: Edge, name: edge, tls: {default: reject}}
+{kind: Edge, name: edge, tls: {default: reject}, http: {default: redirect}}
 `
 
 // exampleKinds are the least documents of each kind, into which examples go.
@@ -68,7 +68,7 @@ func exampleKinds() map[string]string {
 		"DataVM":    `{kind: DataVM, name: subject, site: home, disks: {SLOT: {name: letsencrypt, size: 8GiB}}}`,
 		"Template":  `{kind: Template, name: subject, find: {tag: golden}}`,
 		"Project":   `{kind: Project, name: subject, guests: {app: {kind: Container, disks: {rootfs: {image: ct-debian-12, size: 8GiB}}, networks: {net0: {address: dhcp}}}}, environments: {dev: {}}}`,
-		"Edge":      `{kind: Edge, name: subject, tls: {default: reject}}`,
+		"Edge":      `{kind: Edge, name: subject, upstreams: {lab: {servers: [{to: "vm/web-1:443"}]}}, tls: {default: lab}, http: {default: redirect}}`,
 		"Playbook":  `{kind: Playbook, name: subject, path: ansible/base.yml, hosts: vm}`,
 		"Approval":  `{kind: Approval, allow: delete vm/db-1, until: 2026-12-01}`,
 	}
@@ -301,6 +301,9 @@ func exampleFleet(kind, path, example string) (string, error) {
 	var value yaml.Node
 	if err := yaml.Unmarshal([]byte(example), &value); err != nil {
 		return "", err
+	}
+	if kind == "Edge" {
+		path = strings.ReplaceAll(path, "NAME", "lab")
 	}
 	path = strings.NewReplacer("SLOT", slot, "NET", "net0", "PATH", "/etc/motd", "FILE", "example.list").Replace(path)
 	if path == "cloudInit.files./etc/motd.mode" || strings.HasPrefix(path, "cloudInit.files./etc/motd.") {

@@ -27,6 +27,9 @@ func (l *loader) expose(g *guest) {
 		case x.Port < 1 || x.Port > 65535:
 			l.wrong(g.item, src, "expose: %d is no port: write 1 to 65535", x.Port)
 			continue
+		case x.HTTP < 0 || x.HTTP > 65535 || x.HTTP == 0 && nodes[i].get("http") != nil && !g.bad["expose.http"]:
+			l.wrong(g.item, src, "expose: http: %d is no port: write 1 to 65535", x.HTTP)
+			continue
 		}
 		if e := l.via(g, x, src); e != nil {
 			l.exposeOn(g, x, src, e)
@@ -34,31 +37,116 @@ func (l *loader) expose(g *guest) {
 	}
 }
 
+// A routeClaim is a name that a guest exposes on an edge, by TLS or by HTTP.
+type routeClaim struct {
+	edge, side, name string
+	path             Path
+	target           Target
+	// server is where the upstream leads that the target names; of its own, so that
+	// it is told who asks.
+	server Target
+	early  bool
+	src    Source
+}
+
+// exposeOn routes the name, and its twin if it shall have one.
 func (l *loader) exposeOn(g *guest, x *Expose, src Source, e *edge) {
-	path := Path("tls.routes").Sub(x.Name)
-	if has, twice := e.set[path]; twice && has.stands(src) {
-		l.wrong(g.item, src, "expose: %s would be the name of several guests: take it out here, and route it at the Edge", x.Name)
-		return
-	} else if twice {
-		l.wrong(g.item, src, "expose: %s is routed to %s already (%s): keep one", x.Name, e.TLS.Routes[x.Name], has.place())
-		return
+	port := func(port int) Target { return Target{Text: string(g.id) + ":" + strconv.Itoa(port)} }
+	claim := routeClaim{edge: e.name, side: "tls", name: x.Name, target: port(x.Port), early: x.Early, src: src}
+	if x.ProxyProtocol {
+		claim.server = claim.target
+		claim.target = Target{Text: g.name + "." + strconv.Itoa(x.Port)}
 	}
 	l.checkRouted(g.item, src, "expose", g.id)
-	if src.Layer == "" {
-		src.Layer = string(g.id)
+	routed := l.claimRoute(g, e, claim)
+	if x.HTTP != 0 && routed {
+		l.claimRoute(g, e, routeClaim{edge: e.name, side: "http", name: x.Name, target: port(x.HTTP), early: x.Early, src: src})
 	}
-	c := routeClaim{edge: e.name, name: x.Name, path: path, target: Target{Text: string(g.id) + ":" + strconv.Itoa(x.Port)}, src: src}
+}
+
+// claimRoute takes a name on one side of an edge; it tells whether it could.
+func (l *loader) claimRoute(g *guest, e *edge, c routeClaim) bool {
+	field := "expose"
+	if c.side == "http" {
+		field = "expose: http"
+	}
+	if !e.wrote(c.side) {
+		def := map[string]string{"tls": RejectTarget, "http": RedirectTarget}[c.side]
+		if !l.lost[e.id] && !e.explained("", c.side) {
+			l.wrong(g.item, c.src, "%s: %s has no %s (%s): write %s: {default: %s} there", field, e.id, c.side, e.src.place(), c.side, def)
+		}
+		return false
+	}
+	c.path = Path(c.side).Sub("routes").Sub(c.name)
+	if has, twice := e.set[c.path]; twice && has.stands(c.src) {
+		l.wrong(g.item, c.src, "%s: %s would be the name of several guests: take it out here, and route it at the Edge", field, c.name)
+		return false
+	} else if twice {
+		l.wrong(g.item, c.src, "%s: %s is routed to %s already (%s): keep one", field, c.name, (*e.routesOf(c.side))[c.name], has.place())
+		return false
+	}
+	if c.src.Layer == "" {
+		c.src.Layer = string(g.id)
+	}
 	e.route(c)
 	g.routes = append(g.routes, c)
+	return true
+}
+
+// claimRoutes exposes a settled guest's names again.
+func (l *loader) claimRoutes(g *guest) {
+	for _, c := range g.settled.routes {
+		e := l.edgeCalled(c.edge)
+		if e == nil || !e.wrote(c.side) {
+			l.doubt = true
+			return
+		}
+		if _, has := e.set[c.path]; has {
+			l.doubt = true
+		}
+		e.route(c)
+	}
+}
+
+// routesOf are the names of a side.
+func (e *edge) routesOf(side string) *map[string]Target {
+	if side == "http" {
+		return &e.HTTP.Routes
+	}
+	return &e.TLS.Routes
 }
 
 // route sends a name to a guest that exposes it.
 func (e *edge) route(c routeClaim) {
-	if e.TLS.Routes == nil {
-		e.TLS.Routes = map[string]Target{}
+	routes := e.routesOf(c.side)
+	if *routes == nil {
+		*routes = map[string]Target{}
 	}
-	e.TLS.Routes[c.name] = c.target
+	(*routes)[c.name] = c.target
 	e.set[c.path] = c.src
+	if c.early {
+		if e.Early == nil {
+			e.Early = map[Path]bool{}
+		}
+		e.Early[c.path] = true
+	}
+	if c.server != (Target{}) {
+		e.exposed(c.target.Text, c.server, c.src)
+	}
+}
+
+// exposed adds the upstream of a guest that wants to be told who asks.
+func (e *edge) exposed(name string, server Target, src Source) {
+	if _, has := e.Upstreams[name]; has {
+		return
+	}
+	if e.Upstreams == nil {
+		e.Upstreams = map[string]Upstream{}
+	}
+	e.Upstreams[name] = Upstream{Servers: Servers{{To: server, Weight: 1}}, ProxyProtocol: true, Connect: usualConnect, Idle: usualIdle}
+	for _, word := range []string{"servers", "proxyProtocol", "keepalive", "connect", "idle"} {
+		e.set[Path("upstreams").Sub(name).Sub(word)] = src
+	}
 }
 
 // room makes an edge ready for so many names more.

@@ -260,12 +260,12 @@ type Expose struct {
 	Port int `yaml:"port" form:"port" default:"443" example:"8443"`
 	// Via names the Edge.
 	Via string `yaml:"via" default:"the only one" example:"edge"`
-	// HTTP is the port of the name's twin on port 80.
-	HTTP *Later `yaml:"http" later:"the port-80 twin is not built yet: leave it out"`
-	// ProxyProtocol tells the guest who asks.
-	ProxyProtocol *Later `yaml:"proxyProtocol" later:"PROXY protocol is not built yet: leave it out"`
+	// HTTP is the guest's port for the name's twin on port 80.
+	HTTP int `yaml:"http" form:"port" default:"no twin" example:"80"`
+	// ProxyProtocol tells the guest who asks, by a PROXY header.
+	ProxyProtocol bool `yaml:"proxyProtocol" default:"false" example:"true"`
 	// Early routes before the guest's playbooks have run.
-	Early *Later `yaml:"early" later:"early routes are not built yet: the route comes after the playbooks"`
+	Early bool `yaml:"early" default:"false" example:"true"`
 }
 
 // Ready is when a guest counts as ready. The zero value: when it runs; and when a

@@ -17,6 +17,9 @@ type leafPlan struct {
 	table  bool
 	// at is where the value stands, relative to the map that it stands in, if any.
 	at Path
+	// said tells that a value which says nothing is no leaf: what it stands in may be
+	// left out whole.
+	said bool
 }
 
 type fieldPlan struct {
@@ -94,6 +97,7 @@ type leafWalk struct {
 // in.
 func (w *leafWalk) value(within Path, v reflect.Value, p *leafPlan) {
 	switch {
+	case p.leaf != nil && p.said && Zero(v.Interface()):
 	case p.leaf != nil:
 		if at := w.join(within, p.at); w.keep(at, p.leaf.Exact) {
 			if w.leaves == nil {
@@ -169,6 +173,7 @@ type inherited struct {
 	effect    Effect
 	privilege string
 	exact     bool
+	said      bool
 }
 
 // leafPlanner makes plans for a kind.
@@ -196,6 +201,7 @@ func (m leafPlanner) structure(at Path, t reflect.Type, above inherited) []field
 			effect:    Effect(byKind(m.kind, tag, string(above.effect))),
 			privilege: byKind(m.kind, field.Tag.Get("priv"), above.privilege),
 			exact:     above.exact || field.Tag.Get("exact") == "yes",
+			said:      above.said || field.Tag.Get("zero") == "none",
 		})
 		if p != nil {
 			fields = append(fields, fieldPlan{i, p})
@@ -210,7 +216,7 @@ func (m leafPlanner) value(at Path, t reflect.Type, has inherited) *leafPlan {
 		if has.effect == "" {
 			return nil
 		}
-		return &leafPlan{at: at, leaf: &Leaf{Effect: has.effect, Privilege: has.privilege, Exact: has.exact}}
+		return &leafPlan{at: at, said: has.said, leaf: &Leaf{Effect: has.effect, Privilege: has.privilege, Exact: has.exact}}
 	}
 	switch t.Kind() {
 	case reflect.Struct:

@@ -138,18 +138,27 @@ func (l *loader) add(r *Resource) {
 	l.fresh = append(l.fresh, r)
 }
 
-// edgeNeeds are the guests that an edge routes to, and the playbooks that make
-// the services there.
+// edgeNeeds are the guests that an edge leads to, the one that it stands on, and the
+// playbooks that make the services there. Of what is routed early, none is waited for.
 func (l *loader) edgeNeeds(r *Resource, e *edge) {
 	routed := map[ID]bool{}
-	add := func(t Target) {
+	need := func(t Target, made bool) {
 		if id, _, ok := t.Guest(); ok && id.Guest() {
-			routed[id] = true
+			routed[id] = routed[id] || made
 		}
 	}
-	add(e.TLS.Default)
-	for _, t := range e.TLS.Routes {
-		add(t)
+	if id := ID(e.At); id.Guest() {
+		routed[id] = true
+	}
+	for path, t := range e.Targets() {
+		for _, server := range e.Servers(t) {
+			need(server.To, !e.Early[path])
+		}
+	}
+	for _, up := range e.Upstreams {
+		for _, server := range up.Servers {
+			need(server.To, false)
+		}
 	}
 	for id := range routed {
 		r.Needs = append(r.Needs, id)

@@ -128,9 +128,6 @@ type unbuiltValue struct{ kind, path, value string }
 
 func unbuiltValues() []unbuiltValue {
 	return []unbuiltValue{
-		{"Edge", "at", "vm/web-1"},
-		{"Edge", "tls.default", `"[fd00:1::4]:443"`},
-		{"Edge", "tls.routes", `{"*.example.net": reject}`},
 		{"Playbook", "hosts", `"web-*"`},
 		{"Playbook", "runs", `[{schedule: "11 11 * * *"}]`},
 		{"VM", "vars", "{token: {secret: apps}}"},

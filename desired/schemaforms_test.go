@@ -72,11 +72,13 @@ func forms(kind string) map[string]writing {
 		"natural":     {from: 0, to: 1 << 31},
 		"percent":     {from: 0, to: 100},
 		// Keys of maps.
-		"slot":  {pattern: slots[kind]},
-		"nic":   {pattern: `net([0-9]|[12][0-9]|3[01])`},
-		"var":   {pattern: `[A-Za-z_][A-Za-z0-9_]*`},
-		"apt":   {pattern: `[A-Za-z0-9][A-Za-z0-9_.+-]*\.(list|sources)`},
-		"range": {pattern: v4 + `( *- *` + v4 + `)?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:. -]*`},
-		"kind":  {pattern: strings.Join([]string{"Site", "User", "Secret", "Host", "Image", "Template", "VM", "Container", "DataVM", "Edge", "Playbook"}, "|")},
+		"slot":     {pattern: slots[kind]},
+		"nic":      {pattern: `net([0-9]|[12][0-9]|3[01])`},
+		"var":      {pattern: `[A-Za-z_][A-Za-z0-9_]*`},
+		"apt":      {pattern: `[A-Za-z0-9][A-Za-z0-9_.+-]*\.(list|sources)`},
+		"upstream": {pattern: `[a-z]([a-z0-9-]{0,61}[a-z0-9])?`, say: "a-z, 0-9 and - inside, the first a letter"},
+		"listen":   {pattern: `([0-9.]+:|\[[0-9A-Fa-f:.]*\]:)?[0-9]{1,5}`, say: "a port, or address:port in quotes"},
+		"range":    {pattern: v4 + `( *- *` + v4 + `)?|[0-9A-Fa-f:.]*:[0-9A-Fa-f:. -]*`},
+		"kind":     {pattern: strings.Join([]string{"Site", "User", "Secret", "Host", "Image", "Template", "VM", "Container", "DataVM", "Edge", "Playbook"}, "|")},
 	}
 }

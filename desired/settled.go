@@ -65,14 +65,6 @@ type imageClaim struct {
 	here bool
 }
 
-// A routeClaim is a name that a guest exposes on an edge.
-type routeClaim struct {
-	edge, name string
-	path       Path
-	target     Target
-	src        Source
-}
-
 // A beside is a file that a manifest names, as it was read.
 type beside struct{ from, rel, digest string }
 
@@ -214,20 +206,5 @@ func (l *loader) claimNeeds(g *guest) {
 		} else if other := l.guest(id); other != nil && other.State != Running && g.State == Running {
 			l.doubt = true
 		}
-	}
-}
-
-// claimRoutes exposes a settled guest's names again.
-func (l *loader) claimRoutes(g *guest) {
-	for _, c := range g.settled.routes {
-		e := l.edgeCalled(c.edge)
-		if e == nil {
-			l.doubt = true
-			return
-		}
-		if _, has := e.set[c.path]; has {
-			l.doubt = true
-		}
-		e.route(c)
 	}
 }

@@ -84,6 +84,8 @@ func (s shapes) of(t reflect.Type) *shape {
 		switch t {
 		case reflect.TypeFor[CloudUser]():
 			out.short = "name"
+		case reflect.TypeFor[Server]():
+			out.short = "to"
 		case reflect.TypeFor[Disk](), reflect.TypeFor[NIC]():
 			out.detachable = true
 		}

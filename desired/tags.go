@@ -15,6 +15,8 @@ package desired
 //	path:"cloudInit" the path under which a field that is no manifest's word is
 //	                 compared
 //	exact:"yes"      a map that the manifest owns whole: extra live keys go
+//	zero:"none"      what says nothing here or below is not there at all, and is no
+//	                 leaf to compare
 //	short:"size"     the key that a plain scalar stands for ("memory: 2GiB")
 //	list:"replace"   a list of which the last layer wins; others add up
 //	list:"literal"   a list that adds up, and whose items begin with + or -: the

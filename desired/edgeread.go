@@ -1,0 +1,32 @@
+package desired
+
+// Targets are the targets of an edge, by the paths where they stand: both defaults,
+// the names of tls and http, and the ports of tcp and udp. Those of upstreams are
+// their servers, see [Edge.Servers].
+func (e *Edge) Targets() map[Path]Target {
+	all := make(map[Path]Target, len(e.TLS.Routes)+len(e.HTTP.Routes)+len(e.TCP)+len(e.UDP)+2)
+	for path, t := range map[Path]Target{"tls.default": e.TLS.Default, "http.default": e.HTTP.Default} {
+		if t != (Target{}) {
+			all[path] = t
+		}
+	}
+	for path, targets := range map[Path]map[string]Target{"tls.routes": e.TLS.Routes, "http.routes": e.HTTP.Routes, "tcp": e.TCP, "udp": e.UDP} {
+		for key, t := range targets {
+			all[path.Sub(key)] = t
+		}
+	}
+	return all
+}
+
+// Servers are where a target leads: the servers of the upstream that it names, or
+// itself; none where it is reject or redirect.
+func (e *Edge) Servers(t Target) Servers {
+	if up, named := e.Upstreams[t.Text]; named {
+		return up.Servers
+	}
+	switch t.Text {
+	case "", RejectTarget, RedirectTarget:
+		return nil
+	}
+	return Servers{{To: t, Weight: 1}}
+}
