@@ -22,7 +22,7 @@ type row struct {
 // below lists what stands under the agent: everything that it wires together.
 var below = []string{
 	"desired", "drift", "drift/report",
-	"applyers", "applyers/proxmox", "applyers/proxmox/pvesim", "applyers/nginx", "applyers/nginx/conf", "applyers/nginx/probe", "applyers/ansible",
+	"applyers", "applyers/proxmox", "applyers/proxmox/pvesim", "applyers/nginx", "applyers/nginx/conf", "applyers/nginx/probe", "applyers/ansible", "applyers/machine",
 	"examples",
 }
 
@@ -55,10 +55,11 @@ var layout = []row{
 	{dir: "applyers/proxmox/notation", imports: []string{"desired"}},
 	{dir: "applyers/proxmox/pve", imports: []string{"desired", "applyers"}},
 	{dir: "applyers/proxmox/stamp", imports: []string{"desired"}},
-	{dir: "applyers/nginx", imports: []string{"desired", "drift", "applyers", "applyers/nginx/conf", "applyers/nginx/probe"}, tests: []string{"applyers/applyertest"}},
+	{dir: "applyers/machine", imports: []string{"desired"}},
+	{dir: "applyers/nginx", imports: []string{"desired", "drift", "applyers", "applyers/machine", "applyers/nginx/conf", "applyers/nginx/probe"}, tests: []string{"applyers/applyertest"}},
 	{dir: "applyers/nginx/conf", imports: []string{"desired"}},
 	{dir: "applyers/nginx/probe"},
-	{dir: "applyers/ansible", imports: []string{"desired", "drift", "applyers"}, tests: []string{"applyers/applyertest"}},
+	{dir: "applyers/ansible", imports: []string{"desired", "drift", "applyers", "applyers/machine"}, tests: []string{"applyers/applyertest"}},
 
 	{dir: "agent", imports: insideAgent, tests: watched},
 	{dir: "agent/internal/config", imports: insideAgent, tests: []string{"applyers/applyertest"}},
@@ -172,7 +173,7 @@ func applyer(dir string) string {
 		return ""
 	}
 	name, _, _ := strings.Cut(rest, "/")
-	if name == "applyertest" {
+	if name == "applyertest" || name == "machine" {
 		return ""
 	}
 	return name

@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"berth/applyers"
+	"berth/applyers/machine"
 	"berth/desired"
 	"berth/drift"
 )
@@ -179,7 +180,7 @@ ended; tell '{"event":"stats"}'`))
 	}
 	inventory := strings.NewReplacer(
 		run, "RUN", b.State, "STATE",
-		alias("vm/web-1", "instance of web-1"), "FIRST", alias("vm/web-2", "instance of web-2"), "SECOND",
+		machine.Alias("vm/web-1", "instance of web-1"), "FIRST", machine.Alias("vm/web-2", "instance of web-2"), "SECOND",
 	).Replace(read("inventory.json"))
 	if diff := cmp.Diff(`{
   "all": {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"berth/applyers"
+	"berth/applyers/machine"
 	"berth/desired"
 )
 
@@ -108,7 +109,7 @@ func (a *Applyer) inventory(ctx context.Context, job applyers.Job, play *desired
 			h = hosts[i]
 		}
 		instance, _ := job.Fact(id, desired.FactInstance)
-		h.mode, h.alias = ssh.KnownHosts, alias(id, instance)
+		h.mode, h.alias = ssh.KnownHosts, machine.Alias(id, instance)
 		file, err := keys.file(ctx, ssh.Key)
 		if _, known := vars["ansible_host"]; err == nil && !known {
 			err = errors.New("its address is not known")

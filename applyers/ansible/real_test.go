@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"berth/applyers/machine"
 	"berth/desired"
 	"berth/drift"
 )
@@ -242,7 +243,7 @@ func TestRealHostKey(t *testing.T) {
 	startServer(t, paths["sshd"], string(text)+public, servers[0].port)
 	o := again("3")
 	want := "can't be reached: its SSH host key is another than the one learnt before. If it was installed anew by hand, take the lines of " +
-		alias("vm/web-1", "instance of web-1") + " out of " + b.knownHosts() + "; if not, somebody may stand in between"
+		machine.Alias("vm/web-1", "instance of web-1") + " out of " + b.knownHosts() + "; if not, somebody may stand in between"
 	if o.Status != drift.Failed || o.Results["hosts.web-1"] != want {
 		t.Errorf("with another key: %s\nwant %s", show(o), want)
 	}

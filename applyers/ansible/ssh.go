@@ -3,21 +3,16 @@ package ansible
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 
-	"golang.org/x/crypto/ssh"
-
+	"berth/applyers/machine"
 	"berth/desired"
 )
 
 // knownHosts is the agent's own file of host keys.
-func (a *Applyer) knownHosts() string { return filepath.Join(a.State, "known_hosts") }
+func (a *Applyer) knownHosts() string { return machine.KnownHosts(a.State) }
 
 // keyring holds the private keys of one run as files, each once.
 type keyring struct {
@@ -38,12 +33,8 @@ func (k *keyring) file(ctx context.Context, ref desired.SecretRef) (string, erro
 	if err != nil {
 		return "", fmt.Errorf("read the SSH key, secret %s: %w", ref.Secret, err)
 	}
-	if _, err := ssh.ParseRawPrivateKey(text); err != nil {
-		if _, locked := errors.AsType[*ssh.PassphraseMissingError](err); locked {
-			return "", fmt.Errorf("read the SSH key, secret %s: it has a passphrase, and unlocking is not built yet: give the agent a key without one", ref.Secret)
-		}
-		// The parser's own error could quote the key.
-		return "", fmt.Errorf("read the SSH key, secret %s: it holds no private key that OpenSSH reads", ref.Secret)
+	if _, err := machine.ParseKey(ref, text); err != nil {
+		return "", err
 	}
 	// OpenSSH wants the last line to end.
 	text = append(bytes.TrimRight(text, "\r\n"), '\n')
@@ -53,18 +44,6 @@ func (k *keyring) file(ctx context.Context, ref desired.SecretRef) (string, erro
 	}
 	k.files[ref] = k.dir.in(name)
 	return k.files[ref], nil
-}
-
-// alias is the name under which a host's key is kept. It follows from the host
-// and its instance, not from an address: one that moves is the same host, and
-// one that was made anew is a new host whose key is learnt anew.
-func alias(id desired.ID, instance string) string {
-	name := strings.ReplaceAll(string(id), "/", ".")
-	if instance == "" {
-		return name
-	}
-	sum := sha256.Sum256([]byte(instance))
-	return name + "." + hex.EncodeToString(sum[:6])
 }
 
 // sshArgs are ssh's options for one host. Ansible puts them first, and ssh takes

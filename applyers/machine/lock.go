@@ -1,0 +1,182 @@
+package machine
+
+import (
+	"bytes"
+	"context"
+	_ "embed" // The script.
+	"errors"
+	"fmt"
+	"io"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+//go:embed scripts/lock.sh
+var lockScript string
+
+// The codes by which lock.sh ends.
+const (
+	lockCantOpen = 74
+	lockIsHeld   = 75
+	lockNoFlock  = 76
+)
+
+// Lock has a process there hold the lock for as long as it hears of us.
+func (o *over) Lock(ctx context.Context, dir string) (unlock func(), err error) {
+	if err := o.valid("lock", dir); err != nil {
+		return nil, err
+	}
+	within, cancel := context.WithTimeout(ctx, runTimeout)
+	defer cancel()
+	c, err := o.r.connect(within)
+	if err != nil {
+		return nil, err
+	}
+	h := &holder{got: make(chan struct{}), input: newPulse()}
+	argv := []string{"sh", "-c", lockScript, "sh", dir}
+	if o.sudo {
+		argv = append([]string{"env", "LC_ALL=C", "sudo", "-n", "--"}, argv...)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- h.hold(c, commandLine(argv)) }()
+	select {
+	case <-h.got:
+	case err := <-ended:
+		return nil, o.notLocked(dir, err, h)
+	case <-c.dead:
+		h.input.end()
+		return nil, c.why
+	case <-within.Done():
+		h.input.end()
+		return nil, fmt.Errorf("%s: lock %s: %w", o, dir, within.Err())
+	}
+	if err := o.r.hold(c); err != nil {
+		h.input.end()
+		return nil, err
+	}
+	return sync.OnceFunc(func() {
+		h.input.end()
+		// So that the next one finds it free.
+		select {
+		case <-ended:
+		case <-c.dead:
+		case <-time.After(2 * time.Second):
+		}
+		o.r.release()
+	}), nil
+}
+
+// notLocked explains why the holder has ended.
+func (o *over) notLocked(dir string, err error, h *holder) error {
+	ended, ok := errors.AsType[*ssh.ExitError](err)
+	if !ok {
+		return o.r.unreachable("lock "+dir+": "+endOf(err), "", err)
+	}
+	said := Output{Stderr: h.stderr.bytes()}
+	exit := &ExitError{At: o.String(), Argv: []string{"flock", "-n", dir}, Code: ended.ExitStatus(), Signal: ended.Signal(), Said: said.said()}
+	if o.sudo {
+		if err := sudoRefuses(o.String(), o.r.access.SSH.User, exit, h.stderr.bytes()); err != nil {
+			return err
+		}
+	}
+	switch exit.Code {
+	case lockIsHeld:
+		return fmt.Errorf("%s: lock %s: %w", o, dir, ErrLocked)
+	case lockNoFlock:
+		return fmt.Errorf("%s: lock %s: there is no program flock: install the package util-linux", o, dir)
+	case lockCantOpen:
+		return o.failed("lock", dir, exit)
+	}
+	return exit
+}
+
+// hold counts a lock; it fails if the connection is over already.
+func (r *remote) hold(c *conn) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	select {
+	case <-c.dead:
+		return c.why
+	default:
+		r.locks++
+		return nil
+	}
+}
+
+// release lets go of a lock, and with the last one of a connection that was lost.
+func (r *remote) release() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.locks--; r.locks == 0 {
+		r.lost = nil
+	}
+}
+
+// holder is the session whose program holds a lock.
+type holder struct {
+	got    chan struct{}
+	once   sync.Once
+	input  *pulse
+	stderr shared
+}
+
+// Write hears that the lock is there.
+func (h *holder) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte("l")) {
+		h.once.Do(func() { close(h.got) })
+	}
+	return len(p), nil
+}
+
+func (h *holder) hold(c *conn, line string) error {
+	h.stderr.b.limit = outputMax
+	session, err := c.client.NewSession()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = session.Close() }()
+	session.Stdout, session.Stderr = h, &h.stderr
+	// Package ssh waits for the end of an input that it copies itself.
+	in, err := session.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := session.Start(line); err != nil {
+		return err
+	}
+	go func() {
+		_, _ = io.Copy(in, h.input)
+		_ = in.Close()
+	}()
+	defer h.input.end()
+	return session.Wait()
+}
+
+// pulse is an endless input of one line every few seconds, until its end.
+type pulse struct {
+	over chan struct{}
+	once sync.Once
+	next time.Time
+}
+
+// pulseEvery is far below the time after which lock.sh gives up.
+const pulseEvery = 5 * time.Second
+
+func newPulse() *pulse { return &pulse{over: make(chan struct{})} }
+
+func (p *pulse) end() { p.once.Do(func() { close(p.over) }) }
+
+// Read waits for the next line's time.
+func (p *pulse) Read(buf []byte) (int, error) {
+	wait := time.NewTimer(time.Until(p.next))
+	defer wait.Stop()
+	select {
+	case <-p.over:
+		return 0, io.EOF
+	case <-wait.C:
+	}
+	p.next = time.Now().Add(pulseEvery)
+	return copy(buf, "here\n"), nil
+}

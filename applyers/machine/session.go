@@ -1,0 +1,194 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+)
+
+// over is a machine over SSH.
+type over struct {
+	shell
+	r    *remote
+	sudo bool
+}
+
+var _ Machine = (*over)(nil)
+
+func newOver(r *remote, sudo bool) *over {
+	o := &over{r: r, sudo: sudo}
+	o.shell = shell{run: o.Run, at: r.access.String()}
+	return o
+}
+
+func (o *over) String() string { return o.r.access.String() }
+
+// Run runs a program there. One that takes too long is ended there, too.
+func (o *over) Run(ctx context.Context, c Command) (Output, error) {
+	if len(c.Argv) == 0 {
+		return Output{}, errNoProgram
+	}
+	c = c.withBounds()
+	within, cancel := context.WithTimeout(ctx, c.Timeout)
+	defer cancel()
+	select {
+	case o.r.turns <- struct{}{}:
+		defer func() { <-o.r.turns }()
+	case <-within.Done():
+		return Output{}, c.late(ctx, o.String(), within.Err(), Output{})
+	}
+	conn, err := o.r.connect(within)
+	if err != nil {
+		return Output{}, err
+	}
+	s := &session{c: c, line: commandLine(wrapped(c, o.sudo))}
+	err = s.run(within, conn)
+	out := Output{Stdout: s.stdout.bytes(), Stderr: s.stderr.bytes()}
+	if err == nil {
+		return out, nil
+	}
+	if isOurs(err) {
+		return out, err
+	}
+	if within.Err() != nil {
+		return out, c.late(ctx, o.String(), within.Err(), out)
+	}
+	exit, ok := errors.AsType[*ssh.ExitError](err)
+	if !ok {
+		return out, o.r.unreachable(strings.Join(c.Argv, " ")+": the server does not run it: "+err.Error(), "", err)
+	}
+	e := &ExitError{At: o.String(), Argv: c.Argv, Code: exit.ExitStatus(), Signal: exit.Signal(), Said: out.said()}
+	if o.sudo {
+		if err := sudoRefuses(o.String(), o.r.access.SSH.User, e, out.Stderr); err != nil {
+			return out, err
+		}
+	}
+	return out, e
+}
+
+// wrapped is the program with what has to be around it: a PATH with the programs
+// of root, messages that can be understood, and an end for it that holds without
+// us.
+func wrapped(c Command, sudo bool) []string {
+	argv := append([]string{"sh", "-c", wrapper, "sh", strconv.Itoa(int(c.Timeout/time.Second) + 5)}, c.Argv...)
+	if sudo {
+		argv = append([]string{"env", "LC_ALL=C", "sudo", "-n", "--"}, argv...)
+	}
+	return argv
+}
+
+const wrapper = `PATH=$PATH:/usr/local/sbin:/usr/sbin:/sbin LC_ALL=C
+export PATH LC_ALL
+t=$1
+shift
+if command -v timeout >/dev/null; then exec timeout -k 5 "$t" "$@"; fi
+exec "$@"`
+
+// commandLine quotes words for the login shell that sshd gives them to.
+func commandLine(argv []string) string {
+	words := make([]string, len(argv))
+	for i, word := range argv {
+		words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+	}
+	return strings.Join(words, " ")
+}
+
+// session is one program over a connection.
+type session struct {
+	c              Command
+	line           string
+	stdout, stderr shared
+
+	mu    sync.Mutex   // guards what follows.
+	s     *ssh.Session // nil until it is open.
+	ended bool         // nobody waits for it any more.
+}
+
+// shared is a bounded that may be read while it is written.
+type shared struct {
+	mu sync.Mutex
+	b  bounded
+}
+
+func (s *shared) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *shared) bytes() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append([]byte(nil), s.b.buf.Bytes()...)
+}
+
+// run runs it to its end, or to that of ctx or the connection. Package ssh knows
+// no contexts: what hangs in it is left behind, and ends with the connection at
+// the latest.
+func (s *session) run(ctx context.Context, c *conn) error {
+	s.stdout.b.limit, s.stderr.b.limit = s.c.Limit, max(s.c.Limit, outputMax)
+	done := make(chan error, 1)
+	go func() { done <- s.start(c.client) }()
+	select {
+	case err := <-done:
+		if _, exited := errors.AsType[*ssh.ExitError](err); err == nil || exited {
+			return err
+		}
+		// The end of the connection is told by it a moment later.
+		select {
+		case <-c.dead:
+			return c.why
+		case <-time.After(100 * time.Millisecond):
+			return err
+		}
+	case <-c.dead:
+		return c.why
+	case <-ctx.Done():
+		go s.abandon()
+		return ctx.Err()
+	}
+}
+
+// start opens the session and runs the program.
+func (s *session) start(client *ssh.Client) error {
+	session, err := client.NewSession()
+	if err != nil {
+		return fmt.Errorf("open a session: %w", err)
+	}
+	defer func() { _ = session.Close() }()
+	session.Stdout, session.Stderr = &s.stdout, &s.stderr
+	if s.c.Stdin != nil {
+		session.Stdin = strings.NewReader(string(s.c.Stdin))
+	}
+	s.mu.Lock()
+	s.s = session
+	ended := s.ended
+	s.mu.Unlock()
+	if ended {
+		return context.Canceled
+	}
+	err = session.Run(s.line)
+	if errors.Is(err, io.EOF) { // A good end without having read all of its input.
+		return nil
+	}
+	return err
+}
+
+// abandon ends the program as far as the server lets us, and the session.
+func (s *session) abandon() {
+	s.mu.Lock()
+	s.ended = true
+	session := s.s
+	s.mu.Unlock()
+	if session != nil {
+		_ = session.Signal(ssh.SIGTERM)
+		_ = session.Close()
+	}
+}
