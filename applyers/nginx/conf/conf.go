@@ -47,10 +47,13 @@ func (m Mark) prefix() string {
 // Owns tells whether the first line of a file is m's.
 func (m Mark) Owns(content []byte) bool { return bytes.HasPrefix(content, []byte(m.prefix())) }
 
-// word begins what a file of m's gives a name to, so that it can't clash with what
-// else stands in nginx's configuration: "berth_main_".
-func (m Mark) word() string {
-	return "berth_" + strings.ReplaceAll(m.ID.Name(), "-", "_") + "_"
+// upstream is an upstream's name in nginx, which can't clash with what else stands
+// in its configuration.
+func (m Mark) upstream(name string) string { return "berth_" + m.ID.Name() + "_" + name }
+
+// variable is a variable of the edge's own.
+func (m Mark) variable(word string) string {
+	return "$berth_" + strings.ReplaceAll(m.ID.Name(), "-", "_") + "_" + word
 }
 
 // Witness is a random name below [Domain] and where it leads while the agent waits

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"maps"
 	"slices"
 	"strings"
 
@@ -13,59 +12,67 @@ import (
 	"berth/desired"
 )
 
+// notesMax is how many notes there are about files, at most.
+const notesMax = 20
+
 // Parse reads an edge's files. Blank ones count as not there. Its error is a
-// [ForeignError], a [DamagedError], or tells the place of what can't be read.
+// [ForeignError], a [DamagedError] where no file has anything of an edge, or tells
+// the place of what can't be read.
 func Parse(files Files, o Sources) (Live, error) {
-	if len(bytes.TrimSpace(files.Stream)) == 0 {
-		return Live{}, nil
-	}
-	if !o.Mark.Owns(files.Stream) {
-		return Live{}, &ForeignError{File: o.Stream, Reason: notOurs(files.Stream)}
-	}
-	live := Live{Edge: &desired.Edge{Name: o.Mark.ID.Name()}}
-	edge := live.Edge
-	edge.TLS.Routes = make(map[string]desired.Target)
-	variable := "$" + o.Mark.word() + "target"
-	all, err := directives(o.Stream, files.Stream)
+	stream, err := read(o.Stream, files.Stream, o, false)
 	if err != nil {
 		return Live{}, err
 	}
-	var body, server crossplane.Directives
-	for _, d := range all {
-		switch {
-		case d.Directive == "map" && slices.Equal(d.Args, []string{"$ssl_preread_server_name", variable}):
-			body = d.Block
-		case d.Directive == "server" && passesTo(d.Block, variable):
-			server = d.Block
-		}
-	}
-	if body == nil || server == nil {
-		return Live{}, &DamagedError{File: o.Stream, Reason: "it has no map and server of an edge any more"}
-	}
-	if err := live.entries(body, o, 0); err != nil {
+	web, err := read(o.HTTP, files.HTTP, o, true)
+	if err != nil {
 		return Live{}, err
 	}
-	for _, name := range slices.Sorted(maps.Keys(edge.TLS.Routes)) {
-		// Beside a name of its own, what stands for all below it is .name.
-		below, wildcard := strings.CutPrefix(name, "*")
-		if _, own := edge.TLS.Routes[strings.TrimPrefix(below, ".")]; wildcard && own {
-			edge.TLS.Routes[below] = edge.TLS.Routes[name]
-			delete(edge.TLS.Routes, name)
+	if stream == nil && web == nil {
+		return Live{}, nil
+	}
+	live := Live{Edge: &desired.Edge{Name: o.Mark.ID.Name()}}
+	empty := true
+	for _, p := range []*page{stream, web} {
+		if p == nil {
+			continue
+		}
+		p.edge = live.Edge
+		if err := p.take(); err != nil {
+			return Live{}, err
+		}
+		if p.empty() {
+			p.note(0, lacks)
+		} else {
+			empty = false
 		}
 	}
-	if edge.TLS.Default.Text == "" {
-		// nginx's own default of a map is the empty word.
-		edge.TLS.Default.Text = reject
+	if empty {
+		file := o.Stream
+		if stream == nil {
+			file = o.HTTP
+		}
+		return Live{}, &DamagedError{File: file, Reason: lacks}
 	}
-	var words []string
-	for _, d := range server {
-		if d.Directive == "listen" && len(d.Args) > 0 {
-			words = append(words, d.Args[0])
+	live.Edge.Upstreams = join(stream, web)
+	if stream != nil {
+		live.Notes = append(live.Notes, stream.notes...)
+		live.Witness = Witness{Name: stream.witness, Stream: stream.leads}
+	}
+	if web != nil {
+		live.Notes = append(live.Notes, web.notes...)
+		if web.witness != "" {
+			live.Witness.Name, live.Witness.HTTP = web.witness, web.leads
 		}
 	}
-	edge.TLS.Listen = listened(words, o.IPv6)
+	live.edits(files, stream, web)
+	if more := len(live.Notes) - notesMax; more > 0 {
+		live.Notes = append(live.Notes[:notesMax], Note{File: live.Notes[notesMax].File, Text: fmt.Sprintf("and %d more", more)})
+	}
 	return live, nil
 }
+
+// lacks is what is wrong with a file of ours that says nothing.
+const lacks = "it has no map and server of an edge any more"
 
 func notOurs(content []byte) string {
 	line, _, _ := bytes.Cut(content, []byte("\n"))
@@ -92,67 +99,96 @@ func directives(file string, content []byte) (crossplane.Directives, error) {
 	return payload.Config[0].Parsed, nil
 }
 
-func passesTo(server crossplane.Directives, variable string) bool {
-	return slices.ContainsFunc(server, func(d *crossplane.Directive) bool {
-		return d.Directive == "proxy_pass" && slices.Equal(d.Args, []string{variable})
-	})
+// page is one managed file being read.
+type page struct {
+	o    Sources
+	path string
+	web  bool
+	all  crossplane.Directives
+	edge *desired.Edge
+
+	// upstreams are those that the file defines, by the manifest's names; keys are
+	// these by nginx's names in lower case.
+	upstreams map[string]desired.Upstream
+	keys      map[string]string
+	// ways are how upstreams are spoken to, as far as servers show it; proxied are
+	// those of which it is known whether they get a PROXY header.
+	ways    map[string]way
+	proxied map[string]bool
+	// kept are the words about what no server shows.
+	kept map[string]string
+	// witness is the name that leads to the agent, and where.
+	witness, leads string
+	notes          []Note
+	// found tells that there is a listener of some sort.
+	found bool
 }
 
-// entries takes the entries of a map. The parser does not follow an include
-// there, so it is followed here: what stands in such a file is routed, too.
-func (l *Live) entries(body crossplane.Directives, o Sources, depth int) error {
-	for _, d := range body {
-		if d.Directive == "hostnames" || d.Directive == "volatile" || len(d.Args) != 1 {
-			continue
-		}
-		name, target := d.Directive, d.Args[0]
-		if !strings.HasPrefix(name, "~") {
-			name = strings.ToLower(name)
-		}
-		if name == "include" {
-			if err := l.include(target, o, depth); err != nil {
-				return fmt.Errorf("line %d: %w", d.Line, err)
+// read parses a file; nil if it is not there.
+func read(path string, content []byte, o Sources, web bool) (*page, error) {
+	if len(bytes.TrimSpace(content)) == 0 {
+		return nil, nil
+	}
+	if !o.Mark.Owns(content) {
+		return nil, &ForeignError{File: path, Reason: notOurs(content)}
+	}
+	all, err := directives(path, content)
+	if err != nil {
+		return nil, err
+	}
+	return &page{
+		o: o, path: path, web: web, all: all,
+		upstreams: make(map[string]desired.Upstream), keys: make(map[string]string),
+		ways: make(map[string]way), proxied: make(map[string]bool), kept: make(map[string]string),
+	}, nil
+}
+
+func (p *page) note(line int, format string, args ...any) {
+	p.notes = append(p.notes, Note{File: p.path, Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+// empty tells that the file has nothing of an edge.
+func (p *page) empty() bool { return !p.found && len(p.upstreams) == 0 }
+
+// take puts what the file says into the edge.
+func (p *page) take() error {
+	p.takeUpstreams()
+	for _, d := range p.all {
+		if variable := p.o.Mark.variable("kept"); d.Directive == "map" && slices.Equal(d.Args, []string{"$hostname", variable}) {
+			for key, word := range p.words(d.Block) {
+				p.kept[key] = word
 			}
-			continue
-		}
-		if target == "" {
-			target = reject
-		}
-		switch {
-		case name == "default":
-			l.Edge.TLS.Default = desired.Target{Text: target}
-		case name == "."+Domain:
-		case strings.HasSuffix(name, "."+Domain):
-			l.Witness = Witness{Name: name, Stream: target}
-		default:
-			l.Edge.TLS.Routes[name] = desired.Target{Text: target}
 		}
 	}
-	return nil
+	if p.web {
+		return p.takeHTTP()
+	}
+	return p.takeStream()
 }
 
-func (l *Live) include(pattern string, o Sources, depth int) error {
-	if depth > 5 {
-		return fmt.Errorf("include %s: files include one another", pattern)
+// words are the entries of a small map, by the manifest's names of upstreams.
+func (p *page) words(body crossplane.Directives) map[string]string {
+	all := make(map[string]string)
+	for _, d := range body {
+		if len(d.Args) != 1 {
+			continue
+		}
+		if key, named := p.keys[strings.ToLower(d.Directive)]; named {
+			all[key] = d.Args[0]
+		} else if d.Directive == "default" {
+			all[""] = d.Args[0]
+		}
 	}
-	if o.Include == nil {
+	return all
+}
+
+// find is the body of a map.
+func (p *page) find(from, variable string) *crossplane.Directive {
+	at := slices.IndexFunc(p.all, func(d *crossplane.Directive) bool {
+		return d.Directive == "map" && slices.Equal(d.Args, []string{from, variable})
+	})
+	if at < 0 {
 		return nil
 	}
-	files, err := o.Include(pattern)
-	if err != nil {
-		return fmt.Errorf("include %s: %w", pattern, err)
-	}
-	for _, f := range files {
-		body, err := directives(f.Path, slices.Concat([]byte("map $a $b {"), f.Content, []byte("\n}")))
-		if err != nil {
-			return err
-		}
-		if len(body) != 1 {
-			return fmt.Errorf("%s: it closes the map", f.Path)
-		}
-		if err := l.entries(body[0].Block, o, depth+1); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.all[at]
 }

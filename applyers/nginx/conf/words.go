@@ -62,10 +62,16 @@ func clash(name string, routes map[string]desired.Target) (other string, found b
 
 // validAddress tells whether a target is an address with a port. nginx neither
 // resolves nor checks what is in a map, not even in its test.
-func validAddress(text string) error {
-	ap, err := netip.ParseAddrPort(text)
+func validAddress(t desired.Target) error {
+	if id, _, ok := t.Guest(); ok {
+		return fmt.Errorf("the address of %s is not known yet", id)
+	}
+	ap, err := netip.ParseAddrPort(t.Text)
 	if err != nil || ap.Port() == 0 || ap.Addr().Zone() != "" {
-		return fmt.Errorf("%q is no address with a port: nginx would find out only when somebody connects", text)
+		return fmt.Errorf("%q is no address with a port: nginx would find out only when somebody connects", t.Text)
+	}
+	if ap.String() != t.Text {
+		return fmt.Errorf("%q is spelled in a way of its own: write %s", t.Text, ap)
 	}
 	return nil
 }

@@ -1,0 +1,201 @@
+package conf
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	crossplane "github.com/nginxinc/nginx-go-crossplane"
+
+	"berth/desired"
+)
+
+// block is what matters of a server block.
+type block struct {
+	line    int
+	listens []string
+	// udp and proxied tell of how many of the listens it is said.
+	udp, proxied int
+	from         desired.List
+	pass         string
+	way          way
+	// closes tells that connections are answered with nothing.
+	closes bool
+}
+
+// server reads a server block of the stream block.
+func (p *page) block(d *crossplane.Directive) block {
+	// nginx's own times, where none are said.
+	b := block{line: d.Line, way: way{connect: desired.Duration(time.Minute), idle: desired.Duration(10 * time.Minute)}}
+	for _, d := range d.Block {
+		if len(d.Args) == 0 {
+			continue
+		}
+		switch d.Directive {
+		case "listen":
+			b.listen(d.Args, "")
+		case "set_real_ip_from":
+			b.from = append(b.from, d.Args[0])
+		case "proxy_pass":
+			b.pass = d.Args[0]
+		case "proxy_protocol":
+			b.way.proxy = d.Args[0] == "on"
+		case "return":
+			b.closes = d.Args[0] == ""
+		case "proxy_connect_timeout":
+			p.span(d, &b.way.connect)
+		case "proxy_timeout":
+			p.span(d, &b.way.idle)
+		}
+	}
+	return b
+}
+
+func (b *block) listen(args []string, port string) {
+	word := strings.TrimPrefix(args[0], "*:")
+	if _, err := netip.ParseAddr(strings.Trim(word, "[]")); err == nil && port != "" {
+		word += ":" + port
+	}
+	b.listens = append(b.listens, word)
+	if slices.Contains(args[1:], "udp") {
+		b.udp++
+	}
+	if slices.Contains(args[1:], "proxy_protocol") {
+		b.proxied++
+	}
+}
+
+// trust is whom the listener takes who asks from.
+func (b *block) trust() desired.Trust {
+	switch {
+	case b.proxied == 0:
+		return desired.Trust{}
+	case b.proxied < len(b.listens):
+		return desired.Trust{From: append(slices.Clone(b.from), "on some addresses only")}
+	case len(b.from) == 0:
+		return desired.Trust{From: desired.List{"nobody"}}
+	default:
+		return desired.Trust{From: b.from}
+	}
+}
+
+func (b *block) inner() bool {
+	return len(b.listens) > 0 && !slices.ContainsFunc(b.listens, func(word string) bool { return !isInner(word) })
+}
+
+func (p *page) span(d *crossplane.Directive, to *desired.Duration) {
+	if value, err := parseSpan(d.Args[0]); err == nil {
+		*to = value
+	} else {
+		p.note(d.Line, "%s %s: %v", d.Directive, d.Args[0], err)
+	}
+}
+
+// takeStream reads the listener of names and the further ports.
+func (p *page) takeStream() error {
+	target, pass := p.o.Mark.variable("target"), p.o.Mark.variable("pass")
+	body := p.find("$ssl_preread_server_name", target)
+	var outer *block
+	inner := make(map[string]block)
+	for _, d := range p.all {
+		if d.Directive != "server" {
+			continue
+		}
+		b := p.block(d)
+		switch {
+		case b.pass == target && b.inner():
+			for _, word := range b.listens {
+				inner[word] = b
+			}
+		case (b.pass == target || b.pass == pass) && outer == nil:
+			outer = &b
+		case b.pass == target || b.pass == pass:
+			outer.listens = append(outer.listens, b.listens...)
+			outer.proxied += b.proxied
+			p.note(b.line, "a second server for the names")
+		default:
+			p.port(b)
+		}
+	}
+	if body == nil || outer == nil {
+		if body != nil {
+			p.note(body.Line, "no server passes on what this map says")
+		}
+		if outer != nil {
+			p.note(outer.line, "there is no map for what this server passes on")
+		}
+		return nil
+	}
+	p.found = true
+	n, err := p.takeNames(body)
+	if err != nil {
+		return err
+	}
+	p.edge.TLS = desired.EdgeTLS{Listen: listened(outer.listens, p.o.IPv6), ProxyProtocol: outer.trust(), Default: n.def, Routes: n.routes}
+	var turns map[string]string
+	if outer.pass == pass {
+		if small := p.find(target, pass); small != nil {
+			turns = p.words(small.Block)
+		}
+	}
+	p.tlsWays(n, *outer, inner, turns)
+	return nil
+}
+
+// tlsWays tells how the upstreams are spoken to that names lead to.
+func (p *page) tlsWays(n names, outer block, inner map[string]block, turns map[string]string) {
+	seen := func(t desired.Target) {
+		if _, named := p.upstreams[t.Text]; !named || p.proxied[t.Text] {
+			return
+		}
+		by := outer
+		if outer.pass != p.o.Mark.variable("target") {
+			to, said := turns[t.Text]
+			if !said {
+				to = turns[""]
+			}
+			if to != p.o.Mark.variable("target") {
+				by = inner[to]
+			}
+			if by.line == 0 {
+				p.note(outer.line, "upstream %s is led to %q, where no server listens", t, to)
+			}
+		}
+		p.ways[t.Text], p.proxied[t.Text] = by.way, true
+	}
+	seen(n.def)
+	for _, t := range n.routes {
+		seen(t)
+	}
+}
+
+// port reads a server for a further port.
+func (p *page) port(b block) {
+	if b.pass == "" && !b.closes || len(b.listens) == 0 {
+		p.note(b.line, "a server that is not of Berth's making")
+		return
+	}
+	t, known := p.word(b.pass)
+	if !known {
+		p.note(b.line, "%s goes to %q, which is neither an address nor an upstream of this file", b.listens[0], b.pass)
+	}
+	udp := b.udp > 0
+	to := &p.edge.TCP
+	if udp {
+		to = &p.edge.UDP
+	}
+	if *to == nil {
+		*to = make(map[string]desired.Target)
+	}
+	for _, listen := range listened(b.listens, p.o.IPv6) {
+		(*to)[listen] = t
+	}
+	p.found = true
+	if _, named := p.upstreams[t.Text]; !named {
+		return
+	}
+	if _, shown := p.ways[t.Text]; !shown || !udp && !p.proxied[t.Text] {
+		p.ways[t.Text], p.proxied[t.Text] = b.way, !udp
+	}
+}
