@@ -1,0 +1,121 @@
+package conf
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"berth/desired"
+)
+
+// realNginx is nginx, with a configuration that includes what is rendered.
+type realNginx struct {
+	dir, binary string
+}
+
+func newRealNginx(t *testing.T) realNginx {
+	t.Helper()
+	if os.Getenv("BERTH_REAL") == "" {
+		t.Skip("needs nginx; set BERTH_REAL=1")
+	}
+	binary, err := exec.LookPath("nginx")
+	if err != nil {
+		t.Fatalf("nginx and libnginx-mod-stream must be installed: %v", err)
+	}
+	n := realNginx{dir: t.TempDir(), binary: binary}
+	n.write(t, "nginx.conf", "load_module /usr/lib/nginx/modules/ngx_stream_module.so;\n"+
+		"daemon off;\npid "+n.path("pid")+";\nerror_log stderr warn;\nevents {}\n"+
+		"stream {\n    include stream.conf;\n}\n"+
+		"http {\n    access_log off;\n    client_body_temp_path "+n.path("body")+";\n    proxy_temp_path "+n.path("proxy")+";\n"+
+		"    fastcgi_temp_path "+n.path("fcgi")+";\n    uwsgi_temp_path "+n.path("uwsgi")+";\n    scgi_temp_path "+n.path("scgi")+";\n    include http.conf;\n}\n")
+	return n
+}
+
+func (n realNginx) path(name string) string { return filepath.Join(n.dir, name) }
+
+func (n realNginx) write(t interface{ Fatal(...any) }, name, text string) {
+	if err := os.WriteFile(n.path(name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// says is what nginx's test says to files; "" if it finds nothing, not even to warn of.
+func (n realNginx) says(t interface{ Fatal(...any) }, files Files) string {
+	n.write(t, "stream.conf", string(files.Stream))
+	n.write(t, "http.conf", string(files.HTTP))
+	out, err := exec.Command(n.binary, "-t", "-q", "-c", n.path("nginx.conf")).CombinedOutput() //nolint:gosec // It is nginx.
+	out = bytes.TrimSpace(out)
+	if err != nil && len(out) == 0 {
+		return err.Error()
+	}
+	return string(out)
+}
+
+// nginx itself takes whatever is rendered, and warns of nothing.
+func TestRealAnyEdgeIsTaken(t *testing.T) {
+	n := newRealNginx(t)
+	rapid.Check(t, func(t *rapid.T) {
+		e := anEdge(t)
+		files, err := Render(e, Options{Mark: testMark(), IPv6: true, Witness: Witness{Name: "00." + Domain, Stream: "127.0.0.1:1", HTTP: "127.0.0.1:2"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if said := n.says(t, files); said != "" {
+			t.Fatalf("%s\n%s\n%s", said, files.Stream, files.HTTP)
+		}
+	})
+}
+
+// manyNames is an edge with so many names on both sides.
+func manyNames(count int) *desired.Edge {
+	e := &desired.Edge{
+		Name:      "main",
+		Upstreams: map[string]desired.Upstream{"lab": {Servers: desired.Servers{{To: to("10.1.1.9:443"), Weight: 1}}, ProxyProtocol: true, Connect: plainWay().connect, Idle: plainWay().idle}},
+		TLS:       desired.EdgeTLS{Listen: desired.List{"20443"}, Default: to(reject), Routes: make(map[string]desired.Target, count)},
+		HTTP:      desired.EdgeHTTP{Listen: desired.List{"20080"}, Default: to(redirect), Routes: make(map[string]desired.Target, count)},
+	}
+	for i := range count {
+		name := fmt.Sprintf("app-%d.some.example.com", i)
+		if i%4 == 0 {
+			name = "." + name
+		}
+		target := to(fmt.Sprintf("10.%d.%d.%d:443", i>>16, i>>8&255, i&255))
+		if i%8 == 1 {
+			target = to("lab")
+		}
+		e.TLS.Routes[name], e.HTTP.Routes[name] = target, target
+	}
+	return e
+}
+
+func TestRealSizes(t *testing.T) {
+	n := newRealNginx(t)
+	long := strings.Repeat("a-very-long-label-indeed-it-is.", 8) + "x.org"
+	if len(long) != 253 {
+		t.Fatalf("the name has %d characters", len(long))
+	}
+	for _, count := range []int{0, 1, 46, 99, 100, 101, 1000, 100_000} {
+		for _, name := range []string{"", long, "." + long, strings.Repeat("n", 46), strings.Repeat("n", 47), "*." + strings.Repeat("n", 44), "." + strings.Repeat("n", 46)} {
+			if count > 1000 && name != "."+long {
+				continue
+			}
+			e := manyNames(count)
+			if name != "" {
+				e.TLS.Routes[name], e.HTTP.Routes[name] = to("10.0.0.1:443"), to("10.0.0.1:80")
+			}
+			files, err := Render(e, Options{Mark: testMark(), IPv6: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if said := n.says(t, files); said != "" {
+				t.Errorf("%d names and %q: %s", count, name, said)
+			}
+		}
+	}
+}
