@@ -19,7 +19,7 @@ import (
 
 // hostKeys judges the host key that a machine shows.
 type hostKeys struct {
-	// files hold the keys; where one is learnt, the first takes it.
+	// files hold the keys; the first is where one is added.
 	files []string
 	// name is what the machine is called there, with a port.
 	name  string
@@ -42,10 +42,11 @@ func (r *remote) hostKeys() (*hostKeys, error) {
 	h := &hostKeys{files: []string{own}, name: r.access.at(), log: r.o.Log}
 	switch r.access.SSH.KnownHosts {
 	case "file":
-		h.files = []string{"/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"}
+		h.files = nil
 		if r.o.Home != "" {
-			h.files = append(h.files, filepath.Join(r.o.Home, ".ssh/known_hosts"), filepath.Join(r.o.Home, ".ssh/known_hosts2"))
+			h.files = []string{filepath.Join(r.o.Home, ".ssh/known_hosts"), filepath.Join(r.o.Home, ".ssh/known_hosts2")}
 		}
+		h.files = append(h.files, "/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2")
 	case "strict":
 	default:
 		// OpenSSH writes an alias without a port, whatever the port is.
@@ -132,7 +133,7 @@ func (h *hostKeys) judge(remote net.Addr, key ssh.PublicKey) error {
 	}
 	return &judgement{
 		reason: fmt.Sprintf("its SSH host key %s is not known, and none is learnt (ssh.knownHosts)", shown),
-		remedy: fmt.Sprintf("compare it with the machine's own, and add this line to %s: %s", h.files[len(h.files)-1], xknownhosts.Line([]string{h.name}, key)),
+		remedy: fmt.Sprintf("compare it with the machine's own, and add this line to %s: %s", h.files[0], xknownhosts.Line([]string{h.name}, key)),
 	}
 }
 

@@ -76,7 +76,9 @@ func runHere(ctx context.Context, c Command, argv []string) (Output, error) {
 	if c.Stdin != nil {
 		cmd.Stdin = strings.NewReader(string(c.Stdin))
 	}
-	// A grandchild may hold the pipe.
+	// The programs around it, as timeout and sudo, hand on what asks them to end.
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	// It may not listen, and a grandchild may hold the pipe.
 	cmd.WaitDelay = 2 * time.Second
 	err := cmd.Run()
 	out := Output{Stdout: stdout.buf.Bytes(), Stderr: stderr.buf.Bytes()}

@@ -56,16 +56,36 @@ func (o *over) Lock(ctx context.Context, dir string) (unlock func(), err error) 
 		h.input.end()
 		return nil, err
 	}
+	unlocked, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		err := <-ended
+		select {
+		case <-unlocked:
+		default: // Somebody has ended it there.
+			o.r.lose(o.r.unreachable("the lock of "+dir+" was lost, so nothing more is done there: "+endOf(err), "", err))
+		}
+	}()
 	return sync.OnceFunc(func() {
+		close(unlocked)
 		h.input.end()
 		// So that the next one finds it free.
 		select {
-		case <-ended:
+		case <-over:
 		case <-c.dead:
 		case <-time.After(2 * time.Second):
 		}
 		o.r.release()
 	}), nil
+}
+
+// lose notes that a lock is gone; the first reason stands.
+func (r *remote) lose(why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.locks > 0 && r.lost == nil {
+		r.lost = why
+	}
 }
 
 // notLocked explains why the holder has ended.
@@ -85,7 +105,7 @@ func (o *over) notLocked(dir string, err error, h *holder) error {
 	case lockIsHeld:
 		return fmt.Errorf("%s: lock %s: %w", o, dir, ErrLocked)
 	case lockNoFlock:
-		return fmt.Errorf("%s: lock %s: there is no program flock: install the package util-linux", o, dir)
+		return fmt.Errorf("%s: lock %s: flock or timeout is not there: install the packages util-linux and coreutils", o, dir)
 	case lockCantOpen:
 		return o.failed("lock", dir, exit)
 	}

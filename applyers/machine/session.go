@@ -91,13 +91,14 @@ shift
 if command -v timeout >/dev/null; then exec timeout -k 5 "$t" "$@"; fi
 exec "$@"`
 
-// commandLine quotes words for the login shell that sshd gives them to.
+// commandLine quotes words for the login shell that sshd gives them to. The shell
+// makes room for the program, so that a signal reaches it.
 func commandLine(argv []string) string {
 	words := make([]string, len(argv))
 	for i, word := range argv {
 		words[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 	}
-	return strings.Join(words, " ")
+	return "exec " + strings.Join(words, " ")
 }
 
 // session is one program over a connection.
@@ -151,7 +152,16 @@ func (s *session) run(ctx context.Context, c *conn) error {
 	case <-c.dead:
 		return c.why
 	case <-ctx.Done():
-		go s.abandon()
+		told := make(chan struct{})
+		go func() {
+			s.abandon()
+			close(told)
+		}()
+		// The connection may be closed right after.
+		select {
+		case <-told:
+		case <-time.After(200 * time.Millisecond):
+		}
 		return ctx.Err()
 	}
 }

@@ -3,11 +3,12 @@
 # hours.
 LC_ALL=C
 export LC_ALL
-command -v flock >/dev/null || exit 76
+command -v flock >/dev/null && command -v timeout >/dev/null || exit 76
 [ -d "$1" ] || { ls -d -- "$1/." >/dev/null || exit 74; }
 # A redirection that fails ends the shell, with a code of its own.
 (: <"$1") || exit 74
 exec 9<"$1"
 flock -n 9 || exit 75
 echo locked
-while [ -n "$(timeout 30 head -n 1)" ]; do :; done
+# The lock is the shell's alone, and ends with it.
+while [ -n "$(timeout 30 head -n 1 9<&-)" ]; do :; done
