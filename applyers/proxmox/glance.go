@@ -94,12 +94,16 @@ func (l *glances) Decode(d *jx.Decoder) error {
 	l.sum = 0
 	var g glance
 	var what []byte
+	// A member that stands twice is what it is said to be last, as wherever JSON is read.
+	var hashes [diskMember + 1]uint64
 	member := func(name []byte) error {
 		text, err := pve.InPlace(d)
-		if len(text) == 0 {
-			return err
+		hash := func() uint64 {
+			if len(text) == 0 {
+				return 0
+			}
+			return maphash.Bytes(l.seed, text)
 		}
-		put := func(member int) { g.put(member, maphash.Bytes(l.seed, text)) }
 		switch string(name) {
 		case "type":
 			what = text
@@ -111,29 +115,30 @@ func (l *glances) Decode(d *jx.Decoder) error {
 			g.status = text
 		case "name":
 			g.name = text
-			put(nameMember)
+			hashes[nameMember] = hash()
 		case "tags":
 			g.tags = text
-			put(tagsMember)
+			hashes[tagsMember] = hash()
 		case "template":
+			hashes[templateMember] = 0
 			if string(text) == "1" {
-				g.put(templateMember, 1)
+				hashes[templateMember] = 1
 			}
 		case "pool":
-			g.pool = maphash.Bytes(l.seed, text)
+			g.pool = hash()
 		case "lock":
-			put(lockMember)
+			hashes[lockMember] = hash()
 		case "maxmem":
-			put(memoryMember)
+			hashes[memoryMember] = hash()
 		case "maxcpu":
-			put(cpuMember)
+			hashes[cpuMember] = hash()
 		case "maxdisk":
-			put(diskMember)
+			hashes[diskMember] = hash()
 		}
 		return err
 	}
 	return pve.Array(d, func() error {
-		g, what = glance{}, nil
+		g, what, hashes = glance{}, nil, [diskMember + 1]uint64{}
 		if err := pve.Object(d, member); err != nil {
 			return err
 		}
@@ -145,6 +150,9 @@ func (l *glances) Decode(d *jx.Decoder) error {
 			g.kind = desired.KindVM
 		case "lxc":
 			g.kind = desired.KindContainer
+		}
+		for member, hash := range hashes {
+			g.put(member, hash)
 		}
 		if g.kind != "" && g.vmid > 0 {
 			l.each(&g)

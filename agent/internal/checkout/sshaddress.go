@@ -66,7 +66,7 @@ func (a sshAddress) settle() (sshAddress, error) {
 	if a.user == "" {
 		a.user = sshUser
 	}
-	if a.user[0] == '-' || strings.ContainsFunc(a.user, func(r rune) bool { return r <= ' ' || r >= 0x7f || strings.ContainsRune("/:@[]%?#\\", r) }) {
+	if a.user[0] == '-' || strings.ContainsFunc(a.user, notInUser) {
 		return a, errors.New("repository URL: its user name has characters that no user name has")
 	}
 	a.host = strings.ToLower(a.host)
@@ -98,6 +98,12 @@ func (a sshAddress) settle() (sshAddress, error) {
 		return a, errors.New("repository URL: its path begins with - or holds control characters")
 	}
 	return a, nil
+}
+
+// notInUser tells of what an ssh:// address can't hold in a user's name as it is
+// (RFC 3986, 3.2.1): it could not be read again.
+func notInUser(r rune) bool {
+	return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-._~!$&'()*+,;=", r)
 }
 
 // String is the one form that two spellings of the same address share. A path below
