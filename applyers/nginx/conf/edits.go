@@ -27,7 +27,11 @@ func (l *Live) edits(files Files, stream, web *page) {
 			continue
 		}
 		before := len(p.notes)
-		p.compare(0, "the file", p.all, want)
+		c := comparison{page: p.page, moved: !slices.Equal(p.layout(p.all), p.layout(want)), tolds: make(map[int]bool)}
+		for _, n := range p.notes {
+			c.tolds[n.Line] = true
+		}
+		c.compare(0, "the file", p.all, want)
 		l.Notes = append(l.Notes, p.notes[before:]...)
 	}
 }
@@ -46,76 +50,165 @@ func ipv6Of(stream, web *page) bool {
 	return web.o.IPv6
 }
 
-// compare notes in what two blocks differ. Lines and order do not count.
-func (p *page) compare(line int, where string, have, want crossplane.Directives) {
+// compare notes in what two blocks differ. Lines and order do not count, nor, where
+// fields show that the ways of upstreams are others, what follows from these.
+func (c comparison) compare(line int, where string, have, want crossplane.Directives) {
 	left := make(map[string][]*crossplane.Directive)
 	for _, d := range want {
-		left[text(d)] = append(left[text(d)], d)
+		left[c.text(d)] = append(left[c.text(d)], d)
 	}
 	var strange crossplane.Directives
 	for _, d := range have {
-		twins := left[text(d)]
+		twins := left[c.text(d)]
 		at := 0
 		if d.Directive == "server" && len(d.Block) > 0 {
-			at = slices.IndexFunc(twins, func(t *crossplane.Directive) bool { return sameServer(d, t) })
+			at = slices.IndexFunc(twins, func(t *crossplane.Directive) bool { return c.sameServer(d, t) })
 		}
 		if at < 0 || len(twins) == 0 {
 			strange = append(strange, d)
 			continue
 		}
-		left[text(d)] = slices.Delete(slices.Clone(twins), at, at+1)
-		if !p.namesMap(d) {
-			p.compare(d.Line, text(d), d.Block, twins[at].Block)
+		left[c.text(d)] = slices.Delete(slices.Clone(twins), at, at+1)
+		if !c.shown(d) && !(d.Directive == "map" && c.follows(d)) {
+			c.compare(d.Line, c.text(d), d.Block, twins[at].Block)
 		}
 	}
-	missing := make(map[string][]*crossplane.Directive)
+	missing := make(map[string]crossplane.Directives)
 	for _, d := range want {
-		if slices.Contains(left[text(d)], d) {
+		if slices.Contains(left[c.text(d)], d) && !c.follows(d) {
 			missing[d.Directive] = append(missing[d.Directive], d)
 		}
 	}
 	for _, d := range strange {
-		if twins := missing[d.Directive]; len(twins) > 0 {
-			p.note(d.Line, "%s, where Berth writes %s", text(d), text(twins[0]))
+		if c.follows(d) || c.told(d) {
+			continue
+		}
+		if twins := missing[d.Directive]; len(twins) > 0 && len(d.Block) == 0 {
+			c.note(d.Line, "%s, where Berth writes %s", c.text(d), c.text(twins[0]))
 			missing[d.Directive] = twins[1:]
 			continue
 		}
-		p.note(d.Line, "%s is not of Berth's making", text(d))
+		c.note(d.Line, "%s is not of Berth's making", c.text(d))
 	}
 	for _, d := range want {
 		if slices.Contains(missing[d.Directive], d) {
-			p.note(line, "%s lacks %s", where, text(d))
+			c.note(line, "%s lacks %s", where, c.text(d))
 		}
 	}
 }
 
-// namesMap tells whether a directive is a listener's map, whose entries show as
-// routes.
-func (p *page) namesMap(d *crossplane.Directive) bool {
-	return d.Directive == "map" && len(d.Args) == 2 && (d.Args[1] == p.o.Mark.variable("target") || d.Args[1] == p.o.Mark.variable("host"))
+// comparison compares a page with what Render makes of it.
+type comparison struct {
+	*page
+	// moved tells that the upstreams' ways are laid out otherwise.
+	moved bool
+	// tolds are the lines that a note is about already.
+	tolds map[int]bool
 }
 
-// sameServer tells whether two server blocks are for one port.
-func sameServer(a, b *crossplane.Directive) bool {
-	first := func(server *crossplane.Directive) string {
-		for _, d := range server.Block {
-			if d.Directive == "listen" && len(d.Args) > 0 {
-				word := d.Args[0]
-				if slices.Contains(d.Args, "udp") {
-					word += " udp"
+// told tells whether a note is about a directive already.
+func (c comparison) told(d *crossplane.Directive) bool { return c.tolds[d.Line] }
+
+// shown tells whether a directive is a listener's map, whose entries show as routes.
+func (c comparison) shown(d *crossplane.Directive) bool {
+	return d.Directive == "map" && len(d.Args) == 2 && (d.Args[1] == c.o.Mark.variable("target") || d.Args[1] == c.o.Mark.variable("host"))
+}
+
+// layout are the texts of what lays out the ways of upstreams.
+func (p *page) layout(all crossplane.Directives) []string {
+	c := comparison{page: p, moved: true}
+	var texts []string
+	var walk func(within string, all crossplane.Directives)
+	walk = func(within string, all crossplane.Directives) {
+		for _, d := range all {
+			follows := c.follows(d)
+			if follows {
+				texts = append(texts, within+c.text(d))
+			}
+			small := d.Directive == "map" && follows
+			if small || d.Directive == "server" {
+				for _, entry := range d.Block {
+					if small {
+						texts = append(texts, within+c.text(d)+" "+c.text(entry))
+					}
 				}
-				return word
+				walk(d.Directive+" ", d.Block)
 			}
 		}
-		return ""
 	}
-	return first(a) == first(b)
+	walk("", all)
+	slices.Sort(texts)
+	return texts
 }
 
-// text is a directive as people would write it, without its block.
-func text(d *crossplane.Directive) string {
+// follows tells whether a directive is one that follows from the ways of upstreams,
+// where these have moved.
+func (c comparison) follows(d *crossplane.Directive) bool {
+	if !c.moved {
+		return false
+	}
+	switch d.Directive {
+	case "map":
+		return len(d.Args) == 2 && slices.Contains([]string{c.o.Mark.variable("pass"), c.o.Mark.variable("way"), c.o.Mark.variable("kept")}, d.Args[1])
+	case "upstream":
+		return true
+	case "server":
+		return c.isInnerServer(d)
+	case "location":
+		return strings.HasPrefix(strings.Join(d.Args, " "), "@")
+	case "if":
+		return slices.Equal(d.Args, []string{c.o.Mark.variable("way")})
+	case "error_page":
+		return len(d.Args) > 0 && d.Args[0] == detour
+	case "proxy_pass":
+		return len(d.Args) == 1 && (d.Args[0] == c.o.Mark.variable("pass") || d.Args[0] == c.o.Mark.variable("target"))
+	case "proxy_protocol", "proxy_connect_timeout", "proxy_timeout", "proxy_read_timeout", "proxy_send_timeout":
+		return true
+	default:
+		return false
+	}
+}
+
+func (c comparison) isInnerServer(server *crossplane.Directive) bool {
+	return len(server.Block) > 0 && len(server.Args) == 0 && isInner(firstListen(server))
+}
+
+// sameServer tells whether two server blocks are for the same.
+func (c comparison) sameServer(a, b *crossplane.Directive) bool {
+	if c.isInnerServer(a) || c.isInnerServer(b) {
+		return firstListen(a) == firstListen(b)
+	}
+	names := func(server *crossplane.Directive) bool {
+		return slices.ContainsFunc(server.Block, func(d *crossplane.Directive) bool {
+			return d.Directive == "location" || d.Directive == "proxy_pass" && len(d.Args) == 1 &&
+				(d.Args[0] == c.o.Mark.variable("pass") || d.Args[0] == c.o.Mark.variable("target"))
+		})
+	}
+	return names(a) && names(b) || names(a) == names(b) && firstListen(a) == firstListen(b)
+}
+
+// firstListen is what a server listens on first, by one word for all addresses.
+func firstListen(server *crossplane.Directive) string {
+	for _, d := range server.Block {
+		if d.Directive == "listen" && len(d.Args) > 0 {
+			word := strings.TrimPrefix(strings.TrimPrefix(d.Args[0], "*:"), "0.0.0.0:")
+			if slices.Contains(d.Args, "udp") {
+				word += " udp"
+			}
+			return word
+		}
+	}
+	return ""
+}
+
+// text is a directive as people would write it, without its block. Where it listens
+// is left out: fields show it.
+func (c comparison) text(d *crossplane.Directive) string {
 	words := []string{d.Directive}
-	for _, arg := range d.Args {
+	for i, arg := range d.Args {
+		if d.Directive == "listen" && i == 0 {
+			arg = "…"
+		}
 		if arg == "" || strings.ContainsAny(arg, " \t;{}") {
 			arg = `"` + arg + `"`
 		}

@@ -115,6 +115,8 @@ type page struct {
 	// those of which it is known whether they get a PROXY header.
 	ways    map[string]way
 	proxied map[string]bool
+	// would is how upstreams would be spoken to if names led there.
+	would map[string]way
 	// kept are the words about what no server shows.
 	kept map[string]string
 	// witness is the name that leads to the agent, and where.
@@ -139,7 +141,7 @@ func read(path string, content []byte, o Sources, web bool) (*page, error) {
 	return &page{
 		o: o, path: path, web: web, all: all,
 		upstreams: make(map[string]desired.Upstream), keys: make(map[string]string),
-		ways: make(map[string]way), proxied: make(map[string]bool), kept: make(map[string]string),
+		ways: make(map[string]way), would: make(map[string]way), proxied: make(map[string]bool), kept: make(map[string]string),
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -68,28 +69,37 @@ func (p *page) takeHTTP() error {
 	if small := p.find(target, p.o.Mark.variable("way")); small != nil {
 		turns = p.words(small.Block)
 	}
-	used := map[string]bool{n.def.Text: true}
-	for _, t := range n.routes {
-		used[t.Text] = true
-	}
-	for _, name := range slices.Sorted(maps.Keys(p.upstreams)) {
-		if !used[name] {
-			continue
-		}
-		turn, said := turns[name]
+	p.httpWays(n, server.Line, locations, turns)
+	return nil
+}
+
+// httpWays tells how the upstreams are spoken to that names lead to.
+func (p *page) httpWays(n names, line int, locations map[string]way, turns map[string]string) {
+	by := func(upstream string) (w way, there bool, to string) {
+		to, said := turns[upstream]
 		if !said {
-			turn = turns[""]
+			to = turns[""]
 		}
-		if turn == "" {
-			turn = "/"
-		}
-		w, there := locations[turn]
-		if !there {
-			p.note(server.Line, "upstream %s is led to %q, which is no location", name, turn)
+		w, there = locations[cmp.Or(to, "/")]
+		return w, there, to
+	}
+	used, plain := n.used()
+	for _, name := range slices.Sorted(maps.Keys(p.upstreams)) {
+		w, there, to := by(name)
+		switch {
+		case !used[name]:
+			p.would[name] = w
+			continue
+		case !there:
+			p.note(line, "upstream %s is led to %q, which is no location", name, to)
 		}
 		p.ways[name] = w
 	}
-	return nil
+	if w, there, to := by(""); plain && !there {
+		p.note(line, "addresses are led to %q, which is no location", to)
+	} else if plain && w != plainWay() {
+		p.note(line, "addresses are spoken to with %s, where Berth has %s", w, plainWay())
+	}
 }
 
 func (p *page) passesTo(location *crossplane.Directive, target string) bool {

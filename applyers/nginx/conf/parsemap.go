@@ -44,7 +44,12 @@ func (p *page) takeNames(body *crossplane.Directive) (names, error) {
 	}
 	switch {
 	case len(n.literal) > 0:
-		p.note(body.Line, "the map lacks the word hostnames before %s, so that nginx routes nothing there (%d such names)", n.literal[0], len(n.literal))
+		slices.Sort(n.literal)
+		more := ""
+		if len(n.literal) > 1 {
+			more = fmt.Sprintf(" and %d more", len(n.literal)-1)
+		}
+		p.note(body.Line, "the map lacks the word hostnames before %s%s: nginx takes no name for them", n.literal[0], more)
 	case !n.hostnames:
 		p.note(body.Line, "the map lacks the word hostnames")
 	}

@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -143,31 +144,57 @@ func (p *page) takeStream() error {
 	return nil
 }
 
-// tlsWays tells how the upstreams are spoken to that names lead to.
+// tlsWays tells how the upstreams are spoken to that names lead to, and checks that
+// addresses are as they have to be: no field tells of those.
 func (p *page) tlsWays(n names, outer block, inner map[string]block, turns map[string]string) {
-	seen := func(t desired.Target) {
-		if _, named := p.upstreams[t.Text]; !named || p.proxied[t.Text] {
-			return
+	target := p.o.Mark.variable("target")
+	by := func(upstream string) (b block, to string) {
+		if outer.pass == target {
+			return outer, ""
 		}
-		by := outer
-		if outer.pass != p.o.Mark.variable("target") {
-			to, said := turns[t.Text]
-			if !said {
-				to = turns[""]
-			}
-			if to != p.o.Mark.variable("target") {
-				by = inner[to]
-			}
-			if by.line == 0 {
-				p.note(outer.line, "upstream %s is led to %q, where no server listens", t, to)
-			}
+		to, said := turns[upstream]
+		if !said {
+			to = turns[""]
 		}
-		p.ways[t.Text], p.proxied[t.Text] = by.way, true
+		if to == target {
+			return outer, to
+		}
+		return inner[to], to
 	}
-	seen(n.def)
+	used, plain := n.used()
+	for _, name := range slices.Sorted(maps.Keys(p.upstreams)) {
+		b, to := by(name)
+		switch {
+		case !used[name]:
+			p.would[name] = b.way
+			continue
+		case b.line == 0:
+			p.note(outer.line, "upstream %s is led to %q, where no server listens", name, to)
+		}
+		p.ways[name], p.proxied[name] = b.way, true
+	}
+	if b, to := by(""); plain && b.line == 0 {
+		p.note(outer.line, "addresses are led to %q, where no server listens", to)
+	} else if plain && b.way != plainWay() {
+		p.note(b.line, "addresses are spoken to with %s, where Berth has %s", b.way, plainWay())
+	}
+}
+
+// used are the upstreams that names lead to, and whether any lead to addresses.
+func (n *names) used() (upstreams map[string]bool, plain bool) {
+	upstreams = make(map[string]bool)
+	note := func(t desired.Target) {
+		if _, named := n.upstreams[t.Text]; named {
+			upstreams[t.Text] = true
+		} else if t.Text != reject && t.Text != redirect {
+			plain = true
+		}
+	}
+	note(n.def)
 	for _, t := range n.routes {
-		seen(t)
+		note(t)
 	}
+	return upstreams, plain
 }
 
 // port reads a server for a further port.

@@ -86,7 +86,7 @@ func join(stream, web *page) map[string]desired.Upstream {
 			up, both := all[name]
 			if !both {
 				up.Servers = here.Servers
-			} else if !slices.Equal(up.Servers, here.Servers) {
+			} else if !up.Servers.Equal(here.Servers) {
 				// Whichever was edited: this equals nothing that is wanted.
 				p.note(0, "upstream %s has other servers here than in %s", name, stream.path)
 				up.Servers = slices.Concat(up.Servers, here.Servers)
@@ -123,5 +123,9 @@ func (p *page) speaking(name string, up *desired.Upstream, here desired.Upstream
 			up.Keepalive, _ = strconv.Atoi(value)
 		}
 		up.ProxyProtocol = up.ProxyProtocol || word == keptProxy && !p.proxied[name]
+	}
+	if w, known := p.would[name]; known && up.Connect == 0 && up.Idle == 0 {
+		up.Connect, up.Idle = w.connect, w.idle
+		up.ProxyProtocol = up.ProxyProtocol || w.proxy && p.kept[name] == ""
 	}
 }

@@ -45,6 +45,15 @@ func (w way) compare(v way) int {
 	return cmp.Or(cmp.Compare(w.connect, v.connect), cmp.Compare(w.idle, v.idle))
 }
 
+// String is the way in the manifest's words.
+func (w way) String() string {
+	text := "connect " + w.connect.String() + ", idle " + w.idle.String()
+	if w.proxy {
+		text += ", a PROXY header"
+	}
+	return text
+}
+
 // paths say by which server block each target of a listener goes out.
 type paths struct {
 	// outer is how the listener itself speaks.
