@@ -27,7 +27,7 @@ func (l *loader) expose(g *guest) {
 		case x.Port < 1 || x.Port > 65535:
 			l.wrong(g.item, src, "expose: %d is no port: write 1 to 65535", x.Port)
 			continue
-		case x.HTTP < 0 || x.HTTP > 65535 || x.HTTP == 0 && nodes[i].get("http") != nil && !g.bad["expose.http"]:
+		case x.HTTP < 0 || x.HTTP > 65535 || x.HTTP == 0 && nodes[i].get("http").says("0"):
 			l.wrong(g.item, src, "expose: http: %d is no port: write 1 to 65535", x.HTTP)
 			continue
 		}
@@ -57,7 +57,14 @@ func (l *loader) exposeOn(g *guest, x *Expose, src Source, e *edge) {
 		claim.server = claim.target
 		claim.target = Target{Text: g.name + "." + strconv.Itoa(x.Port)}
 	}
-	l.checkRouted(g.item, src, "expose", g.id)
+	l.checkRouted(g.item, src, "expose", "route", g.id)
+	if e.At == string(g.id) {
+		for _, port := range []int{x.Port, x.HTTP} {
+			if n, round := l.round(e, "tls", l.addressOf(g.id), strconv.Itoa(port)); round {
+				l.wrong(g.item, src, "expose: port %d is %s itself (%s, %s) and would go round for ever: write the service's own", port, e.id, n.field, n.src.place())
+			}
+		}
+	}
 	routed := l.claimRoute(g, e, claim)
 	if x.HTTP != 0 && routed {
 		l.claimRoute(g, e, routeClaim{edge: e.name, side: "http", name: x.Name, target: port(x.HTTP), early: x.Early, src: src})

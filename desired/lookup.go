@@ -68,6 +68,11 @@ func (f *Fleet) Address(id ID) (addr string, known bool) {
 	if g == nil {
 		return "", false
 	}
+	return g.address()
+}
+
+// address is where the guest is reached, as far as its manifest tells.
+func (g *Guest) address() (addr string, known bool) {
 	for _, key := range sortedNICs(g.Networks) {
 		text := g.Networks[key].Reservation
 		if text == "" {

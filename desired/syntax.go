@@ -151,7 +151,8 @@ func starRemedy(lines []string, at int, after string) string {
 	if !strings.HasPrefix(after, ".") {
 		return where + `"*" needs quotes`
 	}
-	return where + `"*" needs quotes; for the name and all below it write ` + strings.TrimSuffix(after, ":")
+	below := strings.TrimSuffix(after, ":")
+	return where + `"*" needs quotes: write "*` + below + `"; for the name and all below it write ` + below
 }
 
 // says guesses a document's kind and name from its text alone.

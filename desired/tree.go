@@ -194,6 +194,9 @@ func (t *tree) same(other *tree) bool {
 	return true
 }
 
+// says tells whether a node is a scalar of that text; nil says nothing.
+func (t *tree) says(text string) bool { return t != nil && t.form == scalarForm && t.text == text }
+
 // removal reads an item "-x" of a list of words.
 func (t *tree) removal() (word string, ok bool) {
 	if t.form != scalarForm || len(t.text) < 2 || t.text[0] != '-' || t.text[1] == '-' {

@@ -108,6 +108,10 @@ func itemNode(v reflect.Value) *yaml.Node {
 			return wordNode(item.Shell)
 		}
 		return listNode(reflect.ValueOf(item.Args))
+	case Server:
+		if item.Weight <= 1 && !item.Backup {
+			return scalarNode(reflect.ValueOf(item.To))
+		}
 	case CloudUser:
 		if item.User != nil {
 			return wordNode(item.Name)
