@@ -3,6 +3,7 @@ package conf
 import (
 	"fmt"
 	"runtime"
+	"strconv"
 	"testing"
 
 	"berth/desired"
@@ -12,7 +13,7 @@ var counts = []int{10, 1000, 100_000}
 
 func BenchmarkRender(b *testing.B) {
 	for _, count := range counts {
-		b.Run(fmt.Sprint(count), func(b *testing.B) {
+		b.Run(strconv.Itoa(count), func(b *testing.B) {
 			e := manyNames(count)
 			b.ReportAllocs()
 			for b.Loop() {
@@ -26,7 +27,7 @@ func BenchmarkRender(b *testing.B) {
 
 func BenchmarkParse(b *testing.B) {
 	for _, count := range counts {
-		b.Run(fmt.Sprint(count), func(b *testing.B) {
+		b.Run(strconv.Itoa(count), func(b *testing.B) {
 			o := Options{Mark: testMark(), IPv6: true}
 			files, err := Render(manyNames(count), o)
 			if err != nil {
@@ -45,7 +46,7 @@ func BenchmarkParse(b *testing.B) {
 
 func BenchmarkCompare(b *testing.B) {
 	for _, count := range counts {
-		b.Run(fmt.Sprint(count), func(b *testing.B) {
+		b.Run(strconv.Itoa(count), func(b *testing.B) {
 			want, live := manyNames(count), manyNames(count)
 			live.TLS.Routes["app-1.some.example.com"] = to("10.9.9.9:443")
 			b.ReportAllocs()

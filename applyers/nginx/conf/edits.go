@@ -69,7 +69,7 @@ func (c comparison) compare(line int, where string, have, want crossplane.Direct
 			continue
 		}
 		left[c.text(d)] = slices.Delete(slices.Clone(twins), at, at+1)
-		if !c.shown(d) && !(d.Directive == "map" && c.follows(d)) {
+		if d.Directive != "map" || !c.shown(d) && !c.follows(d) {
 			c.compare(d.Line, c.text(d), d.Block, twins[at].Block)
 		}
 	}

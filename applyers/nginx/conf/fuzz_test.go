@@ -1,7 +1,9 @@
 package conf
 
 import (
+	"bytes"
 	"os"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -21,12 +23,12 @@ func FuzzParse(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	_, stream, _ = cutLine(stream)
-	_, web, _ = cutLine(web)
+	_, stream, _ = bytes.Cut(stream, []byte("\n"))
+	_, web, _ = bytes.Cut(web, []byte("\n"))
 	f.Add(stream, web)
 	f.Add(stream, []byte(nil))
 	f.Fuzz(func(t *testing.T, stream, web []byte) {
-		files := Files{Stream: append(head[:len(head):len(head)], stream...), HTTP: append(head[:len(head):len(head)], web...)}
+		files := Files{Stream: append(slices.Clip(head), stream...), HTTP: append(slices.Clip(head), web...)}
 		o := Options{Mark: testMark(), IPv6: true}
 		live, err := Parse(files, sources(o))
 		if err != nil {
@@ -67,15 +69,6 @@ func whole(e *desired.Edge) *desired.Edge {
 		out.Upstreams[name] = up
 	}
 	return &out
-}
-
-func cutLine(text []byte) (line, rest []byte, found bool) {
-	for i, c := range text {
-		if c == '\n' {
-			return text[:i], text[i+1:], true
-		}
-	}
-	return text, nil, false
 }
 
 // A name that is let through stays one entry.

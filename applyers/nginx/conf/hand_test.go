@@ -24,8 +24,10 @@ func pegasus() *desired.Edge {
 			"lab":  {Servers: one("10.111.1.212:443"), ProxyProtocol: true, Connect: connect, Idle: idle},
 			"prod": {Servers: one("10.111.1.5:443"), ProxyProtocol: true, Connect: connect, Idle: idle},
 			"acme": {Servers: one("10.111.1.7:80"), Keepalive: 4, Connect: connect, Idle: idle},
-			"web": {Servers: desired.Servers{{To: to("10.111.1.5:80"), Weight: 2}, {To: to("10.111.1.6:80"), Weight: 1, Backup: true}},
-				Keepalive: 32, Connect: desired.Duration(2 * time.Second), Idle: desired.Duration(90 * time.Second)},
+			"web": {
+				Servers:   desired.Servers{{To: to("10.111.1.5:80"), Weight: 2}, {To: to("10.111.1.6:80"), Weight: 1, Backup: true}},
+				Keepalive: 32, Connect: desired.Duration(2 * time.Second), Idle: desired.Duration(90 * time.Second),
+			},
 		},
 		TLS: desired.EdgeTLS{
 			Listen: desired.List{"443"}, Default: to("prod"),

@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -19,7 +18,7 @@ func renderHTTP(edge *desired.Edge, o Options, use uses) []byte {
 	}
 	f := &file{o: o}
 	longest, count := f.longest(edge.HTTP.Routes)
-	f.Grow(2048 + 64*count)
+	f.out.Grow(2048 + 64*count)
 	for name := range edge.Upstreams {
 		longest = max(longest, len(o.Mark.upstream(name)))
 	}
@@ -49,16 +48,20 @@ func renderHTTP(edge *desired.Edge, o Options, use uses) []byte {
 	// How much may be sent is for the server to say.
 	f.line("    client_max_body_size 0;\n    proxy_http_version 1.1;")
 	for _, header := range [][2]string{
-		{"Host", "$host"}, {"X-Real-IP", "$remote_addr"}, {"X-Forwarded-For", "$proxy_add_x_forwarded_for"},
-		{"X-Forwarded-Proto", "$scheme"}, {"Upgrade", "$http_upgrade"}, {"Connection", upgrade},
+		{"Host", "$host"},
+		{"X-Real-IP", "$remote_addr"},
+		{"X-Forwarded-For", "$proxy_add_x_forwarded_for"},
+		{"X-Forwarded-Proto", "$scheme"},
+		{"Upgrade", "$http_upgrade"},
+		{"Connection", upgrade},
 	} {
 		f.line("    proxy_set_header", header[0], header[1]+";")
 	}
 	f.line("    location / {")
-	fmt.Fprintf(f, "        if (%s = \"\") {\n            return 444;\n        }\n", target)
-	fmt.Fprintf(f, "        if (%s = redirect) {\n            return 301 https://$host$request_uri;\n        }\n", target)
+	f.linef("        if (%s = \"\") {\n            return 444;\n        }\n", target)
+	f.linef("        if (%s = redirect) {\n            return 301 https://$host$request_uri;\n        }\n", target)
 	if len(p.inner) > 0 {
-		fmt.Fprintf(f, "        error_page %s = %s;\n        if (%[2]s) {\n            return %[1]s;\n        }\n", detour, turn)
+		f.linef("        error_page %s = %s;\n        if (%[2]s) {\n            return %[1]s;\n        }\n", detour, turn)
 	}
 	f.await(p.outer, target)
 	for i, w := range p.inner {
@@ -66,7 +69,7 @@ func renderHTTP(edge *desired.Edge, o Options, use uses) []byte {
 		f.await(w, target)
 	}
 	f.line("}")
-	return f.Bytes()
+	return f.out.Bytes()
 }
 
 // location is the location of a way that is not the listener's own; of its own it
@@ -80,6 +83,6 @@ func (f *file) location(number int) string {
 
 // await writes how a location speaks, and its end.
 func (f *file) await(w way, target string) {
-	fmt.Fprintf(f, "        proxy_connect_timeout %s;\n        proxy_read_timeout %[2]s;\n        proxy_send_timeout %[2]s;\n", span(w.connect), span(w.idle))
-	fmt.Fprintf(f, "        proxy_pass http://%s;\n    }\n", target)
+	f.linef("        proxy_connect_timeout %s;\n        proxy_read_timeout %[2]s;\n        proxy_send_timeout %[2]s;\n", span(w.connect), span(w.idle))
+	f.linef("        proxy_pass http://%s;\n    }\n", target)
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -127,9 +128,9 @@ type page struct {
 }
 
 // read parses a file; nil if it is not there.
-func read(path string, content []byte, o Sources, web bool) (*page, error) {
+func read(path string, content []byte, o Sources, web bool) (p *page, err error) {
 	if len(bytes.TrimSpace(content)) == 0 {
-		return nil, nil
+		return p, nil
 	}
 	if !o.Mark.Owns(content) {
 		return nil, &ForeignError{File: path, Reason: notOurs(content)}
@@ -157,9 +158,7 @@ func (p *page) take() error {
 	p.takeUpstreams()
 	for _, d := range p.all {
 		if variable := p.o.Mark.variable("kept"); d.Directive == "map" && slices.Equal(d.Args, []string{"$hostname", variable}) {
-			for key, word := range p.words(d.Block) {
-				p.kept[key] = word
-			}
+			maps.Copy(p.kept, p.words(d.Block))
 		}
 	}
 	if p.web {

@@ -2,6 +2,7 @@ package conf
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -54,7 +55,7 @@ func (n realNginx) write(t interface{ Fatal(...any) }, name, text string) {
 func (n realNginx) says(t interface{ Fatal(...any) }, files Files) string {
 	n.write(t, "stream.conf", string(files.Stream))
 	n.write(t, "http.conf", string(files.HTTP))
-	out, err := exec.Command(n.binary, "-t", "-q", "-c", n.path("nginx.conf")).CombinedOutput() //nolint:gosec // It is nginx.
+	out, err := exec.CommandContext(context.Background(), n.binary, "-t", "-q", "-c", n.path("nginx.conf")).CombinedOutput()
 	out = bytes.TrimSpace(out)
 	if err != nil && len(out) == 0 {
 		return err.Error()

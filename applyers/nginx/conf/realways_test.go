@@ -8,7 +8,9 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -31,9 +33,17 @@ func (n realNginx) start(t *testing.T, files Files) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		_ = cmd.Wait()
 	})
+	// Its sockets are bound before it writes this.
+	for range 500 {
+		if pid, err := os.ReadFile(n.path("pid")); err == nil && len(pid) > 0 {
+			return
+		}
+		<-time.After(10 * time.Millisecond)
+	}
+	t.Fatal("nginx does not start")
 }
 
-// a free port of this machine, for nginx to listen on.
+// freePort is a port of this machine, for nginx to listen on.
 func freePort(t *testing.T) string {
 	t.Helper()
 	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
@@ -72,14 +82,7 @@ func hears(t *testing.T) (address string, heard chan string) {
 // knock sends words and then a ClientHello for a name; it tells from where.
 func knock(t *testing.T, address, words, name string) (from string) {
 	t.Helper()
-	var conn net.Conn
-	var err error
-	for range 200 {
-		if conn, err = new(net.Dialer).DialContext(t.Context(), "tcp", address); err == nil {
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -165,7 +168,7 @@ func TestRealTwin(t *testing.T) {
 	server := func(name string) string {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/slow" {
-				time.Sleep(400 * time.Millisecond)
+				<-time.After(400 * time.Millisecond)
 			}
 			body, _ := io.ReadAll(r.Body)
 			_, _ = fmt.Fprintf(w, "%s %s %s %s %d %s %s %q %q", name, r.Method, r.RequestURI, r.Host, len(body), r.Header.Get("X-Real-IP"),
@@ -193,37 +196,27 @@ func TestRealTwin(t *testing.T) {
 	n.start(t, files)
 	client := &http.Client{Timeout: 5 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	ask := func(host, path, body string, header ...string) string {
-		var last error
-		for range 100 {
-			r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:"+port+path, strings.NewReader(body))
-			if err != nil {
-				t.Fatal(err)
-			}
-			r.Host = host
-			for i := 0; i+1 < len(header); i += 2 {
-				r.Header.Set(header[i], header[i+1])
-			}
-			response, err := client.Do(r)
-			if err != nil && strings.Contains(err.Error(), "refused") {
-				last = err
-				time.Sleep(10 * time.Millisecond)
-				continue
-			}
-			if err != nil {
-				return "closed"
-			}
-			defer func() { _ = response.Body.Close() }()
-			if to := response.Header.Get("Location"); to != "" {
-				return fmt.Sprintf("%d %s", response.StatusCode, to)
-			}
-			text, _ := io.ReadAll(response.Body)
-			if response.StatusCode != http.StatusOK {
-				return fmt.Sprint(response.StatusCode)
-			}
-			return string(text)
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://127.0.0.1:"+port+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
 		}
-		t.Fatal(last)
-		return ""
+		r.Host = host
+		for i := 0; i+1 < len(header); i += 2 {
+			r.Header.Set(header[i], header[i+1])
+		}
+		response, err := client.Do(r)
+		if err != nil {
+			return "closed"
+		}
+		defer func() { _ = response.Body.Close() }()
+		if to := response.Header.Get("Location"); to != "" {
+			return fmt.Sprintf("%d %s", response.StatusCode, to)
+		}
+		text, _ := io.ReadAll(response.Body)
+		if response.StatusCode != http.StatusOK {
+			return strconv.Itoa(response.StatusCode)
+		}
+		return string(text)
 	}
 	large := strings.Repeat("x", 3<<20)
 	for _, row := range []struct{ host, path, body, want string }{

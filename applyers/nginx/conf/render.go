@@ -103,24 +103,27 @@ const (
 
 // file is a managed file being written.
 type file struct {
-	bytes.Buffer
-	o Options
+	out bytes.Buffer
+	o   Options
 }
 
 func (f *file) line(words ...string) {
 	for i, w := range words {
 		if i > 0 {
-			f.WriteByte(' ')
+			f.out.WriteByte(' ')
 		}
-		f.WriteString(w)
+		f.out.WriteString(w)
 	}
-	f.WriteByte('\n')
+	f.out.WriteByte('\n')
 }
+
+// linef writes lines by a format.
+func (f *file) linef(format string, args ...any) { _, _ = fmt.Fprintf(&f.out, format, args...) }
 
 // head writes the mark, and the sizes of nginx's hashes where its own do not do:
 // another file may set them, too, which nginx takes for a double.
 func (f *file) head(longest, entries int) {
-	fmt.Fprintf(f, "%s do not edit: it is made from Git, and the next turn undoes what is changed here.\n", f.o.Mark.prefix())
+	f.line(f.o.Mark.prefix(), "do not edit: it is made from Git, and the next turn undoes what is changed here.")
 	// nginx sizes a bucket by the longest name: 64 is enough for 46 characters, 512
 	// for the 253 that a name may have. Names that share buckets of 512 also let
 	// nginx build a hash of 100,000 of them at once.
@@ -146,14 +149,14 @@ func (f *file) upstreams(edge *desired.Edge, use uses, in func(string) bool, web
 		up := edge.Upstreams[name]
 		f.line("upstream", f.o.Mark.upstream(name), "{")
 		for _, s := range up.Servers {
-			f.WriteString("    server " + s.To.Text)
+			f.out.WriteString("    server " + s.To.Text)
 			if s.Weight > 1 {
-				f.WriteString(" weight=" + strconv.Itoa(s.Weight))
+				f.out.WriteString(" weight=" + strconv.Itoa(s.Weight))
 			}
 			if s.Backup {
-				f.WriteString(" backup")
+				f.out.WriteString(" backup")
 			}
-			f.WriteString(";\n")
+			f.out.WriteString(";\n")
 		}
 		if web && up.Keepalive > 0 {
 			f.line("    keepalive " + strconv.Itoa(up.Keepalive) + ";")
@@ -188,42 +191,37 @@ func (f *file) word(edge *desired.Edge, t desired.Target) string {
 // names writes the map of a listener.
 func (f *file) names(edge *desired.Edge, from, variable string, def desired.Target, routes map[string]desired.Target, witness string) {
 	f.line("map", from, variable, "{\n    hostnames;")
-	entry := func(name, word string) {
-		f.WriteString("    ")
-		f.WriteString(name)
-		f.WriteByte(' ')
-		f.WriteString(word)
-		f.WriteString(";\n")
+	entry := func(words ...string) {
+		f.out.WriteString("    ")
+		for _, word := range words {
+			f.out.WriteString(word)
+		}
+		f.out.WriteString(";\n")
 	}
-	entry("default", f.word(edge, def))
-	entry("."+Domain, `""`)
+	entry("default ", f.word(edge, def))
+	entry("."+Domain, ` ""`)
 	if f.o.Witness.Name != "" && witness != "" {
-		entry(f.o.Witness.Name, witness)
+		entry(f.o.Witness.Name, " ", witness)
 	}
 	for _, name := range slices.Sorted(maps.Keys(routes)) {
-		word := f.word(edge, routes[name])
+		star := ""
 		if name != "" && name[0] == '.' {
 			// nginx takes .name for name as well, and refuses to have it twice.
 			if _, own := routes[name[1:]]; own {
-				f.WriteString("    *")
-				f.WriteString(name)
-				f.WriteByte(' ')
-				f.WriteString(word)
-				f.WriteString(";\n")
-				continue
+				star = "*"
 			}
 		}
-		entry(name, word)
+		entry(star, name, " ", f.word(edge, routes[name]))
 	}
 	f.line("}")
 }
 
 // listens writes what a server listens on, with further words behind it. What
 // can't be listened on has been refused.
-func (f *file) listens(listen desired.List, trust desired.Trust, more string) []string {
+func (f *file) listens(listen desired.List, trust desired.Trust, more string) {
 	words, err := Listens(listen, f.o.IPv6)
 	if err != nil {
-		return nil
+		return
 	}
 	if len(trust.From) > 0 {
 		more += " proxy_protocol"
@@ -231,7 +229,6 @@ func (f *file) listens(listen desired.List, trust desired.Trust, more string) []
 	for _, word := range words {
 		f.line("    listen", word+more+";")
 	}
-	return words
 }
 
 // longest is the longest of a listener's names, and how many there are.

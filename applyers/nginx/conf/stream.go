@@ -1,7 +1,6 @@
 package conf
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -19,7 +18,7 @@ func renderStream(edge *desired.Edge, o Options, use uses) []byte {
 	}
 	f := &file{o: o}
 	longest, count := f.longest(edge.TLS.Routes)
-	f.Grow(2048 + 64*count)
+	f.out.Grow(2048 + 64*count)
 	for name := range edge.Upstreams {
 		longest = max(longest, len(o.Mark.upstream(name)))
 	}
@@ -38,7 +37,7 @@ func renderStream(edge *desired.Edge, o Options, use uses) []byte {
 		plain.idle = udpIdle
 		f.port(edge, listen, " udp reuseport", edge.UDP[listen], plain)
 	}
-	return f.Bytes()
+	return f.out.Bytes()
 }
 
 // tls writes the listener of names, and the servers within that speak in other
@@ -97,7 +96,7 @@ func (f *file) speak(w way) {
 	if w.proxy {
 		f.line("    proxy_protocol on;")
 	}
-	fmt.Fprintf(f, "    proxy_connect_timeout %s;\n    proxy_timeout %s;\n", span(w.connect), span(w.idle))
+	f.linef("    proxy_connect_timeout %s;\n    proxy_timeout %s;\n", span(w.connect), span(w.idle))
 }
 
 // port writes a further port.

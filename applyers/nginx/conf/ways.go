@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,7 +99,7 @@ func (p paths) number(w way) int { return slices.Index(p.inner, w) + 1 }
 // innerAddress is where the inner server block of a number listens: a loopback
 // address of its own, which no port of another can stand in the way of.
 func innerAddress(number int, port string) string {
-	return netip.AddrFrom4([4]byte{127, 66, byte(69 + number/250), byte(number % 250)}).String() + ":" + port
+	return fmt.Sprintf("127.66.%d.%d:%s", 69+number/250, number%250, port)
 }
 
 // isInner tells whether a server block that listens there is an inner one.
