@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os/exec"
 	"path"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -67,6 +69,9 @@ func (c *Container) Run(ctx context.Context, cmd Command) (Output, error) {
 		exit.At = c.String()
 		return out, exit
 	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return out, c.noEngine()
+	}
 	return out, err
 }
 
@@ -76,18 +81,26 @@ func (c *Container) refused(exit *ExitError) error {
 	switch {
 	case strings.Contains(said, "no such container"), strings.Contains(said, "no such object"), strings.Contains(said, "no container with name or id"):
 		return c.wrong("there is none of this name", "start it, or mend nginx.container; "+c.engine+" ps -a lists what is there")
-	case strings.Contains(said, "is not running"), strings.Contains(said, "container state improper"):
+	case strings.Contains(said, "error response from daemon") && strings.Contains(said, "is not running"), strings.Contains(said, "container state improper"):
 		return c.wrong("it does not run", c.engine+" start "+c.name)
-	case strings.Contains(said, "is paused"):
+	case strings.Contains(said, "error response from daemon") && strings.Contains(said, "is paused"):
 		return c.wrong("it is paused", c.engine+" unpause "+c.name)
-	case strings.Contains(said, "permission denied") && strings.Contains(said, "docker"):
+	case strings.Contains(said, "permission denied") && strings.Contains(said, "docker.sock"):
 		return c.wrong(clip(exit.Said), "set nginx.sudo: true, or let the user use "+c.engine)
 	case strings.Contains(said, "cannot connect to the docker daemon"), strings.Contains(said, "is the docker daemon running"):
 		return c.wrong(clip(exit.Said), "start "+c.engine)
-	case exit.Code == 127 && strings.Contains(said, c.engine+":") && strings.Contains(said, "not found"):
-		return c.wrong("there is no program "+c.engine, "install it, or mend nginx.engine")
+	case exit.Code == 127 && regexpNoProgram.MatchString(said):
+		return c.noEngine()
 	}
 	return nil
+}
+
+// regexpNoProgram is what timeout and sh say, in lower case, of a program that is
+// not there.
+var regexpNoProgram = regexp.MustCompile(`timeout: failed to run command '(docker|podman)'|exec: (docker|podman): not found|\b(docker|podman): (command )?not found`)
+
+func (c *Container) noEngine() error {
+	return c.wrong("there is no program "+c.engine, "install it, or mend nginx.engine")
 }
 
 func (c *Container) wrong(reason, remedy string) error {
@@ -103,6 +116,9 @@ func (c *Container) Inside(ctx context.Context, file string) (string, error) {
 		if err := c.refused(exit); err != nil {
 			return "", err
 		}
+	}
+	if errors.Is(err, exec.ErrNotFound) {
+		return "", c.noEngine()
 	}
 	if err != nil {
 		return "", err

@@ -94,14 +94,14 @@ func (o Output) said() string {
 
 // timeoutError is the end of a program that took too long.
 type timeoutError struct {
-	at   string
-	argv []string
-	why  string
-	err  error
+	at  string
+	cmd string
+	why string
+	err error
 }
 
 func (e *timeoutError) Error() string {
-	text := strings.Join(e.argv, " ") + ": " + e.why
+	text := e.cmd + ": " + e.why
 	if e.at != "" {
 		text = e.at + ": " + text
 	}

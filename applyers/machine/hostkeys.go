@@ -145,7 +145,7 @@ func (h *hostKeys) changed(want []xknownhosts.KnownKey, shown string) error {
 	}
 	slices.Sort(lines)
 	return &judgement{
-		reason: fmt.Sprintf("its SSH host key is another than the one learnt before: it shows %s", shown),
+		reason: "its SSH host key is another than the one learnt before: it shows " + shown,
 		remedy: fmt.Sprintf("if it was installed anew by hand, take out %s; if not, somebody may stand in between", strings.Join(slices.Compact(lines), " and ")),
 	}
 }

@@ -90,7 +90,7 @@ func runHere(ctx context.Context, c Command, argv []string) (Output, error) {
 	}
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok {
-		return out, fmt.Errorf("%s: %w", strings.Join(c.Argv, " "), err)
+		return out, fmt.Errorf("%s: %w", c.name(), err)
 	}
 	e := &ExitError{Argv: c.Argv, Code: exit.ExitCode(), Said: out.said()}
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
@@ -121,7 +121,7 @@ func (c Command) late(ctx context.Context, at string, err error, out Output) err
 	if said := out.said(); said != "" {
 		why += ": " + said
 	}
-	return &timeoutError{at: at, argv: c.Argv, why: why, err: err}
+	return &timeoutError{at: at, cmd: c.name(), why: why, err: err}
 }
 
 func (local) Read(_ context.Context, path string, from, limit int64) ([]byte, error) {

@@ -40,7 +40,7 @@ func (o *over) Lock(ctx context.Context, dir string) (unlock func(), err error) 
 		argv = append([]string{"env", "LC_ALL=C", "sudo", "-n", "--"}, argv...)
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- h.hold(c, commandLine(argv)) }()
+	go func() { ended <- h.hold(within, c, commandLine(argv)) }()
 	select {
 	case <-h.got:
 	case err := <-ended:
@@ -150,9 +150,9 @@ func (h *holder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (h *holder) hold(c *conn, line string) error {
+func (h *holder) hold(ctx context.Context, c *conn, line string) error {
 	h.stderr.b.limit = outputMax
-	session, err := c.client.NewSession()
+	session, err := openSession(ctx, c.client)
 	if err != nil {
 		return err
 	}

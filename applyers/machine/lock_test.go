@@ -23,7 +23,7 @@ func freeSoon(t *testing.T, dir string) {
 		if time.Now().After(deadline) {
 			t.Fatalf("it stays locked: %v", err)
 		}
-		time.Sleep(10 * time.Millisecond)
+		<-time.After(10 * time.Millisecond)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"strings"
 	"time"
 )
 
@@ -30,9 +31,10 @@ type Files interface {
 	// Replace puts content in a file's place at once, and for good: others see the
 	// file that was before or the new one, whole, even after a power cut. The
 	// owner and the mode of the file that was before are kept; a new one gets
-	// mode, and belongs to who writes it. What an earlier call that was cut off has left beside it is
-	// removed. An error leaves the former file, save that after
-	// an [UnreachableError] the machine may have either.
+	// mode, and belongs to who writes it. What an earlier call that was cut off
+	// has left beside it is removed. An error leaves the former file, save that
+	// after an [UnreachableError] or a context that has ended the machine may
+	// have either.
 	Replace(ctx context.Context, path string, content []byte, mode fs.FileMode) error
 	// Remove removes a file, for good; that it is gone already is no error.
 	Remove(ctx context.Context, path string) error
@@ -92,8 +94,20 @@ type Command struct {
 	// Limit is how many bytes are kept of each of its outputs, the first ones;
 	// 16 KiB unless set. Of stderr 16 KiB are kept in any case.
 	Limit int
-	// Timeout is how long it may run; 30 s unless set.
+	// Timeout is how long it may run; 30 s unless set. It is ended then, over SSH
+	// at once or 5 s later.
 	Timeout time.Duration
+
+	// doing names it in errors, where Argv is nothing for people.
+	doing string
+}
+
+// name is what errors call it.
+func (c Command) name() string {
+	if c.doing != "" {
+		return c.doing
+	}
+	return strings.Join(c.Argv, " ")
 }
 
 // Output is what a program printed.

@@ -1,6 +1,7 @@
 package machine
 
 import (
+	"context"
 	"crypto/ed25519"
 	"crypto/rand"
 	"crypto/rsa"
@@ -16,8 +17,6 @@ import (
 	"testing"
 
 	"golang.org/x/crypto/ssh"
-
-	"context"
 )
 
 // server is an SSH server in this process that keeps to sshd's ways: a command
@@ -242,12 +241,10 @@ func (s *server) session(ch ssh.NewChannel) {
 				_, _ = io.Copy(stdin, channel)
 				_ = stdin.Close()
 			}()
-			s.left.Add(1)
-			go func() {
-				defer s.left.Done()
+			s.left.Go(func() {
 				_ = cmd.Wait()
 				s.ended(channel, cmd)
-			}()
+			})
 		case req.Type == "signal" && cmd != nil:
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
 		default:
@@ -348,7 +345,7 @@ func (l *link) Write(p []byte) (int, error) {
 		return l.Conn.Write(p)
 	}
 	n, _ := l.Conn.Write(p[:rest])
-	_ = l.Conn.Close()
+	_ = l.Close()
 	return n, fmt.Errorf("write: %w", syscall.ECONNRESET)
 }
 

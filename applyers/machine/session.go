@@ -30,7 +30,8 @@ func newOver(r *remote, sudo bool) *over {
 
 func (o *over) String() string { return o.r.access.String() }
 
-// Run runs a program there. One that takes too long is ended there, too.
+// Run runs a program there. One that takes too long is told to end; sshd doesn't
+// always hand that on, then what is wrapped around it ends it a little later.
 func (o *over) Run(ctx context.Context, c Command) (Output, error) {
 	if len(c.Argv) == 0 {
 		return Output{}, errNoProgram
@@ -62,7 +63,7 @@ func (o *over) Run(ctx context.Context, c Command) (Output, error) {
 	}
 	exit, ok := errors.AsType[*ssh.ExitError](err)
 	if !ok {
-		return out, o.r.unreachable(strings.Join(c.Argv, " ")+": the server does not run it: "+err.Error(), "", err)
+		return out, o.r.unreachable(c.name()+": the server does not run it: "+err.Error(), "", err)
 	}
 	e := &ExitError{At: o.String(), Argv: c.Argv, Code: exit.ExitStatus(), Signal: exit.Signal(), Said: out.said()}
 	if o.sudo {
@@ -108,7 +109,7 @@ type session struct {
 	stdout, stderr shared
 
 	mu    sync.Mutex   // guards what follows.
-	s     *ssh.Session // nil until it is open.
+	s     *ssh.Session // nil until the program runs.
 	ended bool         // nobody waits for it any more.
 }
 
@@ -136,7 +137,7 @@ func (s *shared) bytes() []byte {
 func (s *session) run(ctx context.Context, c *conn) error {
 	s.stdout.b.limit, s.stderr.b.limit = s.c.Limit, max(s.c.Limit, outputMax)
 	done := make(chan error, 1)
-	go func() { done <- s.start(c.client) }()
+	go func() { done <- s.start(ctx, c.client) }()
 	select {
 	case err := <-done:
 		if _, exited := errors.AsType[*ssh.ExitError](err); err == nil || exited {
@@ -160,35 +161,66 @@ func (s *session) run(ctx context.Context, c *conn) error {
 		// The connection may be closed right after.
 		select {
 		case <-told:
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(time.Second):
 		}
 		return ctx.Err()
 	}
 }
 
 // start opens the session and runs the program.
-func (s *session) start(client *ssh.Client) error {
-	session, err := client.NewSession()
+func (s *session) start(ctx context.Context, client *ssh.Client) error {
+	session, err := openSession(ctx, client)
 	if err != nil {
-		return fmt.Errorf("open a session: %w", err)
+		return err
 	}
 	defer func() { _ = session.Close() }()
 	session.Stdout, session.Stderr = &s.stdout, &s.stderr
 	if s.c.Stdin != nil {
 		session.Stdin = strings.NewReader(string(s.c.Stdin))
 	}
-	s.mu.Lock()
-	s.s = session
-	ended := s.ended
-	s.mu.Unlock()
-	if ended {
-		return context.Canceled
+	if err := s.begin(session); err != nil {
+		return err
 	}
-	err = session.Run(s.line)
+	err = session.Wait()
 	if errors.Is(err, io.EOF) { // A good end without having read all of its input.
 		return nil
 	}
 	return err
+}
+
+// openSession opens one. A server refuses it while it still counts those that have
+// just ended (OpenSSH: MaxSessions), so that is waited for.
+func openSession(ctx context.Context, client *ssh.Client) (*ssh.Session, error) {
+	until := time.Now().Add(5 * time.Second)
+	for {
+		session, err := client.NewSession()
+		refused, ok := errors.AsType[*ssh.OpenChannelError](err)
+		switch {
+		case err == nil:
+			return session, nil
+		case !ok:
+			return nil, fmt.Errorf("open a session: %w", err)
+		case time.Now().After(until):
+			return nil, fmt.Errorf("it allows too few sessions over one connection (MaxSessions in its sshd_config): %w", refused)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// begin starts the program, unless nobody waits for it any more. Until the server
+// has answered it can't be abandoned: a signal that comes first is lost.
+func (s *session) begin(session *ssh.Session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended {
+		return context.Canceled
+	}
+	s.s = session
+	return session.Start(s.line)
 }
 
 // abandon ends the program as far as the server lets us, and the session.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path"
 	"slices"
 	"strconv"
@@ -48,8 +49,9 @@ const (
 	slowest = 64 << 10
 )
 
-// script runs one.
-func (s shell) script(ctx context.Context, c Command, text string, args ...string) (Output, error) {
+// script runs one, whose first argument is the file that something is done to.
+func (s shell) script(ctx context.Context, op string, c Command, text string, args ...string) (Output, error) {
+	c.doing = op + " " + args[0]
 	c.Argv = append([]string{"sh", "-c", text, "sh"}, args...)
 	return s.run(ctx, c)
 }
@@ -58,7 +60,7 @@ func (s shell) Read(ctx context.Context, file string, from, limit int64) ([]byte
 	if err := s.valid("read", file); err != nil {
 		return nil, err
 	}
-	out, err := s.script(ctx, Command{Limit: int(limit) + 1, Timeout: fileTimeout + time.Duration(limit/slowest)*time.Second},
+	out, err := s.script(ctx, "read", Command{Limit: int(limit) + 1, Timeout: fileTimeout + time.Duration(limit/slowest)*time.Second},
 		readScript, file, strconv.FormatInt(from+1, 10), strconv.FormatInt(limit+1, 10))
 	if err != nil {
 		return nil, s.failed("read", file, err)
@@ -70,7 +72,7 @@ func (s shell) Stat(ctx context.Context, file string) (Info, error) {
 	if err := s.valid("stat", file); err != nil {
 		return Info{}, err
 	}
-	out, err := s.run(ctx, Command{Argv: []string{"stat", "-c", statFormat, "--", file}})
+	out, err := s.run(ctx, Command{Argv: []string{"stat", "-c", statFormat, "--", file}, doing: "stat " + file})
 	if err != nil {
 		return Info{}, s.failed("stat", file, err)
 	}
@@ -85,12 +87,12 @@ func (s shell) Stat(ctx context.Context, file string) (Info, error) {
 const statFormat = "%f %s %u %g"
 
 func parseStat(text []byte) (Info, error) {
-	var mode uint32
-	var info Info
-	if n, err := fmt.Sscanf(string(text), "%x %d %d %d\n", &mode, &info.Size, &info.UID, &info.GID); err != nil || n != 4 {
+	var mode, uid, gid uint32
+	var size uint64
+	if n, err := fmt.Sscanf(string(text), "%x %d %d %d\n", &mode, &size, &uid, &gid); err != nil || n != 4 || size > math.MaxInt64 {
 		return Info{}, fmt.Errorf("stat answers %q", clip(string(text)))
 	}
-	info.Mode = fs.FileMode(mode & 0o777)
+	info := Info{Mode: fs.FileMode(mode & 0o777), Size: int64(size), UID: int(uid), GID: int(gid)}
 	for _, kind := range []struct {
 		is  uint32
 		was fs.FileMode
@@ -119,7 +121,7 @@ func (s shell) Glob(ctx context.Context, pattern string) ([]string, error) {
 		return nil, err
 	}
 	const limit = 4 << 20
-	out, err := s.script(ctx, Command{Limit: limit}, globScript, pattern, literalDir(pattern))
+	out, err := s.script(ctx, "list", Command{Limit: limit}, globScript, pattern, literalDir(pattern))
 	if err != nil {
 		return nil, s.failed("list", pattern, err)
 	}
@@ -154,8 +156,8 @@ func (s shell) Replace(ctx context.Context, file string, content []byte, mode fs
 	if content == nil {
 		content = []byte{}
 	}
-	_, err := s.script(ctx, Command{Stdin: content, Timeout: fileTimeout + time.Duration(len(content)/slowest)*time.Second},
-		replaceScript, path.Clean(dir), base, strconv.Itoa(len(content)), hex.EncodeToString(sum[:]), strconv.FormatUint(uint64(mode.Perm()), 8))
+	_, err := s.script(ctx, "replace", Command{Stdin: content, Timeout: fileTimeout + time.Duration(len(content)/slowest)*time.Second},
+		replaceScript, file, path.Clean(dir), base, strconv.Itoa(len(content)), hex.EncodeToString(sum[:]), strconv.FormatUint(uint64(mode.Perm()), 8))
 	return s.failed("replace", file, err)
 }
 
@@ -163,7 +165,7 @@ func (s shell) Remove(ctx context.Context, file string) error {
 	if err := s.valid("remove", file); err != nil {
 		return err
 	}
-	_, err := s.script(ctx, Command{}, removeScript, file, path.Dir(file))
+	_, err := s.script(ctx, "remove", Command{}, removeScript, file, path.Dir(file))
 	return s.failed("remove", file, err)
 }
 
@@ -171,7 +173,7 @@ func (s shell) MakeDir(ctx context.Context, dir string) error {
 	if err := s.valid("make directory", dir); err != nil {
 		return err
 	}
-	_, err := s.script(ctx, Command{}, makeDirScript, dir, path.Dir(dir))
+	_, err := s.script(ctx, "make directory", Command{}, makeDirScript, dir, path.Dir(dir))
 	return s.failed("make directory", dir, err)
 }
 

@@ -11,4 +11,4 @@ exec 9<"$1"
 flock -n 9 || exit 75
 echo locked
 # The lock is the shell's alone, and ends with it.
-while [ -n "$(timeout 30 head -n 1 9<&-)" ]; do :; done
+while [ -n "$(timeout 30 head -n 1 2>/dev/null 9<&-)" ]; do :; done

@@ -1,10 +1,9 @@
-# Puts what comes by stdin in the place of $1/$2: $3 bytes of SHA-256 $4, with mode
-# $5 if there was none.
+# Puts what comes by stdin in the place of the file $1, which is $2/$3: $4 bytes of
+# SHA-256 $5, with mode $6 if there was none.
 LC_ALL=C
 export LC_ALL
 umask 077
-dir=$1 name=$2 size=$3 sum=$4 mode=$5
-file=$dir/$name
+file=$1 dir=$2 name=$3 size=$4 sum=$5 mode=$6
 tmp=
 trap '[ -z "$tmp" ] || rm -f -- "$tmp"' EXIT
 trap 'exit 70' HUP INT PIPE TERM
