@@ -21,7 +21,7 @@ type row struct {
 
 // below lists what stands under the agent: everything that it wires together.
 var below = []string{
-	"desired", "drift", "drift/report",
+	"desired", "drift", "drift/routes", "drift/report", "drift/report/diagram",
 	"applyers", "applyers/proxmox", "applyers/proxmox/pvesim", "applyers/nginx", "applyers/nginx/conf", "applyers/nginx/probe", "applyers/ansible", "applyers/machine",
 	"examples",
 }
@@ -39,7 +39,9 @@ var watched = []string{"applyers/applyertest", "applyers/proxmox/pvesim/aftermat
 var layout = []row{
 	{dir: "desired"},
 	{dir: "drift", imports: []string{"desired"}},
-	{dir: "drift/report", imports: []string{"desired", "drift"}},
+	{dir: "drift/routes", imports: []string{"desired", "drift"}},
+	{dir: "drift/report", imports: []string{"desired", "drift", "drift/routes"}},
+	{dir: "drift/report/diagram", imports: []string{"desired", "drift/report", "drift/routes"}},
 
 	{dir: "applyers", imports: []string{"desired", "drift"}, tests: []string{"applyers/applyertest"}},
 	{dir: "applyers/applyertest", imports: []string{"desired", "drift", "applyers"}},

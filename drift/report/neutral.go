@@ -77,6 +77,13 @@ var wide = &unicode.RangeTable{
 	},
 }
 
+// Neutral makes foreign text safe to show: what is not printable is written as an
+// escape.
+func Neutral(s string) string { return neutral(s) }
+
+// Cells is how many columns of a terminal, or places of a monospaced font, s takes.
+func Cells(s string) int { return cells(s) }
+
 // cells is how many columns of a terminal s takes; s is neutral.
 func cells(s string) int {
 	if clean(s) {

@@ -6,6 +6,7 @@ import (
 
 	"berth/desired"
 	"berth/drift"
+	"berth/drift/routes"
 )
 
 // Version is the newest version of the report that this package reads, and the
@@ -38,6 +39,8 @@ type Report struct {
 	Contents Contents `json:"contents,omitzero"`
 	// Plan is nil where the turn ended before there was one.
 	Plan *drift.Plan `json:"plan,omitempty"`
+	// Routes are the names and where they go; nil where nobody asked for them.
+	Routes *routes.Table `json:"routes,omitempty"`
 	// Outcomes is what became of the plan's changes; nil if none was tried.
 	Outcomes []drift.Outcome `json:"outcomes,omitempty"`
 	Stats    Stats           `json:"stats,omitzero"`

@@ -102,7 +102,7 @@ func (m *maker) leg(target desired.Target) Leg {
 		return leg
 	}
 	if id, port, ok := target.Guest(); ok {
-		leg.ID = id
+		leg.ID, leg.Site = id, m.site(id)
 		if addr, known := m.address(id); known {
 			leg.Address = net.JoinHostPort(addr, port)
 			return leg
@@ -117,7 +117,16 @@ func (m *maker) leg(target desired.Target) Leg {
 	}
 	leg.Address = target.Text
 	leg.ID = m.whose[ap.Addr().String()]
+	leg.Site = m.site(leg.ID)
 	return leg
+}
+
+// site is a guest's site; "" for what has none.
+func (m *maker) site(id desired.ID) string {
+	if r := m.fleet.Resource(id); r != nil {
+		return r.Site
+	}
+	return ""
 }
 
 // unaddressed says why a guest has no address that is known.

@@ -72,6 +72,9 @@ type Route struct {
 	// Name is the name, .name or *.name; "" is every name that no route has, and
 	// what goes by its port alone.
 	Name string `json:"name,omitempty"`
+	// By is the route that decides the name, where somebody asked for a name that is
+	// none itself; [ByDefault] where none does.
+	By string `json:"by,omitempty"`
 	// Chains are the ways that it takes: more than one where an upstream's servers
 	// are proxies themselves.
 	Chains []Chain `json:"chains"`
@@ -115,8 +118,9 @@ type Hop struct {
 type Leg struct {
 	// Target is what the manifest says: vm/web-1:443, 10.1.1.9:443, reject, redirect.
 	Target string `json:"target"`
-	// ID is the guest or Host, where it is one of the fleet's.
-	ID desired.ID `json:"id,omitempty"`
+	// ID is the guest or Host, where it is one of the fleet's, Site a guest's site.
+	ID   desired.ID `json:"id,omitempty"`
+	Site string     `json:"site,omitempty"`
 	// Address is where it is reached, with its port; "" is not known.
 	Address string `json:"address,omitempty"`
 	Weight  int    `json:"weight,omitempty"`
@@ -125,22 +129,16 @@ type Leg struct {
 	Problem string `json:"problem,omitempty"`
 }
 
-// The outcomes of asking a name.
-const (
-	OK      = "ok"
-	Refused = "refused"
-	Silent  = "silent"
-	Alert   = "alert"
-	Closed  = "closed"
-	Failed  = "failed"
-	Skipped = "skipped" // not asked; Text says why
-)
+// Skipped is the outcome of a name that was not asked; [Answer.Text] says why.
+const Skipped = "unasked"
 
 // Answer is what came of asking a name.
 type Answer struct {
 	// Name is what was asked, Address where.
 	Name    string `json:"name,omitempty"`
 	Address string `json:"address,omitempty"`
+	// Outcome is the sort of the answer: certificate, response, alert, garbled,
+	// closed, refused, timeout, unasked.
 	Outcome string `json:"outcome"`
 	// Good tells that the answer is what the route is there for.
 	Good bool `json:"good"`
@@ -166,7 +164,9 @@ func (t *Table) Edge(id desired.ID) *Edge {
 }
 
 // Default tells whether it is what is done with all names that no route has.
-func (r *Route) Default() bool { return r.Name == "" && (r.Way == TLS || r.Way == HTTP) }
+func (r *Route) Default() bool {
+	return (r.Name == "" || r.By == ByDefault) && (r.Way == TLS || r.Way == HTTP)
+}
 
 // Ask is a name to ask that the route decides; "" is to ask without one.
 func (r *Route) Ask() string {

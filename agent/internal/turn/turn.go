@@ -18,6 +18,7 @@ import (
 	"berth/desired"
 	"berth/drift"
 	"berth/drift/report"
+	"berth/drift/routes"
 )
 
 // Repository is where the manifests come from; see [checkout.Repo].
@@ -79,6 +80,8 @@ type Request struct {
 	// Afresh forgets the waits of resources that have failed. A plan that was
 	// looked at holds them: asking for it does not.
 	Afresh bool
+	// Routes puts the routes of the edges into the report.
+	Routes bool
 	// Why says for the log what the turn is made for; "" if somebody asked for it.
 	Why string
 }
@@ -155,6 +158,9 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	}
 	if req.Mode == report.Run {
 		t.opens = rep.Plan.Opens(input.World())
+	}
+	if req.Routes {
+		rep.Routes = routes.Of(src.fleet, input.World(), rep.Plan)
 	}
 	finish := func() {
 		rep.Ended = t.Now()

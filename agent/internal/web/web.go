@@ -71,6 +71,9 @@ func Handler(ask Ask, log *slog.Logger) http.Handler {
 	mux.HandleFunc("POST /v1/drift", func(w http.ResponseWriter, r *http.Request) {
 		serve(w, r, turn.Request{Mode: report.Drift})
 	})
+	mux.HandleFunc("POST /v1/routes", func(w http.ResponseWriter, r *http.Request) {
+		serve(w, r, turn.Request{Mode: report.Drift, Routes: true})
+	})
 	mux.HandleFunc("POST /v1/sync", func(w http.ResponseWriter, r *http.Request) {
 		var body SyncRequest
 		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
@@ -153,6 +156,16 @@ func NewClient(socket string) *Client {
 // where none runs.
 func (c *Client) Drift(ctx context.Context) (*report.Report, error) {
 	return c.ask(ctx, "/v1/drift", http.NoBody)
+}
+
+// Routes asks for the same report with the routes of the edges in it. It fails with
+// [ErrNoAgent] where no agent runs.
+func (c *Client) Routes(ctx context.Context) (*report.Report, error) {
+	rep, err := c.ask(ctx, "/v1/routes", http.NoBody)
+	if err == nil && rep.Routes == nil {
+		return nil, errors.New("ask the agent: its report has no routes: restart it, so that it is of this version")
+	}
+	return rep, err
 }
 
 // Sync asks for a turn at once and waits for its report. It fails with

@@ -1,0 +1,135 @@
+package diagram
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"slices"
+	"strings"
+
+	"berth/drift/report"
+)
+
+// most is how many characters of a name are drawn.
+const most = 34
+
+// short is a name that is no longer than so many places: what is left out is its
+// middle, since names differ at both ends.
+func short(s string, places int) string {
+	s = report.Neutral(s)
+	if report.Cells(s) <= places {
+		return s
+	}
+	runes := []rune(s)
+	head, tail := runes, runes
+	for {
+		if len(head)+len(tail) < 3 {
+			return "…"
+		}
+		if len(head) >= len(tail) {
+			head = head[:len(head)-1]
+		} else {
+			tail = tail[1:]
+		}
+		if len(head)+len(tail) >= len(runes) {
+			continue
+		}
+		if text := string(head) + "…" + string(tail); report.Cells(text) <= places {
+			return text
+		}
+	}
+}
+
+// label is what stands on an arrow, and the part of it that is less important.
+func (a *arrow) label() (text, small string) {
+	if a.from.sort == internet {
+		text = strings.Join(a.ports, ", ")
+		if len(a.ports) > 4 {
+			text = fmt.Sprintf("%s and %d more", strings.Join(a.ports[:3], ", "), len(a.ports)-3)
+		}
+		if a.proxy {
+			small = "PROXY"
+		}
+		return text, small
+	}
+	text = a.text
+	if text == "" {
+		text = names(a.rules, a.all)
+	}
+	words := []string{}
+	if a.to.sort != panel {
+		words = append(words, few(a.ports))
+	}
+	if a.proxy {
+		words = append(words, "PROXY")
+	}
+	if a.backup {
+		words = append(words, "backup")
+	}
+	words = slices.DeleteFunc(words, func(s string) bool { return s == "" })
+	return text, strings.Join(words, " ")
+}
+
+// few names the first of many ports.
+func few(ports []string) string {
+	if len(ports) > 3 {
+		return fmt.Sprintf("%s +%d", ports[0], len(ports)-1)
+	}
+	return strings.Join(ports, " ")
+}
+
+// names folds many names: "app.example.net and 5 more".
+func names(rules []string, all bool) string {
+	switch {
+	case len(rules) == 0:
+		return "all other names"
+	case len(rules) == 1 && !all:
+		return short(rules[0], most)
+	case len(rules) == 1:
+		return short(rules[0], most-11) + " and others"
+	case all:
+		return fmt.Sprintf("%s, %d more, others", short(rules[0], most-16), len(rules)-1)
+	}
+	return fmt.Sprintf("%s and %d more", short(rules[0], most-12), len(rules)-1)
+}
+
+// tells is all that an arrow carries, for who points at it or has it read out.
+func (a *arrow) tells() string {
+	const many = 40
+	words := slices.Clone(a.rules[:min(len(a.rules), many)])
+	for i := range words {
+		words[i] = report.Neutral(words[i])
+	}
+	if n := len(a.rules); n > many {
+		words = append(words, fmt.Sprintf("%d more", n-many))
+	}
+	if a.all {
+		words = append(words, "all other names")
+	}
+	if a.text != "" && len(words) == 0 {
+		words = append(words, a.text)
+	}
+	from := a.from.title + " to " + a.to.title
+	if len(a.ports) > 0 && a.to.sort != panel {
+		from += " " + few(a.ports)
+	}
+	if len(words) == 0 {
+		return from
+	}
+	return from + ": " + strings.Join(words, ", ")
+}
+
+// esc makes text part of an XML document.
+func esc(s string) string {
+	var b bytes.Buffer
+	_ = xml.EscapeText(&b, []byte(report.Neutral(s))) // A buffer takes everything.
+	return b.String()
+}
+
+// count is "1 name" or "3 names".
+func count(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
