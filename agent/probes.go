@@ -47,9 +47,6 @@ func probeRoutes(ctx context.Context, t *routes.Table, p probing) {
 			continue
 		}
 		r.Answer = &routes.Answer{Name: r.Ask(), Address: address}
-		if r.Default() && r.By == "" {
-			r.Answer.Name = ""
-		}
 		if r.Way == routes.TCP {
 			ports = append(ports, r)
 			continue
@@ -76,7 +73,7 @@ func patience(t *routes.Table, r *routes.Route) time.Duration {
 // askAt is where a route is asked; or why it can't be.
 func askAt(t *routes.Table, r *routes.Route) (address, why string) {
 	if r.Way == routes.UDP {
-		return "", "UDP answers to nobody who speaks no more than UDP"
+		return "", "it is UDP"
 	}
 	host := ""
 	if e := t.Edge(r.Edge); e != nil {

@@ -69,6 +69,16 @@ func show(t *testing.T, r *report.Report, section string) string {
 		err = report.Text(&b, r, report.TextOptions{Now: now, Verbose: true})
 	case "color":
 		err = report.Text(&b, r, report.TextOptions{Now: now, Color: true})
+	case "routes":
+		err = report.RoutesText(&b, r, report.TextOptions{Now: now})
+	case "routes-narrow":
+		err = report.RoutesText(&b, r, report.TextOptions{Now: now, Width: 100})
+	case "routes-color":
+		err = report.RoutesText(&b, r, report.TextOptions{Now: now, Color: true})
+	case "routes-verbose":
+		err = report.RoutesText(&b, r, report.TextOptions{Now: now, Verbose: true})
+	case "routes-json":
+		err = report.RoutesJSON(&b, r)
 	case "markdown":
 		err = report.Markdown(&b, r)
 	case "differs":

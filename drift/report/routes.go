@@ -77,7 +77,9 @@ func (p *routePrinter) table(t *routes.Table) {
 		p.route(r)
 	}
 	p.line("")
-	p.line(p.paint(bold, routeSummary(t)))
+	for _, line := range wrap(routeSummary(t), p.Width) {
+		p.line(p.paint(bold, line))
+	}
 }
 
 // edge is a line about one proxy.

@@ -18,7 +18,7 @@ const (
 
 // follow tells all ways that a name takes from a door on.
 func (m *maker) follow(d *door, atom string) []Chain {
-	if d.deep {
+	if len(d.next) > 0 {
 		return m.step(nil, d, atom, walked{})
 	}
 	rule := match(d.routes, atom)

@@ -30,6 +30,16 @@ func Of(fleet *desired.Fleet, world *drift.World, plan *drift.Plan) *Table {
 		p := m.proxies[id]
 		t.Edges = append(t.Edges, m.edge(p, plan))
 	}
+	// Those that others lead to stand behind them.
+	slices.SortStableFunc(t.Edges, func(a, b Edge) int {
+		switch {
+		case a.Inner == b.Inner:
+			return 0
+		case a.Inner:
+			return 1
+		}
+		return -1
+	})
 	m.rows(t)
 	m.gone(t, plan)
 	sortRoutes(t.Routes)
@@ -67,11 +77,11 @@ type door struct {
 	routes map[string]desired.Target
 	def    desired.Target
 	proto  bool
-	// behind tells that another edge leads here.
+	// next are the doors that its targets are, behind tells that it is one itself.
+	next   []*door
 	behind bool
 	// plain are the chains by rule, of doors from which no other door is reached.
 	plain map[string][]Chain
-	deep  bool
 }
 
 func (m *maker) proxy(r *desired.Resource, spec *desired.Edge) {
@@ -148,18 +158,16 @@ func (m *maker) owners() {
 // inner finds the doors that other doors lead to. Where edges lead to each other in
 // a circle and nothing leads in, the first of them is where it begins.
 func (m *maker) inner() {
-	next := make(map[*door][]*door)
 	var all []*door
 	for _, id := range slices.Sorted(maps.Keys(m.proxies)) {
 		for _, d := range m.proxies[id].doors {
 			all = append(all, d)
-			next[d] = m.leadsTo(d)
-			d.deep = len(next[d]) > 0
+			d.next = m.leadsTo(d)
 		}
 	}
 	led := make(map[*door]bool)
 	for _, d := range all {
-		for _, to := range next[d] {
+		for _, to := range d.next {
 			if to != d {
 				led[to] = true
 			}
@@ -167,7 +175,7 @@ func (m *maker) inner() {
 	}
 	var reach func(d *door, seen map[*door]bool)
 	reach = func(d *door, seen map[*door]bool) {
-		for _, to := range next[d] {
+		for _, to := range d.next {
 			if !seen[to] {
 				seen[to] = true
 				reach(to, seen)

@@ -21,7 +21,7 @@ func (m *maker) rows(t *Table) {
 			continue
 		}
 		for _, row := range m.doorRows(d) {
-			m.use(used, d.way, row.Chains)
+			use(used, d.way, row.Chains)
 			t.Routes = append(t.Routes, row)
 		}
 	}
@@ -47,7 +47,7 @@ type ruleOf struct {
 	rule string
 }
 
-func (m *maker) use(used map[ruleOf]bool, way Way, chains []Chain) {
+func use(used map[ruleOf]bool, way Way, chains []Chain) {
 	for _, c := range chains {
 		for _, h := range c.Through {
 			used[ruleOf{h.Edge, way, h.Rule}] = true
@@ -62,7 +62,7 @@ func (m *maker) doorRows(d *door) []Route {
 		own    bool
 	}
 	ways := make(map[string]found, 2*len(d.routes))
-	for _, at := range m.behind(d) {
+	for _, at := range behind(d) {
 		for rule := range at.routes {
 			for _, atom := range atoms(rule) {
 				if _, known := ways[atom]; known {
@@ -92,13 +92,10 @@ func (m *maker) doorRows(d *door) []Route {
 }
 
 // behind is a door, and all that are reached from it.
-func (m *maker) behind(d *door) []*door {
+func behind(d *door) []*door {
 	all := []*door{d}
 	for i := 0; i < len(all); i++ {
-		if !all[i].deep {
-			continue
-		}
-		for _, next := range m.leadsTo(all[i]) {
+		for _, next := range all[i].next {
 			if !slices.Contains(all, next) {
 				all = append(all, next)
 			}

@@ -1,7 +1,6 @@
 package diagram
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -62,7 +61,7 @@ func (g *graph) panel(key string, of []*node) {
 	}
 	p.level = of[0].level
 	gone := make(map[*node]bool, len(of))
-	slices.SortStableFunc(of, func(a, b *node) int { return cmp.Compare(a.title, b.title) })
+	slices.SortStableFunc(of, func(a, b *node) int { return natural(a.title, b.title) })
 	carried := make(map[*node]*arrow)
 	for i, n := range of {
 		gone[n] = true
@@ -86,14 +85,14 @@ func (g *graph) panel(key string, of []*node) {
 			p.more++
 			continue
 		}
-		slices.Sort(rules)
-		slices.Sort(ports)
+		slices.SortFunc(rules, byName)
+		slices.SortFunc(ports, natural)
 		p.lines = append(p.lines, line{short(n.title, 20), strings.TrimSpace(inPanel(slices.Compact(rules), all) + " " + few(slices.Compact(ports)))})
 	}
 	g.order = slices.DeleteFunc(g.order, func(a *arrow) bool { return gone[a.to] })
 	g.nodes = slices.DeleteFunc(g.nodes, func(n *node) bool { return gone[n] })
 	for _, a := range p.in {
-		slices.Sort(a.rules)
+		slices.SortFunc(a.rules, byName)
 		a.rules = slices.Compact(a.rules)
 		a.text = count(len(a.rules), "name", "names")
 		if a.all {

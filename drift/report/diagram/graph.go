@@ -98,9 +98,9 @@ func gather(t *routes.Table) *graph {
 		}
 	}
 	for _, a := range g.order {
-		slices.Sort(a.ports)
+		slices.SortFunc(a.ports, natural)
 		a.ports = slices.Compact(a.ports)
-		slices.Sort(a.rules)
+		slices.SortFunc(a.rules, byName)
 		a.rules = slices.Compact(a.rules)
 	}
 	g.merge()

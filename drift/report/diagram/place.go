@@ -60,7 +60,7 @@ func place(g *graph) *layout {
 		l.down(b)
 		y += b.h + bandGap
 	}
-	l.h = y + bottom - bandGap
+	l.h = max(y+bottom-bandGap, top+boxHeight+bottom)
 	l.outside()
 	l.ports()
 	return l
@@ -132,7 +132,7 @@ func (l *layout) fill() {
 			if c := cmp.Compare(b.to.level, a.to.level); c != 0 && (a.to.sort == proxy || b.to.sort == proxy) {
 				return -c
 			}
-			return cmp.Compare(rank(a), rank(b))
+			return cmp.Or(cmp.Compare(rank(a), rank(b)), natural(a.to.title, b.to.title))
 		})
 	}
 	for _, n := range l.nodes {
@@ -176,8 +176,17 @@ func (l *layout) across() {
 		x += c.w
 	}
 	l.w = max(x+pad+margin, 560)
+	even := make([]int, len(l.columns))
 	for _, n := range l.nodes {
 		n.x = l.columns[n.level].x
+		if n.sort != panel && n.sort != end {
+			even[n.level] = max(even[n.level], n.w)
+		}
+	}
+	for _, n := range l.nodes {
+		if n.sort != panel && n.sort != end {
+			n.w = even[n.level]
+		}
 	}
 }
 
@@ -262,7 +271,7 @@ func (l *layout) outside() {
 		low, high = min(low, a.to.y), max(high, a.to.y+a.to.h)
 	}
 	if high == 0 {
-		low, high = top, max(top, l.h-bottom)
+		low, high = top, l.h-bottom
 	}
 	out.y = (low + high - out.h) / 2
 }

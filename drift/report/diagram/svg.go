@@ -57,7 +57,7 @@ const style = `text{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,"Deja
 .http{stroke-dasharray:6 4}
 .tcp,.udp{stroke-dasharray:2 3}
 .head{fill:#818b98}
-.halo{paint-order:stroke;stroke:#f6f8fa;stroke-width:4px;stroke-linejoin:round}
+.halo{paint-order:stroke;stroke:#f6f8fa;stroke-width:3px;stroke-linejoin:round}
 @media (prefers-color-scheme:dark){
 text{fill:#f0f6fc}
 .muted{fill:#9198a1}
@@ -138,7 +138,7 @@ func (d *drawing) arrow(a *arrow) {
 	if small != "" {
 		small = fmt.Sprintf(`<tspan class="muted"> %s</tspan>`, esc(small))
 	}
-	d.line(`<text class="small halo" x="%d" y="%d">%s%s</text>`, start, a.y-5, esc(text), small)
+	d.line(`<text class="small halo" x="%d" y="%d">%s%s</text>`, start, a.y-6, esc(text), small)
 	d.line("</g>")
 }
 
@@ -199,7 +199,8 @@ func (d *drawing) legend() {
 		}
 	}
 	x, y := margin, d.h-20
-	for _, one := range []struct{ class, words string }{{"tls", "TLS by name"}, {"http", "HTTP by name"}, {"tcp", "TCP port"}, {"udp", "UDP port"}} {
+	drawn["tcp"] = drawn["tcp"] || drawn["udp"]
+	for _, one := range []struct{ class, words string }{{"tls", "TLS, by name"}, {"http", "HTTP, by name"}, {"tcp", "by port"}} {
 		if !drawn[one.class] {
 			continue
 		}

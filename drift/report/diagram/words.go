@@ -2,6 +2,7 @@ package diagram
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"slices"
@@ -43,9 +44,9 @@ func short(s string, places int) string {
 // label is what stands on an arrow, and the part of it that is less important.
 func (a *arrow) label() (text, small string) {
 	if a.from.sort == internet {
-		text = strings.Join(a.ports, ", ")
+		text = short(strings.Join(a.ports, ", "), most)
 		if len(a.ports) > 4 {
-			text = fmt.Sprintf("%s and %d more", strings.Join(a.ports[:3], ", "), len(a.ports)-3)
+			text = fmt.Sprintf("%s and %d more", short(strings.Join(a.ports[:3], ", "), most), len(a.ports)-3)
 		}
 		if a.proxy {
 			small = "PROXY"
@@ -57,8 +58,8 @@ func (a *arrow) label() (text, small string) {
 		text = names(a.rules, a.all)
 	}
 	words := []string{}
-	if a.to.sort != panel {
-		words = append(words, few(a.ports))
+	if a.to.sort != panel && !(len(a.rules) == 1 && len(a.ports) == 1 && strings.HasSuffix(a.rules[0], " "+strings.TrimPrefix(a.ports[0], ":"))) {
+		words = append(words, few(a.ports)) // A port that stays the same is said already.
 	}
 	if a.proxy {
 		words = append(words, "PROXY")
@@ -73,9 +74,9 @@ func (a *arrow) label() (text, small string) {
 // few names the first of many ports.
 func few(ports []string) string {
 	if len(ports) > 3 {
-		return fmt.Sprintf("%s +%d", ports[0], len(ports)-1)
+		return fmt.Sprintf("%s +%d", short(ports[0], 12), len(ports)-1)
 	}
-	return strings.Join(ports, " ")
+	return short(strings.Join(ports, " "), 20)
 }
 
 // names folds many names: "app.example.net and 5 more".
@@ -124,6 +125,49 @@ func esc(s string) string {
 	var b bytes.Buffer
 	_ = xml.EscapeText(&b, []byte(report.Neutral(s))) // A buffer takes everything.
 	return b.String()
+}
+
+// byName sorts names: plain ones before those that stand for many, which say less.
+func byName(a, b string) int {
+	many := func(s string) bool { return strings.HasPrefix(s, ".") || strings.HasPrefix(s, "*") }
+	if many(a) != many(b) {
+		if many(a) {
+			return 1
+		}
+		return -1
+	}
+	return natural(a, b)
+}
+
+// natural compares as people count: web-2 comes before web-10.
+func natural(a, b string) int {
+	for i, j := 0, 0; ; {
+		if i == len(a) || j == len(b) {
+			return cmp.Or(cmp.Compare(len(a)-i, len(b)-j), strings.Compare(a, b))
+		}
+		x, y := digits(a[i:]), digits(b[j:])
+		if x != "" && y != "" {
+			nx, ny := strings.TrimLeft(x, "0"), strings.TrimLeft(y, "0")
+			if c := cmp.Or(cmp.Compare(len(nx), len(ny)), strings.Compare(nx, ny)); c != 0 {
+				return c
+			}
+			i, j = i+len(x), j+len(y)
+			continue
+		}
+		if a[i] != b[j] {
+			return cmp.Compare(a[i], b[j])
+		}
+		i, j = i+1, j+1
+	}
+}
+
+// digits is the number that s begins with.
+func digits(s string) string {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return s[:n]
 }
 
 // count is "1 name" or "3 names".
