@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -88,7 +89,7 @@ func askAt(t *routes.Table, r *routes.Route) (address, why string) {
 			if !ap.Addr().IsUnspecified() {
 				return listen, ""
 			}
-			port = fmt.Sprint(ap.Port())
+			port = strconv.Itoa(int(ap.Port()))
 		}
 		if host != "" && address == "" {
 			address = net.JoinHostPort(host, port)

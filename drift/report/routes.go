@@ -170,7 +170,7 @@ func legs(to []routes.Leg, verbose bool) string {
 	var words []string
 	for i, leg := range to {
 		if i == fewLegs && !verbose && len(to) > fewLegs+1 {
-			words = append(words, fmt.Sprintf("%s more", grouped(len(to)-i)))
+			words = append(words, grouped(len(to)-i)+" more")
 			break
 		}
 		word := neutral(leg.Target)

@@ -268,12 +268,7 @@ func (m *maker) edge(p *proxy, plan *drift.Plan) Edge {
 
 // isRoute tells whether a path is shown by the routes themselves.
 func isRoute(path desired.Path) bool {
-	for _, within := range []desired.Path{"tls.routes", "tls.default", "http.routes", "http.default", "tcp", "udp", "upstreams"} {
-		if path.Within(within) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]desired.Path{"tls.routes", "tls.default", "http.routes", "http.default", "tcp", "udp", "upstreams"}, path.Within)
 }
 
 func sortRoutes(all []Route) {

@@ -1,6 +1,7 @@
 package routes
 
 import (
+	"slices"
 	"strings"
 
 	"berth/desired"
@@ -60,8 +61,8 @@ func states(rule, atom string) bool {
 func order(name string) string {
 	labels := strings.Split(name, ".")
 	var b strings.Builder
-	for i := len(labels) - 1; i >= 0; i-- {
-		b.WriteString(labels[i])
+	for _, label := range slices.Backward(labels) {
+		b.WriteString(label)
 		b.WriteByte(0)
 	}
 	return b.String()

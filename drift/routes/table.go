@@ -57,7 +57,7 @@ type Edge struct {
 	// Others counts what differs of it beside its routes.
 	Others int `json:"otherDifferences,omitempty"`
 	// Timeout is how long an answer may take when it is asked.
-	Timeout time.Duration `json:"-"`
+	Timeout time.Duration `json:"timeoutNanoseconds,omitempty"`
 	// Source is its document.
 	Source desired.Source `json:"source,omitzero"`
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -131,16 +132,16 @@ func TestAsNginxWould(t *testing.T) {
 		}
 		table := routes.Of(edges(specs...), nil, nil)
 		asked := name.Draw(t, "asked")
-		want := ""
+		var want, got strings.Builder
 		for i := 0; i < n; {
 			rule := decides(slices.Sorted(maps.Keys(specs[i].TLS.Routes)), asked)
 			to := specs[i].TLS.Default.Text
 			if rule != "" {
 				to = specs[i].TLS.Routes[rule].Text
 			}
-			want += fmt.Sprintf("e%d[%s] ", i, rule)
+			fmt.Fprintf(&want, "e%d[%s] ", i, rule)
 			if _, err := fmt.Sscanf(to, "host/h%d:443", &i); err != nil {
-				want += "→ " + to
+				want.WriteString("→ " + to)
 				break
 			}
 		}
@@ -148,13 +149,12 @@ func TestAsNginxWould(t *testing.T) {
 			if r.Edge != "edge/e0" {
 				continue
 			}
-			got := ""
 			for _, h := range r.Chains[0].Through {
-				got += fmt.Sprintf("%s[%s] ", routes.Short(h.Edge), h.Rule)
+				fmt.Fprintf(&got, "%s[%s] ", routes.Short(h.Edge), h.Rule)
 			}
-			got += "→ " + r.Chains[0].To[0].Target
-			if got != want || len(r.Chains) != 1 {
-				t.Fatalf("%s: %s, want %s\n%s", asked, got, want, lines(table.Routes))
+			got.WriteString("→ " + r.Chains[0].To[0].Target)
+			if got.String() != want.String() || len(r.Chains) != 1 {
+				t.Fatalf("%s: %s, want %s\n%s", asked, got.String(), want.String(), lines(table.Routes))
 			}
 			return
 		}
@@ -201,7 +201,7 @@ func many(names int) *desired.Fleet {
 // A thousand names cost milliseconds, and a hundred times as many a hundred times that.
 func BenchmarkOf(b *testing.B) {
 	for _, n := range []int{10, 1_000, 100_000} {
-		b.Run(fmt.Sprint(n), func(b *testing.B) {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
 			fleet := many(n)
 			for b.Loop() {
 				if t := routes.Of(fleet, nil, nil); len(t.Routes) < n {

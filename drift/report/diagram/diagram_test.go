@@ -285,7 +285,7 @@ func TestAnyFleet(t *testing.T) {
 		}
 		svg := draw(t, "any", routes.Of(fleet, nil, nil))
 		sound(t, svg)
-		for range 3 {
+		for range 2 {
 			if again := draw(t, "any", routes.Of(fleet, nil, nil)); again != svg {
 				t.Fatalf("drawn twice, it is another:\n%s", cmp.Diff(svg, again))
 			}

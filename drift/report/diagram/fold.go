@@ -11,11 +11,11 @@ import (
 // From how many boxes in the last column on guests that are reached in the same way
 // are put together, how many that must be, and how many get a line.
 const (
-	manyBoxes  = 20
-	foldsFrom  = 6
-	mostLines  = 240
-	threeFrom  = 60 // lines from which on there are three columns of them
-	foldColumn = 2
+	manyBoxes   = 20
+	foldsFrom   = 6
+	mostLines   = 240
+	threeFrom   = 60 // lines from which on there are three columns of them
+	foldColumns = 2
 )
 
 // line is one guest of a panel.
@@ -118,9 +118,9 @@ func inPanel(rules []string, all bool) string {
 	return fmt.Sprintf("%s +%d", short(rules[0], 22), more)
 }
 
-// size tells how large a panel is, and how many columns it has.
-func (n *node) panelSize() (w, h, columns, rows int) {
-	columns = foldColumn
+// panelSize tells how large a panel is, and how many lines a column of it has.
+func (n *node) panelSize() (w, h, rows int) {
+	columns := foldColumns
 	if len(n.lines) >= threeFrom {
 		columns++
 	}
@@ -130,7 +130,7 @@ func (n *node) panelSize() (w, h, columns, rows int) {
 	if n.more > 0 {
 		h += lineHeight
 	}
-	return w, h, columns, rows
+	return w, h, rows
 }
 
 // columnWidth is how wide one column of a panel is.

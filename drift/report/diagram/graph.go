@@ -63,12 +63,11 @@ type graph struct {
 	table  *routes.Table
 	edges  map[desired.ID]*routes.Edge
 	named  map[string]bool
-	routes int
 }
 
 type arrowKey struct {
-	from, to, way, port   string
-	proxy, backup, byName bool
+	from, to, way, port string
+	proxy, backup       bool
 }
 
 // gather makes boxes and arrows of a table.

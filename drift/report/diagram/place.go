@@ -70,7 +70,7 @@ func place(g *graph) *layout {
 func (l *layout) sizes() {
 	for _, n := range l.nodes {
 		if n.sort == panel {
-			n.w, n.h, _, _ = n.panelSize()
+			n.w, n.h, _ = n.panelSize()
 			continue
 		}
 		n.title, n.subtitle = short(n.title, 28), short(n.subtitle, 40)

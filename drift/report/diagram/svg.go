@@ -178,7 +178,7 @@ func (d *drawing) node(n *node) {
 // panel lists guests.
 func (d *drawing) panel(n *node) {
 	d.line(`<text class="strong" x="%d" y="%d">%s</text>`, n.x+pad, n.y+20, esc(n.title))
-	_, _, _, rows := n.panelSize()
+	_, _, rows := n.panelSize()
 	name, _ := n.lineWidths()
 	for i, l := range n.lines {
 		x, y := n.x+pad+i/rows*n.columnWidth(), n.y+headHeight+i%rows*lineHeight+14

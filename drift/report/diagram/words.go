@@ -58,8 +58,9 @@ func (a *arrow) label() (text, small string) {
 		text = names(a.rules, a.all)
 	}
 	words := []string{}
-	if a.to.sort != panel && !(len(a.rules) == 1 && len(a.ports) == 1 && strings.HasSuffix(a.rules[0], " "+strings.TrimPrefix(a.ports[0], ":"))) {
-		words = append(words, few(a.ports)) // A port that stays the same is said already.
+	said := len(a.rules) == 1 && len(a.ports) == 1 && strings.HasSuffix(a.rules[0], " "+strings.TrimPrefix(a.ports[0], ":"))
+	if a.to.sort != panel && !said {
+		words = append(words, few(a.ports))
 	}
 	if a.proxy {
 		words = append(words, "PROXY")
