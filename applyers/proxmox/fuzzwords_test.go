@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
 
 	"berth/applyers/proxmox/notation"
 	"berth/desired"
@@ -140,8 +141,8 @@ func TestAContainerOfNoWeight(t *testing.T) {
 }
 
 // unkept tells of an option that Proxmox never keeps: its formats refuse a part that
-// stands twice, a drive without a volume, and and a model that is none of theirs, as
-// one with another "=" within.
+// stands twice, and for devices one whose key is no word, a drive without a volume and
+// a model that is no word.
 func unkept(kind, option, value string) bool {
 	first := ""
 	switch {
@@ -159,11 +160,21 @@ func unkept(kind, option, value string) bool {
 		first = "order"
 	}
 	seen := make(map[string]bool)
+	device := driveSlot(kind, option) || nicSlot(option)
 	for _, part := range notation.Parse(first, value).Parts {
-		if seen[part.Key] || part.Key == "model" && strings.Contains(part.Value, "=") {
+		if seen[part.Key] || device && !isWord(part.Key) || part.Key == "model" && !isWord(part.Value) {
+			return true
+		}
+		if driveSlot(kind, option) && part.Key == first && part.Value == "" {
 			return true
 		}
 		seen[part.Key] = true
 	}
 	return driveSlot(kind, option) && !seen[first]
+}
+
+func isWord(text string) bool {
+	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
+		return r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '_' && r != '-'
+	})
 }
