@@ -141,8 +141,8 @@ func TestAContainerOfNoWeight(t *testing.T) {
 }
 
 // unkept tells of an option that Proxmox never keeps: its formats refuse a part that
-// stands twice, and for devices one whose key is no word, a drive without a volume and
-// a model that is no word.
+// stands twice, and for devices one whose key is no word, a drive without a volume, and a
+// model or bridge that is no word.
 func unkept(kind, option, value string) bool {
 	first := ""
 	switch {
@@ -162,7 +162,7 @@ func unkept(kind, option, value string) bool {
 	seen := make(map[string]bool)
 	device := driveSlot(kind, option) || nicSlot(option)
 	for _, part := range notation.Parse(first, value).Parts {
-		if seen[part.Key] || device && !isWord(part.Key) || part.Key == "model" && !isWord(part.Value) {
+		if seen[part.Key] || device && !isWord(part.Key) || (part.Key == "model" || part.Key == "bridge") && !isWord(part.Value) {
 			return true
 		}
 		if driveSlot(kind, option) && part.Key == first && part.Value == "" {

@@ -109,7 +109,8 @@ func (s *said) load() map[desired.Path]refusal {
 	}
 	for slot, nic := range guest.Networks {
 		// A VLAN that makes no network of the site stands beside one on its bridge.
-		if bridge, _, tagged := strings.Cut(nic.Network, "."); tagged && bridge == "vmbr0" {
+		bridge, tag, _ := strings.Cut(nic.Network, ".")
+		if _, err := strconv.Atoi(tag); err == nil && bridge == "vmbr0" {
 			nic.Network = "lan"
 			guest.Networks[slot] = nic
 		}
