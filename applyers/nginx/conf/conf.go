@@ -47,6 +47,15 @@ func (m Mark) prefix() string {
 // Owns tells whether the first line of a file is m's.
 func (m Mark) Owns(content []byte) bool { return bytes.HasPrefix(content, []byte(m.prefix())) }
 
+// Blank is a file of m's that says nothing: for a path that nginx includes by its
+// full name, which has to be there. [Parse] takes it for a file that is not there.
+func (m Mark) Blank() []byte { return []byte(m.firstLine() + "\n") }
+
+// firstLine is the whole of a file's first line.
+func (m Mark) firstLine() string {
+	return m.prefix() + " do not edit: it is made from Git, and the next turn undoes what is changed here."
+}
+
 // upstream is an upstream's name in nginx, which can't clash with what else stands
 // in its configuration.
 func (m Mark) upstream(name string) string { return "berth_" + m.ID.Name() + "_" + name }

@@ -16,7 +16,8 @@ import (
 // notesMax is how many notes there are about files, at most.
 const notesMax = 20
 
-// Parse reads an edge's files. Blank ones count as not there. Its error is a
+// Parse reads an edge's files. Blank ones, and those that say nothing, as
+// [Mark.Blank] does, count as not there. Its error is a
 // [ForeignError], a [DamagedError] where no file has anything of an edge, or tells
 // the place of what can't be read.
 func Parse(files Files, o Sources) (Live, error) {
@@ -136,7 +137,7 @@ func read(path string, content []byte, o Sources, web bool) (p *page, err error)
 		return nil, &ForeignError{File: path, Reason: notOurs(content)}
 	}
 	all, err := directives(path, content)
-	if err != nil {
+	if err != nil || bytes.Equal(bytes.TrimSpace(content), bytes.TrimSpace(o.Mark.Blank())) {
 		return nil, err
 	}
 	return &page{

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -123,5 +124,73 @@ func TestRealSizes(t *testing.T) {
 				t.Errorf("%d names and %q: %s", count, name, said)
 			}
 		}
+	}
+}
+
+// The ways in which a real edge broke: nginx's own test sees nothing wrong in the
+// first two, and starts not at all, for all names, with the third.
+func TestRealNginxDoesNotSee(t *testing.T) {
+	n := newRealNginx(t)
+	e := pegasus()
+	e.TLS.Listen, e.HTTP.Listen, e.TCP, e.UDP = desired.List{"127.0.0.1:20443"}, desired.List{"127.0.0.1:20080"}, nil, nil
+	o := Options{Mark: testMark()}
+	for _, row := range []struct{ name, old, now, nginx, shows string }{
+		{"an upstream that is not defined", ".lab.example.com berth_main_lab;", ".lab.example.com https_lab_backend;", "", "tls.routes[.lab.example.com]: https_lab_backend → lab"},
+		{"a missing hostnames", "    hostnames;\n", "", "", "tls.routes[.lab.example.com]:  → lab"},
+		{"a port that is none", "10.111.1.9:443", "10.111.1.9:99999", "", "tls.routes[git.example.com]: 10.111.1.9:99999 → 10.111.1.9:443"},
+		{"a name that does not resolve", "server 10.111.1.212:443", "server lab-proxy.invalid:443", "host not found in upstream", "upstreams.lab.servers: lab-proxy.invalid:443 → 10.111.1.212:443"},
+	} {
+		files, err := Render(e, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		edited := strings.ReplaceAll(string(files.Stream), row.old, row.now)
+		if edited == string(files.Stream) {
+			t.Fatalf("%s: nothing to edit", row.name)
+		}
+		files.Stream = []byte(edited)
+		if said := n.says(t, files); (said == "") != (row.nginx == "") || !strings.Contains(said, row.nginx) {
+			t.Errorf("%s: nginx says %q", row.name, said)
+		}
+		live, err := Parse(files, sources(o))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := differs(live.Edge, e); !slices.Equal(got, []string{row.shows}) {
+			t.Errorf("%s shows as %q", row.name, got)
+		}
+		if len(live.Notes) == 0 && row.nginx == "" {
+			t.Errorf("%s: no line is told", row.name)
+		}
+		if _, err := Render(live.Edge, o); err == nil && row.name != "a missing hostnames" {
+			t.Errorf("%s: it could be written newly", row.name)
+		}
+	}
+}
+
+// So many guests that each want to be told who asks.
+func TestRealManyUpstreams(t *testing.T) {
+	n := newRealNginx(t)
+	e := manyNames(0)
+	e.HTTP = desired.EdgeHTTP{}
+	for i := range 5000 {
+		name := fmt.Sprintf("web-%d.443", i)
+		e.Upstreams[name] = desired.Upstream{Servers: desired.Servers{{To: to(fmt.Sprintf("10.0.%d.%d:443", i>>8, i&255)), Weight: 1}}, ProxyProtocol: i%2 == 0, Connect: plainWay().connect, Idle: plainWay().idle}
+		e.TLS.Routes[fmt.Sprintf("web-%d.example.com", i)] = to(name)
+	}
+	o := Options{Mark: testMark(), IPv6: true}
+	files, err := Render(e, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if said := n.says(t, files); said != "" {
+		t.Error(said)
+	}
+	live, err := Parse(files, sources(o))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := differs(live.Edge, e); got != nil || live.Notes != nil {
+		t.Errorf("%v, %v", got, live.Notes)
 	}
 }

@@ -123,7 +123,7 @@ func (f *file) linef(format string, args ...any) { _, _ = fmt.Fprintf(&f.out, fo
 // head writes the mark, and the sizes of nginx's hashes where its own do not do:
 // another file may set them, too, which nginx takes for a double.
 func (f *file) head(longest, entries int) {
-	f.line(f.o.Mark.prefix(), "do not edit: it is made from Git, and the next turn undoes what is changed here.")
+	f.line(f.o.Mark.firstLine())
 	// nginx sizes a bucket by the longest name: 64 is enough for 46 characters, 512
 	// for the 253 that a name may have. Names that share buckets of 512 also let
 	// nginx build a hash of 100,000 of them at once.
