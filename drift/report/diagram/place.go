@@ -199,8 +199,7 @@ func (l *layout) down(b *band) {
 	}
 	b.h += bandHead + pad
 	from, to := b.y+bandHead, b.y+b.h-pad
-	for level := len(b.columns) - 1; level >= 0; level-- {
-		column := b.columns[level]
+	for _, column := range slices.Backward(b.columns) {
 		if len(column) == 0 {
 			continue
 		}

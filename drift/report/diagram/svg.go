@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"strings"
 
 	"berth/drift/report"
 	"berth/drift/routes"
@@ -111,27 +112,28 @@ func (d *drawing) band(b *band) {
 func (d *drawing) arrow(a *arrow) {
 	d.line(`<g><title>%s</title>`, esc(a.tells()))
 	x, y := a.from.x+a.from.w, a.from.y+a.from.h/2
-	path := fmt.Sprintf("M%d %d", x, y)
+	var path strings.Builder
+	fmt.Fprintf(&path, "M%d %d", x, y)
 	to := func(level, y2 int) {
 		c := d.columns[level]
 		start := c.x - c.labels
 		bend := start - bends
 		if x < bend {
-			path += fmt.Sprintf("H%d", bend)
+			fmt.Fprintf(&path, "H%d", bend)
 		}
 		if y != y2 {
-			path += fmt.Sprintf("C%d %d %d %d %d %d", bend+bends/2, y, bend+bends/2, y2, start, y2)
+			fmt.Fprintf(&path, "C%d %d %d %d %d %d", bend+bends/2, y, bend+bends/2, y2, start, y2)
 		}
 		y = y2
 	}
 	for _, lane := range a.lanes {
 		to(lane.level, lane.y+lane.h/2)
 		x = d.columns[lane.level].x + d.columns[lane.level].w
-		path += fmt.Sprintf("H%d", x)
+		fmt.Fprintf(&path, "H%d", x)
 	}
 	to(a.to.level, a.y)
 	end := a.to.x
-	d.line(`<path class="wire %s" d="%sH%d"/>`, a.class(), path, end-7)
+	d.line(`<path class="wire %s" d="%sH%d"/>`, a.class(), path.String(), end-7)
 	d.line(`<path class="head" d="M%d %dl-9 -4v8z"/>`, end-1, a.y)
 	text, small := a.label()
 	start := end - d.columns[a.to.level].labels + 4
