@@ -83,7 +83,7 @@ func (n *demoNginx) wait(ctx context.Context) error {
 
 // manifest is what the Edge document says about this nginx.
 func (n *demoNginx) manifest() string {
-	return fmt.Sprintf("nginx:\n  stream: %s\n  config: %s\n  test: [nginx, -t]\n  reload: [nginx, -c, %s, -s, reload]\n",
+	return fmt.Sprintf("nginx:\n  stream: %s\n  config: %s\n  sudo: false\n  test: [nginx, -t]\n  reload: [nginx, -c, %s, -s, reload]\n",
 		filepath.Join(n.dir, "berth", "stream.conf"), n.config, n.config)
 }
 

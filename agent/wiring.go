@@ -18,6 +18,7 @@ import (
 	"berth/agent/internal/turn"
 	"berth/applyers"
 	"berth/applyers/ansible"
+	"berth/applyers/machine"
 	"berth/applyers/nginx"
 	"berth/applyers/proxmox"
 	"berth/desired"
@@ -87,5 +88,14 @@ func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer
 	if err != nil {
 		return nil, nil, err
 	}
-	return []applyers.Applyer{guests, nginx.New(nginx.Options{Log: w.log}), playbooks}, guests.TakeRequests, nil
+	machines, err := machine.New(machine.Options{
+		// Playbooks learn host keys into the same file.
+		State: filepath.Join(w.settings.State, "ansible"), AgentSocket: w.env("SSH_AUTH_SOCK"), Log: w.log, Dial: w.dial,
+		Key: func(_ context.Context, ref desired.SecretRef) ([]byte, error) { return places.read(ref) },
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	edges := nginx.New(nginx.Options{Log: w.log, Machines: machines})
+	return []applyers.Applyer{guests, edges, playbooks}, guests.TakeRequests, nil
 }

@@ -38,6 +38,8 @@ type Resumer interface {
 type Scope struct {
 	// IDs are the resources to look at; nil is all.
 	IDs []desired.ID
+	// Others is what has been found of other kinds, for a [Follower].
+	Others drift.Observed
 }
 
 // ErrLeft is the error of a step that was begun, or could not begin, because the

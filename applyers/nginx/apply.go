@@ -1,29 +1,29 @@
 package nginx
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
-	"os"
-	"path/filepath"
+	"path"
 	"slices"
-	"strings"
 	"time"
 
 	"berth/applyers"
+	"berth/applyers/machine"
+	"berth/applyers/nginx/conf"
 	"berth/desired"
-	"berth/drift"
 )
 
-// finishIn bounds how long a file that is in place may take to be taken over, or
-// the former one to be put back, when the agent is told to stop.
-const finishIn = 90 * time.Second
+// finishIn bounds how long files that are in place may take to be taken over and
+// proven, or the former ones to be put back, when the agent is told to stop.
+const finishIn = 120 * time.Second
 
-// Apply changes the managed file by the job's fields, and brings nginx to take
-// it over. What the fields do not speak of stays as it is live: a name that is
-// held holds no other.
+// Apply changes the managed files by the job's fields, brings nginx to take them over,
+// and proves that names that were served are served still. What the fields do not
+// speak of stays as it is live: a name that is held holds no other.
 func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progress) error {
 	if ctx.Err() != nil {
 		return applyers.ErrLeft
@@ -35,232 +35,149 @@ func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 	if !ok {
 		return fmt.Errorf("route %s: it is a %T, no edge", job.ID, job.Want.Spec)
 	}
-	unlock, err := lock(spec.Nginx.Config)
+	st, unlock, err := a.enter(ctx, job, spec)
+	if err != nil {
+		return left(ctx, err)
+	}
+	defer unlock()
+	n := with(st, resolved(spec, factOf(job)), job.Fields)
+	c := &changing{Applyer: a, state: st, next: n, say: p, id: job.ID}
+	changed, err := c.plan()
 	if err != nil {
 		return err
 	}
-	defer unlock()
-	s, err := a.read(spec, markOf(job.Fleet, job.ID))
-	if foreign := (*foreignError)(nil); errors.As(err, &foreign) {
-		return &applyers.HeldError{Reason: spec.Nginx.Stream + ": " + foreign.reason}
+	for _, path := range slices.Sorted(maps.Keys(n.failed)) {
+		p.Field(path, n.failed[path])
 	}
-	if err != nil {
-		return &applyers.HeldError{Reason: err.Error()}
+	if len(n.made) == 0 {
+		return &applyers.HeldError{Reason: n.first()}
 	}
-	conf, err := readConfig(spec.Nginx.Config, spec.Nginx.Stream)
-	if err != nil {
-		return &applyers.HeldError{Reason: err.Error()}
-	}
-	if conf.hops == nil {
-		reason, remedy := notIncluded(spec.Nginx.Config, spec.Nginx.Stream)
-		return &applyers.HeldError{Reason: reason + ": " + remedy}
-	}
-	next, made, failed := a.next(spec, s, job, p)
-	for _, path := range slices.Sorted(maps.Keys(failed)) {
-		p.Field(path, failed[path])
-	}
-	if len(made) == 0 {
-		return &applyers.HeldError{Reason: first(failed)}
-	}
-	if err := failed[defaultPath]; next.def.Text == "" && err != nil {
-		return &applyers.HeldError{Reason: "the first file needs a default: " + err.Error()}
-	}
-	if next.def.Text == "" {
-		return &applyers.HeldError{Reason: "the first file needs a default, whose address is not known yet"}
-	}
-	if !s.pending && s.base != nil && same(*s.base, next) {
+	if !changed {
 		a.log.DebugContext(ctx, "edge is as it shall be", slog.String("id", string(job.ID)))
-	} else if err := a.put(ctx, spec, conf, s, next, p); err != nil {
+	} else if err := c.put(ctx); err != nil {
 		if errors.Is(err, applyers.ErrLeft) {
 			return err
 		}
-		for _, path := range made {
-			p.Field(path, err)
+		for _, path := range n.made {
+			p.Field(path, lostOf(err, path))
 		}
 		return err
 	}
-	for _, path := range made {
+	for _, path := range n.made {
 		p.Field(path, nil)
 	}
-	if len(failed) > 0 {
-		return fmt.Errorf("%d of %d fields were not made: %s", len(failed), len(job.Fields), first(failed))
+	if len(n.failed) > 0 {
+		return fmt.Errorf("%d of %d fields were not made: %s", len(n.failed), len(job.Fields), n.first())
 	}
 	return nil
 }
 
-// first is the reason of the first field that failed.
-func first(failed map[desired.Path]error) string {
-	for _, path := range slices.Sorted(maps.Keys(failed)) {
-		return failed[path].Error()
-	}
-	return "it has no fields"
-}
-
-// next is the file with the job's fields put in, which of them are in it, and
-// why others are not.
-func (a *Applyer) next(spec *desired.Edge, s state, job applyers.Job, p applyers.Progress) (next stream, made []desired.Path, failed map[desired.Path]error) {
-	next = stream{mark: markOf(job.Fleet, job.ID), listen: spec.TLS.Listen}
-	if s.base != nil {
-		next = *s.base
-	}
-	next.probe = probe{}
-	next.routes = make(map[string]desired.Target)
-	if s.base != nil {
-		maps.Copy(next.routes, s.base.routes)
-	}
-	for _, name := range slices.Sorted(maps.Keys(next.routes)) {
-		if !writable(name) || !writable(next.routes[name].Text) {
-			p.Say(fmt.Sprintf("%q was written by hand and is taken out", name))
-			delete(next.routes, name)
-		}
-	}
-	if _, err := listens(next.listen, a.ipv6); err != nil {
-		next.listen = spec.TLS.Listen
-	}
-	if len(next.listen) == 0 {
-		next.listen = desired.List{"443"}
-	}
-	failed = make(map[desired.Path]error)
-	live := make(map[desired.Path]string)
-	if s.live != nil {
-		for _, leaf := range desired.Leaves(desired.KindEdge, s.live.edge()) {
-			live[leaf.Path] = desired.Text(leaf.Value)
-		}
-	}
-	for _, f := range job.Fields {
-		// What is neither as it was planned nor as it shall be has been moved by
-		// somebody in between.
-		if now := live[f.Path]; now != f.After.Text && !maybe(f.Before.Text, now) {
-			failed[f.Path] = fmt.Errorf("%s has changed since it was planned, from %q to %q: the next turn plans it again", f.Path, f.Before.Text, now)
-			continue
-		}
-		if err := next.set(f, a.ipv6); err != nil {
-			failed[f.Path] = err
-			continue
-		}
-		made = append(made, f.Path)
-	}
-	return next, made, failed
-}
-
-// set puts one field in.
-func (s *stream) set(f drift.Field, ipv6 bool) error {
-	target := desired.Target{Text: f.After.Text}
-	name, isRoute := routeName(f.Path)
-	switch {
-	case isRoute && f.After == (drift.Value{}):
-		delete(s.routes, name)
-		return nil
-	case isRoute:
-		if err := errors.Join(validName(name), validTarget(target.Text)); err != nil {
-			return err
-		}
-		if other, found := clash(name, s.routes); found {
-			return fmt.Errorf("%s is routed: %s can't stand beside it", other, name)
-		}
-		s.routes[name] = target
-		return nil
-	case f.Path == defaultPath:
-		if err := validTarget(target.Text); err != nil {
-			return err
-		}
-		s.def = target
-		return nil
-	case f.Path == listenPath:
-		list := desired.List(strings.Fields(f.After.Text))
-		if _, err := listens(list, ipv6); err != nil {
-			return err
-		}
-		s.listen = list
-		return nil
-	default:
-		return fmt.Errorf("%s is nothing that an edge can do", f.Path)
-	}
-}
-
-func same(a, b stream) bool {
-	return a.listen.Equal(b.listen) && a.def == b.def && maps.Equal(a.routes, b.routes)
-}
-
-// put tests the new file, puts it in place and waits until nginx's new workers
-// answer. Where they do not, the former file comes back.
-func (a *Applyer) put(ctx context.Context, spec *desired.Edge, conf config, s state, next stream, p applyers.Progress) error {
-	managed := spec.Nginx.Stream
-	words, err := listens(next.listen, a.ipv6)
-	if err != nil {
-		return err
-	}
-	seen, err := newWitness(ctx)
-	if err != nil {
-		p.Say("whether nginx takes the routes over can't be seen: " + err.Error())
-	} else {
-		defer seen.close()
-		next.probe = seen.probe
-	}
-	content, err := next.render(a.ipv6)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(managed), 0o755); err != nil { //nolint:gosec // nginx's workers are others, and routes no secret.
-		return fmt.Errorf("make the managed directory: %w", err)
-	}
-	if err := a.judge(ctx, spec, conf, content); err != nil {
-		if ctx.Err() != nil {
-			return applyers.ErrLeft
-		}
-		return fmt.Errorf("nginx refuses the new file, nothing was changed: %w", err)
-	}
+// left is an error, or that it only comes from being told to stop.
+func left(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return applyers.ErrLeft
 	}
-	// From here on there is no leaving half-way.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishIn)
-	defer cancel()
-	if err := remember(managed, s.raw); err != nil {
-		return err
+	return err
+}
+
+// factOf answers by what is known to a job; nothing is, where nobody says.
+func factOf(job applyers.Job) desired.Lookup {
+	return func(id desired.ID, fact string) (string, bool) {
+		if job.Fact != nil {
+			return job.Fact(id, fact)
+		}
+		if fact == desired.FactAddress {
+			return job.Fleet.Address(id)
+		}
+		return "", false
 	}
-	log, former := markLog(conf.errorLog), workers(conf.pid)
-	err = replace(managed, content)
-	if err == nil {
-		if err = a.command(ctx, spec.Nginx.Reload); err != nil {
-			err = errors.Join(fmt.Errorf("reload nginx: %w", err), log.said())
-		} else if seen != nil {
-			waiting, stop := context.WithTimeout(ctx, a.takeover)
-			defer stop()
-			if err = seen.wait(waiting, reachable(words)); err == nil {
-				err = retire(waiting, former)
-			}
-			if err != nil {
-				err = errors.Join(fmt.Errorf("wait %s for nginx's new workers: %w", a.takeover, err), log.said())
+}
+
+// enter locks an edge's configuration and reads it anew.
+func (a *Applyer) enter(ctx context.Context, job applyers.Job, spec *desired.Edge) (st *state, unlock func(), err error) {
+	s, err := a.seat(ctx, job.Fleet, job.ID, spec, factOf(job))
+	if err != nil {
+		return nil, nil, err
+	}
+	unlock, err = s.lock(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	if st, err = s.read(ctx); err == nil {
+		for side := range s.files {
+			if err == nil && (wants(spec, side) || wants(st.base, side)) {
+				err = s.notReady(st.config, side)
 			}
 		}
 	}
-	if err != nil {
-		return a.restore(ctx, spec, s, content, err)
+	if err == nil {
+		return st, unlock, nil
 	}
-	a.log.InfoContext(ctx, "edge changed", slog.String("id", string(next.mark.id)), slog.Int("names", len(next.routes)))
-	p.Say(fmt.Sprintf("nginx routes %d names and all others to %s", len(next.routes), next.def))
-	return forget(managed)
+	unlock()
+	if foreign := (*conf.ForeignError)(nil); errors.As(err, &foreign) {
+		return nil, nil, &applyers.HeldError{Reason: s.where(foreign.File) + ": " + foreign.Reason}
+	}
+	if away := (*machine.UnreachableError)(nil); errors.As(err, &away) || ctx.Err() != nil {
+		return nil, nil, err
+	}
+	return nil, nil, &applyers.HeldError{Reason: err.Error()}
 }
 
-// restore puts the former file back, after why.
-func (a *Applyer) restore(ctx context.Context, spec *desired.Edge, s state, content []byte, why error) error {
-	managed := spec.Nginx.Stream
-	var err error
-	if s.raw == nil {
-		err = remove(managed)
-	} else {
-		err = replace(managed, s.raw)
+// lock keeps other agents from changing what one nginx is configured by, until
+// unlock. The directory of its main file is locked, so nothing is left behind; that of
+// the managed files, where the main file is in a container.
+func (s *seat) lock(ctx context.Context) (unlock func(), err error) {
+	dir := path.Dir(s.spec.Nginx.Config)
+	if s.apart {
+		dir = path.Dir(s.files[streamSide].path)
+	}
+	unlock, err = s.on.Lock(ctx, dir)
+	if errors.Is(err, machine.ErrLocked) {
+		return nil, &applyers.HeldError{Reason: "another agent is changing nginx's configuration: the next turn looks again"}
 	}
 	if err != nil {
-		return fmt.Errorf("%w; the former file could not be put back: %w", why, err)
+		return nil, fmt.Errorf("lock nginx's configuration: %w", err)
 	}
-	if err := a.command(ctx, spec.Nginx.Reload); err != nil {
-		// nginx may run either: the next turn sees both, and makes it good.
-		return fmt.Errorf("%w; the former file is back, but nginx was not reloaded with it: %w", why, errors.Join(err, remember(managed, content)))
+	return unlock, nil
+}
+
+// changing is a change of an edge under way.
+type changing struct {
+	*Applyer
+	*state
+	*next
+	say applyers.Progress
+	id  desired.ID
+	// touch are the sides whose files are to be replaced.
+	touch [2]bool
+}
+
+// options are what the files say besides the edge.
+func (c *changing) options(w conf.Witness) conf.Options {
+	return conf.Options{Mark: c.mark, IPv6: c.ipv6, Witness: w, Live: c.state.base}
+}
+
+// plan finds out which files change.
+func (c *changing) plan() (changed bool, err error) {
+	files, err := c.render(c.options(conf.Witness{}), c.say)
+	if err != nil || len(c.made) == 0 {
+		return false, err
 	}
-	if err := forget(managed); err != nil {
-		return fmt.Errorf("%w; the former file is back: %w", why, err)
+	var before conf.Files
+	known := c.state.base != nil
+	if known {
+		before, err = conf.Render(c.state.base, c.options(conf.Witness{}))
+		known = err == nil
 	}
-	return fmt.Errorf("%w; the former file is back", why)
+	for side := range c.touch {
+		is, was := part(files, side), part(before, side)
+		switch {
+		case c.pending[side]:
+			c.touch[side] = true
+		case is == nil && part(c.raw, side) == nil:
+		default:
+			c.touch[side] = !known || !bytes.Equal(is, was)
+		}
+	}
+	return c.touch != [2]bool{}, nil
 }

@@ -37,8 +37,6 @@ edge/main route
 	probe, _, _ := strings.Cut(got[strings.Index(got, `.berth.invalid "";`)+len(`.berth.invalid "";`)+1:], "\n")
 	b.expect(strings.Replace(got, probe, "    PROBE", 1), `
 # berth: pegasus/edge/main 5b1f0c2e; do not edit: it is made from Git, and the next turn undoes what is changed here.
-map_hash_bucket_size 512;
-map_hash_max_size 65536;
 map $ssl_preread_server_name $berth_main_target {
     hostnames;
     default "";
@@ -53,6 +51,7 @@ server {
     ssl_preread on;
     preread_timeout 5s;
     proxy_connect_timeout 5s;
+    proxy_timeout 10m;
     proxy_pass $berth_main_target;
 }
 `)
@@ -143,13 +142,13 @@ func TestNoFileWithoutDefault(t *testing.T) {
 	b.route("good.example.com", "10.1.1.9:443")
 	_, outcomes := b.turn()
 	if o := outcomes[1]; o.Status != drift.Skipped || o.Reason != "waits for vm/broken create, which failed" {
-		t.Errorf("%+v", o)
+		t.Errorf("%s %s: %s", o.Key, o.Status, o.Reason)
 	}
 	// A guest that stands but tells no address.
 	b.lives = []drift.Live{{ID: "vm/broken", Spec: b.fleet.Resource("vm/broken").Spec}}
 	_, outcomes = b.turn()
 	if o := outcomes[0]; o.Status != drift.Held || o.Reason != "the first file needs a default, whose address is not known yet" {
-		t.Errorf("%+v", o)
+		t.Errorf("%s %s: %s", o.Key, o.Status, o.Reason)
 	}
 	if b.managed() != "" {
 		t.Errorf("it wrote\n%s", b.managed())
@@ -171,6 +170,7 @@ edge/main route
     tls.default 10.6.6.6:443 → reject
     tls.routes[.lab.example.com]  → 10.1.1.2:443
     tls.routes[a.example.com] nas.lan:443 → 10.1.1.1:443
+note DIR/berth/stream.conf:7: a.example.com goes to "nas.lan:443", which is neither an address nor an upstream of this file: nginx finds out only when somebody connects
 `)
 	b.settle()
 }
@@ -185,7 +185,7 @@ func TestHandMadeInclude(t *testing.T) {
 	b.expect(text(b.plan()), `
 edge/main drain
     tls.routes[b.example.com] 10.1.1.2:443 → 
-note DIR/berth/stream.conf: it was edited in a way that no route shows; the next change writes it anew
+note DIR/berth/stream.conf:4: include more.map: its names count, and are written into this file by the next change
 `)
 	b.settle()
 }

@@ -2,10 +2,15 @@ package nginx
 
 import (
 	"bytes"
+	"context"
+	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
+	"io/fs"
+	"path"
+	"slices"
+	"strings"
+	"syscall"
 
 	crossplane "github.com/nginxinc/nginx-go-crossplane"
 )
@@ -20,9 +25,17 @@ type hop struct {
 // config is what has to be known of nginx's own configuration.
 type config struct {
 	main string
-	// hops lead from main to the managed file; nil if it is not included within
-	// a stream block.
-	hops []hop
+	// hops lead from main to each side's file; nil where it is not included within
+	// its block.
+	hops [2][]hop
+	// stray tells of a side's file that the other block takes in, too.
+	stray [2]bool
+	// blocks are the files in which the stream and the http block stand; "" for none.
+	blocks [2]string
+	// wrong is the first thing that could not be read: it may hold an include.
+	wrong error
+	// module tells that nginx is told to load its stream module.
+	module bool
 	// errorLog is where nginx logs to; "" if it is not said.
 	errorLog string
 	// pid is the file in which nginx's master writes its process id.
@@ -32,106 +45,221 @@ type config struct {
 // defaultPid is where Debian's nginx writes its process id unless told.
 const defaultPid = "/run/nginx.pid"
 
-// readConfig reads nginx's configuration, but for the managed file.
-func readConfig(main, managed string) (config, error) {
-	c := config{main: main}
-	payload, err := crossplane.Parse(main, &crossplane.ParseOptions{
-		SkipDirectiveContextCheck: true, SkipDirectiveArgsCheck: true,
-		Open: func(path string) (io.ReadCloser, error) {
-			if path == managed {
-				return io.NopCloser(bytes.NewReader(nil)), nil
-			}
-			return os.Open(path)
-		},
-	})
-	if err != nil {
-		return c, err
+// usual are the files that Debian's nginx.conf includes, beside itself: read at once
+// with it, they need no second way.
+func usual(main string) []string {
+	dir := path.Dir(main)
+	return []string{main, dir + "/modules-enabled/*.conf", dir + "/conf.d/*.conf", dir + "/sites-enabled/*"}
+}
+
+// depthMax is how deep files may include one another.
+const depthMax = 8
+
+// readConfig reads nginx's configuration, but for the managed files.
+func (s *seat) readConfig(ctx context.Context, t *tree) (config, error) {
+	w := walk{
+		seat: s, tree: t, config: config{main: s.spec.Nginx.Config, pid: defaultPid},
+		parsed: make(map[string]crossplane.Directives),
 	}
-	c.errorLog = errorLog(payload.Config[0].Parsed)
-	c.pid = defaultPid
-	for _, d := range payload.Config[0].Parsed {
-		if d.Directive == "pid" && len(d.Args) == 1 && filepath.IsAbs(d.Args[0]) {
-			c.pid = d.Args[0]
+	for range depthMax {
+		w.begin()
+		if err := w.file(w.main, ""); err != nil {
+			return w.config, err
+		}
+		if len(w.missing) == 0 {
+			break
+		}
+		if err := t.fetch(ctx, w.missing...); err != nil {
+			return w.config, err
 		}
 	}
-	search := chain{configs: payload.Config, dir: filepath.Dir(main), managed: managed, been: make(map[visit]bool)}
-	c.hops = search.find(0, payload.Config[0].Parsed, false)
-	// What could not be read may hold the include.
-	if c.hops == nil && len(payload.Errors) > 0 {
-		return c, payload.Errors[0].Error
-	}
-	return c, nil
+	w.remember()
+	return w.config, nil
 }
 
-// chain looks for the way to the managed file.
-type chain struct {
-	configs      []crossplane.Config
-	dir, managed string
-	been         map[visit]bool
+// walk goes through nginx's configuration as far as it is read, and tells what has to
+// be read besides.
+type walk struct {
+	*seat
+	*tree
+	config
+	parsed  map[string]crossplane.Directives
+	way     []hop // to the file that is gone through
+	been    map[string]bool
+	missing []string
 }
 
-// visit is a file seen from within a stream block, or from elsewhere.
-type visit struct {
-	file   int
-	within bool
+func (w *walk) begin() {
+	w.been, w.missing, w.wrong, w.way = make(map[string]bool), nil, nil, nil
+	w.hops, w.stray = [2][]hop{}, [2]bool{}
 }
 
-// find goes through the directives of one file. within tells whether they stand
-// in a stream block.
-func (c chain) find(file int, directives crossplane.Directives, within bool) []hop {
-	for _, d := range directives {
+// remember takes what the main file alone says.
+func (w *walk) remember() {
+	for _, d := range w.parsed[w.main] {
 		switch {
-		case d.Directive == "stream" && !within:
-			if hops := c.find(file, d.Block, true); hops != nil {
-				return hops
-			}
-		case d.Directive == "include" && len(d.Args) == 1:
-			here := hop{file: c.configs[file].File, line: d.Line, pattern: d.Args[0]}
-			if within && c.names(d.Args[0]) {
-				return []hop{here}
-			}
-			for _, next := range d.Includes {
-				if next >= len(c.configs) || c.been[visit{next, within}] {
-					continue
-				}
-				c.been[visit{next, within}] = true
-				if hops := c.find(next, c.configs[next].Parsed, within); hops != nil {
-					return append([]hop{here}, hops...)
-				}
-			}
+		case len(d.Args) == 0 || !path.IsAbs(d.Args[0]):
+		case d.Directive == "pid":
+			w.pid = d.Args[0]
+		case d.Directive == "error_log":
+			w.errorLog = d.Args[0]
 		}
 	}
+}
+
+// file goes through one file, within a block; "" is none.
+func (w *walk) file(name, block string) error {
+	if w.been[block+" "+name] {
+		return nil
+	}
+	w.been[block+" "+name] = true
+	directives, done := w.parsed[name]
+	if !done {
+		content, there, err := w.content(name)
+		if err == nil && !there {
+			err = &fs.PathError{Op: "open", Path: name, Err: syscall.ENOENT}
+		}
+		if err == nil {
+			directives, err = parseFile(name, content)
+		}
+		if err != nil && name == w.main && !errors.Is(err, fs.ErrNotExist) {
+			return unread(err)
+		}
+		if err != nil && name == w.main {
+			return err
+		}
+		if err != nil {
+			w.fault(err)
+			return nil
+		}
+		w.parsed[name] = directives
+	}
+	w.through(name, directives, block)
 	return nil
 }
 
-// names tells whether an include's pattern stands for the managed file, be it
-// there or not.
-func (c chain) names(pattern string) bool {
-	matched, err := filepath.Match(absolute(pattern, c.dir), c.managed)
-	return err == nil && matched
+func (w *walk) fault(err error) {
+	if w.wrong == nil {
+		w.wrong = err
+	}
+}
+
+// through goes through directives of a file.
+func (w *walk) through(name string, directives crossplane.Directives, block string) {
+	for _, d := range directives {
+		switch {
+		case block == "" && (d.Directive == "stream" || d.Directive == "http"):
+			for side, f := range w.seat.files {
+				if f.block == d.Directive {
+					w.blocks[side] = name
+				}
+			}
+			w.through(name, d.Block, d.Directive)
+		case d.Directive == "load_module" && len(d.Args) == 1 && strings.Contains(path.Base(d.Args[0]), "ngx_stream_module"):
+			w.module = true
+		case d.Directive == "include" && len(d.Args) == 1:
+			w.include(hop{file: name, line: d.Line, pattern: d.Args[0]}, block)
+		}
+	}
+}
+
+func (w *walk) include(here hop, block string) {
+	pattern := absolute(here.pattern, path.Dir(w.main))
+	ours := false
+	for side, f := range w.seat.files {
+		matched, err := path.Match(pattern, f.seen)
+		switch {
+		case err != nil || !matched:
+		case f.block != block:
+			w.stray[side] = w.stray[side] || block != ""
+		case w.hops[side] == nil:
+			w.hops[side] = append(slices.Clone(w.way), here)
+		}
+		ours = ours || pattern == f.seen
+	}
+	if ours {
+		return
+	}
+	files, read := w.globs[pattern]
+	if !read {
+		if !slices.Contains(w.missing, pattern) {
+			w.missing = append(w.missing, pattern)
+		}
+		return
+	}
+	if len(files) == 0 && !strings.ContainsAny(pattern, "*?[") {
+		w.fault(&fs.PathError{Op: "open", Path: pattern, Err: syscall.ENOENT})
+	}
+	w.way = append(w.way, here)
+	for _, name := range files {
+		if slices.ContainsFunc(w.seat.files[:], func(f managed) bool { return f.seen == name }) {
+			continue
+		}
+		_ = w.file(name, block) // Its error is the main file's alone.
+	}
+	w.way = w.way[:len(w.way)-1]
+}
+
+// parseFile reads one file without what it includes. Which block it is a part of is
+// not known to the parser, so contexts are not looked at.
+func parseFile(name string, content []byte) (crossplane.Directives, error) {
+	payload, err := crossplane.Parse(name, &crossplane.ParseOptions{
+		SingleFile: true, SkipDirectiveContextCheck: true, SkipDirectiveArgsCheck: true,
+		Open: func(string) (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(content)), nil },
+	})
+	if err != nil {
+		return nil, err
+	}
+	if len(payload.Errors) > 0 {
+		return nil, payload.Errors[0].Error
+	}
+	return payload.Config[0].Parsed, nil
 }
 
 // absolute is a file that nginx's configuration names: from the main file's
 // directory, wherever it is named.
-func absolute(path, dir string) string {
-	if filepath.IsAbs(path) {
-		return filepath.Clean(path)
+func absolute(name, dir string) string {
+	if path.IsAbs(name) {
+		return path.Clean(name)
 	}
-	return filepath.Join(dir, path)
+	return path.Join(dir, name)
 }
 
-func errorLog(directives crossplane.Directives) string {
-	for _, d := range directives {
-		if d.Directive == "error_log" && len(d.Args) > 0 && filepath.IsAbs(d.Args[0]) {
-			return d.Args[0]
+// setupError tells that nginx is not set up for an edge, and how that is done, once
+// and for all.
+type setupError struct{ reason, remedy string }
+
+func (e *setupError) Error() string { return e.reason + ": " + e.remedy }
+
+func unread(err error) error {
+	return &setupError{"nginx's configuration could not be read: " + err.Error(), "mend it, or name another in nginx.config"}
+}
+
+// notReady tells what has to be set up before nginx takes a side's file; nil if
+// nothing has.
+func (s *seat) notReady(c config, side int) error {
+	f, other := s.files[side], s.files[1-side]
+	dir, base := path.Split(f.seen)
+	// An include of a plain name would keep nginx from starting while there is no file.
+	include := "include " + dir + strings.TrimSuffix(base, path.Ext(base)) + "*" + path.Ext(base) + ";"
+	switch {
+	case c.hops[side] != nil && c.stray[side]:
+		return &setupError{
+			fmt.Sprintf("%s includes %s in the %s block, too", c.main, f.seen, other.block),
+			fmt.Sprintf("let that include name %s alone", other.seen),
 		}
+	case c.hops[side] != nil:
+		return nil
+	case c.wrong != nil:
+		return unread(c.wrong)
 	}
-	return ""
-}
-
-// notIncluded says what to add, once and for all.
-func notIncluded(main, managed string) (reason, remedy string) {
-	return fmt.Sprintf("%s does not include %s in a stream block", main, managed),
-		fmt.Sprintf("install the package libnginx-mod-stream, and add to %s, outside of any block: stream { include %s/*%s; }",
-			main, filepath.Dir(managed), filepath.Ext(managed))
+	install := ""
+	if side == streamSide && !c.module {
+		install = "install the package libnginx-mod-stream, and "
+	}
+	add := fmt.Sprintf("add to %s, outside of any block: %s { %s }", c.main, f.block, include)
+	if c.blocks[side] != "" {
+		add = fmt.Sprintf("add to the %s block in %s: %s", f.block, c.blocks[side], include)
+	}
+	return &setupError{fmt.Sprintf("%s does not include %s in a %s block", c.main, f.seen, f.block), install + add}
 }

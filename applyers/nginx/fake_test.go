@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"berth/applyers"
+	"berth/applyers/nginx/conf"
 	"berth/desired"
 	"berth/drift"
 )
@@ -38,11 +40,11 @@ func newBench(t testing.TB) *bench {
 	b.spec = &desired.Edge{
 		Name: "main", At: "local",
 		Nginx: desired.Nginx{
-			Stream: b.path("berth/stream.conf"), Config: b.path("nginx.conf"),
+			Stream: b.path("berth/stream.conf"), HTTP: b.path("berth/http.conf"), Config: b.path("nginx.conf"), Sudo: new(bool),
 			Test: desired.List{"nginx", "-t"}, Reload: desired.List{"nginx", "-s", "reload"},
 		},
 		TLS: desired.EdgeTLS{
-			Listen: desired.List{b.fake.address()}, Default: desired.Target{Text: reject},
+			Listen: desired.List{b.fake.address()}, Default: desired.Target{Text: desired.RejectTarget},
 			Routes: map[string]desired.Target{},
 		},
 	}
@@ -271,12 +273,14 @@ type fakeNginx struct {
 	mu       sync.Mutex
 	calls    []string
 	counted  int
-	tested   string // what the last test was of
-	running  string // the managed file that the workers run
-	to       string // where the probe leads
-	refuse   error  // the test's answer
-	jam      error  // the reload's answer, once
-	deaf     bool   // a reload changes nothing
+	tested   string                            // what the last test was of
+	running  string                            // the managed file that the workers run
+	witness  string                            // the witness's name
+	to       string                            // where it leads
+	backend  func(conn net.Conn, words []byte) // answers all other names; they are closed if it is nil
+	refuse   error                             // the test's answer
+	jam      error                             // the reload's answer, once
+	deaf     bool                              // a reload changes nothing
 	onReload func()
 }
 
@@ -294,13 +298,10 @@ func newFake(t testing.TB) *fakeNginx {
 			if err != nil {
 				return
 			}
-			f.mu.Lock()
-			to := f.to
-			f.mu.Unlock()
-			if to != "" {
-				pass(context.WithoutCancel(t.Context()), conn, to)
-			}
-			_ = conn.Close()
+			serving.Go(func() {
+				f.answer(context.WithoutCancel(t.Context()), conn)
+				_ = conn.Close()
+			})
 		}
 	})
 	t.Cleanup(func() {
@@ -310,20 +311,32 @@ func newFake(t testing.TB) *fakeNginx {
 	return f
 }
 
-// pass passes the first words of a connection on.
-func pass(ctx context.Context, conn net.Conn, to string) {
+// answer passes what is for the witness's name on to it. All else is the backends',
+// which is what the test says that they are.
+func (f *fakeNginx) answer(ctx context.Context, conn net.Conn) {
+	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
+	words := make([]byte, 16<<10)
+	n, err := conn.Read(words)
+	f.mu.Lock()
+	to, witness, backend := f.to, f.witness, f.backend
+	f.mu.Unlock()
+	if err != nil {
+		return
+	}
+	if to == "" || !bytes.Contains(words[:n], []byte(witness)) {
+		if backend != nil {
+			backend(conn, words[:n])
+		}
+		return
+	}
 	next, err := new(net.Dialer).DialContext(ctx, "tcp", to)
 	if err != nil {
 		return
 	}
 	defer func() { _ = next.Close() }()
-	_ = conn.SetReadDeadline(time.Now().Add(time.Second))
-	words := make([]byte, 16<<10)
-	if n, err := conn.Read(words); err == nil {
-		_, _ = next.Write(words[:n])
-		// Until the other end has heard enough.
-		_, _ = next.Read(words)
-	}
+	_, _ = next.Write(words[:n])
+	// Until the other end has heard enough.
+	_, _ = next.Read(words)
 }
 
 func (f *fakeNginx) address() string { return f.listener.Addr().String() }
@@ -374,8 +387,8 @@ func (f *fakeNginx) run(ctx context.Context, argv []string) ([]byte, error) {
 	}
 	f.to = ""
 	for line := range strings.Lines(string(content)) {
-		if words := strings.Fields(line); len(words) == 2 && strings.HasSuffix(words[0], "."+probeDomain) && words[0] != "."+probeDomain {
-			f.to = strings.TrimSuffix(words[1], ";")
+		if words := strings.Fields(line); len(words) == 2 && strings.HasSuffix(words[0], "."+conf.Domain) && words[0] != "."+conf.Domain {
+			f.witness, f.to = words[0], strings.TrimSuffix(words[1], ";")
 		}
 	}
 	return nil, nil

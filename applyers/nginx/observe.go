@@ -1,7 +1,6 @@
 package nginx
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,73 +8,199 @@ import (
 	"slices"
 
 	"berth/applyers"
+	"berth/applyers/machine"
+	"berth/applyers/nginx/conf"
 	"berth/desired"
 	"berth/drift"
 )
 
-// Observe reads the managed files.
+// Observe reads the managed files of all edges, those on different machines at once.
 func (a *Applyer) Observe(ctx context.Context, fleet *desired.Fleet, only applyers.Scope) (drift.Observed, error) {
-	var all drift.Observed
+	w := drift.NewWorld(fleet, only.Others.Lives)
+	var found []drift.Observed
+	done := make(chan struct{})
+	for _, r := range fleet.Resources {
+		if _, ok := r.Spec.(*desired.Edge); ok && (only.IDs == nil || slices.Contains(only.IDs, r.ID)) {
+			found = append(found, drift.Observed{})
+		}
+	}
+	begun := 0
 	for _, r := range fleet.Resources {
 		spec, ok := r.Spec.(*desired.Edge)
 		if !ok || only.IDs != nil && !slices.Contains(only.IDs, r.ID) {
 			continue
 		}
-		if err := ctx.Err(); err != nil {
-			return all, fmt.Errorf("observe %s: %w", r.ID, err)
-		}
-		a.observe(&all, fleet, r.ID, spec)
+		l := looking{Applyer: a, all: &found[begun], id: r.ID, spec: spec}
+		begun++
+		go func() {
+			defer func() { done <- struct{}{} }()
+			l.look(ctx, w, only.Others.Blind)
+		}()
+	}
+	for range begun {
+		<-done
+	}
+	var all drift.Observed
+	for _, o := range found {
+		all.Add(o)
+	}
+	if err := ctx.Err(); err != nil && begun > 0 {
+		return all, fmt.Errorf("observe edges: %w", err)
 	}
 	return all, nil
 }
 
-func (a *Applyer) observe(all *drift.Observed, fleet *desired.Fleet, id desired.ID, spec *desired.Edge) {
-	blind := func(reason, remedy string) {
-		all.Blind = append(all.Blind, drift.Blind{ID: id, Reason: reason, Remedy: remedy})
+// looking is a look at one edge.
+type looking struct {
+	*Applyer
+	all  *drift.Observed
+	id   desired.ID
+	spec *desired.Edge
+}
+
+func (l looking) blind(reason, remedy string) {
+	l.all.Blind = append(l.all.Blind, drift.Blind{ID: l.id, Reason: reason, Remedy: remedy})
+}
+
+func (l looking) look(ctx context.Context, w *drift.World, others []drift.Blind) {
+	err := stands(w, others, l.spec)
+	if absent := (*absentError)(nil); errors.As(err, &absent) {
+		// Nothing is there yet: all of it is planned, after the guest.
+		return
 	}
-	managed := spec.Nginx.Stream
-	m := markOf(fleet, id)
-	s, err := a.read(spec, m)
-	if foreign := (*foreignError)(nil); errors.As(err, &foreign) {
-		all.Foreign = append(all.Foreign, drift.Foreign{
-			ID: id, What: managed, Reason: foreign.reason,
-			Remedy: "move it away, or name another file in nginx.stream",
+	var s *seat
+	if err == nil {
+		s, err = l.seat(ctx, w.Fleet, l.id, l.spec, w.Fact)
+	}
+	var st *state
+	if err == nil {
+		st, err = s.read(ctx)
+	}
+	if foreign := (*conf.ForeignError)(nil); errors.As(err, &foreign) {
+		field := "nginx.stream"
+		if foreign.File == s.files[httpSide].path {
+			field = "nginx.http"
+		}
+		l.all.Foreign = append(l.all.Foreign, drift.Foreign{
+			ID: l.id, What: s.where(foreign.File), Reason: foreign.Reason,
+			Remedy: "move it away, or name another file in " + field,
 		})
 		return
 	}
-	if err != nil {
-		blind(err.Error(), "mend it, or delete it: it is then written anew")
-		return
-	}
-	conf, err := readConfig(spec.Nginx.Config, managed)
-	if errors.Is(err, fs.ErrNotExist) {
-		blind(err.Error(), "install the packages nginx and libnginx-mod-stream, or name nginx's main file in nginx.config")
-		return
-	}
-	if err != nil {
-		blind("nginx's configuration could not be read: "+err.Error(), "mend it, or name another in nginx.config")
-		return
-	}
-	if conf.hops == nil {
-		blind(notIncluded(spec.Nginx.Config, managed))
-		return
-	}
-	note := func(text string) { all.Notes = append(all.Notes, drift.Note{ID: id, Text: managed + ": " + text}) }
-	switch {
-	case s.damaged != nil:
-		note(s.damaged.Error() + ": it will be written anew")
-	case s.pending:
-		note("a reload of nginx was not seen to its end; it is made good")
-	case s.base != nil:
-		if again, err := s.base.render(a.ipv6); err == nil && !bytes.Equal(again, s.raw) {
-			note("it was edited in a way that no route shows; the next change writes it anew")
+	for side := range 2 {
+		if err == nil && (wants(l.spec, side) || part(st.raw, side) != nil && wants(st.base, side)) {
+			err = s.notReady(st.config, side)
 		}
 	}
-	if s.live != nil {
-		all.Lives = append(all.Lives, drift.Live{ID: id, Spec: s.live.edge()})
+	if err != nil {
+		l.blind(explain(err))
+		return
+	}
+	l.tell(st)
+}
+
+// tell tells what is live.
+func (l looking) tell(st *state) {
+	note := func(text string) {
+		l.all.Notes = append(l.all.Notes, drift.Note{ID: l.id, Text: text})
+	}
+	for _, damaged := range st.damaged {
+		note(damaged.Error() + ": it will be written anew")
+	}
+	for side, f := range st.files {
+		if st.pending[side] {
+			note(f.path + ": a reload of nginx was not seen to its end; it is made good")
+		}
+	}
+	if st.pending == [2]bool{} {
+		for _, n := range st.notes {
+			note(n.String())
+		}
+	}
+	if st.live != nil {
+		l.all.Lives = append(l.all.Lives, drift.Live{ID: l.id, Spec: st.live})
 	}
 }
 
-func markOf(fleet *desired.Fleet, id desired.ID) mark {
-	return mark{fleet: fleet.Spec.Name, uid: fleet.Spec.UID, id: id}
+// where names a file for people.
+func (s *seat) where(file string) string {
+	if local(s.spec) {
+		return file
+	}
+	return file + " on " + s.on.String()
+}
+
+// stands tells whether the guest that an edge is on can be asked.
+func stands(w *drift.World, others []drift.Blind, spec *desired.Edge) error {
+	at := desired.ID(spec.At)
+	if local(spec) || !at.Guest() {
+		return nil
+	}
+	site := ""
+	if r := w.Fleet.Resource(at); r != nil {
+		site = r.Site
+	}
+	live := w.Live(at)
+	for _, b := range others {
+		if live == nil && b.Covers(at, site) {
+			return &setupError{fmt.Sprintf("it is on %s, which is unknown: %s", at, b.Reason), b.Remedy}
+		}
+	}
+	switch {
+	case live == nil || live.Archived:
+		return &absentError{at}
+	case !runs(live.Spec):
+		return &setupError{fmt.Sprintf("it is on %s, which does not run", at), "start it; a later turn looks again"}
+	}
+	return nil
+}
+
+// runs tells whether a live guest runs, as far as its look tells.
+func runs(spec any) bool {
+	switch g := spec.(type) {
+	case *desired.VM:
+		return g.State == "" || g.State == desired.Running
+	case *desired.Container:
+		return g.State == "" || g.State == desired.Running
+	default:
+		return true
+	}
+}
+
+// explain says what is wrong, and what to do.
+func explain(err error) (reason, remedy string) {
+	if setup, ok := errors.AsType[*setupError](err); ok {
+		return setup.reason, setup.remedy
+	}
+	if away, ok := errors.AsType[*machine.UnreachableError](err); ok {
+		return away.At + ": " + away.Reason, away.Remedy
+	}
+	if sudo, ok := errors.AsType[*machine.SudoError](err); ok {
+		return sudo.Error(), ""
+	}
+	if box, ok := errors.AsType[*machine.ContainerError](err); ok {
+		return box.At + ": " + box.Reason, box.Remedy
+	}
+	if _, ok := errors.AsType[*unaddressedError](err); ok {
+		return err.Error(), "give it a static address or a reservation, or enable its guest agent"
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return err.Error(), "install the packages nginx and libnginx-mod-stream, or name nginx's main file in nginx.config"
+	}
+	if exit, ok := errors.AsType[*machine.ExitError](err); ok {
+		return exit.Error(), "see what is wrong there"
+	}
+	return err.Error(), "mend it, or delete it: it is then written anew"
+}
+
+// wants tells whether an edge has anything for a side.
+func wants(spec *desired.Edge, side int) bool {
+	switch {
+	case spec == nil:
+		return false
+	case side == httpSide:
+		return spec.HTTP.Default.Text != "" || len(spec.HTTP.Routes) > 0
+	default:
+		return spec.TLS.Default.Text != "" || len(spec.TLS.Routes)+len(spec.TCP)+len(spec.UDP) > 0
+	}
 }

@@ -57,13 +57,13 @@ foreign edge/main: DIR/berth/stream.conf: it is no plain file; move it away, or 
 		{
 			"broken off", edited("    proxy_pass $berth_main_target;\n}\n", "    proxy_pass"),
 			`
-blind edge/main: read the managed file: premature end of file in DIR/berth/stream.conf:15; mend it, or delete it: it is then written anew
+blind edge/main: read the managed file: premature end of file in DIR/berth/stream.conf:14; mend it, or delete it: it is then written anew
 `,
 		},
 		{
 			"an entry without a target", edited("    hostnames;", "    hostnames;\n    a.example.com;"),
 			`
-blind edge/main: read the managed file: invalid number of parameters in DIR/berth/stream.conf:6; mend it, or delete it: it is then written anew
+blind edge/main: read the managed file: invalid number of parameters in DIR/berth/stream.conf:4; mend it, or delete it: it is then written anew
 `,
 		},
 		{
@@ -72,7 +72,7 @@ blind edge/main: read the managed file: invalid number of parameters in DIR/bert
 		},
 		{
 			"another time-out", edited("preread_timeout 5s", "preread_timeout 1s"),
-			"\nnote DIR/berth/stream.conf: it was edited in a way that no route shows; the next change writes it anew\n",
+			"\nnote DIR/berth/stream.conf:11: preread_timeout 1s, where Berth writes preread_timeout 5s\n",
 		},
 		{
 			"no nginx", func(b *bench) { _ = os.Remove(b.spec.Nginx.Config) },
@@ -85,7 +85,32 @@ blind edge/main: open DIR/nginx.conf: no such file or directory; install the pac
 				b.write("nginx.conf", "http { include berth/*.conf; }\nstream { include other/*.conf; }\n")
 			},
 			`
-blind edge/main: DIR/nginx.conf does not include DIR/berth/stream.conf in a stream block; install the package libnginx-mod-stream, and add to DIR/nginx.conf, outside of any block: stream { include DIR/berth/*.conf; }
+blind edge/main: DIR/nginx.conf does not include DIR/berth/stream.conf in a stream block; install the package libnginx-mod-stream, and add to the stream block in DIR/nginx.conf: include DIR/berth/stream*.conf;
+`,
+		},
+		{
+			"no stream block", func(b *bench) {
+				b.write("nginx.conf", "http { include berth/*.conf; }\n")
+			},
+			`
+blind edge/main: DIR/nginx.conf does not include DIR/berth/stream.conf in a stream block; install the package libnginx-mod-stream, and add to DIR/nginx.conf, outside of any block: stream { include DIR/berth/stream*.conf; }
+`,
+		},
+		{
+			"no stream block, but the module", func(b *bench) {
+				b.write("nginx.conf", "include modules-enabled/*.conf;\nhttp { include berth/*.conf; }\n")
+				b.write("modules-enabled/50-mod-stream.conf", "load_module modules/ngx_stream_module.so;\n")
+			},
+			`
+blind edge/main: DIR/nginx.conf does not include DIR/berth/stream.conf in a stream block; add to DIR/nginx.conf, outside of any block: stream { include DIR/berth/stream*.conf; }
+`,
+		},
+		{
+			"included in both blocks", func(b *bench) {
+				b.write("nginx.conf", "http { include berth/*.conf; }\nstream { include berth/*.conf; }\n")
+			},
+			`
+blind edge/main: DIR/nginx.conf includes DIR/berth/stream.conf in the http block, too; let that include name DIR/berth/http.conf alone
 `,
 		},
 		{
@@ -98,7 +123,7 @@ blind edge/main: nginx's configuration could not be read: unexpected end of file
 			"included from an included file, by its own name",
 			func(b *bench) {
 				b.write("nginx.conf", "include modules/*.conf;\ninclude parts/*.conf;\n")
-				b.write("parts/http.conf", "http { include berth/*.conf; }\n")
+				b.write("parts/http.conf", "http { include berth/http*.conf; }\n")
 				b.write("parts/stream.conf", "stream {\n  include 'inner.conf'; }\n")
 				b.write("inner.conf", "include\n  "+b.spec.Nginx.Stream+" ;\n")
 				b.route("a.example.com", "10.1.1.1:443")

@@ -247,8 +247,8 @@ func TestRealRoutes(t *testing.T) {
 
 	// What somebody changes by hand comes back.
 	b.edit("git.example.com "+two, "git.example.com "+three)
-	if err := b.applyer.command(t.Context(), b.spec.Nginx.Reload); err != nil {
-		t.Fatal(err)
+	if out, err := exec.CommandContext(t.Context(), b.spec.Nginx.Reload[0], b.spec.Nginx.Reload[1:]...).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
 	}
 	b.until("the hand edit", func() bool {
 		c, err := b.connect("git.example.com")

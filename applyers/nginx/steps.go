@@ -1,23 +1,25 @@
 package nginx
 
 import (
-	"fmt"
 	"strings"
 
+	"berth/applyers/nginx/conf"
 	"berth/desired"
 	"berth/drift"
 )
 
-// The paths of an Edge; names stand below routesPath.
+// The paths of an Edge; names stand below the routes of its sides.
 const (
-	listenPath  = desired.Path("tls.listen")
-	defaultPath = desired.Path("tls.default")
-	routesPath  = desired.Path("tls.routes")
+	tlsDefault    = desired.Path("tls.default")
+	httpDefault   = desired.Path("http.default")
+	tlsRoutes     = desired.Path("tls.routes")
+	httpRoutes    = desired.Path("http.routes")
+	upstreamsPath = desired.Path("upstreams")
 )
 
-// Steps takes names away before it adds and moves others: a guest that goes is
-// let go of whatever the new routes have to wait for. Where no file is there
-// yet, all of it is one step.
+// Steps takes names away before it adds and moves others: a guest that goes is let go
+// of whatever the new routes have to wait for. An upstream that goes does so with the
+// new routes, since a name may lead to it until then.
 func (*Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, fields []drift.Field) []drift.Change {
 	if want == nil || len(fields) == 0 {
 		return nil
@@ -26,26 +28,25 @@ func (*Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, 
 	if !ok {
 		return nil
 	}
-	plan := planner{w: w, playbooks: playbooks(w.Fleet), targets: map[desired.Path]desired.Target{defaultPath: spec.TLS.Default}}
-	for name, target := range spec.TLS.Routes {
-		plan.targets[routesPath.Sub(name)] = target
-	}
-	drain, route := plan.change(want.ID, drift.Drain), plan.change(want.ID, drift.Route)
+	plan := newPlanner(w, want.ID, spec, have)
+	drain, route := plan.change(drift.Drain), plan.change(drift.Route)
+	var leaving []drift.Field
 	for _, f := range fields {
 		f.Frees = plan.frees(f)
-		if f.After == (drift.Value{}) {
+		switch {
+		case f.After != drift.Value{}:
+			route.Fields = append(route.Fields, plan.field(f))
+		case f.Path.Within(upstreamsPath):
+			leaving = append(leaving, f)
+		default:
 			drain.Fields = append(drain.Fields, f)
-			continue
 		}
-		if f.Held == "" {
-			f.Held = unfit(f, spec)
-		}
-		f.Needs, f.NeedsFields = plan.needs(f.Path)
-		route.Fields = append(route.Fields, f)
-		if have == nil && f.Path == defaultPath {
-			// Without a default there can be no file at all.
-			route.Needs, route.Held = f.Needs, f.Held
-		}
+	}
+	plan.together(route.Fields)
+	if len(route.Fields) > 0 {
+		route.Fields = append(route.Fields, leaving...)
+	} else {
+		drain.Fields = append(drain.Fields, leaving...)
 	}
 	var changes []drift.Change
 	for _, c := range []drift.Change{drain, route} {
@@ -56,35 +57,234 @@ func (*Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, 
 	return changes
 }
 
+// planner knows of an edge what its fields need.
 type planner struct {
-	w         *drift.World
+	w    *drift.World
+	id   desired.ID
+	spec *desired.Edge
+	have *desired.Edge // nil where nothing is there
+	// playbooks are those that run on a guest.
 	playbooks map[desired.ID][]desired.ID
-	targets   map[desired.Path]desired.Target
+	// targets are where each field leads.
+	targets map[desired.Path][]desired.Target
+	// early are the fields that wait for no playbook.
+	early map[desired.Path]bool
+	unfit map[desired.Path]string
 }
 
-func (planner) change(id desired.ID, step drift.Step) drift.Change {
-	return drift.Change{Key: drift.Key{ID: id, Step: step}, Lanes: []string{"host:edge"}}
-}
-
-// needs are the guest that a name goes to, and what playbooks do there to make
-// what it serves.
-func (p planner) needs(path desired.Path) (guest []desired.ID, runs []drift.FieldNeed) {
-	id, _, ok := p.targets[path].Guest()
-	if !ok || !id.Guest() {
-		return nil, nil
+func newPlanner(w *drift.World, id desired.ID, spec *desired.Edge, have *drift.Live) *planner {
+	p := &planner{
+		w: w, id: id, spec: spec, playbooks: playbooks(w.Fleet),
+		targets: make(map[desired.Path][]desired.Target), early: make(map[desired.Path]bool), unfit: make(map[desired.Path]string),
 	}
-	for _, play := range p.playbooks[id] {
-		runs = append(runs, drift.FieldNeed{ID: play, Path: desired.Path("hosts").Sub(id.Name())})
+	if have != nil {
+		p.have, _ = have.Spec.(*desired.Edge)
 	}
-	return []desired.ID{id}, runs
+	early := earlyNames(w.Fleet, spec.Name)
+	lead := func(path desired.Path, t desired.Target, isEarly bool) {
+		p.targets[path] = []desired.Target{t}
+		p.early[path] = isEarly
+		if up, named := spec.Upstreams[t.Text]; named {
+			p.targets[path] = nil
+			for _, server := range up.Servers {
+				p.targets[path] = append(p.targets[path], server.To)
+			}
+			servers := upstreamsPath.Sub(t.Text).Sub("servers")
+			p.early[servers] = p.early[servers] || isEarly
+		}
+	}
+	for name, up := range spec.Upstreams {
+		servers := upstreamsPath.Sub(name).Sub("servers")
+		for _, server := range up.Servers {
+			p.targets[servers] = append(p.targets[servers], server.To)
+		}
+	}
+	lead(tlsDefault, spec.TLS.Default, false)
+	lead(httpDefault, spec.HTTP.Default, false)
+	for name, t := range spec.TLS.Routes {
+		lead(tlsRoutes.Sub(name), t, early[name])
+	}
+	for name, t := range spec.HTTP.Routes {
+		lead(httpRoutes.Sub(name), t, early[name])
+	}
+	for name, t := range spec.TCP {
+		lead(desired.Path("tcp").Sub(name), t, false)
+	}
+	for name, t := range spec.UDP {
+		lead(desired.Path("udp").Sub(name), t, false)
+	}
+	for _, fault := range conf.Faults(placed(spec)) {
+		p.unfit[fault.Path] = fault.Reason
+	}
+	return p
 }
 
-// frees are the guests of ours that a name goes to now and will not any more.
-func (p planner) frees(f drift.Field) []desired.ID {
+// somewhere is an address that is nobody's (RFC 5737): it stands for those that are
+// not known yet.
+const somewhere = "192.0.2.1"
+
+// placed is an edge with an address for each guest, to see whether all else is fit.
+func placed(spec *desired.Edge) *desired.Edge {
+	any := func(desired.ID, string) (string, bool) { return somewhere, true }
+	out := *spec
+	target := func(t desired.Target) desired.Target {
+		value, _ := t.Resolve(any)
+		if to, ok := value.(desired.Target); ok {
+			return to
+		}
+		return t
+	}
+	targets := func(all map[string]desired.Target) map[string]desired.Target {
+		to := make(map[string]desired.Target, len(all))
+		for name, t := range all {
+			to[name] = target(t)
+		}
+		return to
+	}
+	out.TLS.Default, out.HTTP.Default = target(spec.TLS.Default), target(spec.HTTP.Default)
+	out.TLS.Routes, out.HTTP.Routes = targets(spec.TLS.Routes), targets(spec.HTTP.Routes)
+	out.TCP, out.UDP = targets(spec.TCP), targets(spec.UDP)
+	out.Upstreams = make(map[string]desired.Upstream, len(spec.Upstreams))
+	for name, up := range spec.Upstreams {
+		servers := make(desired.Servers, len(up.Servers))
+		for i, server := range up.Servers {
+			server.To = target(server.To)
+			servers[i] = server
+		}
+		up.Servers = servers
+		out.Upstreams[name] = up
+	}
+	return &out
+}
+
+// change is a step of the edge. It waits for the guest that the edge is on.
+func (p *planner) change(step drift.Step) drift.Change {
+	c := drift.Change{Key: drift.Key{ID: p.id, Step: step}, Lanes: []string{"host:edge"}}
+	if !local(p.spec) {
+		c.Lanes = []string{"host:" + p.spec.At}
+		if at := desired.ID(p.spec.At); at.Guest() {
+			c.Needs = []desired.ID{at}
+		}
+	}
+	return c
+}
+
+// field is what a field that sets something waits for, and why it can't be set.
+func (p *planner) field(f drift.Field) drift.Field {
+	if reason := p.unfit[f.Path]; f.Held == "" {
+		f.Held = reason
+	}
+	for _, t := range p.targets[f.Path] {
+		id, _, ok := t.Guest()
+		if !ok || !id.Guest() {
+			continue
+		}
+		f.Needs = append(f.Needs, id)
+		if !p.early[f.Path] {
+			f.NeedsFields = append(f.NeedsFields, p.runs(id)...)
+		}
+	}
+	if at := desired.ID(p.spec.At); p.have == nil && !local(p.spec) && at.Guest() {
+		// What sets nginx up there may be a playbook.
+		f.NeedsFields = append(f.NeedsFields, p.runs(at)...)
+	}
+	return f
+}
+
+// runs are what playbooks do on a guest, to make what it serves.
+func (p *planner) runs(guest desired.ID) []drift.FieldNeed {
+	var all []drift.FieldNeed
+	for _, play := range p.playbooks[guest] {
+		all = append(all, drift.FieldNeed{ID: play, Path: desired.Path("hosts").Sub(guest.Name())})
+	}
+	return all
+}
+
+// together lets what makes no sense alone wait for what it rests on: a side that is
+// not there yet for its default, the options of a new upstream and the routes to it
+// for its servers.
+func (p *planner) together(fields []drift.Field) {
+	at := make(map[desired.Path]int, len(fields))
+	for i, f := range fields {
+		at[f.Path] = i
+	}
+	rest := func(i int, on desired.Path) (first drift.Field) {
+		j, changes := at[on]
+		if !changes || i == j {
+			return drift.Field{}
+		}
+		first = fields[j]
+		f := &fields[i]
+		f.Needs = append(f.Needs, first.Needs...)
+		f.NeedsFields = append(f.NeedsFields, first.NeedsFields...)
+		if f.Held == "" {
+			f.Held = first.Held
+		}
+		return first
+	}
+	for i := range fields {
+		path := fields[i].Path
+		if name, ok := upstreamOf(path); ok && !p.stands(name) {
+			rest(i, upstreamsPath.Sub(name).Sub("servers"))
+		} else if to := p.leadsTo(path); to != "" && !p.stands(to) {
+			// Where the servers are is where it leads.
+			fields[i].After.From = rest(i, upstreamsPath.Sub(to).Sub("servers")).After.From
+		}
+	}
+	for i := range fields {
+		if path := fields[i].Path; path.Within("tls") && p.lacks(streamSide) {
+			rest(i, tlsDefault)
+		} else if path.Within("http") && p.lacks(httpSide) {
+			rest(i, httpDefault)
+		}
+	}
+}
+
+// upstreamOf is the upstream that a path is of.
+func upstreamOf(path desired.Path) (name string, ok bool) {
+	keys := path.Keys()
+	if len(keys) != 3 || !path.Within(upstreamsPath) {
+		return "", false
+	}
+	return keys[1], true
+}
+
+// stands tells whether an upstream is live.
+func (p *planner) stands(name string) bool {
+	return p.have != nil && len(p.have.Upstreams[name].Servers) > 0
+}
+
+// lacks tells whether a side has no default yet.
+func (p *planner) lacks(side int) bool {
+	switch {
+	case p.have == nil:
+		return true
+	case side == httpSide:
+		return p.have.HTTP.Default.Text == ""
+	default:
+		return p.have.TLS.Default.Text == ""
+	}
+}
+
+// leadsTo is the upstream that a path leads to; "" if it leads to none.
+func (p *planner) leadsTo(path desired.Path) string {
+	t, ok := targetAt(p.spec, path)
+	if _, named := p.spec.Upstreams[t.Text]; !ok || !named {
+		return ""
+	}
+	return t.Text
+}
+
+// frees are the guests of ours that a field leads to now and will not any more.
+func (p *planner) frees(f drift.Field) []desired.ID {
 	var ids []desired.ID
-	to, _, _ := p.targets[f.Path].Guest()
+	stay := make(map[desired.ID]bool)
+	for _, t := range p.targets[f.Path] {
+		id, _, _ := t.Guest()
+		stay[id] = true
+	}
 	for word := range strings.FieldsSeq(f.Before.Text) {
-		if id, ok := p.w.WhoHas(word); ok && id != to {
+		if id, ok := p.w.WhoHas(word); ok && !stay[id] {
 			ids = append(ids, id)
 		}
 	}
@@ -103,39 +303,21 @@ func playbooks(fleet *desired.Fleet) map[desired.ID][]desired.ID {
 	return byGuest
 }
 
-// unfit tells why a field can't go into the file; "" if it can, as far as is
-// known before its address is.
-func unfit(f drift.Field, spec *desired.Edge) string {
-	if f.Path == listenPath {
-		// IPv6 changes nothing about what is fit.
-		if _, err := listens(strings.Fields(f.After.Text), false); err != nil {
-			return err.Error()
-		}
-		return ""
-	}
-	if f.After.From == "" {
-		if err := validTarget(f.After.Text); err != nil {
-			return err.Error()
+// earlyNames are the names that guests expose by an edge before their playbooks have
+// run.
+func earlyNames(fleet *desired.Fleet, edge string) map[string]bool {
+	names := make(map[string]bool)
+	for _, r := range fleet.Resources {
+		if g := fleet.Guest(r.ID); g != nil {
+			for _, x := range g.Expose {
+				if isEarly(x) && (x.Via == edge || x.Via == "") {
+					names[x.Name] = true
+				}
+			}
 		}
 	}
-	name, ok := routeName(f.Path)
-	if !ok {
-		return ""
-	}
-	if err := validName(name); err != nil {
-		return err.Error()
-	}
-	if other, found := clash(name, spec.TLS.Routes); found {
-		return fmt.Sprintf("%s is routed, too: write %s for all below it, and nothing else", other, name[1:])
-	}
-	return ""
+	return names
 }
 
-// routeName is the name that a path routes.
-func routeName(path desired.Path) (string, bool) {
-	keys := path.Keys()
-	if !path.Within(routesPath) || len(keys) != 3 {
-		return "", false
-	}
-	return keys[2], true
-}
+// isEarly tells whether a name is routed before its guest's playbooks have run.
+func isEarly(x desired.Expose) bool { return x.Early }

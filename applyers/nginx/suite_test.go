@@ -8,6 +8,7 @@ import (
 
 	"berth/applyers"
 	"berth/applyers/applyertest"
+	"berth/applyers/nginx/conf"
 	"berth/desired"
 	"berth/drift"
 )
@@ -44,7 +45,7 @@ func TestApplyer(t *testing.T) {
 			Things: func() []string {
 				b.noLeftovers()
 				return slices.DeleteFunc(strings.Split(b.managed(), "\n"), func(line string) bool {
-					return strings.Contains(line, "."+probeDomain) || strings.Contains(line, "listen ")
+					return strings.Contains(line, "."+conf.Domain) || strings.Contains(line, "listen ")
 				})
 			},
 			Damage:  func() { b.edit("10.1.1.9:443", "10.6.6.6:443") },

@@ -2,58 +2,99 @@ package nginx
 
 import (
 	"context"
+	_ "embed"
+	"errors"
 	"fmt"
-	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"berth/applyers/machine"
 )
 
-// workers lists the worker processes of the nginx whose master wrote pidFile, as
-// far as the kernel tells; nil where it does not.
-func workers(pidFile string) []int {
-	text, err := os.ReadFile(pidFile)
-	if err != nil {
-		return nil
+//go:embed workers.sh
+var workersScript string
+
+// processes is what is known of a running nginx.
+type processes struct {
+	// workers are those that take new connections; none where that can't be told.
+	workers []int
+	// log is the size of its error log, -1 where it has none: what a reload that
+	// fails is about is told there and nowhere else.
+	log int64
+}
+
+// processes looks at the running nginx, as far as it can be seen.
+func (st *state) processes(ctx context.Context) processes {
+	if st.direct {
+		return st.seen(ctx)
 	}
-	master, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	p := processes{log: -1}
+	out, err := st.in.Run(ctx, machine.Command{Argv: []string{"sh", "-c", workersScript, "sh", st.pid, st.errorLog}})
 	if err != nil {
-		return nil
+		return p
 	}
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", master, master))
-	if err != nil {
-		return nil
-	}
-	var pids []int
-	for word := range strings.FieldsSeq(string(children)) {
-		if pid, err := strconv.Atoi(word); err == nil && takes(pid) {
-			pids = append(pids, pid)
+	for line := range strings.Lines(string(out.Stdout)) {
+		word, number, _ := strings.Cut(strings.TrimSpace(line), " ")
+		n, err := strconv.ParseInt(number, 10, 64)
+		switch {
+		case err != nil:
+		case word == "w":
+			p.workers = append(p.workers, int(n))
+		case word == "l":
+			p.log = n
 		}
 	}
-	return pids
+	return p
 }
 
-// takes tells whether a worker takes new connections: one that is told to end
-// says so in its title right before it closes its listening sockets, and lives
-// on for the connections that it has.
-func takes(pid int) bool {
-	title, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
-	return err == nil && strings.HasPrefix(string(title), "nginx: worker process") && !strings.Contains(string(title), "shutting down")
+// lookAgain is how long lies between two looks at nginx's workers.
+const lookAgain = 25 * time.Millisecond
+
+// retired waits until none of the former workers takes connections any more: until
+// then one of them may still route by the former files. With renewed, others must have
+// taken their places.
+func (st *state) retired(ctx context.Context, before processes, renewed bool) error {
+	for {
+		now := st.processes(ctx).workers
+		stays := slices.IndexFunc(now, func(pid int) bool { return slices.Contains(before.workers, pid) })
+		if stays < 0 && (!renewed || len(now) > 0) {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			if stays >= 0 {
+				return fmt.Errorf("worker %d still routes by the former file: %w", now[stays], context.Cause(ctx))
+			}
+			return fmt.Errorf("no new worker is seen: %w", context.Cause(ctx))
+		case <-time.After(lookAgain):
+		}
+	}
 }
 
-// retire waits until none of the workers takes connections any more: until then
-// one of them may still route by the former file.
-func retire(ctx context.Context, pids []int) error {
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for _, pid := range pids {
-		for takes(pid) {
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("worker %d still routes by the former file: %w", pid, context.Cause(ctx))
-			case <-tick.C:
+// complaintMax bounds what is read of nginx's log.
+const complaintMax = 16 << 10
+
+// complaints is what nginx has complained about since; nil if nothing is known.
+func (st *state) complaints(ctx context.Context, since processes) error {
+	if since.log < 0 {
+		return nil
+	}
+	text, err := st.in.Read(ctx, st.errorLog, since.log, complaintMax)
+	if err != nil && !errors.Is(err, machine.ErrLonger) {
+		return nil
+	}
+	var lines []string
+	for line := range strings.Lines(string(text)) {
+		for _, level := range []string{"[emerg]", "[alert]", "[crit]"} {
+			if at := strings.Index(line, level); at >= 0 {
+				lines = append(lines, strings.TrimSpace(line[at:]))
 			}
 		}
 	}
-	return nil
+	if len(lines) == 0 {
+		return nil
+	}
+	return errors.New("nginx says: " + strings.Join(lines[:min(len(lines), 3)], "; "))
 }

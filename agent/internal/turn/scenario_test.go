@@ -364,7 +364,7 @@ content: vztmpl
 ---
 kind: Edge
 name: main
-nginx: {stream: %s, config: %s}
+nginx: {stream: %s, config: %s, sudo: false}
 tls: {listen: ["%s"], default: reject}
 `
 

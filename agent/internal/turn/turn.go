@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -97,6 +98,19 @@ func (e *PlanChangedError) Error() string {
 	return fmt.Sprintf("the plan is now %s, not %s: nothing was done; look at `agent drift` again", e.Now, e.Asked)
 }
 
+// release lets go of what appliers have kept open for a turn.
+func (t *Turner) release(ctx context.Context, all []applyers.Applyer) {
+	for _, a := range all {
+		c, ok := a.(io.Closer)
+		if !ok {
+			continue
+		}
+		if err := c.Close(); err != nil {
+			t.Log.DebugContext(ctx, "connection did not end well", slog.Any("error", err))
+		}
+	}
+}
+
 // Run makes one turn. The report is never nil where the error is a
 // [PlanChangedError] or nil; another error means that no plan could be made at
 // all. Cancelling ctx lets begun steps come to their end and begins no more.
@@ -135,6 +149,7 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer t.release(ctx, all)
 	kinds := applyers.ByKind(all...)
 	if req.Mode == report.Run {
 		if err := t.resume(ctx, kinds, src.fleet); err != nil {

@@ -1,0 +1,184 @@
+package nginx
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path"
+
+	"berth/applyers"
+	"berth/applyers/nginx/conf"
+	"berth/desired"
+)
+
+// fileMode is a managed file's: nginx's workers are others, and routes no secret.
+const fileMode = 0o644
+
+// put tests the new files, puts them in place, waits until nginx's new workers answer,
+// and asks the names. Where anything is not as it was, the former files come back.
+func (c *changing) put(ctx context.Context) error {
+	seen := c.watch(ctx)
+	defer seen.close()
+	files, err := c.render(c.options(seen.named(c.touch)), c.say)
+	if err != nil {
+		return err
+	}
+	for side, f := range c.files {
+		if c.touch[side] && part(c.raw, side) == nil {
+			if err := c.on.MakeDir(ctx, path.Dir(f.path)); err != nil {
+				return left(ctx, fmt.Errorf("make the managed directory: %w", err))
+			}
+		}
+	}
+	proof := c.questions()
+	proof.before(ctx)
+	if err := c.judgeFiles(ctx, files); err != nil {
+		return left(ctx, err)
+	}
+	if ctx.Err() != nil {
+		return applyers.ErrLeft
+	}
+	// From here on there is no leaving half-way.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishIn)
+	defer cancel()
+	if err := c.remember(ctx); err != nil {
+		return fmt.Errorf("nothing was changed: %w", errors.Join(err, c.forget(ctx)))
+	}
+	before := c.processes(ctx)
+	if err := c.swap(ctx, files); err != nil {
+		return err
+	}
+	if err := c.bring(ctx, seen, before, proof); err != nil {
+		return c.restore(ctx, files, err)
+	}
+	c.log.InfoContext(ctx, "edge changed", slog.String("id", string(c.id)), slog.Int("names", len(c.TLS.Routes)))
+	c.say.Say(summary(c.Edge))
+	proof.tell(c.say)
+	return c.forget(ctx)
+}
+
+// summary says what nginx does now.
+func summary(e *desired.Edge) string {
+	text := ""
+	if e.TLS.Default.Text != "" {
+		text = fmt.Sprintf("nginx routes %d names and all others to %s", len(e.TLS.Routes), e.TLS.Default)
+	}
+	add := func(more string) {
+		if text == "" {
+			text = "nginx routes " + more
+		} else {
+			text += "; " + more
+		}
+	}
+	if e.HTTP.Default.Text != "" {
+		add(fmt.Sprintf("by http %d names and all others to %s", len(e.HTTP.Routes), e.HTTP.Default))
+	}
+	if n := len(e.TCP) + len(e.UDP); n > 0 {
+		add(fmt.Sprintf("%d further ports", n))
+	}
+	if text == "" {
+		return "nginx routes nothing any more"
+	}
+	return text
+}
+
+// remember keeps the files that were before, and with them that a reload is due.
+func (c *changing) remember(ctx context.Context) error {
+	for side, f := range c.files {
+		if !c.touch[side] {
+			continue
+		}
+		if err := c.on.Replace(ctx, former(f.path), part(c.raw, side), 0o600); err != nil {
+			return fmt.Errorf("keep the file that was before: %w", err)
+		}
+	}
+	return nil
+}
+
+// swap puts the files in place. If one can't be, none is.
+func (c *changing) swap(ctx context.Context, files conf.Files) error {
+	for side, f := range c.files {
+		if !c.touch[side] {
+			continue
+		}
+		if err := c.on.Replace(ctx, f.path, part(files, side), fileMode); err != nil {
+			return c.back(ctx, err)
+		}
+	}
+	return nil
+}
+
+// bring brings nginx to run the files, and proves that it does.
+func (c *changing) bring(ctx context.Context, seen *witness, before processes, proof *proof) error {
+	if err := c.command(ctx, c.spec.Nginx.Reload); err != nil {
+		return errors.Join(fmt.Errorf("reload nginx: %w", err), c.complaints(ctx, before))
+	}
+	if err := c.taken(ctx, seen, before); err != nil {
+		return errors.Join(fmt.Errorf("wait %s for nginx's new workers: %w", c.takeover, err), c.complaints(ctx, before))
+	}
+	return proof.after(ctx)
+}
+
+// back puts the former files in place again, of which nginx has run no other yet.
+func (c *changing) back(ctx context.Context, why error) error {
+	if err := c.unswap(ctx); err != nil {
+		return fmt.Errorf("%w; the former file could not be put back: %w", why, err)
+	}
+	return fmt.Errorf("nothing was changed: %w", errors.Join(why, c.forget(ctx)))
+}
+
+// unswap puts the former files in place.
+func (c *changing) unswap(ctx context.Context) error {
+	for side, f := range c.files {
+		if !c.touch[side] {
+			continue
+		}
+		var err error
+		if raw := part(c.raw, side); raw == nil {
+			err = c.on.Remove(ctx, f.path)
+		} else {
+			err = c.on.Replace(ctx, f.path, raw, fileMode)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// restore puts the former files back, after why.
+func (c *changing) restore(ctx context.Context, files conf.Files, why error) error {
+	what := "file is"
+	if c.touch[streamSide] && c.touch[httpSide] {
+		what = "files are"
+	}
+	if err := c.unswap(ctx); err != nil {
+		return fmt.Errorf("%w; the former file could not be put back: %w", why, err)
+	}
+	if err := c.command(ctx, c.spec.Nginx.Reload); err != nil {
+		// nginx may run either: the next turn sees both, and makes it good.
+		for side, f := range c.files {
+			if c.touch[side] {
+				err = errors.Join(err, c.on.Replace(ctx, former(f.path), part(files, side), 0o600))
+			}
+		}
+		return fmt.Errorf("%w; the former %s back, but nginx was not reloaded with it: %w", why, what, err)
+	}
+	if err := c.forget(ctx); err != nil {
+		return fmt.Errorf("%w; the former %s back: %w", why, what, err)
+	}
+	return fmt.Errorf("%w; the former %s back", why, what)
+}
+
+// forget tells that nginx is known to run the managed files.
+func (c *changing) forget(ctx context.Context) error {
+	for side, f := range c.files {
+		if c.touch[side] {
+			if err := c.on.Remove(ctx, former(f.path)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
