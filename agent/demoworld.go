@@ -169,8 +169,8 @@ func (d *demoWorld) adapt(path, text string) *string {
 		if d.nginx == nil {
 			return nil
 		}
-		text = strings.Replace(text, "tls:\n", d.nginx.manifest()+"tls:\n", 1)
-		text = replaceLine(text, "  listen:", `  listen: ["`+d.nginx.listen+`"]`)
+		// The example's runs in a container on another machine.
+		text = demoEdge + "  listen: [\"" + d.nginx.listen + "\"]\n" + d.nginx.manifest()
 	case path == "playbooks.yaml" || strings.HasPrefix(path, "ansible/"):
 		if !d.ansible {
 			return nil
@@ -182,6 +182,15 @@ func (d *demoWorld) adapt(path, text string) *string {
 	}
 	return &text
 }
+
+const demoEdge = `kind: Edge
+name: edge                          # nginx on the agent's own host
+tls:
+  default: host/prod-proxy:443
+  routes:
+    .lab.pegasuspad.com: vm/lab-proxy:443       # the name and all below it
+    coder.pegasuspad.com: vm/lab-coder:443
+`
 
 const demoPlaybook = `- name: Make reverse proxies
   hosts: reverse_proxy

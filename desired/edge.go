@@ -8,19 +8,23 @@ type Edge struct {
 	// Description is for people.
 	Description string `yaml:"description" example:"what the router forwards to"`
 	// At is where nginx runs: local, the agent's own host, or a guest or Host that
-	// is reached by SSH.
+	// is reached by SSH. Two edges on one machine need files and ports of their own.
 	At string `yaml:"at" default:"local" example:"vm/web-1"`
 	// Nginx is where nginx keeps its files, and how it is tested and reloaded.
 	Nginx Nginx `yaml:"nginx" default:"Debian's ways"`
-	// Upstreams are targets by name, for what is used twice or has options.
+	// Upstreams are targets by name, for what is used twice or has options. A guest
+	// that exposes a name with proxyProtocol gets one of its own, called GUEST.PORT.
 	Upstreams map[string]Upstream `yaml:"upstreams" drift:"online" exact:"yes" keys:"upstream" example:"{lab: {servers: [\"vm/web-1:443\"], proxyProtocol: true}}"`
 	// TLS are the names on port 443, and where they go; by SNI, unopened.
 	TLS EdgeTLS `yaml:"tls" exact:"yes" zero:"none" example:"{default: reject, routes: {git.example.com: \"vm/web-1:443\"}}"`
 	// HTTP is the twin on port 80: the same names in clear, which may go elsewhere.
+	// Where default is redirect that is all it needs. Else each name of tls needs one
+	// here, or one above it that stands for it, so that none goes to default unseen.
 	HTTP EdgeHTTP `yaml:"http" exact:"yes" zero:"none" example:"{default: redirect}"`
-	// TCP are further ports, or address:port, and where each goes.
+	// TCP are further ports, or address:port, and where each goes: kind/name:port,
+	// address:port, or an upstream.
 	TCP map[string]Target `yaml:"tcp" drift:"online" exact:"yes" keys:"listen" example:"{25: \"10.1.1.9:25\"}"`
-	// UDP are further ports, or address:port, and where each goes.
+	// UDP are further ports, or address:port, and where each goes, as those of tcp.
 	UDP map[string]Target `yaml:"udp" drift:"online" exact:"yes" keys:"listen" example:"{3478: \"10.1.1.10:3478\"}"`
 	// Probe is how names are asked after a change.
 	Probe Probe `yaml:"probe"`
@@ -42,7 +46,8 @@ type Nginx struct {
 	Config string `yaml:"config" form:"path" default:"/etc/nginx/nginx.conf" example:"/etc/nginx/nginx.conf"`
 	// Test is the command that tests a configuration.
 	Test List `yaml:"test" list:"replace" default:"[nginx, -t]" example:"[nginx, -t]"`
-	// Reload is the command that makes nginx take it.
+	// Reload is the command that makes nginx take it. The default does with systemd
+	// and without, as in a container.
 	Reload List `yaml:"reload" list:"replace" default:"[nginx, -s, reload]" example:"[systemctl, reload, nginx]"`
 	// Container is the container that nginx runs in: it is tested and reloaded
 	// there, and sees the managed files by a mount of their directory.
@@ -55,9 +60,11 @@ type Nginx struct {
 
 // Upstream is a target by name: servers, and how they are spoken to.
 type Upstream struct {
-	// Servers take connections in turn, by weight.
+	// Servers take connections in turn, by weight: each kind/name:port, address:port
+	// (IPv6 in brackets), or a map with options. Their order means nothing.
 	Servers Servers `yaml:"servers" drift:"online" default:"required" example:"[\"vm/web-1:443\", {to: \"vm/db-1:443\", backup: true}]"`
-	// ProxyProtocol tells the servers who asks, by a PROXY header. Not for http.
+	// ProxyProtocol tells the servers who asks, by a PROXY header, which they must
+	// expect. Not for http, which tells it in X-Forwarded-For, and not for udp.
 	ProxyProtocol bool `yaml:"proxyProtocol" drift:"online" default:"false" example:"true"`
 	// Keepalive is how many idle connections each worker keeps; for http alone.
 	Keepalive int `yaml:"keepalive" form:"natural" drift:"online" default:"0" example:"32"`
@@ -69,14 +76,16 @@ type Upstream struct {
 
 // EdgeTLS is the port-443 side: names to targets, by SNI. The zero value is none.
 type EdgeTLS struct {
-	// Listen are ports, or address:port.
+	// Listen are ports, on all addresses of the machine, or address:port.
 	Listen List `yaml:"listen" list:"replace" drift:"online" default:"[443]" example:"[443]"`
 	// ProxyProtocol takes who asks from the proxy before this one.
 	ProxyProtocol Trust `yaml:"proxyProtocol" example:"{from: [10.0.0.0/8]}"`
-	// Default gets what no route names; reject closes the connection.
+	// Default gets what no route names, and who names nothing: kind/name:port,
+	// address:port, an upstream, or reject, which closes the connection.
 	Default Target `yaml:"default" drift:"online" default:"required" example:"reject"`
 	// Routes are names, or .apex for the name and all below it, or *.name for all
-	// below it, and where each goes. A guest's expose adds routes.
+	// below it, and where each goes, as default. The name itself wins over these, and
+	// of these the longest. A guest's expose adds routes.
 	Routes map[string]Target `yaml:"routes" drift:"online" exact:"yes" keys:"route" example:"{.lab.example.net: \"vm/web-1:443\"}"`
 }
 
@@ -86,7 +95,8 @@ type EdgeHTTP struct {
 	Listen List `yaml:"listen" list:"replace" drift:"online" default:"[80]" example:"[80]"`
 	// ProxyProtocol takes who asks from the proxy before this one.
 	ProxyProtocol Trust `yaml:"proxyProtocol" example:"{from: [10.0.0.0/8]}"`
-	// Default gets what no route names; redirect sends to https, reject closes.
+	// Default gets what no route names: as that of tls, or redirect, which sends to
+	// the same name by https.
 	Default Target `yaml:"default" drift:"online" default:"required" example:"redirect"`
 	// Routes are as those of tls.
 	Routes map[string]Target `yaml:"routes" drift:"online" exact:"yes" keys:"route" example:"{.lab.example.net: \"vm/web-1:80\"}"`

@@ -260,11 +260,12 @@ type Expose struct {
 	Port int `yaml:"port" form:"port" default:"443" example:"8443"`
 	// Via names the Edge.
 	Via string `yaml:"via" default:"the only one" example:"edge"`
-	// HTTP is the guest's port for the name's twin on port 80.
+	// HTTP is the guest's port for the name's twin on port 80, at an Edge with http.
 	HTTP int `yaml:"http" form:"port" default:"no twin" example:"80"`
 	// ProxyProtocol tells the guest who asks, by a PROXY header.
 	ProxyProtocol bool `yaml:"proxyProtocol" default:"false" example:"true"`
-	// Early routes before the guest's playbooks have run.
+	// Early routes before the guest's playbooks have run, as those need which fetch a
+	// certificate by that very name.
 	Early bool `yaml:"early" default:"false" example:"true"`
 }
 

@@ -20,6 +20,9 @@ func others() map[string]string {
 		"h.yaml":  "kind: Host\nname: nas\naddress: 10.1.1.250\ngroups: [g2]\n",
 		"e.yaml":  "kind: Edge\nname: main\ntls: {default: reject}\n",
 		"e2.yaml": "kind: Edge\nname: main\ntls: {default: reject, routes: {x.example.net: vm/g1:80}}\n",
+		"e3.yaml": "kind: Edge\nname: main\nat: vm/g2\nupstreams: {lab: {servers: [vm/g1:443, {to: vm/g3:443, backup: true}], proxyProtocol: true}, idle: {servers: [\"10.1.1.9:80\"]}}\n" +
+			"tls: {default: lab, routes: {.example.net: lab}}\nhttp: {default: reject, routes: {.example.net: redirect}}\ntcp: {25: vm/g1:25}\nudp: {53: host/nas:53}\n",
+		"e4.yaml": "kind: Edge\nname: main\ntls: {default: reject}\nhttp: {default: \"10.1.1.9:80\", routes: {a2.example.net: reject}}\n---\nkind: Edge\nname: other\nat: host/nas\nhttp: {default: redirect}\n",
 		"pl.yaml": "kind: Playbook\nname: one\npath: play/one.yml\nhosts: all:!nas\n---\nkind: Playbook\nname: two\npath: play/one.yml\nhosts: vm:&ct\nruns: [created]\n",
 		"d.yaml":  "kind: DataVM\nname: certs\nid: 900\ndisks: {scsi0: {name: le, storage: ssd, size: 1GiB, mount: /le}}\n",
 		"pr.yaml": "kind: Project\nname: shop\nguests: {app: {kind: VM, memory: 1GiB}}\nenvironments: {dev: {}, prod: {guests: {app: {memory: 2GiB}}}}\n",
@@ -73,6 +76,8 @@ func guestText(t *rapid.T, i int) string {
 		b.WriteString("state: absent\n")
 	case 2, 3:
 		fmt.Fprintf(&b, "expose: [{name: a%d.example.net, port: 8443}, {name: b%d.example.net}]\n", i, i)
+	case 4, 5:
+		fmt.Fprintf(&b, "expose: [{name: a%d.example.net, port: 8443, via: main, http: 80, early: true}, {name: b%d.example.net, port: %d, via: main, http: 80, proxyProtocol: true}]\n", i, i, 443+i%2)
 	}
 	says(30, "needs: [vm/g1]", "needs: [vm/g2, host/nas]", "needs: [vm/nobody]")
 	says(20, "renamedFrom: old", "renamedFrom: g9", "renamedFrom: was-"+name)
@@ -164,7 +169,7 @@ func edit(t *rapid.T, fsys fstest.MapFS, all map[string]string, names []string) 
 		if other == "p1.yaml" || other == "p2.yaml" {
 			to = "p.yaml"
 		}
-		if other == "e2.yaml" {
+		if strings.HasPrefix(other, "e") {
 			to = "e.yaml"
 		}
 		if strings.HasSuffix(other, ".txt") {
@@ -231,5 +236,41 @@ func TestWhatDidNotChangeIsNotRead(t *testing.T) {
 	}
 	if got := f.Resource("vm/web-12").Spec.(*VM).Memory.Size; got != 2*GiB {
 		t.Errorf("vm/web-12 has %s", got)
+	}
+}
+
+// TestExposedNamesAreTakenAgain holds that what guests expose is there again where
+// their manifests are not read again: twins, upstreams and what is early.
+func TestExposedNamesAreTakenAgain(t *testing.T) {
+	fsys := files("e.yaml", "kind: Edge\nname: main\ntls: {default: reject}\nhttp: {default: reject}\n")
+	guest := func(i int, more string) {
+		fsys[fmt.Sprintf("guests/%d.yaml", i)] = &fstest.MapFile{Data: fmt.Appendf(nil, "kind: VM\nname: g%d\nnetworks: {net0: {hostnum: %d}}\n"+
+			"expose: [{name: a%d.example.net, http: 80, early: true}, {name: b%d.example.net, http: 8080, port: 8443, proxyProtocol: true}]\n%s", i, i+10, i, i, more)}
+	}
+	for i := range 3 {
+		guest(i, "")
+	}
+	var l Loader
+	for _, more := range []string{"", "memory: 1GiB\n", "memory: 2GiB\n"} {
+		guest(1, more)
+		was := l.last
+		got, err := l.Load(fsys)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if was != nil && !shares(was, l.last) {
+			t.Error("all is read again")
+		}
+		if want := mustLoad(t, fsys); !reflect.DeepEqual(got, want) {
+			t.Fatalf("the fleets differ: %s", differs(got, want))
+		}
+		if edge := got.Resource("edge/main").Spec.(*Edge); len(edge.TLS.Routes) != 6 || len(edge.HTTP.Routes) != 6 || len(edge.Upstreams) != 3 || len(edge.Early) != 6 {
+			t.Errorf("got %+v", edge)
+		}
+	}
+	guest(2, "")
+	fsys["guests/1.yaml"] = &fstest.MapFile{Data: []byte("kind: VM\nname: g1\nnetworks: {net0: {hostnum: 11}}\nexpose: [{name: c.example.net}]\n")}
+	if _, err := l.Load(fsys); err == nil || !strings.Contains(err.Error(), "vm/g1: expose: c.example.net has no twin on port 80") {
+		t.Errorf("got %v", err)
 	}
 }
