@@ -10,12 +10,17 @@ func (e *Edge) Targets() map[Path]Target {
 			all[path] = t
 		}
 	}
-	for path, targets := range map[Path]map[string]Target{"tls.routes": e.TLS.Routes, "http.routes": e.HTTP.Routes, "tcp": e.TCP, "udp": e.UDP} {
+	for path, targets := range e.tables() {
 		for key, t := range targets {
 			all[path.Sub(key)] = t
 		}
 	}
 	return all
+}
+
+// tables are the maps of targets, by path.
+func (e *Edge) tables() map[Path]map[string]Target {
+	return map[Path]map[string]Target{"tls.routes": e.TLS.Routes, "http.routes": e.HTTP.Routes, "tcp": e.TCP, "udp": e.UDP}
 }
 
 // Servers are where a target leads: the servers of the upstream that it names, or

@@ -84,7 +84,11 @@ func (l *loader) claimRoute(g *guest, e *edge, c routeClaim) bool {
 		}
 		return false
 	}
-	c.path = Path(c.side).Sub("routes").Sub(c.name)
+	path := Path("tls.routes")
+	if c.side == "http" {
+		path = "http.routes"
+	}
+	c.path = path.Sub(c.name)
 	if has, twice := e.set[c.path]; twice && has.stands(c.src) {
 		l.wrong(g.item, c.src, "%s: %s would be the name of several guests: take it out here, and route it at the Edge", field, c.name)
 		return false

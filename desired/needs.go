@@ -150,9 +150,20 @@ func (l *loader) edgeNeeds(r *Resource, e *edge) {
 	if id := ID(e.At); id.Guest() {
 		routed[id] = true
 	}
-	for path, t := range e.Targets() {
-		for _, server := range e.Servers(t) {
-			need(server.To, !e.Early[path])
+	lead := func(t Target, made bool) {
+		if up, named := e.Upstreams[t.Text]; named {
+			for _, server := range up.Servers {
+				need(server.To, made)
+			}
+			return
+		}
+		need(t, made)
+	}
+	lead(e.TLS.Default, true)
+	lead(e.HTTP.Default, true)
+	for path, targets := range e.tables() {
+		for key, t := range targets {
+			lead(t, len(e.Early) == 0 || !e.Early[path.Sub(key)])
 		}
 	}
 	for _, up := range e.Upstreams {
