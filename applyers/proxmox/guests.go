@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"berth/applyers/proxmox/notation"
@@ -28,6 +29,8 @@ type found struct {
 	// renamed is how the stamp still names one of ours, where that has changed.
 	adopting bool
 	renamed  string
+	// print is the configuration's fingerprint, for the polls after a whole look.
+	print uint64
 }
 
 // handle is what the applyer keeps of a live guest for its steps.
@@ -148,6 +151,9 @@ func (s *sweep) readCandidates(ctx context.Context, rows []*row) []*found {
 			return
 		}
 		read[i] = newFound(*r, conf)
+		if s.looked != nil {
+			read[i].print = fingerprint(s.looked.seed, conf)
+		}
 	})
 	for i, err := range errs {
 		if err != nil {
@@ -246,6 +252,7 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 				"move the guest, or put the manifest's site back")
 		}
 		lives[i] = s.live(g, want)
+		g.shed()
 	}
 	each(len(ids), func(i int) {
 		if lives[i] != nil {
@@ -258,6 +265,27 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 			s.remarks(live)
 		}
 	}
+}
+
+// shed lets go of a configuration that has been put in words, but for what tells how
+// the guest is reached: its interfaces, their addresses, its agent and Proxmox's own
+// cloud-init drive. Of thousands of guests, both at once are too much.
+func (g *found) shed() {
+	left := &pve.Config{Values: make(map[string]string), Digest: g.conf.Digest}
+	reaches := func(key, value string) bool {
+		return key == "agent" || nicSlot(key) || strings.HasPrefix(key, "ipconfig") || driveSlot(g.kind, key) && nativeDrive(value)
+	}
+	for key, value := range g.conf.Values {
+		if reaches(key, value) {
+			left.Values[key] = value
+		}
+	}
+	for key, value := range g.conf.Now {
+		if reaches(key, value) {
+			left.Wait(key, value)
+		}
+	}
+	g.conf = left
 }
 
 func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {

@@ -120,7 +120,7 @@ func (s *sweep) keep() {
 		g := read[r.vmid]
 		m.ours = m.id != "" || g == nil || g.stamped && g.stamp.Of(s.fleet) || tagged(s.fleet, g.tags)
 		if g != nil {
-			m.read, m.conf = true, fingerprint(l.seed, g.conf)
+			m.read, m.conf = true, g.print
 		}
 		if want := s.wants.byVMID[r.vmid]; m.id == "" && want != nil {
 			m.id = want.ID

@@ -17,7 +17,8 @@ import (
 // merged in.
 type Config struct {
 	Values map[string]string
-	// Now holds, for the keys that are pending, what runs: "" is unset.
+	// Now holds, for the keys that are pending, what runs: "" is unset. It is nil where
+	// nothing is.
 	Now    map[string]string
 	Digest string
 }
@@ -25,9 +26,17 @@ type Config struct {
 // Pending are the keys that wait for a stop, sorted.
 func (c *Config) Pending() []string { return slices.Sorted(maps.Keys(c.Now)) }
 
+// Wait notes that a key is pending, and what runs.
+func (c *Config) Wait(key, now string) {
+	if c.Now == nil {
+		c.Now = make(map[string]string)
+	}
+	c.Now[key] = now
+}
+
 // Decode reads the rows of "pending".
 func (c *Config) Decode(d *jx.Decoder) error {
-	*c = Config{Values: make(map[string]string, usualOptions), Now: make(map[string]string)}
+	*c = Config{Values: make(map[string]string, usualOptions)}
 	return Array(d, func() error { return c.option(d) })
 }
 
@@ -66,10 +75,10 @@ func (c *Config) option(d *jx.Decoder) error {
 	}
 	switch {
 	case waits:
-		c.Now[key] = c.Values[key]
+		c.Wait(key, c.Values[key])
 		c.Values[key] = next
 	case gone > 0:
-		c.Now[key] = c.Values[key]
+		c.Wait(key, c.Values[key])
 		delete(c.Values, key)
 	}
 	return nil
