@@ -338,8 +338,8 @@ func (w *exampleWorld) sameMachines(before, after *desired.Fleet, site string) {
 			leaves[leaf.Path] = desired.Text(leaf.Value)
 		}
 		for _, leaf := range desired.Leaves(r.ID.Kind(), r.Spec) {
-			_, was := r.Set[leaf.Path]
-			_, is := again.Set[leaf.Path]
+			was := r.Set.Has(leaf.Path)
+			is := again.Set.Has(leaf.Path)
 			// Classes, networks, phases and volumes have the names that import gives.
 			if was && is && !exampleNamed(leaf.Path) && desired.Text(leaf.Value) != leaves[leaf.Path] {
 				w.t.Errorf("%s %s: %s, was %s", r.ID, leaf.Path, leaves[leaf.Path], desired.Text(leaf.Value))

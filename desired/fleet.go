@@ -47,7 +47,7 @@ type Resource struct {
 	Spec any
 	// Set holds, for each leaf of Spec that a manifest sets, where it was set.
 	// Only these are compared and enforced.
-	Set map[Path]Source
+	Set Settings
 	// Ignore holds the paths that the manifest lets go.
 	Ignore []Path
 	// Needs are the resources that must stand, and be ready, first.
@@ -58,7 +58,7 @@ type Resource struct {
 
 // Has tells whether path, or anything below it, is set and not ignored.
 func (r *Resource) Has(path Path) bool {
-	for p := range r.Set {
+	for p := range r.Set.Paths() {
 		if p.Within(path) && !r.Ignores(p) {
 			return true
 		}

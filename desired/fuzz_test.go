@@ -85,7 +85,7 @@ func checkFleet(t *testing.T, f *Fleet) {
 				t.Errorf("%s needs %s, which is no resource", r.ID, need)
 			}
 		}
-		for p, src := range r.Set {
+		for p, src := range r.Set.All() {
 			if src.File == "" || src.Line < 1 {
 				t.Errorf("%s %s has no source", r.ID, p)
 			}

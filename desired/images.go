@@ -265,7 +265,7 @@ func (l *loader) imageResources() {
 			spec := &ImageAt{Image: *i.Image, Site: site, Store: l.sites[site].Store(store), Present: true}
 			l.fleet.Resources = append(l.fleet.Resources, &Resource{
 				ID: imageID(name, site), Site: site, Spec: spec, Source: i.src,
-				Set: map[Path]Source{"present": i.src},
+				Set: SettingsOf(map[Path]Source{"present": i.src}),
 			})
 		}
 	}

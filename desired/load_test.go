@@ -143,15 +143,15 @@ func outcome(f *Fleet, err error) string {
 		for _, leaf := range Leaves(r.ID.Kind(), r.Spec) {
 			values[leaf.Path] = Text(leaf.Value)
 		}
-		paths := make([]string, 0, len(r.Set))
-		for p := range r.Set {
+		paths := make([]string, 0, r.Set.Len())
+		for p := range r.Set.Paths() {
 			paths = append(paths, string(p))
 		}
 		slices.Sort(paths)
 		for _, p := range paths {
-			fmt.Fprintf(&b, "%s %s = %s < %s\n", r.ID, p, values[Path(p)], r.Set[Path(p)])
+			fmt.Fprintf(&b, "%s %s = %s < %s\n", r.ID, p, values[Path(p)], r.Set.At(Path(p)))
 		}
-		if g := f.Machine(r.ID); g != nil && r.Set["id"] == (Source{}) {
+		if g := f.Machine(r.ID); g != nil && r.Set.At("id") == (Source{}) {
 			fmt.Fprintf(&b, "%s id = %d, not compared\n", r.ID, g.VMID)
 		}
 		if len(r.Ignore) > 0 {

@@ -122,7 +122,8 @@ func sharesTarget(a, b []ID) bool {
 }
 
 func (l *loader) resource(it *item, spec any, ignore List) *Resource {
-	r := &Resource{ID: it.id, Spec: spec, Set: it.set, Source: it.src}
+	r := &Resource{ID: it.id, Spec: spec, Set: SettingsOf(it.set), Source: it.src}
+	it.set = nil
 	for _, path := range ignore {
 		r.Ignore = append(r.Ignore, Path(path))
 	}

@@ -116,7 +116,7 @@ func (l *loader) besideDigest(from, rel string) string {
 func (l *loader) resettle(g *guest, s *settled) {
 	g.settled, g.claims = s, s.claims
 	r := s.resource
-	g.document, g.set = s.doc, r.Set
+	g.document = s.doc
 	switch spec := r.Spec.(type) {
 	case *VM:
 		g.vm, g.Guest = spec, &spec.Guest

@@ -75,7 +75,7 @@ func TestDataLeaves(t *testing.T) {
 	r := f.Resource("data/certs")
 	var compared []string
 	for _, leaf := range Leaves(KindData, r.Spec) {
-		if _, set := r.Set[leaf.Path]; set {
+		if r.Set.Has(leaf.Path) {
 			compared = append(compared, fmt.Sprintf("%s=%s %s %s", leaf.Path, Text(leaf.Value), leaf.Effect, leaf.Privilege))
 		}
 	}

@@ -48,7 +48,7 @@ func TestWriteReadsBack(t *testing.T) {
 // compared with live.
 func written(kind string, g *Guest, spec any, r *Resource) Document {
 	keep := map[Path]bool{"id": true, "groups": true, "vars": true, "needs": true, "project": true, "environment": true}
-	for p := range r.Set {
+	for p := range r.Set.Paths() {
 		keep[p] = true
 	}
 	delete(keep, "uses") // The profiles are written out.
@@ -135,22 +135,22 @@ func sameFleet(t *testing.T, before, after *Fleet) {
 			leaves[leaf.Path] = leaf.Value
 		}
 		for _, leaf := range Leaves(b.ID.Kind(), b.Spec) {
-			if _, set := b.Set[leaf.Path]; !set {
+			if !b.Set.Has(leaf.Path) {
 				continue
 			}
 			if got := leaves[leaf.Path]; Text(got) != Text(leaf.Value) {
 				t.Errorf("%s %s: %v, was %v", b.ID, leaf.Path, got, leaf.Value)
 			}
-			if _, set := a.Set[leaf.Path]; !set {
+			if !a.Set.Has(leaf.Path) {
 				t.Errorf("%s %s is no longer set", b.ID, leaf.Path)
 			}
 		}
-		if len(a.Set) != len(b.Set) {
-			for p := range a.Set {
+		if a.Set.Len() != b.Set.Len() {
+			for p := range a.Set.Paths() {
 				// What a file beside the manifest says is written out.
 				at, content := strings.CutSuffix(string(p), ".content")
-				_, from := b.Set[Path(at).Sub("from")]
-				if _, set := b.Set[p]; !set && (!content || !from) {
+				from := b.Set.Has(Path(at).Sub("from"))
+				if !b.Set.Has(p) && (!content || !from) {
 					t.Errorf("%s %s is set and was not", b.ID, p)
 				}
 			}

@@ -27,15 +27,13 @@ type comparer struct {
 
 func (c *comparer) compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, error) {
 	c.wanted = c.reader.Append(c.wanted[:0], want.ID.Kind(), want.Spec, func(path desired.Path, _ bool) bool {
-		_, set := want.Set[path]
-		return set && !want.Ignores(path)
+		return want.Set.Has(path) && !want.Ignores(path)
 	})
 	c.lives = c.lives[:0]
 	var fields []Field
 	if have != nil {
 		c.lives = c.reader.Append(c.lives, want.ID.Kind(), have.Spec, func(path desired.Path, exact bool) bool {
-			_, set := want.Set[path]
-			return (set || exact) && !want.Ignores(path)
+			return (exact || want.Set.Has(path)) && !want.Ignores(path)
 		})
 	} else if len(c.wanted) > 0 {
 		fields = make([]Field, 0, len(c.wanted))
@@ -43,7 +41,7 @@ func (c *comparer) compare(w *World, want *desired.Resource, have *Live) ([]Fiel
 	wanted, lives := c.wanted, c.lives
 	var notes []Note
 	for _, leaf := range wanted {
-		source := want.Set[leaf.Path]
+		source := want.Set.At(leaf.Path)
 		after, from := resolve(w, leaf.Value)
 		var before desired.Leaf
 		at, there := find(lives, leaf.Path)

@@ -124,7 +124,7 @@ func TestCompare(t *testing.T) {
 			var got, remarks []string
 			for _, f := range fields {
 				got = append(got, string(f.Path)+": "+f.Before.Text+" → "+f.After.Text+" "+string(f.Effect))
-				if set, ok := w.Set[f.Path]; ok && f.Source != set {
+				if set, ok := w.Set.Lookup(f.Path); ok && f.Source != set {
 					t.Errorf("%s comes from %v, want %v", f.Path, f.Source, set)
 				}
 			}
@@ -149,9 +149,9 @@ func TestEveryKindCompares(t *testing.T) {
 	} {
 		w := want(id, spec)
 		for _, leaf := range desired.Leaves(id.Kind(), spec) {
-			w.Set[leaf.Path] = desired.Source{Line: 1}
+			w.Set.Put(leaf.Path, desired.Source{Line: 1})
 		}
-		if len(w.Set) == 0 {
+		if w.Set.Len() == 0 {
 			t.Errorf("%s has no leaves", id)
 		}
 		fields, _, err := drift.Compare(drift.NewWorld(fleet(w), []drift.Live{up("a", "10.1.1.1")}), w, &drift.Live{ID: id, Spec: spec})
@@ -217,10 +217,11 @@ func TestOrigins(t *testing.T) {
 	for _, w := range []*desired.Resource{old, now} {
 		w.Spec.(*desired.VM).Tags = desired.Words{"x"}
 		for _, path := range []desired.Path{"memory.size", "tags"} {
-			w.Set[path] = desired.Source{File: "web.yaml", Line: 2}
+			w.Set.Put(path, desired.Source{File: "web.yaml", Line: 2})
 		}
 	}
-	now.Spec.(*desired.VM).Description, now.Set["description"] = "new", desired.Source{Line: 9}
+	now.Spec.(*desired.VM).Description = "new"
+	now.Set.Put("description", desired.Source{Line: 9})
 	live := up("web", "")
 	live.Spec.(*desired.VM).Memory.Size = desired.GiB
 	live.Spec.(*desired.VM).Tags = desired.Words{"y"}
@@ -256,7 +257,7 @@ func TestOriginOfWhatIsToGo(t *testing.T) {
 func TestWhatIsNoLongerMentionedIsNoted(t *testing.T) {
 	old, now := guest("web", ""), guest("web", "")
 	old.Spec.(*desired.VM).Disks = map[string]desired.Disk{"scsi1": {Size: desired.GiB}}
-	old.Set["disks.scsi1.size"] = desired.Source{Line: 7}
+	old.Set.Put("disks.scsi1.size", desired.Source{Line: 7})
 	live := up("web", "")
 	live.Spec.(*desired.VM).Disks = map[string]desired.Disk{"scsi1": {Size: desired.GiB}}
 	p := plan(t, drift.Input{Fleet: fleet(now), Previous: fleet(old), Observed: drift.Observed{Lives: []drift.Live{live}}})

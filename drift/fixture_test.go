@@ -10,10 +10,10 @@ import (
 
 // want makes a resource that sets the paths given, as if its manifest did.
 func want(id desired.ID, spec any, set ...desired.Path) *desired.Resource {
-	r := &desired.Resource{ID: id, Site: "home", Spec: spec, Set: make(map[desired.Path]desired.Source)}
+	r := &desired.Resource{ID: id, Site: "home", Spec: spec}
 	r.Source = desired.Source{File: string(id) + ".yaml", Line: 1, Col: 1}
 	for i, path := range set {
-		r.Set[path] = desired.Source{File: r.Source.File, Line: int32(i) + 2, Col: 3}
+		r.Set.Put(path, desired.Source{File: r.Source.File, Line: int32(i) + 2, Col: 3})
 	}
 	if id.Kind() == desired.KindEdge || id.Kind() == desired.KindPlaybook {
 		r.Site = ""
@@ -36,7 +36,7 @@ func edge(routes ...string) *desired.Resource {
 	spec := edgeSpec(routes...)
 	r := want("edge/main", spec)
 	for name := range spec.TLS.Routes {
-		r.Set[desired.Path("tls.routes").Sub(name)] = desired.Source{File: "edge.yaml", Line: 4, Col: 5}
+		r.Set.Put(desired.Path("tls.routes").Sub(name), desired.Source{File: "edge.yaml", Line: 4, Col: 5})
 	}
 	return r
 }
@@ -55,7 +55,7 @@ func play(name string, targets ...desired.ID) *desired.Resource {
 	r := want(desired.MakeID(desired.KindPlaybook, name), spec)
 	for _, id := range targets {
 		spec.Due[id.Name()] = desired.Run{Digest: "files", Guest: id}
-		r.Set[desired.Path("hosts").Sub(id.Name())] = desired.Source{File: "play.yaml", Line: 3, Col: 1}
+		r.Set.Put(desired.Path("hosts").Sub(id.Name()), desired.Source{File: "play.yaml", Line: 3, Col: 1})
 	}
 	return r
 }

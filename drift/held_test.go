@@ -26,7 +26,7 @@ func TestWhatWaitsForACircle(t *testing.T) {
 func TestAddressThatNobodyWillKnow(t *testing.T) {
 	w := guest("web", "")
 	w.Spec.(*desired.VM).Memory.Size = desired.GiB
-	w.Set["memory.size"] = desired.Source{Line: 3}
+	w.Set.Put("memory.size", desired.Source{Line: 3})
 	p := plan(t, drift.Input{
 		Fleet:    fleet(w, edge("a.example.com", "vm/web:443")),
 		Observed: drift.Observed{Lives: []drift.Live{up("web", ""), {ID: "edge/main", Spec: edgeSpec()}}},

@@ -163,7 +163,8 @@ func TestAllFieldsHeldIsHeld(t *testing.T) {
 func TestBlindIsPlannedForNothing(t *testing.T) {
 	lives := []drift.Live{up("gone", "")}
 	w := guest("web", "")
-	w.Spec.(*desired.VM).Memory.Size, w.Set["memory.size"] = desired.GiB, desired.Source{Line: 1}
+	w.Spec.(*desired.VM).Memory.Size = desired.GiB
+	w.Set.Put("memory.size", desired.Source{Line: 1})
 	for name, b := range map[string]drift.Blind{
 		"site": {Site: "home", Reason: "401"}, "kind": {Kind: desired.KindVM, Reason: "401"},
 	} {
@@ -253,7 +254,7 @@ func TestAPlanAliasesNothing(t *testing.T) {
 		spec.Tags, spec.Boot = desired.Words{"b", "a"}, desired.List{"scsi0", "net0"}
 		spec.Disks = map[string]desired.Disk{"scsi0": {Size: desired.GiB}}
 		for _, leaf := range desired.Leaves(desired.KindVM, spec) {
-			w.Set[leaf.Path] = desired.Source{File: "web.yaml", Line: 1}
+			w.Set.Put(leaf.Path, desired.Source{File: "web.yaml", Line: 1})
 		}
 		l := up("web", "10.1.1.5")
 		have := l.Spec.(*desired.VM)

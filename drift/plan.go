@@ -142,7 +142,7 @@ func origins(w *World, previous *desired.Fleet, want *desired.Resource, have *Li
 	leaves := make(map[desired.Path]string)
 	if old != nil {
 		for _, leaf := range desired.Leaves(want.ID.Kind(), old.Spec) {
-			if _, set := old.Set[leaf.Path]; set {
+			if old.Set.Has(leaf.Path) {
 				value, _ := resolve(w, leaf.Value)
 				leaves[leaf.Path] = desired.Text(value)
 			}
@@ -170,9 +170,7 @@ func unmanaged(previous *desired.Fleet, want *desired.Resource, have *Live) []No
 	}
 	var notes []Note
 	left := desired.LeavesWhere(want.ID.Kind(), old.Spec, func(path desired.Path, exact bool) bool {
-		_, was := old.Set[path]
-		_, is := want.Set[path]
-		return was && !is && !exact
+		return old.Set.Has(path) && !want.Set.Has(path) && !exact
 	})
 	for _, leaf := range left {
 		notes = append(notes, Note{ID: want.ID, Path: leaf.Path, Text: "no longer managed: " + string(leaf.Path), Source: want.Source})

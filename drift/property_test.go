@@ -27,7 +27,8 @@ func random(r *rand.Rand) drift.Input {
 		address := []string{"", fmt.Sprintf("10.1.1.%d", i+1)}[r.IntN(2)]
 		if r.IntN(3) > 0 {
 			w := guest(guestName, address)
-			w.Spec.(*desired.VM).Memory.Size, w.Set["memory.size"] = desired.Size(r.IntN(2))*desired.GiB, desired.Source{Line: 1}
+			w.Spec.(*desired.VM).Memory.Size = desired.Size(r.IntN(2)) * desired.GiB
+			w.Set.Put("memory.size", desired.Source{Line: 1})
 			for range r.IntN(3) {
 				w.Needs = append(w.Needs, desired.ID("vm/"+name()))
 			}

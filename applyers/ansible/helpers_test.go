@@ -122,14 +122,14 @@ func (b *bench) play(name, text string, targets ...string) *desired.Playbook {
 	p := &desired.Playbook{Name: name, File: "ansible/" + name + ".yml", Dir: "ansible", Order: 50, Due: make(map[string]desired.Run)}
 	b.files[p.File] = &fstest.MapFile{Data: []byte(text)}
 	r := &desired.Resource{
-		ID: desired.MakeID(desired.KindPlaybook, name), Spec: p, Set: make(map[desired.Path]desired.Source),
+		ID: desired.MakeID(desired.KindPlaybook, name), Spec: p,
 		Source: desired.Source{File: "play.yaml", Line: 1},
 	}
 	for _, target := range targets {
 		id := desired.MakeID(desired.KindVM, target)
 		p.Targets = append(p.Targets, id)
 		p.Due[target] = desired.Run{Digest: "files of " + name, Guest: id}
-		r.Set[desired.Path("hosts").Sub(target)] = r.Source
+		r.Set.Put(desired.Path("hosts").Sub(target), r.Source)
 	}
 	b.want(r)
 	return p

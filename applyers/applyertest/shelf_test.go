@@ -264,7 +264,7 @@ func machines(sizes ...desired.Size) *desired.Fleet {
 		spec.Memory.Size = size
 		f.Resources = append(f.Resources, &desired.Resource{
 			ID: desired.MakeID(desired.KindVM, string(rune('a'+i))), Site: "home", Spec: spec,
-			Set: map[desired.Path]desired.Source{"memory.size": {File: "a.yaml", Line: 1}},
+			Set: desired.SettingsOf(map[desired.Path]desired.Source{"memory.size": {File: "a.yaml", Line: 1}}),
 		})
 	}
 	return f

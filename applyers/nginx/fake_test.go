@@ -123,7 +123,7 @@ func (b *bench) observe() drift.Observed {
 	for _, leaf := range desired.Leaves(desired.KindEdge, b.spec) {
 		set[leaf.Path] = desired.Source{File: "edge.yaml", Line: 1}
 	}
-	b.want(&desired.Resource{ID: "edge/main", Spec: b.spec, Set: set})
+	b.want(&desired.Resource{ID: "edge/main", Spec: b.spec, Set: desired.SettingsOf(set)})
 	observed, err := b.applyer.Observe(b.t.Context(), b.fleet, applyers.Scope{})
 	if err != nil {
 		b.t.Fatal(err)

@@ -27,7 +27,7 @@ func TestApplyer(t *testing.T) {
 			for _, leaf := range desired.Leaves(desired.KindEdge, &spec) {
 				set[leaf.Path] = desired.Source{File: "edge.yaml", Line: 1}
 			}
-			return &desired.Fleet{Spec: b.fleet.Spec, Resources: []*desired.Resource{{ID: "edge/main", Spec: &spec, Set: set}}}
+			return &desired.Fleet{Spec: b.fleet.Spec, Resources: []*desired.Resource{{ID: "edge/main", Spec: &spec, Set: desired.SettingsOf(set)}}}
 		}
 		at := &atCall{run: b.fake.run}
 		another := func() applyers.Applyer {

@@ -49,7 +49,7 @@ func cloned(id desired.ID, find desired.Find, linked bool) func(*desired.Fleet) 
 		f.Templates["debian-12"] = &desired.Template{Name: "debian-12", Find: find}
 		r := f.Resource(id)
 		guestOf(r).Clone = desired.Clone{Template: "debian-12", Linked: linked}
-		r.Set["clone.template"] = r.Source
+		r.Set.Put("clone.template", r.Source)
 	}
 }
 
@@ -110,7 +110,8 @@ func TestAContainerIsCloned(t *testing.T) {
 		d := guestOf(f.Resource("ct/cache")).Disks["rootfs"]
 		d.Image = ""
 		guestOf(f.Resource("ct/cache")).Disks["rootfs"] = d
-		delete(f.Resource("ct/cache").Set, "disks.rootfs.image")
+		r := f.Resource("ct/cache")
+		r.Set = r.Set.Without("disks.rootfs.image")
 		f.Resource("ct/cache").Needs = nil
 		f.Resources = []*desired.Resource{f.Resource("ct/cache")}
 	}

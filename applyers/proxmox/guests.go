@@ -203,9 +203,8 @@ func (s *sweep) unread(r *row, err error) {
 // that could not be read: its stamp alone says which one it is, where neither VMID
 // nor name need be the manifest's.
 func (s *sweep) mayBeUnread(r *desired.Resource) bool {
-	_, fixed := r.Set["id"]
 	g := guestOf(r)
-	return s.unplaced != nil && g != nil && (!fixed || g.RenamedFrom != "")
+	return s.unplaced != nil && g != nil && (!r.Set.Has("id") || g.RenamedFrom != "")
 }
 
 // missing says what it means that a wanted guest was not found. Lists leave out

@@ -16,7 +16,7 @@ func imageless(r *desired.Resource) string {
 	}
 	src := r.Source
 	for _, path := range []desired.Path{"disks.rootfs.size", "disks.rootfs.storage"} {
-		if at, set := r.Set[path]; set && !strings.HasPrefix(at.Layer, desired.KindSite+"/") {
+		if at, set := r.Set.Lookup(path); set && !strings.HasPrefix(at.Layer, desired.KindSite+"/") {
 			src = at
 			break
 		}

@@ -21,10 +21,7 @@ type lines struct {
 	volumes map[string]string
 }
 
-func (l *lines) sets(path string) bool {
-	_, set := l.want.Set[desired.Path(path)]
-	return set
-}
+func (l *lines) sets(path string) bool { return l.want.Set.Has(desired.Path(path)) }
 
 // storeOf is the Proxmox storage that a class stands for on the guest's node.
 func (l *lines) storeOf(name string) string { return storeOn(l.site, name, l.node) }

@@ -13,14 +13,11 @@ import (
 )
 
 // sets tells whether the manifest sets a path.
-func (j *job) sets(path desired.Path) bool {
-	_, set := j.Want.Set[path]
-	return set
-}
+func (j *job) sets(path desired.Path) bool { return j.Want.Set.Has(path) }
 
 // setsWithin tells whether the manifest sets a path or anything below it.
 func (j *job) setsWithin(path desired.Path) bool {
-	for p := range j.Want.Set {
+	for p := range j.Want.Set.Paths() {
 		if p.Within(path) {
 			return true
 		}

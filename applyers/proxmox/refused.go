@@ -57,7 +57,7 @@ func (j *job) refusedWords(err error) error {
 	var said []string
 	blamed := make(map[string]bool)
 	for _, leaf := range desired.Leaves(j.kind, j.Want.Spec) {
-		source, set := j.Want.Set[leaf.Path]
+		source, set := j.Want.Set.Lookup(leaf.Path)
 		option := optionOf(j.kind, leaf.Path)
 		if text, bad := refused[option]; bad && set && !blamed[option] {
 			blamed[option] = true

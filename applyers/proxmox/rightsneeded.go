@@ -102,7 +102,7 @@ func (n *needy) create() []pve.Right {
 		all = append(all, n.clone()...)
 	}
 	for _, leaf := range desired.Leaves(n.want.ID.Kind(), n.want.Spec) {
-		if _, set := n.want.Set[leaf.Path]; set && leaf.Effect != desired.Create {
+		if n.want.Set.Has(leaf.Path) && leaf.Effect != desired.Create {
 			all = append(all, n.leaf(leaf.Path, leaf.Privilege)...)
 		}
 	}

@@ -40,10 +40,10 @@ func data(edit ...func(*desired.DataVM)) func(*desired.Fleet) {
 		for _, e := range edit {
 			e(d)
 		}
-		r := &desired.Resource{ID: desired.MakeID(desired.KindData, d.Name), Site: "home", Spec: d, Set: make(map[desired.Path]desired.Source)}
+		r := &desired.Resource{ID: desired.MakeID(desired.KindData, d.Name), Site: "home", Spec: d}
 		for _, leaf := range desired.Leaves(desired.KindData, d) {
 			if !desired.Zero(leaf.Value) && leaf.Path != "id" && leaf.Path != "node" {
-				r.Set[leaf.Path] = desired.Source{File: "certs.yaml", Line: 1}
+				r.Set.Put(leaf.Path, desired.Source{File: "certs.yaml", Line: 1})
 			}
 		}
 		f.Resources = append(f.Resources, r)
@@ -60,14 +60,14 @@ func disk(id desired.ID, d desired.Disk) func(*desired.Fleet) {
 			g.Disks = make(map[string]desired.Disk)
 		}
 		g.Disks[slot] = d
-		for path := range r.Set {
+		for path := range r.Set.Paths() {
 			if path.Within(desired.Path("disks").Sub(slot)) {
-				delete(r.Set, path)
+				r.Set = r.Set.Without(path)
 			}
 		}
 		for _, leaf := range desired.Leaves(id.Kind(), &desired.VM{Guest: desired.Guest{Disks: map[string]desired.Disk{slot: d}}}) {
 			if leaf.Path.Within("disks") && !desired.Zero(leaf.Value) {
-				r.Set[leaf.Path] = r.Source
+				r.Set.Put(leaf.Path, r.Source)
 			}
 		}
 	}

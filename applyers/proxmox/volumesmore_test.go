@@ -36,7 +36,7 @@ func TestManyMayReadAndOneMayWrite(t *testing.T) {
 	b.nothing(`disks.scsi1.readOnly "true" → "false" HELD vm/db has volume certs/letsencrypt as scsi1 and does not let go of it`)
 	// What was planned while nobody read is refused if somebody does meanwhile.
 	b.now([]string{webYAML, dbYAML}, data(), disk("vm/web-1", desired.Disk{Volume: "certs/letsencrypt"}))
-	b.fleet.Resource("vm/web-1").Set["disks.scsi1.readOnly"] = desired.Source{}
+	b.fleet.Resource("vm/web-1").Set.Put("disks.scsi1.readOnly", desired.Source{})
 	j := &job{Job: applyers.Job{Fleet: b.fleet, Want: b.fleet.Resource("vm/web-1")}, applyer: b.a, kind: desired.KindVM, node: "pve1", vmid: 4001, p: silent{}}
 	j.cluster, j.ID = b.a.clusters["home"], "vm/web-1"
 	b.mark()
@@ -85,7 +85,8 @@ func TestAKeptVMIDIsNobodyElses(t *testing.T) {
 	b := newBench(t, webYAML)
 	b.apply()
 	b.now([]string{strings.ReplaceAll(webYAML, "id: 4001", "id: 4005"), strings.ReplaceAll(dbYAML, "id: 4003", "id: 4001")}, func(f *desired.Fleet) {
-		delete(f.Resource("vm/web-1").Set, "id")
+		r := f.Resource("vm/web-1")
+		r.Set = r.Set.Without("id")
 	})
 	b.nothing(`vm/db create HELD vm 4001 "web-1" on pve1: it is vm/web-1 of this fleet and keeps the VMID that it was made with; give vm/db an id of its own, or write id: 4001 at vm/web-1`)
 }

@@ -27,11 +27,7 @@ type wording struct {
 
 // sets tells whether the manifest sets a path.
 func (w *wording) sets(path desired.Path) bool {
-	if w.want == nil {
-		return false
-	}
-	_, set := w.want.Set[path]
-	return set
+	return w.want != nil && w.want.Set.Has(path)
 }
 
 // asked is what the manifest asks of a guest; the zero Guest if nothing.

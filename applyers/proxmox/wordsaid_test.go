@@ -236,7 +236,7 @@ func (s *said) job(fields []drift.Field) *job {
 func (s *said) fields() []drift.Field {
 	var fields []drift.Field
 	for _, leaf := range desired.Leaves(s.kind, s.want.Spec) {
-		if _, set := s.want.Set[leaf.Path]; set && s.ask[leaf.Path] != "" && (leaf.Effect == desired.Online || leaf.Effect == desired.Reboot) && !grows(leaf.Path) {
+		if s.want.Set.Has(leaf.Path) && s.ask[leaf.Path] != "" && (leaf.Effect == desired.Online || leaf.Effect == desired.Reboot) && !grows(leaf.Path) {
 			fields = append(fields, drift.Field{Path: leaf.Path, After: drift.Value{Text: desired.Text(leaf.Value)}, Effect: leaf.Effect})
 		}
 	}

@@ -201,10 +201,10 @@ func equalGuest(t *testing.T, want, have *desired.Resource) {
 	t.Helper()
 	got := leaves(have.ID.Kind(), have.Spec)
 	for _, leaf := range desired.Leaves(want.ID.Kind(), want.Spec) {
-		if _, set := want.Set[leaf.Path]; !set || leaf.Effect == desired.Create {
+		if !want.Set.Has(leaf.Path) || leaf.Effect == desired.Create {
 			continue
 		}
-		_, setNow := have.Set[leaf.Path]
+		setNow := have.Set.Has(leaf.Path)
 		value := desired.Text(leaf.Value)
 		switch {
 		case setNow && got[leaf.Path] != value:

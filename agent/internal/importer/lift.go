@@ -78,9 +78,7 @@ func unlike(a, b *desired.Fleet) string {
 		}
 		have := leaves(other.ID.Kind(), other.Spec)
 		for path, value := range leaves(r.ID.Kind(), r.Spec) {
-			_, set := r.Set[path]
-			_, setNow := other.Set[path]
-			if set && (!setNow || have[path] != value) {
+			if r.Set.Has(path) && (!other.Set.Has(path) || have[path] != value) {
 				return fmt.Sprintf("%s %s would be %s, not %s", r.ID, path, shown(have[path]), shown(value))
 			}
 		}

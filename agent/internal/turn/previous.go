@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"maps"
 	"slices"
 
 	"berth/agent/internal/checkout"
@@ -59,10 +58,7 @@ func (p past) settled(r *desired.Resource) (was *desired.Resource, ok bool) {
 		return r, true
 	}
 	without := *r
-	without.Set = maps.Clone(r.Set)
-	for _, path := range p.held[r.ID] {
-		delete(without.Set, path)
-	}
+	without.Set = r.Set.Without(p.held[r.ID]...)
 	return &without, true
 }
 
