@@ -115,6 +115,6 @@ func oneTurn(ctx context.Context, s streams, settings *config.Settings, req turn
 		return nil, err
 	}
 	defer w.close()
-	w.turner.Log = slog.New(slog.DiscardHandler) // The report tells.
+	w.turner.Log, w.turner.Once = slog.New(slog.DiscardHandler), true // The report tells.
 	return w.turner.Run(ctx, req)
 }

@@ -46,6 +46,8 @@ type Turner struct {
 	Now     func() time.Time
 	// Surroundings, if set, tell on which guests the agent itself depends.
 	Surroundings *Surroundings
+	// Once is set where one turn is all that is made.
+	Once bool
 	// Events, if set, is told what happens while a plan is applied.
 	Events func(applyers.Event)
 
@@ -157,6 +159,10 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 		}
 	}
 	previous := t.previous(ctx, src, before, had)
+	if t.Once {
+		// What the next load would go by is let go of before the guests are read.
+		t.loader = desired.Loader{}
+	}
 	observed := observe(ctx, all, src.fleet, previous)
 	observed.Notes = append(observed.Notes, goneSites(src.fleet, previous)...)
 	if ctx.Err() != nil {
