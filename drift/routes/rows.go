@@ -143,7 +143,7 @@ func (m *maker) row(d *door, name string, chains []Chain) Route {
 
 // source is the line that sends a name on its way.
 func (m *maker) source(d *door, rule string) desired.Source {
-	return d.proxy.from.Set[rulePath(d.way, rule)]
+	return d.proxy.from.Set.At(rulePath(d.way, rule))
 }
 
 // rulePath is the path of an edge's rule.
