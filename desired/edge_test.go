@@ -58,7 +58,7 @@ func TestEdgeLeaves(t *testing.T) {
 	var got []string
 	for _, leaf := range Leaves(KindEdge, edge) {
 		got = append(got, fmt.Sprintf("%s = %s", leaf.Path, Text(leaf.Value)))
-		if _, set := r.Set[leaf.Path]; !set || !leaf.Exact || leaf.Effect != Online {
+		if set := r.Set.Has(leaf.Path); !set || !leaf.Exact || leaf.Effect != Online {
 			t.Errorf("%s: set %v, exact %v, %s", leaf.Path, set, leaf.Exact, leaf.Effect)
 		}
 	}
@@ -122,7 +122,7 @@ func TestEdgeIsWrittenAndRead(t *testing.T) {
 	edge, r := loadEdge(t, alone)
 	_, beside, _ := strings.Cut(alone, "\n---\n")
 	keep := maps.Collect(func(yield func(Path, bool) bool) {
-		for path := range r.Set {
+		for path := range r.Set.Paths() {
 			if !yield(path, true) {
 				return
 			}
