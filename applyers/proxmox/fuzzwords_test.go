@@ -2,6 +2,7 @@ package proxmox
 
 import (
 	"maps"
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
@@ -141,8 +142,8 @@ func TestAContainerOfNoWeight(t *testing.T) {
 }
 
 // unkept tells of an option that Proxmox never keeps: its formats refuse a part that
-// stands twice, and for devices one whose key is no word, a drive without a volume, and a
-// model or bridge that is no word.
+// stands twice, and for devices one whose key is no word, a drive without a volume, a
+// model or bridge that is no word, and an address whose prefix is none.
 func unkept(kind, option, value string) bool {
 	first := ""
 	switch {
@@ -166,6 +167,9 @@ func unkept(kind, option, value string) bool {
 			return true
 		}
 		if driveSlot(kind, option) && part.Key == first && part.Value == "" {
+			return true
+		}
+		if _, err := netip.ParsePrefix(part.Value); err != nil && strings.Contains(part.Value, "/") && (part.Key == "ip" || part.Key == "ip6") {
 			return true
 		}
 		seen[part.Key] = true
