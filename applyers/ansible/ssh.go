@@ -55,7 +55,7 @@ func (a *Applyer) sshArgs(mode, alias string, ownKey, share bool) string {
 		// The system's and the user's own files hold the keys.
 		args = append(args, "StrictHostKeyChecking=yes")
 	case "strict":
-		args = append(args, "StrictHostKeyChecking=yes", "UserKnownHostsFile="+a.knownHosts())
+		args = append(args, "StrictHostKeyChecking=yes", "UserKnownHostsFile="+a.knownHosts(), "GlobalKnownHostsFile=/dev/null")
 	default:
 		args = append(args,
 			"StrictHostKeyChecking=accept-new", "HashKnownHosts=no", "HostKeyAlias="+alias,

@@ -69,7 +69,11 @@ func (h *hostKeys) read() error {
 	}
 	db, err := knownhosts.NewDB(there...)
 	if err != nil {
-		return fmt.Errorf("read the known hosts: %s: correct the line, or take it out", strings.ReplaceAll(err.Error(), "knownhosts: ", ""))
+		said := strings.ReplaceAll(err.Error(), "knownhosts: ", "")
+		if !slices.ContainsFunc(there, func(file string) bool { return strings.Contains(said, file+":") }) {
+			said = strings.Join(there, " or ") + ": " + said
+		}
+		return fmt.Errorf("read the known hosts: %s: correct the line, or take it out", said)
 	}
 	h.db = db
 	return nil

@@ -134,6 +134,7 @@ func TestHostKeyThatCantBeLearnt(t *testing.T) {
 func FuzzKnownHosts(f *testing.F) {
 	f.Add("vm.edge ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ6VkzRPrrTQ4yAzqbdbpXxjXWAXgkPEqo1wVTKLYKFA\n")
 	f.Add("|1|AAAA|BBBB ssh-ed25519 AAAA\n@cert-authority *,! ssh-rsa AAAA\n@revoked")
+	f.Add(strings.Repeat("x", 70_000))
 	f.Add("# a comment\n\n[::1]:22 x y")
 	file := filepath.Join(f.TempDir(), "known_hosts")
 	f.Fuzz(func(t *testing.T, text string) {

@@ -50,6 +50,13 @@ func (r *remote) open(ctx context.Context) (*conn, error) {
 	}
 	c := &conn{client: ssh.NewClient(client, chans, reqs), raw: raw, dead: make(chan struct{})}
 	go r.watch(c)
+	if err := r.greet(within, c); err != nil {
+		_ = raw.Close()
+		if ctx.Err() != nil {
+			return nil, r.unreachable("it was not connected: "+ctx.Err().Error(), "", ctx.Err())
+		}
+		return nil, err
+	}
 	return c, nil
 }
 

@@ -154,7 +154,6 @@ func (r *remote) watch(c *conn) {
 		case <-late.C:
 			r.over(c, fmt.Errorf("no answer for %s", r.wait.answer))
 			_ = c.raw.Close()
-			_ = <-ended //nolint:gosimple // Its error is that of the Close.
 			return
 		}
 	}

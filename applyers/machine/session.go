@@ -74,6 +74,30 @@ func (o *over) Run(ctx context.Context, c Command) (Output, error) {
 	return out, e
 }
 
+// greet sees to it that programs run there, and that nothing else prints: what a
+// shell says at login would stand before each file that is read.
+func (r *remote) greet(ctx context.Context, c *conn) error {
+	const greeting = "here"
+	s := &session{c: Command{Limit: outputMax}, line: commandLine([]string{"echo", greeting})}
+	err := s.run(ctx, c)
+	said := Output{Stdout: s.stdout.bytes(), Stderr: s.stderr.bytes()}
+	_, exited := errors.AsType[*ssh.ExitError](err)
+	switch {
+	case err == nil && string(said.Stdout) == greeting+"\n":
+		return nil
+	case ctx.Err() != nil:
+		return r.unreachable(fmt.Sprintf("it let us in, but ran nothing within %s", r.wait.dial), "is it overloaded?", err)
+	case isOurs(err):
+		return err
+	case err == nil:
+		return r.unreachable(fmt.Sprintf("its login shell prints %q before each program's own output", clip(strings.TrimSuffix(string(said.Stdout), greeting+"\n"))),
+			"let it print nothing for user "+r.access.SSH.User+" where no terminal is (~/.bashrc and its like)", nil)
+	case exited:
+		return r.unreachable("it runs no programs for user "+r.access.SSH.User+", but says: "+clip(said.said()), "give the user a login shell, and no forced command", err)
+	}
+	return r.unreachable("it runs no programs: "+err.Error(), "", err)
+}
+
 // wrapped is the program with what has to be around it: a PATH with the programs
 // of root, messages that can be understood, and an end for it that holds without
 // us.

@@ -356,3 +356,28 @@ func TestSSHPorts(t *testing.T) {
 		t.Errorf("it is a %T", err)
 	}
 }
+
+// A shell that prints at login would put its words before each file that is read.
+func TestSSHLoginShell(t *testing.T) {
+	b := newBench(t)
+	for shell, want := range map[string]string{
+		`echo Welcome; eval "$0"`:                               `its login shell prints "Welcome\n" before each program's own output: let it print nothing for user root where no terminal is (~/.bashrc and its like)`,
+		"echo This account is currently not available.; exit 1": "it runs no programs for user root, but says: This account is currently not available.: give the user a login shell, and no forced command",
+		"exec nothing-like-it":                                  "",
+	} {
+		b.server.mu.Lock()
+		b.shell = []string{"sh", "-c", shell}
+		b.server.mu.Unlock()
+		_, err := b.turn(t).SSH(b.access(), false).Read(t.Context(), "/etc/hostname", 0, 100)
+		if !isUnreachable(err) {
+			t.Errorf("it is a %T", err)
+		}
+		if strings.HasPrefix(shell, "exec") { // The rest is the shell's own way to say it.
+			if err == nil || !strings.Contains(err.Error(), "it runs no programs for user root, but says: ") || !strings.Contains(err.Error(), "not found") {
+				t.Errorf("without a shell: %v", err)
+			}
+			continue
+		}
+		b.says(t, err, want)
+	}
+}
