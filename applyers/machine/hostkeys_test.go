@@ -125,8 +125,8 @@ func TestHostKeyThatCantBeLearnt(t *testing.T) {
 	write(t, filepath.Join(b.state, "file"), "")
 	b.state = filepath.Join(b.state, "file")
 	_, err := b.turn(t).SSH(b.access(), false).Stat(t.Context(), "/")
-	if !isUnreachable(err) || b.logins != 0 {
-		t.Errorf("%d logins, %v", b.logins, err)
+	if !isUnreachable(err) || b.logins() != 0 {
+		t.Errorf("%d logins, %v", b.logins(), err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 )
@@ -32,10 +33,38 @@ type server struct {
 	// shell is what commands are given to.
 	shell []string
 	conns []net.Conn
-	// logins counts those who came in.
-	logins int
-	// left counts programs that have not ended.
-	left sync.WaitGroup
+	// came counts those who came in.
+	came int
+	// running counts the connections and programs that have not ended.
+	running int
+}
+
+func (s *server) logins() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.came
+}
+
+func (s *server) count(more int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running += more
+}
+
+// quiet waits until nothing is connected and nothing runs any more.
+func (s *server) quiet() {
+	for deadline := time.Now().Add(30 * time.Second); ; <-time.After(2 * time.Millisecond) {
+		s.mu.Lock()
+		running := s.running
+		s.mu.Unlock()
+		if running == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			s.t.Errorf("%d connections and programs do not end", running)
+			return
+		}
+	}
 }
 
 // startServer lets one key in.
@@ -51,7 +80,7 @@ func startServer(t *testing.T, authorized ssh.PublicKey, hostKeys ...ssh.Signer)
 	t.Cleanup(func() {
 		_ = l.Close()
 		s.cut()
-		s.left.Wait()
+		s.quiet()
 	})
 	return s
 }
@@ -90,6 +119,7 @@ func (s *server) accept() {
 		}
 		s.mu.Lock()
 		s.conns = append(s.conns, raw)
+		s.running++
 		config := s.config
 		s.mu.Unlock()
 		go s.serve(raw, config)
@@ -97,18 +127,20 @@ func (s *server) accept() {
 }
 
 func (s *server) serve(raw net.Conn, config *ssh.ServerConfig) {
+	defer s.count(-1)
 	c, chans, reqs, err := ssh.NewServerConn(raw, config)
 	if err != nil {
 		_ = raw.Close()
 		return
 	}
 	s.mu.Lock()
-	s.logins++
+	s.came++
 	s.mu.Unlock()
 	go s.requests(c, reqs)
 	for ch := range chans {
 		switch ch.ChannelType() {
 		case "session":
+			s.count(1)
 			go s.session(ch)
 		case "direct-tcpip":
 			go s.direct(ch)
@@ -214,6 +246,7 @@ func (s *server) direct(ch ssh.NewChannel) {
 }
 
 func (s *server) session(ch ssh.NewChannel) {
+	defer s.count(-1)
 	channel, reqs, err := ch.Accept()
 	if err != nil {
 		return
@@ -241,10 +274,12 @@ func (s *server) session(ch ssh.NewChannel) {
 				_, _ = io.Copy(stdin, channel)
 				_ = stdin.Close()
 			}()
-			s.left.Go(func() {
+			s.count(1)
+			go func() {
+				defer s.count(-1)
 				_ = cmd.Wait()
 				s.ended(channel, cmd)
-			})
+			}()
 		case req.Type == "signal" && cmd != nil:
 			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
 		default:

@@ -88,8 +88,8 @@ func TestSSHFilesAndPrograms(t *testing.T) {
 	}
 	filesWork(t, m, t.TempDir())
 	runWorks(t, m)
-	if m2 := b.SSH(b.access(), false); m2.String() != m.String() || b.logins != 1 {
-		t.Errorf("%d logins", b.logins)
+	if m2 := b.SSH(b.access(), false); m2.String() != m.String() || b.logins() != 1 {
+		t.Errorf("%d logins", b.logins())
 	}
 	if err := b.Close(); err != nil {
 		t.Error(err)
@@ -116,8 +116,8 @@ func TestSSHManyAtOnce(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if b.logins != 1 {
-		t.Errorf("%d logins", b.logins)
+	if b.logins() != 1 {
+		t.Errorf("%d logins", b.logins())
 	}
 }
 
@@ -168,7 +168,7 @@ func TestSSHCutInTheMiddle(t *testing.T) {
 		if err := m.Replace(t.Context(), file, content, 0o644); !isUnreachable(err) || !strings.Contains(err.Error(), "the connection was lost: ") {
 			t.Fatalf("cut after %d bytes: %v", cut, err)
 		}
-		b.left.Wait()
+		b.quiet()
 		if text, err := os.ReadFile(file); err != nil || string(text) != "former" {
 			t.Errorf("cut after %d bytes, the file has %d bytes, %v", cut, len(text), err)
 		}
