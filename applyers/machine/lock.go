@@ -60,9 +60,17 @@ func (o *over) Lock(ctx context.Context, dir string) (unlock func(), err error) 
 	go func() {
 		defer close(over)
 		err := <-ended
+		if _, cut := errors.AsType[*ssh.ExitMissingError](err); cut {
+			// The connection is over, as a rule, and tells it a moment later.
+			select {
+			case <-c.dead:
+			case <-unlocked:
+			case <-time.After(100 * time.Millisecond):
+			}
+		}
 		select {
 		case <-unlocked:
-		default: // Somebody has ended it there.
+		default: // If the connection is not over, somebody has ended it there.
 			o.r.lose(o.r.unreachable("the lock of "+dir+" was lost, so nothing more is done there: "+endOf(err), "", err))
 		}
 	}()

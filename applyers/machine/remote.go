@@ -123,6 +123,9 @@ func (r *remote) standing() (*conn, error) {
 	return nil, nil //nolint:nilnil // Neither stands: a connection is to be made.
 }
 
+// keepalive is a request that a server answers, if only by not knowing it.
+const keepalive = "keepalive@openssh.com"
+
 // watch tells when the connection is over, and makes it so where the other side
 // says nothing any more.
 func (r *remote) watch(c *conn) {
@@ -139,7 +142,7 @@ func (r *remote) watch(c *conn) {
 		}
 		answered := make(chan struct{})
 		go func() {
-			if _, _, err := c.client.SendRequest("keepalive@openssh.com", true, nil); err == nil {
+			if _, _, err := c.client.SendRequest(keepalive, true, nil); err == nil {
 				close(answered)
 			}
 		}()

@@ -179,10 +179,11 @@ func (s *session) run(ctx context.Context, c *conn) error {
 	case <-ctx.Done():
 		told := make(chan struct{})
 		go func() {
-			s.abandon()
+			s.abandon(c.client)
 			close(told)
 		}()
-		// The connection may be closed right after.
+		// The connection may be closed right after, and what the server has not
+		// read by then is lost.
 		select {
 		case <-told:
 		case <-time.After(time.Second):
@@ -247,8 +248,9 @@ func (s *session) begin(session *ssh.Session) error {
 	return session.Start(s.line)
 }
 
-// abandon ends the program as far as the server lets us, and the session.
-func (s *session) abandon() {
+// abandon ends the program as far as the server lets us, and the session, and waits
+// until the server has heard of it.
+func (s *session) abandon(client *ssh.Client) {
 	s.mu.Lock()
 	s.ended = true
 	session := s.s
@@ -256,5 +258,6 @@ func (s *session) abandon() {
 	if session != nil {
 		_ = session.Signal(ssh.SIGTERM)
 		_ = session.Close()
+		_, _, _ = client.SendRequest(keepalive, true, nil)
 	}
 }
