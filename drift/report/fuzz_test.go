@@ -22,6 +22,8 @@ func FuzzRead(f *testing.F) {
 	f.Add(whole.Bytes())
 	f.Add([]byte(`{"version":1,"plan":{"changes":[{"id":"","step":""}],"blind":[{}],"foreign":[{}],"notes":[{}]},"outcomes":[{"id":"","step":"","status":"x"}]}`))
 	f.Add([]byte(`{"version":1,"plan":{"changes":[{"id":"edge/a","step":"route","fields":[{"path":"tls.routes[a"}]}]},"stats":{"durationNanoseconds":-1,"requests":{"":-1}}}`))
+	f.Add([]byte(`{"version":1,"routes":{"edges":[{"id":"\u001b","at":"\u001b","address":"\u202e","state":"unknown","reason":"\u001b","remedy":"\n"}],"routes":[{"edge":"\u001b","way":"tls","listen":["\u001b"],"name":"\u001b","by":"\u001b","chains":[{"through":[{"edge":"\u001b"}],"to":[{"target":"\u001b","id":"\u001b","address":"\u001b","problem":"\u001b"}]}],"remarks":["\u001b"],"answer":{"text":"\u001b","fingerprint":"\u001b","address":"\u001b"}}]}}`))
+	f.Add([]byte(`{"version":1,"routes":{"edges":[{}],"routes":[{},{"way":"x","chains":[{}]},{"answer":{"good":true}}]}}`))
 	f.Fuzz(func(t *testing.T, input []byte) {
 		r, err := report.Read(bytes.NewReader(input))
 		if err != nil {
@@ -29,6 +31,13 @@ func FuzzRead(f *testing.F) {
 		}
 		for _, o := range []report.TextOptions{{}, {Width: 1}, {Width: 80}, {Verbose: true}} {
 			harmless(t, text(t, r, o))
+		}
+		for _, o := range []report.TextOptions{{}, {Width: 60}, {Verbose: true}} {
+			var routed bytes.Buffer
+			if err := report.RoutesText(&routed, r, o); err != nil {
+				t.Fatal(err)
+			}
+			harmless(t, routed.String())
 		}
 		var markdown, first, second bytes.Buffer
 		if err := report.Markdown(&markdown, r); err != nil {

@@ -97,9 +97,10 @@ func (t *Table) with(kept []Route) *Table {
 	return of
 }
 
-// Bad tells whether a route does not do what it is there for, as far as was looked.
+// Bad tells whether a route does not do what it is there for, as far as was looked, or
+// was to be asked and could not be. UDP can't.
 func (r *Route) Bad() bool {
-	return r.State != "" && r.State != Live || r.Problem() != "" || r.Answer != nil && !r.Answer.Good && r.Answer.Outcome != Skipped
+	return r.State != "" && r.State != Live || r.Problem() != "" || r.Answer != nil && !r.Answer.Good && r.Way != UDP
 }
 
 // Bad tells whether anything of the table is not as it should be.

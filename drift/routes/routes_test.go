@@ -225,3 +225,36 @@ tls 8443 "lost.example.com": lab[lost.example.com] → ct/web-1:443 unreached li
 		t.Errorf("a guest that is not there: %+v", r)
 	}
 }
+
+// Bad is what the exit code of agent routes says.
+func TestBad(t *testing.T) {
+	ends := func(problem string) []routes.Chain {
+		return []routes.Chain{{To: []routes.Leg{{Target: "ct/x:443", Problem: problem}, {Target: "ct/y:443", Problem: problem}}}}
+	}
+	for _, row := range []struct {
+		what  string
+		route routes.Route
+		bad   bool
+	}{
+		{"nobody looked", routes.Route{Chains: ends("")}, false},
+		{"live", routes.Route{State: routes.Live, Chains: ends("")}, false},
+		{"live and answers", routes.Route{State: routes.Live, Answer: &routes.Answer{Good: true}}, false},
+		{"does not answer", routes.Route{State: routes.Live, Answer: &routes.Answer{Outcome: "refused"}}, true},
+		{"was not asked in time", routes.Route{State: routes.Live, Way: routes.TLS, Answer: &routes.Answer{Outcome: routes.Skipped}}, true},
+		{"can't be asked", routes.Route{State: routes.Live, Way: routes.UDP, Answer: &routes.Answer{Outcome: routes.Skipped}}, false},
+		{"new", routes.Route{State: routes.New}, true},
+		{"unknown", routes.Route{State: routes.Unknown}, true},
+		{"leads nowhere", routes.Route{State: routes.Live, Chains: ends("gone")}, true},
+		{"leads somewhere", routes.Route{State: routes.Live, Chains: append(ends("gone"), ends("")...)}, false},
+	} {
+		if row.route.Bad() != row.bad {
+			t.Errorf("%s: bad is %t", row.what, !row.bad)
+		}
+		if table := (&routes.Table{Routes: []routes.Route{row.route}}); table.Bad() != row.bad {
+			t.Errorf("a table of one that %s: bad is %t", row.what, !row.bad)
+		}
+	}
+	if table := (&routes.Table{Edges: []routes.Edge{{State: routes.Foreign}}}); !table.Bad() {
+		t.Error("a foreign edge is nothing bad")
+	}
+}
