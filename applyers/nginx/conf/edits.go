@@ -70,7 +70,9 @@ func (c comparison) compare(line int, where string, have, want crossplane.Direct
 		}
 		left[c.text(d)] = slices.Delete(slices.Clone(twins), at, at+1)
 		if d.Directive != "map" || !c.shown(d) && !c.follows(d) {
-			c.compare(d.Line, c.text(d), d.Block, twins[at].Block)
+			within := c
+			within.names = d.Directive == "location" || d.Directive == "server" && (c.isInnerServer(d) || c.forNames(d))
+			within.compare(d.Line, c.text(d), d.Block, twins[at].Block)
 		}
 	}
 	missing := make(map[string]crossplane.Directives)
@@ -102,6 +104,9 @@ type comparison struct {
 	*page
 	// moved tells that the upstreams' ways are laid out otherwise.
 	moved bool
+	// names tells that this is within what speaks to the upstreams of names; further
+	// ports each have their own.
+	names bool
 	// tolds are the lines that a note is about already.
 	tolds map[int]bool
 }
@@ -138,7 +143,7 @@ func (p *page) layout(all crossplane.Directives) []string {
 	}
 	walk("", all)
 	slices.Sort(texts)
-	return texts
+	return slices.Compact(texts)
 }
 
 // follows tells whether a directive is one that follows from the ways of upstreams,
@@ -163,7 +168,7 @@ func (c comparison) follows(d *crossplane.Directive) bool {
 	case "proxy_pass":
 		return len(d.Args) == 1 && (d.Args[0] == c.o.Mark.variable("pass") || d.Args[0] == c.o.Mark.variable("target"))
 	case "proxy_protocol", "proxy_connect_timeout", "proxy_timeout", "proxy_read_timeout", "proxy_send_timeout":
-		return true
+		return c.names
 	default:
 		return false
 	}
@@ -178,13 +183,16 @@ func (c comparison) sameServer(a, b *crossplane.Directive) bool {
 	if c.isInnerServer(a) || c.isInnerServer(b) {
 		return firstListen(a) == firstListen(b)
 	}
-	names := func(server *crossplane.Directive) bool {
-		return slices.ContainsFunc(server.Block, func(d *crossplane.Directive) bool {
-			return d.Directive == "location" || d.Directive == "proxy_pass" && len(d.Args) == 1 &&
-				(d.Args[0] == c.o.Mark.variable("pass") || d.Args[0] == c.o.Mark.variable("target"))
-		})
-	}
-	return names(a) && names(b) || names(a) == names(b) && firstListen(a) == firstListen(b)
+	forA, forB := c.forNames(a), c.forNames(b)
+	return forA && forB || forA == forB && firstListen(a) == firstListen(b)
+}
+
+// forNames tells whether a server is a listener of names.
+func (c comparison) forNames(server *crossplane.Directive) bool {
+	return slices.ContainsFunc(server.Block, func(d *crossplane.Directive) bool {
+		return d.Directive == "location" || d.Directive == "proxy_pass" && len(d.Args) == 1 &&
+			(d.Args[0] == c.o.Mark.variable("pass") || d.Args[0] == c.o.Mark.variable("target"))
+	})
 }
 
 // firstListen is what a server listens on first, by one word for all addresses.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
 	"berth/desired"
 )
@@ -28,29 +30,69 @@ func FuzzParse(f *testing.F) {
 	f.Add(stream, web)
 	f.Add(stream, []byte(nil))
 	f.Fuzz(func(t *testing.T, stream, web []byte) {
-		files := Files{Stream: append(slices.Clip(head), stream...), HTTP: append(slices.Clip(head), web...)}
-		o := Options{Mark: testMark(), IPv6: true}
-		live, err := Parse(files, sources(o))
-		if err != nil {
-			return
-		}
-		// What people wrote may be written again as it stands there, or not at all.
-		o.Live = live.Edge
-		again, err := Render(live.Edge, o)
-		if err != nil {
-			return
-		}
-		back, err := Parse(again, sources(o))
-		if err != nil {
-			t.Fatalf("%v in\n%s\n%s", err, again.Stream, again.HTTP)
-		}
-		if back.Edge == nil {
-			back.Edge = &desired.Edge{Name: "main"}
-		}
-		if diff := cmp.Diff(whole(live.Edge), whole(back.Edge)); diff != "" {
-			t.Errorf("%s\n%s\n%s", diff, again.Stream, again.HTTP)
-		}
+		again(t, Files{Stream: append(slices.Clip(head), stream...), HTTP: append(slices.Clip(head), web...)})
 	})
+}
+
+// Lines taken out, doubled, moved and mixed up are read the same, too.
+func TestAnyEditComesBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		files, err := Render(anEdge(t), Options{Mark: testMark(), IPv6: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, content := range []*[]byte{&files.Stream, &files.HTTP} {
+			lines := strings.SplitAfter(string(*content), "\n")
+			for range rapid.IntRange(0, 4).Draw(t, "edits") {
+				if len(lines) < 3 {
+					break
+				}
+				at := rapid.IntRange(1, len(lines)-1).Draw(t, "line")
+				other := rapid.IntRange(1, len(lines)-1).Draw(t, "other")
+				switch rapid.SampledFrom([]string{"out", "double", "swap", "word"}).Draw(t, "edit") {
+				case "out":
+					lines = slices.Delete(lines, at, at+1)
+				case "double":
+					lines = slices.Insert(lines, other, lines[at])
+				case "swap":
+					lines[at], lines[other] = lines[other], lines[at]
+				case "word":
+					words, others := strings.Fields(lines[at]), strings.Fields(lines[other])
+					if len(words) > 0 && len(others) > 0 {
+						words[len(words)-1] = others[len(others)-1]
+						lines[at] = strings.Join(words, " ") + "\n"
+					}
+				}
+			}
+			*content = []byte(strings.Join(lines, ""))
+		}
+		again(t, files)
+	})
+}
+
+// again expects that what files say reads the same once it is rendered again.
+func again(t rapid.TB, files Files) {
+	o := Options{Mark: testMark(), IPv6: true}
+	live, err := Parse(files, sources(o))
+	if err != nil || live.Edge == nil {
+		return
+	}
+	// What people wrote may be written again as it stands there, or not at all.
+	o.Live = live.Edge
+	next, err := Render(live.Edge, o)
+	if err != nil {
+		return
+	}
+	back, err := Parse(next, sources(o))
+	if err != nil {
+		t.Fatalf("%v in\n%s\n%s", err, next.Stream, next.HTTP)
+	}
+	if back.Edge == nil {
+		back.Edge = &desired.Edge{Name: "main"}
+	}
+	if diff := cmp.Diff(whole(live.Edge), whole(back.Edge)); diff != "" {
+		t.Errorf("%s\nof\n%s\n%s\nas\n%s\n%s", diff, files.Stream, files.HTTP, next.Stream, next.HTTP)
+	}
 }
 
 // whole is an edge with what Render sets where people left it open.
