@@ -328,7 +328,7 @@ func routeSummary(t *routes.Table) string {
 	}
 	add(unasked, "not asked")
 	add(states[routes.New], "not live yet")
-	add(states[routes.Moves], "moving")
+	add(states[routes.Moves], "live elsewhere")
 	add(states[routes.Goes], "gone from Git")
 	add(states[routes.Unknown], "unknown")
 	add(unrouted, "not routed")

@@ -255,6 +255,7 @@ func (m *maker) edge(p *proxy, plan *drift.Plan) Edge {
 	}
 	if m.world == nil || m.world.Live(p.id) == nil {
 		e.State = New
+		return e
 	}
 	if d := m.plan[p.id]; d != nil {
 		for path := range d.fields {

@@ -258,3 +258,19 @@ func TestBad(t *testing.T) {
 		t.Error("a foreign edge is nothing bad")
 	}
 }
+
+// Of an edge that is not set up yet, nothing but that is told: all of it differs.
+func TestNewEdge(t *testing.T) {
+	fleet := lab(t)
+	plan := &drift.Plan{Changes: []drift.Change{{Key: drift.Key{ID: "edge/gate", Step: drift.Route}, Fields: []drift.Field{
+		{Path: "tls.listen", After: drift.Value{Text: "443"}},
+		{Path: "tls.default", After: drift.Value{Text: "reject"}},
+	}}}}
+	table := routes.Of(fleet, drift.NewWorld(fleet, nil), plan)
+	if e := table.Edge("edge/gate"); e.State != routes.New || e.Others != 0 {
+		t.Errorf("%+v", e)
+	}
+	if r := table.Called("nobody.example.com").Routes[0]; r.State != routes.New || len(r.Remarks) != 0 {
+		t.Errorf("%+v", r)
+	}
+}
