@@ -136,11 +136,11 @@ func TestMachineOverSSH(t *testing.T) {
 		t.Errorf("one that takes too long: %v", err)
 	}
 	eventually(t, 10*time.Second, "it was ended there", func() error {
-		text, _ := b.host.Command(ctx, "pgrep", "-fx", "sleep 987").Output()
-		if len(text) > 0 {
-			return fmt.Errorf("process %s is there", bytes.TrimSpace(text))
+		text, err := b.host.Command(ctx, "sh", "-c", `for p in /proc/[0-9]*; do if [ "$(tr '\0' ' ' <$p/cmdline)" = "sleep 987 " ]; then echo $p; fi; done 2>/dev/null`).Output()
+		if err == nil && len(text) > 0 {
+			return fmt.Errorf("%s is there", bytes.TrimSpace(text))
 		}
-		return nil
+		return err
 	})
 
 	// Ports, both ways.
@@ -254,9 +254,6 @@ func TestMachineSudo(t *testing.T) {
 	out, err := m.Run(ctx, machine.Command{Argv: []string{"id", "-un"}})
 	if err != nil || string(out.Stdout) != "root\n" {
 		t.Errorf("programs are run by %q, %v", out.Stdout, err)
-	}
-	if _, err := m.Run(ctx, machine.Command{Argv: []string{"sleep", "988"}, Timeout: time.Second}); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("one that takes too long: %v", err)
 	}
 	unlock, err := m.Lock(ctx, "/etc/nginx-berth")
 	if err != nil {
