@@ -113,6 +113,11 @@ type Stats struct {
 	Duration time.Duration `json:"durationNanoseconds,omitempty"`
 }
 
+// IsZero tells whether nothing was counted: such a report is written without.
+func (s Stats) IsZero() bool {
+	return len(s.Requests) == 0 && s.Writes == 0 && s.Duration == 0
+}
+
 // count is how many guests a site has, if it was read.
 func (r *Report) count(site string) (n drift.Count, known bool) {
 	if r.Plan == nil {
