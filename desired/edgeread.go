@@ -35,3 +35,19 @@ func (e *Edge) Servers(t Target) Servers {
 	}
 	return Servers{{To: t, Weight: 1}}
 }
+
+// TargetsOf are the targets that a leaf of an edge holds: one, or those of an
+// upstream's servers; none where it is something else.
+func TargetsOf(leaf any) []Target {
+	switch value := leaf.(type) {
+	case Target:
+		return []Target{value}
+	case Servers:
+		targets := make([]Target, len(value))
+		for i, server := range value {
+			targets[i] = server.To
+		}
+		return targets
+	}
+	return nil
+}

@@ -83,24 +83,32 @@ func Unknown() Guard {
 	}
 }
 
-// ledElsewhere tells whether the manifests lead a name to another guest, which is
-// to have the same address: then the file needs no change.
-func ledElsewhere(w *World, edge desired.ID, path desired.Path, guest desired.ID) bool {
+// ledElsewhere tells whether the manifests lead a name, or an upstream, to another
+// guest, which is to have the same address: then the file needs no change.
+func ledElsewhere(w *World, edge desired.ID, path desired.Path, guest desired.ID, live desired.Target) bool {
 	want := w.Fleet.Resource(edge)
 	if want == nil {
 		return false
 	}
+	another := false
 	for _, leaf := range desired.Leaves(edge.Kind(), want.Spec) {
-		if target, ok := leaf.Value.(desired.Target); ok && leaf.Path == path {
+		if leaf.Path != path {
+			continue
+		}
+		for _, target := range desired.TargetsOf(leaf.Value) {
 			id, _, named := target.Guest()
-			return named && id != guest
+			if named && id == guest || target == live {
+				return false
+			}
+			another = another || named
 		}
 	}
-	return false
+	return another
 }
 
-// Routed holds the way out of a guest to which an edge goes on to lead: a name
-// whose target is written as its address, or one that this plan leaves alone.
+// Routed holds the way out of a guest to which an edge goes on to lead: by a name, a
+// port or an upstream where it is written as its address, or which this plan leaves
+// alone.
 func Routed() Guard {
 	return func(w *World, p *Plan) {
 		all := p.byKey()
@@ -110,13 +118,18 @@ func Routed() Guard {
 				continue
 			}
 			for _, leaf := range desired.Leaves(id.Kind(), edge) {
-				guest, ours := w.WhoHas(desired.Text(leaf.Value))
-				if !ours || ledElsewhere(w, id, leaf.Path, guest) || all[Key{id, Drain}].has(leaf.Path) || all[Key{id, Route}].has(leaf.Path) {
+				if all[Key{id, Drain}].has(leaf.Path) || all[Key{id, Route}].has(leaf.Path) {
 					continue
 				}
-				for _, step := range []Step{Stop, Archive, Delete} {
-					if c := all[Key{guest, step}]; c != nil {
-						c.hold(fmt.Sprintf("%s still leads %s to it: take that route out, or lead it elsewhere", id, leaf.Path))
+				for _, target := range desired.TargetsOf(leaf.Value) {
+					guest, ours := w.WhoHas(target.Text)
+					if !ours || ledElsewhere(w, id, leaf.Path, guest, target) {
+						continue
+					}
+					for _, step := range []Step{Stop, Archive, Delete} {
+						if c := all[Key{guest, step}]; c != nil {
+							c.hold(fmt.Sprintf("%s still leads %s to it: take that route out, or lead it elsewhere", id, leaf.Path))
+						}
 					}
 				}
 			}

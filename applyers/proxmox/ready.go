@@ -166,18 +166,29 @@ func (j *job) readyPort() int {
 				return cmp.Or(guest.SSH.Port, j.Fleet.Spec.SSH.Port, 22)
 			}
 		case *desired.Edge:
-			targets := []desired.Target{}
-			for _, name := range slices.Sorted(maps.Keys(spec.TLS.Routes)) {
-				targets = append(targets, spec.TLS.Routes[name])
+			route = cmp.Or(route, routedPort(spec, j.ID))
+		}
+	}
+	return route
+}
+
+// routedPort is the port of a guest that an edge leads to by TCP, by TLS rather than
+// otherwise; 0 where it leads to none.
+func routedPort(edge *desired.Edge, guest desired.ID) int {
+	all := edge.Targets()
+	for _, side := range []desired.Path{"tls.routes", "tls.default", "http", "tcp"} {
+		for _, path := range slices.Sorted(maps.Keys(all)) {
+			if !path.Within(side) {
+				continue
 			}
-			for _, target := range append(targets, spec.TLS.Default) {
-				if id, port, ok := target.Guest(); ok && id == j.ID && route == 0 {
-					route = notation.Whole(port, 0)
+			for _, server := range edge.Servers(all[path]) {
+				if id, port, ok := server.To.Guest(); ok && id == guest {
+					return notation.Whole(port, 0)
 				}
 			}
 		}
 	}
-	return route
+	return 0
 }
 
 func (j *job) probe(ctx context.Context, addr string, port int) error {

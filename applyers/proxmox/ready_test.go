@@ -100,24 +100,31 @@ func TestNotReadySaysWhatWasNotReached(t *testing.T) {
 }
 
 func TestReadyWaitsForThePortOfPlaybookOrRoute(t *testing.T) {
-	const edge = "kind: Edge\nname: edge\ntls: {default: reject, routes: {web.example.net: \"vm/web-1:8443\"}}\n"
-	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, webYAML, edge)
-		var tried []string
-		b.a.opts.Dial = func(_ context.Context, _, addr string) (net.Conn, error) {
-			tried = append(tried, addr)
-			if len(tried) < 4 {
-				return nil, errors.New("refused")
-			}
-			here, _ := net.Pipe()
-			return here, nil
-		}
-		p, w := b.planned(t.Context())
-		b.execute(t.Context(), only(p, "vm", "image"), w, &events{})
-		if len(tried) != 4 || tried[3] != "10.1.1.4:8443" {
-			t.Errorf("tried %q", tried)
-		}
-	})
+	for name, c := range map[string]struct{ edge, port string }{
+		"a name":      {"tls: {default: reject, routes: {web.example.net: \"vm/web-1:8443\"}}", "8443"},
+		"an upstream": {"upstreams: {lab: {servers: [\"10.1.1.9:443\", \"vm/web-1:9443\"]}}\ntls: {default: lab}\nhttp: {default: redirect, routes: {web.example.net: \"vm/web-1:80\"}}", "9443"},
+		"a port":      {"udp: {53: \"vm/web-1:53\"}\ntcp: {25: \"vm/web-1:25\"}", "25"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBench(t, webYAML, "kind: Edge\nname: edge\n"+c.edge+"\n")
+				var tried []string
+				b.a.opts.Dial = func(_ context.Context, _, addr string) (net.Conn, error) {
+					tried = append(tried, addr)
+					if len(tried) < 4 {
+						return nil, errors.New("refused")
+					}
+					here, _ := net.Pipe()
+					return here, nil
+				}
+				p, w := b.planned(t.Context())
+				b.execute(t.Context(), only(p, "vm", "image"), w, &events{})
+				if len(tried) != 4 || tried[3] != "10.1.1.4:"+c.port {
+					t.Errorf("tried %q", tried)
+				}
+			})
+		})
+	}
 }
 
 // only leaves the changes of some kinds in a plan.
