@@ -56,7 +56,7 @@ func (e *edge) wrote(keys ...string) bool { return e.merged.find(keys...) != nil
 // follow sets what follows from elsewhere, unless the manifest says it; it tells
 // whether it does not.
 func (e *edge) follow(path Path, src Source) bool {
-	if e.item.has(path) {
+	if e.has(path) {
 		return false
 	}
 	e.set[path] = src
@@ -133,12 +133,12 @@ func (l *loader) side(e *edge, word string, listen *List, trust Trust, port stri
 
 // probe says how names are asked unless the manifest does.
 func (l *loader) probe(e *edge) {
-	if !e.item.has("probe.timeout") {
+	if !e.has("probe.timeout") {
 		e.Probe.Timeout = Duration(3 * time.Second)
 	} else if e.Probe.Timeout <= 0 && !e.bad["probe.timeout"] {
 		l.wrong(e.item, e.at("probe", "timeout"), "probe.timeout: nothing answers in no time: write 1s or more")
 	}
-	if !e.item.has("probe.sample") {
+	if !e.has("probe.sample") {
 		e.Probe.Sample = 20
 	} else if e.Probe.Sample < 0 {
 		l.wrong(e.item, e.at("probe", "sample"), "probe.sample: %d: write 0 or more", e.Probe.Sample)
