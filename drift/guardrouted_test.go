@@ -20,7 +20,8 @@ func TestRoutedByUpstreamAndPort(t *testing.T) {
 		spec := live()
 		spec.Upstreams["lab"].Servers[1].To.Text = server
 		r := want("edge/main", spec)
-		r.Set["upstreams.lab.servers"], r.Set["tcp.25"] = desired.Source{Line: 4}, desired.Source{Line: 5}
+		r.Set.Put("upstreams.lab.servers", desired.Source{Line: 4})
+		r.Set.Put("tcp.25", desired.Source{Line: 5})
 		return r
 	}
 	made := func(server string, guests ...*desired.Resource) *drift.Plan {
