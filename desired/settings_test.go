@@ -9,7 +9,7 @@ import (
 
 // TestSettings holds settings to what a map would say.
 func TestSettings(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // It guards nothing.
+	r := rand.New(rand.NewPCG(1, 2))
 	words := []Path{"a", "a.b", "a-b", "a.b.c", "ab", "b", "b[x.y]", "c"}
 	source := func() Source {
 		layers := []string{"", "profile/base"}
