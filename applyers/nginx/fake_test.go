@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
@@ -267,7 +268,8 @@ func (g guests) Apply(_ context.Context, job applyers.Job, p applyers.Progress) 
 // fakeNginx stands for nginx: what its workers run changes with a reload.
 type fakeNginx struct {
 	t        testing.TB
-	listener net.Listener
+	listener net.Listener // for TLS
+	web      net.Listener // for HTTP
 	managed  string
 
 	mu       sync.Mutex
@@ -275,8 +277,7 @@ type fakeNginx struct {
 	counted  int
 	tested   string                            // what the last test was of
 	running  string                            // the managed file that the workers run
-	witness  string                            // the witness's name
-	to       string                            // where it leads
+	to       map[string]string                 // where witnesses lead, by name
 	backend  func(conn net.Conn, words []byte) // answers all other names; they are closed if it is nil
 	refuse   error                             // the test's answer
 	jam      error                             // the reload's answer, once
@@ -290,25 +291,62 @@ func newFake(t testing.TB) *fakeNginx {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fakeNginx{t: t, listener: listener}
+	web, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fakeNginx{t: t, listener: listener, web: web}
 	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() {
-				f.answer(context.WithoutCancel(t.Context()), conn)
-				_ = conn.Close()
-			})
-		}
-	})
+	serving.Go(func() { f.serve(listener, &serving) })
+	serving.Go(func() { f.serve(f.web, &serving) })
 	t.Cleanup(func() {
 		_ = listener.Close()
+		_ = web.Close()
 		serving.Wait()
 	})
 	return f
+}
+
+func (f *fakeNginx) serve(listener net.Listener, serving *sync.WaitGroup) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		serving.Go(func() {
+			f.answer(context.WithoutCancel(f.t.Context()), conn)
+			_ = conn.Close()
+		})
+	}
+}
+
+// leads passes a connection on by the map that runs, as nginx does.
+func (f *fakeNginx) leads(conn net.Conn, words []byte) {
+	f.mu.Lock()
+	running := f.running
+	f.mu.Unlock()
+	for line := range strings.Lines(running) {
+		entry := strings.Fields(line)
+		if len(entry) != 2 || !strings.Contains(entry[0], ".") || !bytes.Contains(words, []byte(entry[0])) {
+			continue
+		}
+		to, err := new(net.Dialer).DialContext(context.WithoutCancel(f.t.Context()), "tcp", strings.TrimSuffix(entry[1], ";"))
+		if err != nil {
+			return
+		}
+		_ = conn.SetReadDeadline(time.Time{})
+		_, _ = to.Write(words)
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			_, _ = io.Copy(conn, to)
+			_ = conn.Close()
+		}()
+		_, _ = io.Copy(to, conn)
+		_ = to.Close()
+		<-done
+		return
+	}
 }
 
 // answer passes what is for the witness's name on to it. All else is the backends',
@@ -318,12 +356,17 @@ func (f *fakeNginx) answer(ctx context.Context, conn net.Conn) {
 	words := make([]byte, 16<<10)
 	n, err := conn.Read(words)
 	f.mu.Lock()
-	to, witness, backend := f.to, f.witness, f.backend
+	backend, to := f.backend, ""
+	for witness, leads := range f.to {
+		if bytes.Contains(words[:n], []byte(witness)) {
+			to = leads
+		}
+	}
 	f.mu.Unlock()
 	if err != nil {
 		return
 	}
-	if to == "" || !bytes.Contains(words[:n], []byte(witness)) {
+	if to == "" {
 		if backend != nil {
 			backend(conn, words[:n])
 		}
@@ -381,14 +424,14 @@ func (f *fakeNginx) run(ctx context.Context, argv []string) ([]byte, error) {
 	}
 	content, err := os.ReadFile(f.managed)
 	f.running = string(content)
+	web, _ := os.ReadFile(filepath.Join(filepath.Dir(f.managed), "http.conf"))
+	f.to = make(map[string]string)
 	if err != nil {
-		f.to = ""
 		return nil, nil //nolint:nilerr // No file, no probe.
 	}
-	f.to = ""
-	for line := range strings.Lines(string(content)) {
+	for line := range strings.Lines(string(content) + string(web)) {
 		if words := strings.Fields(line); len(words) == 2 && strings.HasSuffix(words[0], "."+conf.Domain) && words[0] != "."+conf.Domain {
-			f.witness, f.to = words[0], strings.TrimSuffix(words[1], ";")
+			f.to[words[0]] = strings.TrimSuffix(words[1], ";")
 		}
 	}
 	return nil, nil

@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"slices"
 	"strings"
 
 	"berth/applyers/nginx/conf"
@@ -215,8 +216,16 @@ func (p *planner) together(fields []drift.Field) {
 		}
 		first = fields[j]
 		f := &fields[i]
-		f.Needs = append(f.Needs, first.Needs...)
-		f.NeedsFields = append(f.NeedsFields, first.NeedsFields...)
+		for _, need := range first.Needs {
+			if !slices.Contains(f.Needs, need) {
+				f.Needs = append(f.Needs, need)
+			}
+		}
+		for _, need := range first.NeedsFields {
+			if !slices.Contains(f.NeedsFields, need) {
+				f.NeedsFields = append(f.NeedsFields, need)
+			}
+		}
 		if f.Held == "" {
 			f.Held = first.Held
 		}
