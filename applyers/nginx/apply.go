@@ -103,6 +103,12 @@ func (a *Applyer) enter(ctx context.Context, job applyers.Job, spec *desired.Edg
 	if err != nil {
 		return nil, nil, err
 	}
+	entered := false
+	defer func() {
+		if !entered {
+			unlock()
+		}
+	}()
 	if st, err = s.read(ctx); err == nil {
 		for side := range s.files {
 			if err == nil && (wants(spec, side) || wants(st.base, side)) {
@@ -111,9 +117,9 @@ func (a *Applyer) enter(ctx context.Context, job applyers.Job, spec *desired.Edg
 		}
 	}
 	if err == nil {
+		entered = true
 		return st, unlock, nil
 	}
-	unlock()
 	if foreign := (*conf.ForeignError)(nil); errors.As(err, &foreign) {
 		return nil, nil, &applyers.HeldError{Reason: s.where(foreign.File) + ": " + foreign.Reason}
 	}

@@ -45,11 +45,22 @@ type config struct {
 // defaultPid is where Debian's nginx writes its process id unless told.
 const defaultPid = "/run/nginx.pid"
 
-// usual are the files that Debian's nginx.conf includes, beside itself: read at once
-// with it, they need no second way.
-func usual(main string) []string {
-	dir := path.Dir(main)
-	return []string{main, dir + "/modules-enabled/*.conf", dir + "/conf.d/*.conf", dir + "/sites-enabled/*"}
+// usual are the files that a main file includes where nothing is unusual, beside
+// itself: read at once with it, they need no second way.
+func (s *seat) usual() []string {
+	dir := path.Dir(s.spec.Nginx.Config)
+	all := []string{s.spec.Nginx.Config, dir + "/modules-enabled/*.conf", dir + "/conf.d/*.conf", dir + "/sites-enabled/*", dir + "/mime.types"}
+	for _, f := range s.files {
+		all = append(all, s.included(f), path.Dir(f.seen)+"/*"+path.Ext(f.seen))
+	}
+	return all
+}
+
+// included is how a file is to be included: an include of a plain name would keep
+// nginx from starting while there is no file.
+func (*seat) included(f managed) string {
+	ext := path.Ext(f.seen)
+	return strings.TrimSuffix(f.seen, ext) + "*" + ext
 }
 
 // depthMax is how deep files may include one another.
@@ -239,9 +250,7 @@ func unread(err error) error {
 // nothing has.
 func (s *seat) notReady(c config, side int) error {
 	f, other := s.files[side], s.files[1-side]
-	dir, base := path.Split(f.seen)
-	// An include of a plain name would keep nginx from starting while there is no file.
-	include := "include " + dir + strings.TrimSuffix(base, path.Ext(base)) + "*" + path.Ext(base) + ";"
+	include := "include " + s.included(f) + ";"
 	switch {
 	case c.hops[side] != nil && c.stray[side]:
 		return &setupError{

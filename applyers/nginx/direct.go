@@ -15,6 +15,7 @@ import (
 // read does without a program what fetch does, where each file costs no way there and
 // back.
 func (t *tree) read(ctx context.Context, patterns []string) error {
+	done := make(map[string]bool)
 	for _, pattern := range patterns {
 		t.globs[pattern] = nil
 		names := []string{pattern}
@@ -33,12 +34,16 @@ func (t *tree) read(ctx context.Context, patterns []string) error {
 			if strings.HasPrefix(path.Base(name), ".") && !strings.HasPrefix(path.Base(pattern), ".") {
 				continue
 			}
+			if done[name] {
+				t.globs[pattern] = append(t.globs[pattern], name)
+				continue
+			}
 			f, there, err := t.one(ctx, name)
 			if err != nil {
 				return err
 			}
 			if there {
-				t.files[name] = f
+				done[name], t.files[name] = true, f
 				t.globs[pattern] = append(t.globs[pattern], name)
 			}
 		}

@@ -28,6 +28,7 @@ type bench struct {
 	fleet   *desired.Fleet
 	spec    *desired.Edge
 	lives   []drift.Live
+	blind   []drift.Blind
 	applyer *Applyer
 	fake    *fakeNginx
 }
@@ -125,7 +126,7 @@ func (b *bench) observe() drift.Observed {
 		set[leaf.Path] = desired.Source{File: "edge.yaml", Line: 1}
 	}
 	b.want(&desired.Resource{ID: "edge/main", Spec: b.spec, Set: desired.SettingsOf(set)})
-	observed, err := b.applyer.Observe(b.t.Context(), b.fleet, applyers.Scope{})
+	observed, err := b.applyer.Observe(b.t.Context(), b.fleet, applyers.Scope{Others: drift.Observed{Lives: b.lives, Blind: b.blind}})
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"berth/applyers"
 	"berth/desired"
 	"berth/drift"
 )
@@ -288,5 +287,3 @@ edge/main route
 		t.Errorf("it routes\n%s", b.managed())
 	}
 }
-
-var _ applyers.Follower = (*Applyer)(nil)

@@ -1,11 +1,22 @@
 # Prints what patterns stand for: for each pattern a line "p 0 PATTERN" and an empty
 # one; for each thing found a line "SORT SIZE PATH", its content, and a line's end.
 # SORT is f for a file, l for a link to one, o for what is neither, u for what may not
-# be read or looked at. It reads nothing that is no plain file.
+# be read or looked at, s for what has been printed before, without its content. It
+# reads nothing that is no plain file.
 IFS=
 LC_ALL=C
+nl='
+'
+done=$nl
 # shown prints one path that is there.
 shown() {
+	case $done in
+	*"$nl$1$nl"*)
+		printf 's 0 %s\n\n' "$1"
+		return
+		;;
+	esac
+	done=$done$1$nl
 	if [ ! -f "$1" ]; then
 		printf 'o 0 %s\n\n' "$1"
 	elif [ ! -r "$1" ]; then

@@ -64,7 +64,7 @@ func (s *seat) read(ctx context.Context) (*state, error) {
 	for _, f := range s.files {
 		ours = append(ours, f.path, former(f.path), copies(f.path))
 	}
-	within := append(usual(s.spec.Nginx.Config), leftovers(s.spec.Nginx.Config), ipv6File)
+	within := append(s.usual(), leftovers(s.spec.Nginx.Config), ipv6File)
 	here := newTree(s.on, s.direct)
 	there := here
 	var err error

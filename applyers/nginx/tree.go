@@ -75,9 +75,12 @@ func (t *tree) fetch(ctx context.Context, patterns ...string) error {
 		if err != nil || size < 0 || size >= len(after) || after[size] != '\n' {
 			return t.torn()
 		}
-		if words[0] == "p" {
+		switch words[0] {
+		case "p":
 			at = words[2]
-		} else {
+		case "s":
+			t.globs[at] = append(t.globs[at], words[2])
+		default:
 			t.files[words[2]] = found{sort: sortOf(words[0][0]), content: bytes.Clone(after[:size])}
 			t.globs[at] = append(t.globs[at], words[2])
 		}
