@@ -205,12 +205,13 @@ func TestFarEdgeIsUnknown(t *testing.T) {
 			if len(observed.Lives) > len(b.lives) {
 				t.Errorf("it is live: %+v", observed.Lives)
 			}
-			got := ""
-			for _, line := range strings.Split(text(b.plan()), "\n") {
+			var lines []string
+			for line := range strings.SplitSeq(text(b.plan()), "\n") {
 				if strings.Contains(line, "edge/main") {
-					got += line + "\n"
+					lines = append(lines, line+"\n")
 				}
 			}
+			got := strings.Join(lines, "")
 			if got != row.want {
 				t.Errorf("got\n%s\nwant\n%s", got, row.want)
 			}

@@ -127,11 +127,11 @@ func TestSample(t *testing.T) {
 		all[to] = append(all[to], asked{label: label})
 	}
 	for n, want := range map[int]string{0: "", 2: "14", 4: "1452", 6: "145263", 20: "145263"} {
-		got := ""
+		var labels []string
 		for _, q := range sample(all, n) {
-			got += q.label
+			labels = append(labels, q.label)
 		}
-		if got != want {
+		if got := strings.Join(labels, ""); got != want {
 			t.Errorf("%d: %s, not %s", n, got, want)
 		}
 	}
