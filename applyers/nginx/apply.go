@@ -58,12 +58,12 @@ func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 		if errors.Is(err, applyers.ErrLeft) {
 			return err
 		}
-		for _, path := range n.made {
+		for path := range n.made {
 			p.Field(path, lostOf(err, path))
 		}
 		return err
 	}
-	for _, path := range n.made {
+	for path := range n.made {
 		p.Field(path, nil)
 	}
 	if len(n.failed) > 0 {

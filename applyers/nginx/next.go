@@ -19,7 +19,7 @@ type next struct {
 	// base is what is there.
 	base *desired.Edge
 	// made are the fields that are in it, failed is why others are not.
-	made   []desired.Path
+	made   map[desired.Path]bool
 	failed map[desired.Path]error
 }
 
@@ -27,12 +27,12 @@ type next struct {
 func (n *next) fail(path desired.Path, why error) {
 	_ = move(n.Edge, n.base, path) // What could be moved here can be moved back.
 	n.failed[path] = why
-	n.made = slices.DeleteFunc(n.made, func(p desired.Path) bool { return p == path })
+	delete(n.made, path)
 }
 
 // failAll takes those made fields back that are within a path.
 func (n *next) failAll(within desired.Path, why error) {
-	for _, path := range slices.Clone(n.made) {
+	for path := range n.made {
 		if path.Within(within) {
 			n.fail(path, why)
 		}
@@ -50,7 +50,7 @@ func (n *next) first() string {
 // with puts a job's fields into what is there. What they do not speak of stays as it
 // is: a name that is held holds no other.
 func with(st *state, want *desired.Edge, fields []drift.Field) *next {
-	n := &next{Edge: copyOf(st.base), base: copyOf(st.base), failed: make(map[desired.Path]error)}
+	n := &next{Edge: copyOf(st.base), base: copyOf(st.base), made: make(map[desired.Path]bool), failed: make(map[desired.Path]error)}
 	live, wanted := texts(st.live), texts(want)
 	for _, f := range fields {
 		// What is neither as it was planned nor as it shall be has been moved by
@@ -70,7 +70,7 @@ func with(st *state, want *desired.Edge, fields []drift.Field) *next {
 			n.failed[f.Path] = err
 			continue
 		}
-		n.made = append(n.made, f.Path)
+		n.made[f.Path] = true
 	}
 	n.rest()
 	return n
@@ -94,7 +94,7 @@ func (n *next) rest() {
 		if _, was := n.base.Upstreams[to.Text]; was {
 			n.failAll(upstreamsPath.Sub(to.Text), fmt.Errorf("%s still leads to the upstream %s, so it stays", path, to.Text))
 			n.Upstreams[to.Text] = n.base.Upstreams[to.Text]
-		} else if slices.Contains(n.made, path) {
+		} else if n.made[path] {
 			n.fail(path, fmt.Errorf("the upstream %s is not there yet", to.Text))
 		}
 	}
@@ -110,8 +110,9 @@ func (n *next) rest() {
 		if err := n.failed[side.at+".default"]; err != nil {
 			why = fmt.Errorf("the first file needs a default: %w", err)
 		}
-		for _, path := range slices.Clone(n.made) {
-			if value := texts(n.Edge)[path]; path.Within(side.at) && value != "" {
+		now := texts(n.Edge)
+		for path := range n.made {
+			if path.Within(side.at) && now[path] != "" {
 				n.fail(path, why)
 			}
 		}
@@ -145,7 +146,7 @@ func (n *next) render(o conf.Options, p applyers.Progress) (conf.Files, error) {
 		}
 		before := fmt.Sprint(texts(n.Edge))
 		for _, fault := range unfit.Faults {
-			if slices.Contains(n.made, fault.Path) {
+			if n.made[fault.Path] {
 				n.fail(fault.Path, errors.New(fault.Reason))
 				continue
 			}

@@ -104,7 +104,7 @@ func (p *proof) side(side int, door asked) {
 		q := ask(name, name, (at + ".routes").Sub(route), to, from, former)
 		if q.moved {
 			p.asked = append(p.asked, q)
-		} else {
+		} else if len(byTarget[to.Text]) < p.spec.Probe.Sample {
 			byTarget[to.Text] = append(byTarget[to.Text], q)
 		}
 	}
