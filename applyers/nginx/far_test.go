@@ -278,7 +278,7 @@ func TestFarKilledAnywhere(t *testing.T) {
 			b, f := farBench(t)
 			b.guest("web", "10.1.1.21/24", true)
 			b.whole()
-			b.settle()
+			_, _ = b.turn() // It is settled at the end.
 			b.route("git.example.com", "10.1.1.7:443")
 			b.spec.HTTP.Routes["new.example.com"] = desired.Target{Text: "10.1.1.7:80"}
 			plan := b.plan()
