@@ -65,12 +65,19 @@ func (r *remote) silent(ctx, within context.Context, err error) error {
 	switch {
 	case ctx.Err() != nil:
 		return r.unreachable("it was not connected: "+ctx.Err().Error(), "", ctx.Err())
-	case within.Err() != nil:
+	case within.Err() != nil, timedOut(err):
 		return r.unreachable(fmt.Sprintf("no answer within %s", r.wait.dial), "is it up, and is its address right?", err)
 	case strings.Contains(err.Error(), "connection refused"):
 		return r.unreachable("it refuses the connection", fmt.Sprintf("does sshd run there, and on port %d (ssh.port)?", r.access.SSH.Port), err)
 	}
 	return r.unreachable(err.Error(), "", err)
+}
+
+// timedOut tells that a connection took too long: its own clock may say so a moment
+// before the context does.
+func timedOut(err error) bool {
+	late, ok := errors.AsType[net.Error](err)
+	return ok && late.Timeout()
 }
 
 // refused explains why the SSH server does not let us in.

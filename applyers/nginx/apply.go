@@ -99,14 +99,14 @@ func (a *Applyer) enter(ctx context.Context, job applyers.Job, spec *desired.Edg
 	if err != nil {
 		return nil, nil, err
 	}
-	unlock, err = s.lock(ctx)
+	release, err := s.lock(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
 	entered := false
 	defer func() {
 		if !entered {
-			unlock()
+			release()
 		}
 	}()
 	if st, err = s.read(ctx); err == nil {
@@ -118,7 +118,7 @@ func (a *Applyer) enter(ctx context.Context, job applyers.Job, spec *desired.Edg
 	}
 	if err == nil {
 		entered = true
-		return st, unlock, nil
+		return st, release, nil
 	}
 	if foreign := (*conf.ForeignError)(nil); errors.As(err, &foreign) {
 		return nil, nil, &applyers.HeldError{Reason: s.where(foreign.File) + ": " + foreign.Reason}
