@@ -116,7 +116,8 @@ func (c Client) Who(ctx context.Context, address, sni string) (Seen, error) {
 type Answer struct {
 	Status   int
 	Location string
-	Seen     Seen // Where a backend answered.
+	Backend  string // Who answered; "" if that was the proxy.
+	Seen     Seen   // What the backend saw, unless it refused the request.
 }
 
 // HTTP asks once for a page of a host, which may be "" for none at all.
@@ -146,7 +147,7 @@ func (c Client) HTTP(ctx context.Context, address, host string) (Answer, error) 
 	if err != nil {
 		return Answer{}, err
 	}
-	a := Answer{Status: response.StatusCode, Location: response.Header.Get("Location")}
+	a := Answer{Status: response.StatusCode, Location: response.Header.Get("Location"), Backend: response.Header.Get("X-Backend")}
 	if response.Header.Get("Content-Type") == "application/json" {
 		err = json.Unmarshal(text, &a.Seen)
 	}

@@ -94,7 +94,7 @@ func TestBed(t *testing.T) {
 		t.Errorf("port 3478: %+v, %v", seen, err)
 	}
 	page, err := client.HTTP(t.Context(), "10.77.0.5:80", "www.example.test")
-	if err != nil || page.Status != 200 || page.Seen != (edgebed.Seen{Backend: "site", Peer: "10.77.0.5", Host: "www.example.test", RealIP: "10.77.3.1"}) {
+	if err != nil || page.Status != 200 || page.Backend != "site" || page.Seen != (edgebed.Seen{Backend: "site", Peer: "10.77.0.5", Host: "www.example.test", RealIP: "10.77.3.1"}) {
 		t.Errorf("a page: %+v, %v", page, err)
 	}
 	socket, err := client.Upgrade(t.Context(), "10.77.0.5:80", "www.example.test")

@@ -5,6 +5,7 @@ package edgebed
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -16,6 +17,8 @@ type headed struct {
 	net.Conn
 	how   How
 	lines *bufio.Reader
+	// name is who answers by HTTP; "" for other backends.
+	name string
 
 	once sync.Once
 	// proxy is who asks, by the header.
@@ -30,6 +33,19 @@ func (c *headed) Read(p []byte) (int, error) {
 		return 0, c.err
 	}
 	return c.lines.Read(p)
+}
+
+// Write says in each answer of HTTP who answers, also where the server itself refuses a
+// request before anybody else sees it.
+func (c *headed) Write(p []byte) (int, error) {
+	head, rest, found := strings.Cut(string(p), "\r\n")
+	if c.name == "" || !found || !strings.HasPrefix(head, "HTTP/1.") {
+		return c.Conn.Write(p)
+	}
+	if _, err := io.WriteString(c.Conn, head+"\r\nX-Backend: "+c.name+"\r\n"+rest); err != nil {
+		return 0, err
+	}
+	return len(p), nil
 }
 
 // header reads "PROXY TCP4 10.77.3.1 10.77.0.5 41000 443", where one is wanted.
@@ -73,7 +89,7 @@ func (l headedListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	l.b.came()
-	return &headed{Conn: conn, how: l.how, lines: bufio.NewReader(conn)}, nil
+	return &headed{Conn: conn, how: l.how, lines: bufio.NewReader(conn), name: l.b.Name}, nil
 }
 
 type headedAddr struct {

@@ -11,6 +11,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -171,4 +172,22 @@ func require(t testing.TB) {
 			t.Fatal(fmt.Errorf("BERTH_REAL=1 asks for real components: %w; deploy/test installs them", err))
 		}
 	}
+}
+
+// Workers are the process ids of nginx's workers, but for those that are about to
+// end; a reload makes new ones.
+func (h Host) Workers(t testing.TB) string {
+	t.Helper()
+	files, err := filepath.Glob(h.Path("/proc/[0-9]*/cmdline"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []string
+	for _, file := range files {
+		// What has ended in between is none.
+		if title, err := os.ReadFile(file); err == nil && strings.TrimRight(string(title), "\x00") == "nginx: worker process" {
+			pids = append(pids, filepath.Base(filepath.Dir(file)))
+		}
+	}
+	return strings.Join(pids, " ")
 }

@@ -132,7 +132,7 @@ func (h *Host) Command(ctx context.Context, program string, args ...string) *exe
 	if h.sshd != nil {
 		pid = strconv.Itoa(h.sshd.Process.Pid)
 	}
-	words := []string{"--target=" + pid, "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd=/", "--", program}
+	words := []string{"--target=" + pid, "--mount", "--uts", "--ipc", "--net", "--pid", "--root", "--wd", "--", program}
 	cmd := exec.CommandContext(ctx, "nsenter", append(words, args...)...)
 	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "LC_ALL=C.UTF-8"}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}

@@ -1,0 +1,173 @@
+//go:build linux
+
+package deploy_test
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// storyKilled kills the agent by SIGKILL after each step of a change, and nginx with
+// it at every second one, as a power cut would. nginx works, or starts again; the
+// next turn makes the change whole.
+func storyKilled(t *testing.T, binary string) {
+	w := newEdgeWorld(t, binary)
+	w.mixedBackends(t)
+	w.commit(t, mixed)
+	w.settles(t)
+	other := strings.ReplaceAll(mixed, "moving.example.test: 10.77.2.3:443", "moving.example.test: headed\n    second.example.test: plain")
+	goes := map[bool]map[string]string{
+		true:  {"moving.example.test": "headed", "second.example.test": "plain"},
+		false: {"moving.example.test": "address", "second.example.test": "plain"},
+	}
+	var steps []string
+	for n := 1; n < 100; n++ {
+		changed := n%2 == 1
+		w.commit(t, map[bool]string{true: other, false: mixed}[changed])
+		step := w.killedAfter(t, n)
+		if step == "" {
+			break
+		}
+		steps = append(steps, step)
+		power := n%4 >= 2
+		if power {
+			w.powerCut(t)
+		}
+		what := fmt.Sprintf("killed after step %d, %s (power cut: %t)", n, step, power)
+		if out, err := w.edge.Command(t.Context(), "nginx", "-t").CombinedOutput(); err != nil {
+			t.Errorf("%s: nginx would not start: %v: %s", what, err, out)
+		}
+		w.reaches(t, w.client, edgeHost+":443", mixedNames)
+		if seen, err := w.client.Who(t.Context(), edgeHost+":443", "moving.example.test"); err != nil || seen.Backend != "headed" && seen.Backend != "address" {
+			t.Errorf("%s: moving.example.test reaches %q, %v", what, seen.Backend, err)
+		}
+		w.sync(t, 0)
+		w.reaches(t, w.client, edgeHost+":443", goes[changed])
+		w.reaches(t, w.client, edgeHost+":443", mixedNames)
+		w.drift(t, 0)
+		w.clean(t, "stream.conf")
+		if t.Failed() {
+			t.Log(what)
+		}
+	}
+	t.Logf("killed after %d steps:\n%s", len(steps), strings.Join(steps, "\n"))
+	// To test, to keep, to put in place, to reload and to forget are more than ten.
+	if len(steps) < 10 {
+		t.Errorf("only %d steps were found", len(steps))
+	}
+}
+
+// powerCut ends nginx and all its workers, and starts it again.
+func (w *edgeWorld) powerCut(t *testing.T) {
+	t.Helper()
+	w.edge.Run(t, "sh", "-c", "pkill -9 -x nginx; while pgrep -x nginx >/dev/null; do sleep 0.01; done")
+	w.edge.StartNginx(t)
+}
+
+// traced are the calls by which a program changes anything outside of itself, as far
+// as the change of a configuration needs them.
+const traced = "execve,rename,renameat,renameat2,unlink,unlinkat,fsync,fdatasync,mkdirat,fchmod,fchown,fchmodat,fchownat,linkat,connect,flock"
+
+// traceLine is a line of strace that tells of a call which has come to its end.
+var traceLine = regexp.MustCompile(`^\d+ +(<\.\.\. )?\w+(\(| resumed).* = (-?\d+|\?)`)
+
+// killedAfter makes a turn and kills it after its nth step, counted from the first
+// that has to do with nginx. It tells which step that was; "" if the turn ended
+// before.
+func (w *edgeWorld) killedAfter(t *testing.T, n int) (step string) {
+	t.Helper()
+	lines, to, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer lines.Close()
+	// The agent is held up after each call, so that it can be killed before the next.
+	cmd := w.control.Command(t.Context(), "strace", "-f", "--seccomp-bpf", "-y", "-s", "200", "-e", "trace="+traced, "-e", "inject="+traced+":delay_exit=15000", "-o", "/proc/self/fd/3",
+		"agent", "sync", "--once")
+	cmd.ExtraFiles = []*os.File{to}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	_ = to.Close()
+	count, begun := 0, false
+	program := make(map[string]bool) // Processes that the agent has started.
+	for scan := bufio.NewScanner(lines); scan.Scan(); {
+		line := scan.Text()
+		pid, _, _ := strings.Cut(line, " ")
+		if strings.Contains(line, ` execve("`) && !strings.Contains(line, "/agent\"") {
+			program[pid] = true
+		} else if program[pid] && !strings.Contains(line, "+++ exited") && !strings.Contains(line, "execve resumed") {
+			continue
+		}
+		if !program[pid] && !traceLine.MatchString(line) || strings.Contains(line, "<unfinished") {
+			continue
+		}
+		begun = begun || strings.Contains(line, "/etc/nginx")
+		if !begun {
+			continue
+		}
+		if count++; count == n {
+			step = strings.TrimLeft(strings.TrimPrefix(line, pid), " ")
+			if err := syscall.Kill(agentBelow(t, cmd.Process.Pid), syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+	}
+	err = cmd.Wait()
+	if exit := (*exec.ExitError)(nil); step == "" && err != nil {
+		t.Fatalf("the turn, left alone: %v", err)
+	} else if step != "" && (exit == nil && err == nil) {
+		t.Fatalf("the turn went on after it was killed at %s", step)
+	}
+	return step
+}
+
+// agentBelow finds the agent among the children of a process, by the test's own
+// process ids.
+func agentBelow(t *testing.T, pid int) int {
+	t.Helper()
+	deadline := time.Now().Add(5 * time.Second)
+	for time.Now().Before(deadline) {
+		if agent := agentAmong(offspring(pid)); agent != 0 {
+			return agent
+		}
+	}
+	t.Fatal("no agent runs")
+	return 0
+}
+
+// agentAmong is the agent among processes; 0 if it is none of them.
+func agentAmong(pids []int) int {
+	for _, pid := range pids {
+		if name, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pid)); strings.TrimSpace(string(name)) == "agent" {
+			return pid
+		}
+	}
+	return 0
+}
+
+// offspring are a process's children, and theirs.
+func offspring(pid int) []int {
+	var all []int
+	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	for _, task := range tasks {
+		text, _ := os.ReadFile(task)
+		for word := range strings.FieldsSeq(string(text)) {
+			var child int
+			if _, err := fmt.Sscan(word, &child); err == nil {
+				all = append(all, child)
+				all = append(all, offspring(child)...)
+			}
+		}
+	}
+	return all
+}
