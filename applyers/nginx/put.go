@@ -156,6 +156,7 @@ func (c *changing) restore(ctx context.Context, files conf.Files, why error) err
 	if err := c.unswap(ctx); err != nil {
 		return fmt.Errorf("%w; the former file could not be put back: %w", why, err)
 	}
+	running := c.processes(ctx)
 	if err := c.command(ctx, c.spec.Nginx.Reload); err != nil {
 		// nginx may run either: the next turn sees both, and makes it good.
 		for side, f := range c.files {
@@ -164,6 +165,14 @@ func (c *changing) restore(ctx context.Context, files conf.Files, why error) err
 			}
 		}
 		return fmt.Errorf("%w; the former %s back, but nginx was not reloaded with it: %w", why, what, err)
+	}
+	// Until new workers have taken over, the routes that failed are what people get. Of
+	// an nginx that doesn't run, or takes nothing over, there is nothing to wait for that
+	// the reason does not tell.
+	if len(running.workers) > 0 {
+		waiting, cancel := context.WithTimeout(ctx, c.takeover)
+		defer cancel()
+		_ = c.retired(waiting, running, true)
 	}
 	if err := c.forget(ctx); err != nil {
 		return fmt.Errorf("%w; the former %s back: %w", why, what, err)

@@ -48,6 +48,9 @@ func (c *changing) judgeFiles(ctx context.Context, files conf.Files) (err error)
 	}
 	main := s.staged[c.main]
 	if err := c.command(ctx, append(slices.Clone(c.spec.Nginx.Test), "-c", main)); err != nil {
+		if lost := (*machine.UnreachableError)(nil); errors.As(err, &lost) {
+			return fmt.Errorf("test the new file, nothing was changed: %w", err)
+		}
 		return fmt.Errorf("nginx refuses the new file, nothing was changed: %w", &testError{said: s.words(err.Error()), err: err})
 	}
 	return nil
@@ -114,7 +117,7 @@ func copyBeside(file, suffix string) string {
 
 // sweep removes the copies, and those that a killed agent left.
 func (s *staging) sweep(ctx context.Context) error {
-	here := []string{copies(s.files[streamSide].path), copies(s.files[httpSide].path)}
+	here := s.copies()
 	there := []string{leftovers(s.main)}
 	remove := func(place machine.Place, patterns []string) error {
 		err := s.removeAll(ctx, place, patterns)

@@ -45,9 +45,16 @@ func former(managed string) string {
 	return path.Join(path.Dir(managed), "."+path.Base(managed)+".former")
 }
 
-// copies are what a file's staged copies are called.
-func copies(file string) string {
-	return path.Join(path.Dir(file), "."+path.Base(file)+".staged-*")
+// copies are what a file's staged copies are called, and what is written first in a
+// copy's place.
+func copies(file string) []string {
+	name := "." + path.Base(file) + ".staged-*"
+	return []string{path.Join(path.Dir(file), name), path.Join(path.Dir(file), "."+name)}
+}
+
+// copies are what copies of both files are called.
+func (s *seat) copies() []string {
+	return append(copies(s.files[streamSide].path), copies(s.files[httpSide].path)...)
 }
 
 // leftovers are the copies of the files that lead from a main file to the managed ones.
@@ -62,7 +69,7 @@ func (s *seat) read(ctx context.Context) (*state, error) {
 	st := &state{seat: s}
 	var ours []string
 	for _, f := range s.files {
-		ours = append(ours, f.path, former(f.path), copies(f.path))
+		ours = append(append(ours, f.path, former(f.path)), copies(f.path)...)
 	}
 	within := append(s.usual(), leftovers(s.spec.Nginx.Config), ipv6File)
 	here := newTree(s.on, s.direct)
@@ -81,7 +88,7 @@ func (s *seat) read(ctx context.Context) (*state, error) {
 	}
 	_, st.ipv6 = there.files[ipv6File]
 	st.near = there
-	for _, pattern := range []string{copies(s.files[0].path), copies(s.files[1].path), leftovers(s.spec.Nginx.Config)} {
+	for _, pattern := range append(s.copies(), leftovers(s.spec.Nginx.Config)) {
 		st.leftover = st.leftover || len(here.globs[pattern]) > 0 || len(there.globs[pattern]) > 0
 	}
 	if st.raw, err = s.managed(here); err != nil {
