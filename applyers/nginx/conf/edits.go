@@ -154,7 +154,7 @@ func (c comparison) follows(d *crossplane.Directive) bool {
 	}
 	switch d.Directive {
 	case "map":
-		return len(d.Args) == 2 && slices.Contains([]string{c.o.Mark.variable("pass"), c.o.Mark.variable("way"), c.o.Mark.variable("kept")}, d.Args[1])
+		return len(d.Args) == 2 && (c.o.Mark.isOwn(d.Args[1]) || slices.Contains([]string{c.o.Mark.variable("pass"), c.o.Mark.variable("way"), c.o.Mark.variable("kept")}, d.Args[1]))
 	case "upstream":
 		return true
 	case "server":
@@ -166,7 +166,7 @@ func (c comparison) follows(d *crossplane.Directive) bool {
 	case "error_page":
 		return len(d.Args) > 0 && d.Args[0] == detour
 	case "proxy_pass":
-		return len(d.Args) == 1 && (d.Args[0] == c.o.Mark.variable("pass") || d.Args[0] == c.o.Mark.variable("target"))
+		return len(d.Args) == 1 && (c.o.Mark.isOwn(d.Args[0]) || d.Args[0] == c.o.Mark.variable("pass") || d.Args[0] == c.o.Mark.variable("target"))
 	case "proxy_protocol", "proxy_connect_timeout", "proxy_timeout", "proxy_read_timeout", "proxy_send_timeout":
 		return c.names
 	default:

@@ -85,6 +85,11 @@ func (b *block) inner() bool {
 	return len(b.listens) > 0 && !slices.ContainsFunc(b.listens, func(word string) bool { return !isInner(word) })
 }
 
+// anew tells whether the block lets connections in anew.
+func (b *block) anew() bool {
+	return len(b.listens) > 0 && !slices.ContainsFunc(b.listens, func(word string) bool { return !strings.HasPrefix(word, anewHost) })
+}
+
 func (p *page) span(d *crossplane.Directive, to *desired.Duration) {
 	if value, err := parseSpan(d.Args[0]); err == nil {
 		*to = value
@@ -105,7 +110,9 @@ func (p *page) takeStream() error {
 		}
 		b := p.block(d)
 		switch {
-		case b.pass == target && b.inner():
+		case b.anew():
+			// It says nothing that the others do not.
+		case b.inner() && (b.pass == target || p.o.Mark.isOwn(b.pass)):
 			for _, word := range b.listens {
 				inner[word] = b
 			}

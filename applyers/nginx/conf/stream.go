@@ -65,16 +65,53 @@ func (f *file) tls(edge *desired.Edge, use uses) {
 	f.speak(p.outer)
 	f.line("    proxy_pass", pass+";\n}")
 	for i, w := range p.inner {
+		own := f.own(edge, use, i+1, w, target, port)
 		f.line("server {")
-		if p.outer.proxy {
-			f.line("    listen", innerAddress(i+1, port), "proxy_protocol;\n    set_real_ip_from 127.0.0.0/8;")
-		} else {
-			f.line("    listen", innerAddress(i+1, port)+";")
-		}
-		f.line("    ssl_preread on;\n    preread_timeout 5s;")
+		f.innerListen(innerAddress(i+1, port), p.outer.proxy)
 		f.speak(w)
-		f.line("    proxy_pass", target+";\n}")
+		f.line("    proxy_pass", own+";\n}")
 	}
+	for _, headed := range []bool{false, true} {
+		if slices.ContainsFunc(p.inner, func(w way) bool { return w.proxy == headed }) {
+			f.line("server {")
+			f.innerListen(anewAddress(headed, port), headed)
+			f.speak(p.outer)
+			f.line("    proxy_pass", pass+";\n}")
+		}
+	}
+}
+
+// own writes the map by which the inner server of a number tells what is spoken to in
+// its way, and gives its variable. For a moment of each reload workers of the former
+// files send it names that these files lead elsewhere: such a connection is let in
+// anew, since to speak in a wrong way is to be refused.
+func (f *file) own(edge *desired.Edge, use uses, number int, w way, target, port string) (variable string) {
+	variable = f.o.Mark.own(number)
+	to := func(of way) string {
+		if of == w {
+			return target
+		}
+		return anewAddress(w.proxy, port)
+	}
+	f.line("map", target, variable, "{")
+	f.line("    default", to(plainWay())+";")
+	f.line(`    "" "";`)
+	for _, name := range slices.Sorted(maps.Keys(use.tls)) {
+		f.line("   ", f.o.Mark.upstream(name), to(wayOf(edge.Upstreams[name]))+";")
+	}
+	f.line("}")
+	return variable
+}
+
+// innerListen lets a server within listen, and read the name; headed tells whether who
+// asks is told to it by a PROXY header.
+func (f *file) innerListen(address string, headed bool) {
+	if headed {
+		f.line("    listen", address, "proxy_protocol;\n    set_real_ip_from 127.0.0.0/8;")
+	} else {
+		f.line("    listen", address+";")
+	}
+	f.line("    ssl_preread on;\n    preread_timeout 5s;")
 }
 
 // passes is where the listener passes on what is spoken to in a way.

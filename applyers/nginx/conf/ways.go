@@ -102,6 +102,18 @@ func innerAddress(number int, port string) string {
 	return fmt.Sprintf("127.66.%d.%d:%s", 69+number/250, number%250, port)
 }
 
+// anewAddress is where a connection is let in anew that came to an inner server whose
+// way is not its own: with a PROXY header before it, or without.
+func anewAddress(headed bool, port string) string {
+	if headed {
+		return anewHost + "2:" + port
+	}
+	return anewHost + "1:" + port
+}
+
+// anewHost begins the addresses at which connections are let in anew.
+const anewHost = "127.66.68."
+
 // isInner tells whether a server block that listens there is an inner one.
 func isInner(word string) bool { return strings.HasPrefix(word, "127.66.") }
 
