@@ -9,7 +9,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,24 +21,42 @@ import (
 // it at every second one, as a power cut would. nginx works, or starts again; the
 // next turn makes the change whole.
 func storyKilled(t *testing.T, binary string) {
+	const lanes = 3
+	var all [lanes][]string
+	var killing sync.WaitGroup
+	// The agent is held up at each step, so that they wait more than they work.
+	for lane := range lanes {
+		killing.Go(func() {
+			t.Run(fmt.Sprintf("lane %d", lane), func(t *testing.T) { all[lane] = killedSteps(t, binary, lane+1, lanes) })
+		})
+	}
+	killing.Wait()
+	steps := slices.Concat(all[:]...)
+	t.Logf("killed after %d steps:\n%s", len(steps), strings.Join(steps, "\n"))
+	// To test, to keep, to put in place, to reload, to ask and to forget are more.
+	if len(steps) < 20 {
+		t.Errorf("only %d steps were found", len(steps))
+	}
+}
+
+// killedSteps kills the agent after the first step, and each some steps later, until
+// there are no more; it tells which those were.
+func killedSteps(t *testing.T, binary string, first, every int) (steps []string) {
+	t.Helper()
 	w := newEdgeWorld(t, binary)
 	w.mixedBackends(t)
 	w.commit(t, mixed)
 	w.settles(t)
 	other := strings.ReplaceAll(mixed, "moving.example.test: 10.77.2.3:443", "moving.example.test: headed\n    second.example.test: plain")
-	goes := map[bool]map[string]string{
-		true:  {"moving.example.test": "headed", "second.example.test": "plain"},
-		false: {"moving.example.test": "address", "second.example.test": "plain"},
-	}
-	var steps []string
-	for n := 1; n < 100; n++ {
-		changed := n%2 == 1
+	moving := map[bool]string{true: "headed", false: "address"}
+	for n := first; n < 100 && !t.Failed(); n += every {
+		changed := len(steps)%2 == 0
 		w.commit(t, map[bool]string{true: other, false: mixed}[changed])
 		step := w.killedAfter(t, n)
 		if step == "" {
 			break
 		}
-		steps = append(steps, step)
+		steps = append(steps, fmt.Sprintf("%2d %s", n, step))
 		power := n%4 >= 2
 		if power {
 			w.powerCut(t)
@@ -49,20 +69,15 @@ func storyKilled(t *testing.T, binary string) {
 		if seen, err := w.client.Who(t.Context(), edgeHost+":443", "moving.example.test"); err != nil || seen.Backend != "headed" && seen.Backend != "address" {
 			t.Errorf("%s: moving.example.test reaches %q, %v", what, seen.Backend, err)
 		}
-		w.sync(t, 0)
-		w.reaches(t, w.client, edgeHost+":443", goes[changed])
+		w.settles(t)
 		w.reaches(t, w.client, edgeHost+":443", mixedNames)
-		w.drift(t, 0)
+		w.reaches(t, w.client, edgeHost+":443", map[string]string{"moving.example.test": moving[changed], "second.example.test": "plain"})
 		w.clean(t, "stream.conf")
 		if t.Failed() {
 			t.Log(what)
 		}
 	}
-	t.Logf("killed after %d steps:\n%s", len(steps), strings.Join(steps, "\n"))
-	// To test, to keep, to put in place, to reload and to forget are more than ten.
-	if len(steps) < 10 {
-		t.Errorf("only %d steps were found", len(steps))
-	}
+	return steps
 }
 
 // powerCut ends nginx and all its workers, and starts it again.
@@ -90,7 +105,7 @@ func (w *edgeWorld) killedAfter(t *testing.T, n int) (step string) {
 	}
 	defer lines.Close()
 	// The agent is held up after each call, so that it can be killed before the next.
-	cmd := w.control.Command(t.Context(), "strace", "-f", "--seccomp-bpf", "-y", "-s", "200", "-e", "trace="+traced, "-e", "inject="+traced+":delay_exit=15000", "-o", "/proc/self/fd/3",
+	cmd := w.control.Command(t.Context(), "strace", "-f", "--seccomp-bpf", "-y", "-s", "200", "-e", "trace="+traced, "-e", "inject="+traced+":delay_exit=10000", "-o", "/proc/self/fd/3",
 		"agent", "sync", "--once")
 	cmd.ExtraFiles = []*os.File{to}
 	if err := cmd.Start(); err != nil {

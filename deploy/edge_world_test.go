@@ -26,7 +26,7 @@ func TestEdge(t *testing.T) {
 	for name, story := range map[string]func(*testing.T, string){
 		"pegasus": storyPegasus, "mistakes": storyMistakes, "by hand": storyHand, "far": storyFar, "far faults": storyFarFaults,
 		"cut": storyCut, "ports": storyPorts, "container": storyContainer, "huge": storyHuge,
-		"refused": storyRefused, "killed": storyKilled, "growth": storyGrowth,
+		"refused": storyRefused, "reloads": storyReloads, "killed": storyKilled,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
