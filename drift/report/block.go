@@ -139,6 +139,7 @@ func blocks(r *Report, verbose bool) []block {
 	})
 	for i := range all {
 		v.shorten(&all[i])
+		v.bound(&all[i])
 	}
 	return all
 }
@@ -189,16 +190,8 @@ func (v *viewer) classify(res *resource) (class, Sign) {
 // step adds one change's fields, and what is to be said of it.
 func (v *viewer) step(b *block, res *resource, c *drift.Change) {
 	end := res.fate(c, nil)
-	if c.Step != drift.Create && c.Step != drift.Fetch || v.verbose {
-		for i := range c.Fields {
-			b.rows = append(b.rows, v.row(res, c, &c.Fields[i]))
-		}
-	} else {
-		for i := range c.Fields {
-			if c.Fields[i].Held != "" {
-				b.rows = append(b.rows, v.row(res, c, &c.Fields[i]))
-			}
-		}
+	for _, f := range v.shown(c) {
+		b.rows = append(b.rows, v.row(res, c, f))
 	}
 	status, reason := end.status, end.reason
 	if status == "" && c.Held != "" {
