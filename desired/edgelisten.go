@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -88,7 +89,16 @@ func parseListen(text string) (addr netip.Addr, port int, complaint string) {
 }
 
 // kept are loopback addresses for listeners of nginx's own, between its servers.
-var kept = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 66, 69, 0}), 24)
+var kept = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 66}), 16)
+
+// Inside are the loopback addresses that an edge's nginx keeps to itself: each edge
+// has its own, by its name, so that two may share a port by different addresses.
+func (e *Edge) Inside() netip.Prefix {
+	sum := fnv.New32a()
+	_, _ = sum.Write([]byte(e.Name))
+	folded := sum.Sum32()
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 66, byte(folded ^ folded>>8 ^ folded>>16 ^ folded>>24)}), 24)
+}
 
 // What parseHost says of a text: that it is no address, or one that is written in
 // another way.
@@ -215,11 +225,28 @@ func (l *loader) together() {
 
 // apart refuses that two edges of one nginx listen in one place.
 func (l *loader) apart(e, other *edge) {
+	if e.Inside() == other.Inside() {
+		l.apartInside(e, other)
+	}
 	for _, own := range e.listeners {
 		for _, has := range other.listeners {
 			if own.clashes(has) {
 				l.wrong(e.item, own.src, "%s: %s is %s's (%s): write another", own.field, own.text, other.id, has.src.place())
 				break
+			}
+		}
+	}
+}
+
+// apartInside refuses that two edges of one nginx have the same loopback addresses for
+// themselves on one port of tls, which is by chance alone.
+func (l *loader) apartInside(e, other *edge) {
+	for _, own := range e.listeners {
+		for _, has := range other.listeners {
+			if own.field == "tls.listen" && has.field == own.field && own.port == has.port && !own.clashes(has) {
+				l.wrong(e.item, own.src, "%s: %s: %s listens on port %d, too (%s), and by their names both would keep %s to themselves: give one another name or port",
+					own.field, own.text, other.id, own.port, has.src.place(), e.Inside())
+				return
 			}
 		}
 	}

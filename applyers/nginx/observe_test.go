@@ -57,7 +57,7 @@ foreign edge/main: DIR/berth/stream.conf: it is no plain file; move it away, or 
 		{
 			"broken off", edited("    proxy_pass $berth_main_target;\n}\n", "    proxy_pass"),
 			`
-blind edge/main: read the managed file: premature end of file in DIR/berth/stream.conf:14; mend it, or delete it: it is then written anew
+blind edge/main: read the managed file: premature end of file in DIR/berth/stream.conf:31; mend it, or delete it: it is then written anew
 `,
 		},
 		{
@@ -72,7 +72,8 @@ blind edge/main: read the managed file: invalid number of parameters in DIR/bert
 		},
 		{
 			"another time-out", edited("preread_timeout 5s", "preread_timeout 1s"),
-			"\nnote DIR/berth/stream.conf:11: preread_timeout 1s, where Berth writes preread_timeout 5s\n",
+			"\nnote DIR/berth/stream.conf:11: preread_timeout 1s, where Berth writes preread_timeout 5s" +
+				"\nnote DIR/berth/stream.conf:30: preread_timeout 1s, where Berth writes preread_timeout 5s\n",
 		},
 		{
 			"no nginx", func(b *bench) { _ = os.Remove(b.spec.Nginx.Config) },

@@ -10,7 +10,6 @@ package conf
 import (
 	"bytes"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"berth/desired"
@@ -64,16 +63,6 @@ func (m Mark) upstream(name string) string { return "berth_" + m.ID.Name() + "_"
 // variable is a variable of the edge's own.
 func (m Mark) variable(word string) string {
 	return "$berth_" + strings.ReplaceAll(m.ID.Name(), "-", "_") + "_" + word
-}
-
-// own is the variable of the inner server of a number.
-func (m Mark) own(number int) string { return m.variable("own") + strconv.Itoa(number) }
-
-// isOwn tells whether a variable is that of an inner server.
-func (m Mark) isOwn(variable string) bool {
-	number, ok := strings.CutPrefix(variable, m.variable("own"))
-	_, err := strconv.Atoi(number)
-	return ok && err == nil
 }
 
 // Witness is a random name below [Domain] and where it leads while the agent waits

@@ -26,6 +26,13 @@ func (l *Live) edits(files Files, stream, web *page) {
 		if err != nil {
 			continue
 		}
+		if !p.web && hasTLS(p.edge) {
+			inside, err := p.inside()
+			if err != nil {
+				continue
+			}
+			want = append(slices.DeleteFunc(want, p.isInside), inside...)
+		}
 		before := len(p.notes)
 		c := comparison{page: p.page, moved: !slices.Equal(p.layout(p.all), p.layout(want)), tolds: make(map[int]bool)}
 		for _, n := range p.notes {
@@ -71,7 +78,8 @@ func (c comparison) compare(line int, where string, have, want crossplane.Direct
 		left[c.text(d)] = slices.Delete(slices.Clone(twins), at, at+1)
 		if d.Directive != "map" || !c.shown(d) && !c.follows(d) {
 			within := c
-			within.names = d.Directive == "location" || d.Directive == "server" && (c.isInnerServer(d) || c.forNames(d))
+			within.moved = c.moved && !c.isInside(d)
+			within.names = d.Directive == "location" || d.Directive == "server" && c.forNames(d)
 			within.compare(d.Line, c.text(d), d.Block, twins[at].Block)
 		}
 	}
@@ -126,6 +134,9 @@ func (p *page) layout(all crossplane.Directives) []string {
 	var walk func(within string, all crossplane.Directives)
 	walk = func(within string, all crossplane.Directives) {
 		for _, d := range all {
+			if p.isInside(d) {
+				continue
+			}
 			follows := c.follows(d)
 			if follows {
 				texts = append(texts, within+c.text(d))
@@ -154,11 +165,9 @@ func (c comparison) follows(d *crossplane.Directive) bool {
 	}
 	switch d.Directive {
 	case "map":
-		return len(d.Args) == 2 && (c.o.Mark.isOwn(d.Args[1]) || slices.Contains([]string{c.o.Mark.variable("pass"), c.o.Mark.variable("way"), c.o.Mark.variable("kept")}, d.Args[1]))
+		return len(d.Args) == 2 && slices.Contains([]string{c.o.Mark.variable("way"), c.o.Mark.variable("kept")}, d.Args[1])
 	case "upstream":
 		return true
-	case "server":
-		return c.isInnerServer(d)
 	case "location":
 		return strings.HasPrefix(strings.Join(d.Args, " "), "@")
 	case "if":
@@ -166,7 +175,7 @@ func (c comparison) follows(d *crossplane.Directive) bool {
 	case "error_page":
 		return len(d.Args) > 0 && d.Args[0] == detour
 	case "proxy_pass":
-		return len(d.Args) == 1 && (c.o.Mark.isOwn(d.Args[0]) || d.Args[0] == c.o.Mark.variable("pass") || d.Args[0] == c.o.Mark.variable("target"))
+		return len(d.Args) == 1 && (d.Args[0] == c.o.Mark.variable("pass") || d.Args[0] == c.o.Mark.variable("target"))
 	case "proxy_protocol", "proxy_connect_timeout", "proxy_timeout", "proxy_read_timeout", "proxy_send_timeout":
 		return c.names
 	default:
@@ -174,13 +183,9 @@ func (c comparison) follows(d *crossplane.Directive) bool {
 	}
 }
 
-func (c comparison) isInnerServer(server *crossplane.Directive) bool {
-	return len(server.Block) > 0 && len(server.Args) == 0 && isInner(firstListen(server))
-}
-
 // sameServer tells whether two server blocks are for the same.
 func (c comparison) sameServer(a, b *crossplane.Directive) bool {
-	if c.isInnerServer(a) || c.isInnerServer(b) {
+	if c.isInside(a) || c.isInside(b) {
 		return firstListen(a) == firstListen(b)
 	}
 	forA, forB := c.forNames(a), c.forNames(b)
@@ -200,6 +205,10 @@ func firstListen(server *crossplane.Directive) string {
 	for _, d := range server.Block {
 		if d.Directive == "listen" && len(d.Args) > 0 {
 			word := strings.TrimPrefix(strings.TrimPrefix(d.Args[0], "*:"), "0.0.0.0:")
+			if isInner(word) {
+				// The port is the listener's.
+				return host(word)
+			}
 			if slices.Contains(d.Args, "udp") {
 				word += " udp"
 			}

@@ -150,8 +150,7 @@ func validServers(servers desired.Servers) error {
 }
 
 func (f *faults) listener(section desired.Path, listen desired.List, trust desired.Trust) {
-	_, err := Listens(listen, false)
-	f.wrong(section+".listen", err)
+	f.wrong(section+".listen", listenable(listen))
 	for _, from := range trust.From {
 		_, err := netip.ParsePrefix(from)
 		if err != nil {
@@ -161,6 +160,19 @@ func (f *faults) listener(section desired.Path, listen desired.List, trust desir
 			f.wrong(section+".proxyProtocol.from", fmt.Errorf("%q is no address: write one, or a network as in 10.0.0.0/8", from))
 		}
 	}
+}
+
+// listenable tells whether an edge can listen so.
+func listenable(all desired.List) error {
+	if _, err := Listens(all, false); err != nil {
+		return err
+	}
+	for _, one := range all {
+		if isInner(one) {
+			return fmt.Errorf("%q is kept for Berth's own use: write another", one)
+		}
+	}
+	return nil
 }
 
 func (f *faults) routes(section desired.Path, def desired.Target, routes map[string]desired.Target, check func(desired.Target) error) {
@@ -184,8 +196,7 @@ func (f *faults) routes(section desired.Path, def desired.Target, routes map[str
 
 func (f *faults) ports(section desired.Path, ports map[string]desired.Target, check func(desired.Target) error) {
 	for listen, target := range ports {
-		_, err := Listens(desired.List{listen}, false)
-		if err = cmp.Or(err, check(target)); err != nil {
+		if err := cmp.Or(listenable(desired.List{listen}), check(target)); err != nil {
 			f.wrong(section.Sub(listen), err)
 		}
 	}

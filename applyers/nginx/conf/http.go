@@ -26,7 +26,7 @@ func renderHTTP(edge *desired.Edge, o Options, use uses) []byte {
 	f.upstreams(edge, use, use.inHTTP, true)
 	target, turn := o.Mark.variable("host"), o.Mark.variable("way")
 	f.names(edge, "$host", target, edge.HTTP.Default, edge.HTTP.Routes, o.Witness.HTTP)
-	p := plan(waysOf(edge, use.http, true), use.httpPlain)
+	p := plan(waysOf(edge, use.http, true), use.httpPlain, false)
 	if len(p.inner) > 0 {
 		f.line("map", target, turn, "{")
 		f.line("    default", f.location(p.number(plainWay()))+";")

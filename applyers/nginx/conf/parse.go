@@ -117,6 +117,8 @@ type page struct {
 	// those of which it is known whether they get a PROXY header.
 	ways    map[string]way
 	proxied map[string]bool
+	// laid is how the listener and its inner servers speak.
+	laid paths
 	// would is how upstreams would be spoken to if names led there.
 	would map[string]way
 	// kept are the words about what no server shows.

@@ -85,11 +85,6 @@ func (b *block) inner() bool {
 	return len(b.listens) > 0 && !slices.ContainsFunc(b.listens, func(word string) bool { return !isInner(word) })
 }
 
-// anew tells whether the block lets connections in anew.
-func (b *block) anew() bool {
-	return len(b.listens) > 0 && !slices.ContainsFunc(b.listens, func(word string) bool { return !strings.HasPrefix(word, anewHost) })
-}
-
 func (p *page) span(d *crossplane.Directive, to *desired.Duration) {
 	if value, err := parseSpan(d.Args[0]); err == nil {
 		*to = value
@@ -109,13 +104,16 @@ func (p *page) takeStream() error {
 			continue
 		}
 		b := p.block(d)
+		number, isInner := p.innerServer(b)
 		switch {
-		case b.anew():
-			// It says nothing that the others do not.
-		case b.inner() && (b.pass == target || p.o.Mark.isOwn(b.pass)):
+		case isInner:
 			for _, word := range b.listens {
-				inner[word] = b
+				inner[host(word)] = b
 			}
+			p.laid.inner = append(p.laid.inner, make([]way, max(0, number-len(p.laid.inner)))...)
+			p.laid.inner[number-1] = b.way
+		case (b.pass == target || b.pass == pass) && b.inner():
+			// The entry. It leads where the listener does.
 		case (b.pass == target || b.pass == pass) && outer == nil:
 			outer = &b
 		case b.pass == target || b.pass == pass:
@@ -136,34 +134,25 @@ func (p *page) takeStream() error {
 		return nil
 	}
 	p.found = true
+	p.laid.outer = outer.way
 	n, err := p.takeNames(body)
 	if err != nil {
 		return err
 	}
 	p.edge.TLS = desired.EdgeTLS{Listen: listened(outer.listens, p.o.IPv6), ProxyProtocol: outer.trust(), Default: n.def, Routes: n.routes}
-	var turns map[string]string
-	if outer.pass == pass {
-		if small := p.find(target, pass); small != nil {
-			turns = p.words(small.Block)
-		}
-	}
-	p.tlsWays(n, *outer, inner, turns)
+	p.tlsWays(n, *outer, inner, p.takeTurns())
 	return nil
 }
 
 // tlsWays tells how the upstreams are spoken to that names lead to, and checks that
 // addresses are as they have to be: no field tells of those.
-func (p *page) tlsWays(n names, outer block, inner map[string]block, turns map[string]string) {
+func (p *page) tlsWays(n names, outer block, inner map[string]block, t turns) {
 	target := p.o.Mark.variable("target")
 	by := func(upstream string) (b block, to string) {
 		if outer.pass == target {
 			return outer, ""
 		}
-		to, said := turns[upstream]
-		if !said {
-			to = turns[""]
-		}
-		if to == target {
+		if to = t.to(upstream); to == target {
 			return outer, to
 		}
 		return inner[to], to
@@ -206,7 +195,7 @@ func (n *names) used() (upstreams map[string]bool, plain bool) {
 
 // port reads a server for a further port.
 func (p *page) port(b block) {
-	if b.pass == "" && !b.closes || len(b.listens) == 0 {
+	if b.pass == "" && !b.closes || len(b.listens) == 0 || b.inner() {
 		p.note(b.line, "a server that is not of Berth's making")
 		return
 	}

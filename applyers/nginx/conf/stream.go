@@ -43,83 +43,21 @@ func renderStream(edge *desired.Edge, o Options, use uses) []byte {
 // tls writes the listener of names, and the servers within that speak in other
 // ways than it.
 func (f *file) tls(edge *desired.Edge, use uses) {
-	target := f.o.Mark.variable("target")
-	f.names(edge, "$ssl_preread_server_name", target, edge.TLS.Default, edge.TLS.Routes, f.o.Witness.Stream)
-	p := plan(waysOf(edge, use.tls, false), use.tlsPlain)
-	pass := target
-	port := portOf(edge.TLS.Listen[0])
-	if len(p.inner) > 0 {
-		pass = f.o.Mark.variable("pass")
-		f.line("map", target, pass, "{")
-		f.line("    default", f.passes(p, plainWay(), port, target)+";")
-		f.line(`    "" "";`)
-		for _, name := range slices.Sorted(maps.Keys(use.tls)) {
-			f.line("   ", f.o.Mark.upstream(name), f.passes(p, wayOf(edge.Upstreams[name]), port, target)+";")
-		}
-		f.line("}")
-	}
+	f.names(edge, "$ssl_preread_server_name", f.o.Mark.variable("target"), edge.TLS.Default, edge.TLS.Routes, f.o.Witness.Stream)
+	p := plan(waysOf(edge, use.tls, false), use.tlsPlain, true)
+	pass := f.turn(edge, use, p)
 	f.line("server {")
 	f.listens(edge.TLS.Listen, edge.TLS.ProxyProtocol, "")
 	f.trust(edge.TLS.ProxyProtocol)
+	f.preread(p.outer, pass)
+	f.innerServers(edge.TLS.Listen, p, pass)
+}
+
+// preread writes how a server reads names, how it speaks, and its end.
+func (f *file) preread(w way, pass string) {
 	f.line("    ssl_preread on;\n    preread_timeout 5s;")
-	f.speak(p.outer)
+	f.speak(w)
 	f.line("    proxy_pass", pass+";\n}")
-	for i, w := range p.inner {
-		own := f.own(edge, use, i+1, w, target, port)
-		f.line("server {")
-		f.innerListen(innerAddress(i+1, port), p.outer.proxy)
-		f.speak(w)
-		f.line("    proxy_pass", own+";\n}")
-	}
-	for _, headed := range []bool{false, true} {
-		if slices.ContainsFunc(p.inner, func(w way) bool { return w.proxy == headed }) {
-			f.line("server {")
-			f.innerListen(anewAddress(headed, port), headed)
-			f.speak(p.outer)
-			f.line("    proxy_pass", pass+";\n}")
-		}
-	}
-}
-
-// own writes the map by which the inner server of a number tells what is spoken to in
-// its way, and gives its variable. For a moment of each reload workers of the former
-// files send it names that these files lead elsewhere: such a connection is let in
-// anew, since to speak in a wrong way is to be refused.
-func (f *file) own(edge *desired.Edge, use uses, number int, w way, target, port string) (variable string) {
-	variable = f.o.Mark.own(number)
-	to := func(of way) string {
-		if of == w {
-			return target
-		}
-		return anewAddress(w.proxy, port)
-	}
-	f.line("map", target, variable, "{")
-	f.line("    default", to(plainWay())+";")
-	f.line(`    "" "";`)
-	for _, name := range slices.Sorted(maps.Keys(use.tls)) {
-		f.line("   ", f.o.Mark.upstream(name), to(wayOf(edge.Upstreams[name]))+";")
-	}
-	f.line("}")
-	return variable
-}
-
-// innerListen lets a server within listen, and read the name; headed tells whether who
-// asks is told to it by a PROXY header.
-func (f *file) innerListen(address string, headed bool) {
-	if headed {
-		f.line("    listen", address, "proxy_protocol;\n    set_real_ip_from 127.0.0.0/8;")
-	} else {
-		f.line("    listen", address+";")
-	}
-	f.line("    ssl_preread on;\n    preread_timeout 5s;")
-}
-
-// passes is where the listener passes on what is spoken to in a way.
-func (f *file) passes(p paths, w way, port, target string) string {
-	if number := p.number(w); number > 0 {
-		return innerAddress(number, port)
-	}
-	return target
 }
 
 func (f *file) trust(t desired.Trust) {

@@ -60,26 +60,24 @@ type paths struct {
 	// inner are the ways that need a server block of their own, in the order of
 	// their numbers, which count from 1.
 	inner []way
-	// plain tells whether addresses are among the targets.
-	plain bool
 }
 
-// plan lays out the ways of a listener's upstreams. Where they differ, the
-// listener speaks PROXY if any of them does, so that who asks is known within, and
-// is silent for as long as the most patient one.
-func plan(ways []way, plain bool) paths {
+// plan lays out the ways of a listener's upstreams. Where they differ, the listener
+// is silent for as long as the most patient one, and speaks PROXY where it is headed,
+// so that inner servers know who asks.
+func plan(ways []way, plain, headed bool) paths {
 	if plain || len(ways) == 0 {
 		ways = append(ways, plainWay())
 	}
 	slices.SortFunc(ways, way.compare)
 	ways = slices.Compact(ways)
-	p := paths{outer: ways[0], plain: plain}
+	p := paths{outer: ways[0]}
 	if len(ways) == 1 {
 		return p
 	}
 	p.outer = plainWay()
+	p.outer.proxy = headed
 	for _, w := range ways {
-		p.outer.proxy = p.outer.proxy || w.proxy
 		p.outer.idle = max(p.outer.idle, w.idle)
 	}
 	for i, w := range ways {
@@ -95,27 +93,6 @@ func plan(ways []way, plain bool) paths {
 
 // number is the inner server block of a way; 0 is the listener itself.
 func (p paths) number(w way) int { return slices.Index(p.inner, w) + 1 }
-
-// innerAddress is where the inner server block of a number listens: a loopback
-// address of its own, which no port of another can stand in the way of.
-func innerAddress(number int, port string) string {
-	return fmt.Sprintf("127.66.%d.%d:%s", 69+number/250, number%250, port)
-}
-
-// anewAddress is where a connection is let in anew that came to an inner server whose
-// way is not its own: with a PROXY header before it, or without.
-func anewAddress(headed bool, port string) string {
-	if headed {
-		return anewHost + "2:" + port
-	}
-	return anewHost + "1:" + port
-}
-
-// anewHost begins the addresses at which connections are let in anew.
-const anewHost = "127.66.68."
-
-// isInner tells whether a server block that listens there is an inner one.
-func isInner(word string) bool { return strings.HasPrefix(word, "127.66.") }
 
 // portOf is the port of a word to listen on.
 func portOf(word string) string { return word[strings.LastIndexByte(word, ':')+1:] }
