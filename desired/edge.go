@@ -33,6 +33,9 @@ type Edge struct {
 	// Early holds the paths of the names that are routed as soon as their guests are
 	// ready, whether or not playbooks have run there.
 	Early map[Path]bool `yaml:"-"`
+	// Edits are what people changed in the managed files that no other field shows, by
+	// file and line. A manifest has none: what is live is to go.
+	Edits map[string]string `yaml:"-" path:"edits" drift:"online" exact:"yes"`
 }
 
 // Nginx is where an edge's nginx keeps what Berth manages, and how it is

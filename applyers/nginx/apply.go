@@ -182,7 +182,7 @@ func (c *changing) plan() (changed bool, err error) {
 			c.touch[side] = true
 		case is == nil && part(c.raw, side) == nil:
 		default:
-			c.touch[side] = !known || !bytes.Equal(is, was)
+			c.touch[side] = !known || !bytes.Equal(is, was) || is != nil && c.edited(side)
 		}
 	}
 	return c.touch != [2]bool{}, nil

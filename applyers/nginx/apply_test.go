@@ -186,10 +186,64 @@ func TestHandMadeInclude(t *testing.T) {
 	b.edit("    hostnames;", "    hostnames;\n    include more.map;")
 	b.expect(text(b.plan()), `
 edge/main drain
+    edits[DIR/berth/stream.conf:4] include more.map, whose names count as if they stood here → 
     tls.routes[b.example.com] 10.1.1.2:443 → 
-note DIR/berth/stream.conf:4: include more.map: its names count, and are written into this file by the next change
 `)
 	b.settle()
+}
+
+// What no field shows is a difference all the same, and is mended.
+func TestEditsBesideTheNames(t *testing.T) {
+	b := newBench(t)
+	b.route("a.example.com", "10.1.1.1:443")
+	b.settle()
+	file := b.managed()
+	for _, edit := range [][3]string{
+		{"    hostnames;\n", "", "the map lacks the word hostnames"},
+		{"ssl_preread on", "ssl_preread off", "ssl_preread off, where Berth writes ssl_preread on"},
+		{"    preread_timeout 5s;\n", "", "server lacks preread_timeout 5s"},
+		{"server {", "log_format x y;\nserver {", "log_format x y is not of Berth's making"},
+		{"server {", "include /dev/null;\nserver {", "include /dev/null is not of Berth's making"},
+	} {
+		b.edit(edit[0], edit[1])
+		plan := b.plan()
+		if len(plan.Changes) != 1 || plan.Changes[0].Step != drift.Drain || len(plan.Changes[0].Fields) != 1 {
+			t.Errorf("%q is planned as\n%s", edit, text(plan))
+			continue
+		}
+		f := plan.Changes[0].Fields[0]
+		if !strings.HasPrefix(string(f.Path), "edits["+b.path("berth/stream.conf")+":") || f.Before.Text != edit[2] || len(plan.Notes) > 0 {
+			t.Errorf("%q is planned as\n%s", edit, text(plan))
+		}
+		b.settle()
+		if without(b.managed()) != without(file) {
+			t.Errorf("%q is mended as\n%s", edit, b.managed())
+		}
+	}
+}
+
+// An edit is mended though a name has to wait, and the name is not lost by that.
+func TestEditsWhileANameWaits(t *testing.T) {
+	b := newBench(t)
+	b.route("a.example.com", "10.1.1.1:443")
+	b.settle()
+	b.edit("ssl_preread on", "ssl_preread off")
+	b.route("a.example.com", "vm/nobody:443", "b.example.com", "vm/nobody:443")
+	b.turn()
+	if got := b.managed(); !strings.Contains(got, "ssl_preread on") || !strings.Contains(got, "a.example.com 10.1.1.1:443;") {
+		t.Errorf("it routes\n%s", got)
+	}
+}
+
+// without is a file without the random name of each.
+func without(file string) string {
+	var lines []string
+	for line := range strings.Lines(file) {
+		if !strings.Contains(line, ".berth.invalid 127.") {
+			lines = append(lines, line)
+		}
+	}
+	return strings.Join(lines, "")
 }
 
 func TestIgnoredNameStays(t *testing.T) {

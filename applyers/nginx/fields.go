@@ -61,6 +61,7 @@ func copyOf(e *desired.Edge) *desired.Edge {
 	if e != nil {
 		*out = *e
 	}
+	out.Edits = maps.Clone(out.Edits)
 	own := func(m map[string]desired.Target) map[string]desired.Target {
 		if m = maps.Clone(m); m == nil {
 			m = make(map[string]desired.Target)
@@ -98,6 +99,13 @@ func move(to, from *desired.Edge, path desired.Path) error {
 		return target(to.TCP, keys[1])
 	case len(keys) == 2 && keys[0] == "udp":
 		return target(to.UDP, keys[1])
+	case path.Within(editsPath):
+		if text, stays := from.Edits[keys[1]]; stays {
+			to.Edits[keys[1]] = text
+		} else {
+			delete(to.Edits, keys[1])
+		}
+		return nil
 	}
 	switch path {
 	case tlsDefault:

@@ -29,7 +29,7 @@ type state struct {
 	pending [2]bool
 	// damaged tells why files of ours have no base.
 	damaged []error
-	// notes are about what no field shows.
+	// notes explain what fields show.
 	notes []conf.Note
 	ipv6  bool
 	// leftover tells that a killed agent left copies of files behind.
@@ -137,7 +137,8 @@ func (st *state) judge(ctx context.Context, here, there *tree) error {
 	if err != nil {
 		return fmt.Errorf("read the managed file: %w", err)
 	}
-	st.base, st.live, st.notes, st.damaged = now.Edge, now.Edge, now.Notes, damaged
+	st.base, st.live, st.damaged = now.Edge, now.Edge, damaged
+	st.explain(now.Notes)
 	before, waiting := files, false
 	for side, f := range st.files {
 		old, kept, err := here.content(former(f.path))

@@ -16,6 +16,7 @@ const (
 	tlsRoutes     = desired.Path("tls.routes")
 	httpRoutes    = desired.Path("http.routes")
 	upstreamsPath = desired.Path("upstreams")
+	editsPath     = desired.Path("edits")
 )
 
 // Steps takes names away before it adds and moves others: a guest that goes is let go

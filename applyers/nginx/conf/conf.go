@@ -122,7 +122,7 @@ type Live struct {
 	Edge *desired.Edge
 	// Witness is the name that leads to the agent, if any does.
 	Witness Witness
-	// Notes are about what no field of Edge shows: lines that were edited.
+	// Notes are about lines that were edited.
 	Notes []Note
 }
 
@@ -132,15 +132,21 @@ type Note struct {
 	// Line counts from 1; 0 is the whole file.
 	Line int
 	Text string
+	// Shown tells that fields of the edge show it, too: the note explains them. What
+	// no field shows differs all the same from what Render writes.
+	Shown bool
+}
+
+// Place is the file with the line.
+func (n Note) Place() string {
+	if n.Line == 0 {
+		return n.File
+	}
+	return fmt.Sprintf("%s:%d", n.File, n.Line)
 }
 
 // String is the note with its place.
-func (n Note) String() string {
-	if n.Line == 0 {
-		return n.File + ": " + n.Text
-	}
-	return fmt.Sprintf("%s:%d: %s", n.File, n.Line, n.Text)
-}
+func (n Note) String() string { return n.Place() + ": " + n.Text }
 
 // DamagedError is the error of files of ours that have nothing of an edge any
 // more, whatever nginx thinks of them.

@@ -138,6 +138,9 @@ func TestHandEdits(t *testing.T) {
 				got = append(got, "> "+line)
 			}
 			for _, n := range live.Notes {
+				if n.Shown && len(got) == 0 {
+					t.Errorf("%s\nno field shows it: %s", strings.Join(edits, "\n"), n)
+				}
 				got = append(got, "> # "+n.String())
 			}
 		}

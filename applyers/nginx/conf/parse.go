@@ -43,7 +43,7 @@ func Parse(files Files, o Sources) (Live, error) {
 			return Live{}, err
 		}
 		if p.empty() {
-			p.note(0, lacks)
+			p.explain(0, lacks)
 		} else {
 			empty = false
 		}
@@ -68,7 +68,11 @@ func Parse(files Files, o Sources) (Live, error) {
 	}
 	live.edits(files, stream, web)
 	if more := len(live.Notes) - notesMax; more > 0 {
-		live.Notes = append(live.Notes[:notesMax], Note{File: live.Notes[notesMax].File, Text: fmt.Sprintf("and %d more", more)})
+		rest := Note{File: live.Notes[notesMax].File, Text: fmt.Sprintf("and %d more", more), Shown: true}
+		for _, n := range live.Notes[notesMax:] {
+			rest.Shown = rest.Shown && n.Shown
+		}
+		live.Notes = append(live.Notes[:notesMax], rest)
 	}
 	return live, nil
 }
@@ -149,8 +153,14 @@ func read(path string, content []byte, o Sources, web bool) (p *page, err error)
 	}, nil
 }
 
+// note notes what no field shows.
 func (p *page) note(line int, format string, args ...any) {
 	p.notes = append(p.notes, Note{File: p.path, Line: line, Text: fmt.Sprintf(format, args...)})
+}
+
+// explain notes what fields show, too.
+func (p *page) explain(line int, format string, args ...any) {
+	p.notes = append(p.notes, Note{File: p.path, Line: line, Text: fmt.Sprintf(format, args...), Shown: true})
 }
 
 // empty tells that the file has nothing of an edge.

@@ -40,10 +40,10 @@ func (p *page) takeHTTP() error {
 	}
 	if body == nil || server == nil {
 		if body != nil {
-			p.note(body.Line, "no server passes on what this map says")
+			p.explain(body.Line, "no server passes on what this map says")
 		}
 		if server != nil {
-			p.note(server.Line, "there is no map for what this server passes on")
+			p.explain(server.Line, "there is no map for what this server passes on")
 		}
 		return nil
 	}
@@ -91,7 +91,7 @@ func (p *page) httpWays(n names, line int, locations map[string]way, turns map[s
 			p.would[name] = w
 			continue
 		case !there:
-			p.note(line, "upstream %s is led to %q, which is no location", name, to)
+			p.explain(line, "upstream %s is led to %q, which is no location", name, to)
 		}
 		p.ways[name] = w
 	}

@@ -49,7 +49,7 @@ func (p *page) takeNames(body *crossplane.Directive) (names, error) {
 		if len(n.literal) > 1 {
 			more = fmt.Sprintf(" and %d more", len(n.literal)-1)
 		}
-		p.note(body.Line, "the map lacks the word hostnames before %s%s: nginx takes no name for them", n.literal[0], more)
+		p.explain(body.Line, "the map lacks the word hostnames before %s%s: nginx takes no name for them", n.literal[0], more)
 	case !n.hostnames:
 		p.note(body.Line, "the map lacks the word hostnames")
 	}
@@ -72,7 +72,7 @@ func (n *names) entries(body crossplane.Directives, file string, depth int) erro
 		case len(d.Args) != 1:
 			n.say(file, d.Line, "%s has %d words behind it, where the map takes one", d.Directive, len(d.Args))
 		case d.Directive == "include":
-			n.say(file, d.Line, "include %s: its names count, and are written into this file by the next change", d.Args[0])
+			n.say(file, d.Line, "include %s, whose names count as if they stood here", d.Args[0])
 			if err := n.include(d.Args[0], depth); err != nil {
 				return fmt.Errorf("%s:%d: %w", file, d.Line, err)
 			}
@@ -128,6 +128,7 @@ func (n *names) target(d *crossplane.Directive, file string) desired.Target {
 	t, known := n.word(d.Args[0])
 	if !known {
 		n.say(file, d.Line, "%s goes to %q, which is neither an address nor an upstream of this file: nginx finds out only when somebody connects", d.Directive, d.Args[0])
+		n.notes[len(n.notes)-1].Shown = true
 	}
 	return t
 }

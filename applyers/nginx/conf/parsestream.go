@@ -126,10 +126,10 @@ func (p *page) takeStream() error {
 	}
 	if body == nil || outer == nil {
 		if body != nil {
-			p.note(body.Line, "no server passes on what this map says")
+			p.explain(body.Line, "no server passes on what this map says")
 		}
 		if outer != nil {
-			p.note(outer.line, "there is no map for what this server passes on")
+			p.explain(outer.line, "there is no map for what this server passes on")
 		}
 		return nil
 	}
@@ -165,7 +165,7 @@ func (p *page) tlsWays(n names, outer block, inner map[string]block, t turns) {
 			p.would[name] = b.way
 			continue
 		case b.line == 0:
-			p.note(outer.line, "upstream %s is led to %q, where no server listens", name, to)
+			p.explain(outer.line, "upstream %s is led to %q, where no server listens", name, to)
 		}
 		p.ways[name], p.proxied[name] = b.way, true
 	}
@@ -201,7 +201,7 @@ func (p *page) port(b block) {
 	}
 	t, known := p.word(b.pass)
 	if !known {
-		p.note(b.line, "%s goes to %q, which is neither an address nor an upstream of this file", b.listens[0], b.pass)
+		p.explain(b.line, "%s goes to %q, which is neither an address nor an upstream of this file", b.listens[0], b.pass)
 	}
 	udp := b.udp > 0
 	to := &p.edge.TCP

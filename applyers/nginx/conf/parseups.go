@@ -88,7 +88,7 @@ func join(stream, web *page) map[string]desired.Upstream {
 				up.Servers = here.Servers
 			} else if !up.Servers.Equal(here.Servers) {
 				// Whichever was edited: this equals nothing that is wanted.
-				p.note(0, "upstream %s has other servers here than in %s", name, stream.path)
+				p.explain(0, "upstream %s has other servers here than in %s", name, stream.path)
 				up.Servers = slices.Concat(up.Servers, here.Servers)
 			}
 			p.speaking(name, &up, here)
