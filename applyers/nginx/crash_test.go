@@ -47,8 +47,7 @@ func TestKilledAnywhere(t *testing.T) {
 			}()
 			<-over
 			b.applyer.run = b.fake.run
-			// What a kill leaves of a test.
-			b.write(".nginx.conf.staged-1", "")
+			b.litter()
 			b.settle()
 			if died && b.fake.running != b.managed() {
 				t.Errorf("killed at call %d (after it: %v), nginx runs\n%s\nthe file is\n%s", n, after, b.fake.running, b.managed())
@@ -60,6 +59,17 @@ func TestKilledAnywhere(t *testing.T) {
 		if !died {
 			break
 		}
+	}
+}
+
+// litter leaves what a kill, or a link that was cut, leaves of files being written.
+func (b *bench) litter() {
+	for _, name := range []string{
+		".nginx.conf.staged-1", "..nginx.conf.staged-1-2.berth-new-x1", "berth/.stream.conf.staged-1",
+		"berth/..stream.conf.staged-1123456", "berth/.stream.conf123456", "berth/.stream.conf.berth-new-x1",
+		"berth/..stream.conf.former123456", "berth/..http.conf.former.berth-new-x1",
+	} {
+		b.write(name, "half a fi")
 	}
 }
 

@@ -309,6 +309,9 @@ func TestFarKilledAnywhere(t *testing.T) {
 			}()
 			<-over
 			f.at = nil
+			if died {
+				b.litter()
+			}
 			if text := see(); !whole[text] && !strings.HasSuffix(text, "}\n") {
 				t.Errorf("killed at call %d, half a file is there:\n%s", n, text)
 			}

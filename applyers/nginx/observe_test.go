@@ -72,8 +72,8 @@ blind edge/main: read the managed file: invalid number of parameters in DIR/bert
 		},
 		{
 			"another time-out", edited("preread_timeout 5s", "preread_timeout 1s"),
-			"\nnote DIR/berth/stream.conf:11: preread_timeout 1s, where Berth writes preread_timeout 5s" +
-				"\nnote DIR/berth/stream.conf:30: preread_timeout 1s, where Berth writes preread_timeout 5s\n",
+			"\nedge/main drain\n    edits[DIR/berth/stream.conf:11] preread_timeout 1s, where Berth writes preread_timeout 5s → " +
+				"\n    edits[DIR/berth/stream.conf:30] preread_timeout 1s, where Berth writes preread_timeout 5s → \n",
 		},
 		{
 			"no nginx", func(b *bench) { _ = os.Remove(b.spec.Nginx.Config) },

@@ -117,8 +117,8 @@ func copyBeside(file, suffix string) string {
 
 // sweep removes the copies, and those that a killed agent left.
 func (s *staging) sweep(ctx context.Context) error {
-	here := s.copies()
-	there := []string{leftovers(s.main)}
+	here := slices.Concat(leftovers(s.files[streamSide].path), leftovers(s.files[httpSide].path))
+	there := []string{leftCopies(s.main)}
 	remove := func(place machine.Place, patterns []string) error {
 		err := s.removeAll(ctx, place, patterns)
 		if err != nil {

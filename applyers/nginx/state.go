@@ -45,20 +45,21 @@ func former(managed string) string {
 	return path.Join(path.Dir(managed), "."+path.Base(managed)+".former")
 }
 
-// copies are what a file's staged copies are called, and what is written first in a
-// copy's place.
-func copies(file string) []string {
-	name := "." + path.Base(file) + ".staged-*"
-	return []string{path.Join(path.Dir(file), name), path.Join(path.Dir(file), "."+name)}
+// leftovers are what a killed agent, or a link that was cut, leaves of a managed file
+// where it is: staged copies, and what was being written in their places, in the file's
+// own and in the former file's. What package machine writes to begins with a dot and
+// the name of what it is to replace, and has digits or a word with a hyphen behind it.
+func leftovers(file string) []string {
+	beside := func(pattern string) string { return path.Join(path.Dir(file), pattern) }
+	hidden := "." + path.Base(file)
+	return []string{
+		beside(hidden + ".staged-*"), beside("." + hidden + ".staged-*"),
+		beside(hidden + "[0-9][0-9][0-9][0-9][0-9]*"), beside(hidden + ".berth-new-*"), beside("." + hidden + ".former?*"),
+	}
 }
 
-// copies are what copies of both files are called.
-func (s *seat) copies() []string {
-	return append(copies(s.files[streamSide].path), copies(s.files[httpSide].path)...)
-}
-
-// leftovers are the copies of the files that lead from a main file to the managed ones.
-func leftovers(main string) string { return path.Join(path.Dir(main), ".*.staged-*") }
+// leftCopies are the copies of the files that lead from a main file to the managed ones.
+func leftCopies(main string) string { return path.Join(path.Dir(main), ".*.staged-*") }
 
 // ipv6File is there where the kernel knows IPv6.
 const ipv6File = "/proc/net/if_inet6"
@@ -67,11 +68,13 @@ const ipv6File = "/proc/net/if_inet6"
 // configured as Debian does it.
 func (s *seat) read(ctx context.Context) (*state, error) {
 	st := &state{seat: s}
-	var ours []string
+	var ours, left []string
 	for _, f := range s.files {
-		ours = append(append(ours, f.path, former(f.path)), copies(f.path)...)
+		ours = append(ours, f.path, former(f.path))
+		left = append(left, leftovers(f.path)...)
 	}
-	within := append(s.usual(), leftovers(s.spec.Nginx.Config), ipv6File)
+	ours = append(ours, left...)
+	within := append(s.usual(), leftCopies(s.spec.Nginx.Config), ipv6File)
 	here := newTree(s.on, s.direct)
 	there := here
 	var err error
@@ -88,7 +91,7 @@ func (s *seat) read(ctx context.Context) (*state, error) {
 	}
 	_, st.ipv6 = there.files[ipv6File]
 	st.near = there
-	for _, pattern := range append(s.copies(), leftovers(s.spec.Nginx.Config)) {
+	for _, pattern := range append(left, leftCopies(s.spec.Nginx.Config)) {
 		st.leftover = st.leftover || len(here.globs[pattern]) > 0 || len(there.globs[pattern]) > 0
 	}
 	if st.raw, err = s.managed(here); err != nil {
