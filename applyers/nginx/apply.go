@@ -46,15 +46,13 @@ func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 	if err != nil {
 		return err
 	}
-	for _, path := range slices.Sorted(maps.Keys(n.failed)) {
-		p.Field(path, n.failed[path])
-	}
+	c.tellFailed()
 	if len(n.made) == 0 {
 		return &applyers.HeldError{Reason: n.first()}
 	}
 	if !changed {
 		a.log.DebugContext(ctx, "edge is as it shall be", slog.String("id", string(job.ID)))
-	} else if err := c.put(ctx); err != nil {
+	} else if err := c.putServed(ctx); err != nil {
 		if errors.Is(err, applyers.ErrLeft) {
 			return err
 		}
@@ -163,8 +161,16 @@ func (c *changing) options(w conf.Witness) conf.Options {
 	return conf.Options{Mark: c.mark, IPv6: c.ipv6, Witness: w, Live: c.state.base}
 }
 
+// tellFailed tells why fields are not made.
+func (c *changing) tellFailed() {
+	for _, path := range slices.Sorted(maps.Keys(c.failed)) {
+		c.say.Field(path, c.failed[path])
+	}
+}
+
 // plan finds out which files change.
 func (c *changing) plan() (changed bool, err error) {
+	c.touch = [2]bool{}
 	files, err := c.render(c.options(conf.Witness{}), c.say)
 	if err != nil || len(c.made) == 0 {
 		return false, err

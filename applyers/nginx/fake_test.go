@@ -69,6 +69,15 @@ func (b *bench) write(name, text string) {
 	}
 }
 
+func (b *bench) read(name string) string {
+	b.t.Helper()
+	text, err := os.ReadFile(b.path(name))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return string(text)
+}
+
 // managed is the managed file; "" if there is none.
 func (b *bench) managed() string {
 	b.t.Helper()
@@ -331,7 +340,11 @@ func (f *fakeNginx) leads(conn net.Conn, words []byte) {
 		if len(entry) != 2 || !strings.Contains(entry[0], ".") || !bytes.Contains(words, []byte(entry[0])) {
 			continue
 		}
-		to, err := new(net.Dialer).DialContext(context.WithoutCancel(f.t.Context()), "tcp", strings.TrimSuffix(entry[1], ";"))
+		address := strings.TrimSuffix(entry[1], ";")
+		if _, up, named := strings.Cut(running, "upstream "+address+" {\n    server "); named {
+			address, _, _ = strings.Cut(up, ";")
+		}
+		to, err := new(net.Dialer).DialContext(context.WithoutCancel(f.t.Context()), "tcp", address)
 		if err != nil {
 			return
 		}

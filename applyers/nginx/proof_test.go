@@ -37,19 +37,56 @@ func TestLostName(t *testing.T) {
 	b.route("one.example.com", dead, "other.example.com", other, "new.example.com", dead)
 	_, outcomes := b.turn()
 	o := outcomes[0]
-	want := "one.example.com: answered (one.example.com) before, and now is closed without an answer: " + dead + " refuses connections; the former file is back"
-	if o.Status != drift.Failed || o.Reason != want {
+	why := "one.example.com: answered (one.example.com) before, and now is closed without an answer: " + dead + " refuses connections"
+	if want := "1 of 2 fields were not made: " + why + "; it stays as it was"; o.Status != drift.Failed || o.Reason != want {
 		t.Errorf("%s: %s\nwant %s", o.Status, o.Reason, want)
 	}
-	for _, path := range []desired.Path{"tls.routes[one.example.com]", "tls.routes[new.example.com]"} {
-		if o.Results[path] != want {
-			t.Errorf("%s: %q", path, o.Results[path])
-		}
+	if got := o.Results["tls.routes[one.example.com]"]; got != why+"; it stays as it was" {
+		t.Errorf("the name that was lost: %q", got)
+	}
+	if got, made := o.Results["tls.routes[new.example.com]"]; got != "" || !made {
+		t.Errorf("the other name: %q", got)
+	}
+	if got := b.managed(); b.fake.running != got || b.fake.took() != "nginx -t, nginx -s, nginx -s, nginx -t, nginx -s" {
+		t.Error("nginx was not reloaded with what is there")
+	}
+	if got := without(b.managed()); got != strings.Replace(without(before), "    one.", "    new.example.com "+dead+";\n    one.", 1) {
+		t.Errorf("it routes\n%s", got)
+	}
+	b.noLeftovers()
+	// Alone, it fails as a whole.
+	before = b.managed()
+	_, outcomes = b.turn()
+	o = outcomes[0]
+	want := why + "; the former file is back"
+	if o.Status != drift.Failed || o.Reason != want || o.Results["tls.routes[one.example.com]"] != want {
+		t.Errorf("%s: %s, %v\nwant %s", o.Status, o.Reason, o.Results, want)
 	}
 	if b.managed() != before || b.fake.running != before || b.fake.took() != "nginx -t, nginx -s, nginx -s" {
 		t.Error("the former file is not back")
 	}
 	b.noLeftovers()
+}
+
+// An upstream whose new servers serve nobody keeps no other name from being changed.
+func TestLostUpstream(t *testing.T) {
+	b := newBench(t)
+	b.fake.backend = b.fake.leads
+	one, other := backend(t, "one.example.com"), backend(t, "other.example.com")
+	b.spec.Upstreams = map[string]desired.Upstream{"lab": {Servers: desired.Servers{{To: desired.Target{Text: one}, Weight: 1}}, Connect: desired.Duration(5e9), Idle: desired.Duration(6e11)}}
+	b.route("one.example.com", "lab", "other.example.com", other)
+	b.settle()
+	b.fake.took()
+	b.spec.Upstreams = map[string]desired.Upstream{"lab": {Servers: desired.Servers{{To: desired.Target{Text: nobody(t)}, Weight: 1}}, Connect: desired.Duration(5e9), Idle: desired.Duration(6e11)}}
+	b.route("one.example.com", "lab", "other.example.com", other, "new.example.com", other)
+	_, outcomes := b.turn()
+	o := outcomes[0]
+	if o.Status != drift.Failed || !strings.HasPrefix(o.Results["upstreams.lab.servers"], "one.example.com: answered") || o.Results["tls.routes[new.example.com]"] != "" {
+		t.Errorf("%s: %s, %v", o.Status, o.Reason, o.Results)
+	}
+	if got := b.managed(); !strings.Contains(got, "new.example.com "+other) || !strings.Contains(got, "server "+one) || b.fake.running != got {
+		t.Errorf("it routes\n%s", got)
+	}
 }
 
 // A new name that is not served is made, and said so; one that was not served before

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path"
+	"time"
 
 	"berth/applyers"
 	"berth/applyers/nginx/conf"
@@ -43,14 +44,14 @@ func (c *changing) put(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishIn)
 	defer cancel()
 	if err := c.remember(ctx); err != nil {
-		return fmt.Errorf("nothing was changed: %w", errors.Join(err, c.forget(ctx)))
+		return fmt.Errorf("nothing was changed: %w", joined(err, c.forget(ctx)))
 	}
 	before := c.processes(ctx)
 	if err := c.swap(ctx, files); err != nil {
 		return err
 	}
 	if err := c.bring(ctx, seen, before, proof); err != nil {
-		return c.restore(ctx, files, err)
+		return c.restore(context.WithoutCancel(ctx), files, err)
 	}
 	c.log.InfoContext(ctx, "edge changed", slog.String("id", string(c.id)), slog.Int("names", len(c.TLS.Routes)))
 	c.say.Say(summary(c.Edge))
@@ -112,10 +113,10 @@ func (c *changing) swap(ctx context.Context, files conf.Files) error {
 // bring brings nginx to run the files, and proves that it does.
 func (c *changing) bring(ctx context.Context, seen *witness, before processes, proof *proof) error {
 	if err := c.command(ctx, c.spec.Nginx.Reload); err != nil {
-		return errors.Join(fmt.Errorf("reload nginx: %w", err), c.complaints(ctx, before))
+		return explained(joined(fmt.Errorf("reload nginx: %w", err), c.complaints(ctx, before)))
 	}
 	if err := c.taken(ctx, seen, before); err != nil {
-		return errors.Join(fmt.Errorf("wait %s for nginx's new workers: %w", c.takeover, err), c.complaints(ctx, before))
+		return explained(joined(fmt.Errorf("wait %s for nginx's new workers: %w", c.takeover, err), c.complaints(ctx, before)))
 	}
 	return proof.after(ctx)
 }
@@ -125,7 +126,7 @@ func (c *changing) back(ctx context.Context, why error) error {
 	if err := c.unswap(ctx); err != nil {
 		return fmt.Errorf("%w; the former file could not be put back: %w", why, err)
 	}
-	return fmt.Errorf("nothing was changed: %w", errors.Join(why, c.forget(ctx)))
+	return fmt.Errorf("nothing was changed: %w", joined(why, c.forget(ctx)))
 }
 
 // unswap puts the former files in place.
@@ -147,38 +148,60 @@ func (c *changing) unswap(ctx context.Context) error {
 	return nil
 }
 
-// restore puts the former files back, after why.
+// restore puts the former files back, after why, and waits until nginx routes by them.
 func (c *changing) restore(ctx context.Context, files conf.Files, why error) error {
-	what := "file is"
+	// Proving may have used up the time there was.
+	ctx, cancel := context.WithTimeout(ctx, finishIn)
+	defer cancel()
+	back := "the former file is back"
 	if c.touch[streamSide] && c.touch[httpSide] {
-		what = "files are"
+		back = "the former files are back"
 	}
 	if err := c.unswap(ctx); err != nil {
 		return fmt.Errorf("%w; the former file could not be put back: %w", why, err)
 	}
-	running := c.processes(ctx)
-	if err := c.command(ctx, c.spec.Nginx.Reload); err != nil {
+	if err := c.reloadFormer(ctx, why); err != nil {
 		// nginx may run either: the next turn sees both, and makes it good.
 		for side, f := range c.files {
 			if c.touch[side] {
-				err = errors.Join(err, c.on.Replace(ctx, former(f.path), part(files, side), 0o600))
+				err = joined(err, c.on.Replace(ctx, former(f.path), part(files, side), 0o600))
 			}
 		}
-		return fmt.Errorf("%w; the former %s back, but nginx was not reloaded with it: %w", why, what, err)
-	}
-	// Until new workers have taken over, the routes that failed are what people get. Of
-	// an nginx that doesn't run, or takes nothing over, there is nothing to wait for that
-	// the reason does not tell.
-	if len(running.workers) > 0 {
-		waiting, cancel := context.WithTimeout(ctx, c.takeover)
-		defer cancel()
-		_ = c.retired(waiting, running, true)
+		return fmt.Errorf("%w; %s, but nginx may not route by it: %w", why, back, err)
 	}
 	if err := c.forget(ctx); err != nil {
-		return fmt.Errorf("%w; the former %s back: %w", why, what, err)
+		return fmt.Errorf("%w; %s: %w", why, back, err)
 	}
-	return fmt.Errorf("%w; the former %s back", why, what)
+	return &restoredError{err: why, back: back}
 }
+
+// backIn is how long nginx may take to go back to the former files: it tries for some
+// seconds to listen where another does, before it sees that it is to reload again.
+const backIn = 15 * time.Second
+
+// reloadFormer brings nginx back to the former files, which it ran before. One that
+// was not reached has read no other.
+func (c *changing) reloadFormer(ctx context.Context, why error) error {
+	if r, ok := errors.AsType[*remediedError](why); ok && r.remedy == notRunning {
+		return nil
+	}
+	before := c.processes(ctx)
+	if err := c.command(ctx, c.spec.Nginx.Reload); err != nil {
+		return explained(fmt.Errorf("reload nginx: %w", err))
+	}
+	ctx, cancel := context.WithTimeout(ctx, backIn)
+	defer cancel()
+	return c.retired(ctx, before, false)
+}
+
+// restoredError is the error of a change that was taken back: nginx routes as before.
+type restoredError struct {
+	err  error
+	back string
+}
+
+func (e *restoredError) Error() string { return e.err.Error() + "; " + e.back }
+func (e *restoredError) Unwrap() error { return e.err }
 
 // forget tells that nginx is known to run the managed files.
 func (c *changing) forget(ctx context.Context) error {

@@ -202,6 +202,14 @@ func (c *connection) ask() string {
 	return strings.TrimSpace(line)
 }
 
+// reload reloads nginx as its owner would.
+func (b *realBench) reload() {
+	b.t.Helper()
+	if out, err := exec.CommandContext(b.t.Context(), b.spec.Nginx.Reload[0], b.spec.Nginx.Reload[1:]...).CombinedOutput(); err != nil {
+		b.t.Fatalf("%v: %s", err, out)
+	}
+}
+
 // goes expects who answers for each name: name, backend, name, backend.
 func (b *realBench) goes(pairs ...string) {
 	b.t.Helper()
@@ -247,9 +255,7 @@ func TestRealRoutes(t *testing.T) {
 
 	// What somebody changes by hand comes back.
 	b.edit("git.example.com "+two, "git.example.com "+three)
-	if out, err := exec.CommandContext(t.Context(), b.spec.Nginx.Reload[0], b.spec.Nginx.Reload[1:]...).CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	b.reload()
 	b.until("the hand edit", func() bool {
 		c, err := b.connect("git.example.com")
 		return err == nil && c.ask() == "three"
@@ -320,7 +326,7 @@ func TestRealKilledNginxStartsAgain(t *testing.T) {
 	b.kill()
 	b.route("git.example.com", backend(t, "two"))
 	_, outcomes := b.turn()
-	if o := outcomes[0]; o.Status != drift.Failed || !strings.Contains(o.Reason, "; the former file is back") {
+	if o := outcomes[0]; o.Status != drift.Failed || !strings.HasSuffix(o.Reason, ": nginx does not run, or has lost its pid file: start it (systemctl start nginx); the former file is back") {
 		t.Errorf("without nginx it is %s: %s", o.Status, o.Reason)
 	}
 	b.start()

@@ -171,10 +171,7 @@ func (s *seat) command(ctx context.Context, argv []string) error {
 		return nil
 	}
 	if ctx.Err() != nil {
-		err = ctx.Err()
+		return fmt.Errorf("%s: %w", strings.Join(argv, " "), ctx.Err())
 	}
-	if said := strings.Join(strings.Fields(string(out)), " "); said != "" {
-		return fmt.Errorf("%s: %w: %s", strings.Join(argv, " "), err, said)
-	}
-	return fmt.Errorf("%s: %w", strings.Join(argv, " "), err)
+	return &machine.ExitError{Argv: argv, Code: 1, Said: strings.Join(strings.Fields(string(out)), " ")}
 }

@@ -41,19 +41,21 @@ func (c *changing) judgeFiles(ctx context.Context, files conf.Files) (err error)
 	defer func() {
 		sweeping, cancel := context.WithTimeout(context.WithoutCancel(ctx), finishIn)
 		defer cancel()
-		err = errors.Join(err, s.sweep(sweeping))
+		err = joined(err, s.sweep(sweeping))
 	}()
 	if err := s.copyAll(ctx, files); err != nil {
 		return fmt.Errorf("test the new file, nothing was changed: %w", err)
 	}
 	main := s.staged[c.main]
-	if err := c.command(ctx, append(slices.Clone(c.spec.Nginx.Test), "-c", main)); err != nil {
-		if lost := (*machine.UnreachableError)(nil); errors.As(err, &lost) {
-			return fmt.Errorf("test the new file, nothing was changed: %w", err)
-		}
-		return fmt.Errorf("nginx refuses the new file, nothing was changed: %w", &testError{said: s.words(err.Error()), err: err})
+	err = c.command(ctx, append(slices.Clone(c.spec.Nginx.Test), "-c", main))
+	switch refusal := (*machine.ExitError)(nil); {
+	case err == nil:
+		return nil
+	case errors.As(err, &refusal):
+		return fmt.Errorf("nginx refuses the new file, nothing was changed: %w", explained(&testError{said: s.words(err.Error()), err: err}))
+	default:
+		return fmt.Errorf("test the new file, nothing was changed: %w", err)
 	}
-	return nil
 }
 
 // staging is a set of copies to be tested.
@@ -129,7 +131,7 @@ func (s *staging) sweep(ctx context.Context) error {
 	if !s.apart {
 		return remove(s.on, slices.Concat(here, there))
 	}
-	return errors.Join(remove(s.on, here), remove(s.in, there))
+	return joined(remove(s.on, here), remove(s.in, there))
 }
 
 // removeAll removes what patterns stand for.
@@ -141,7 +143,7 @@ func (s *staging) removeAll(ctx context.Context, place machine.Place, patterns [
 	for _, pattern := range patterns {
 		names, err := place.Glob(ctx, pattern)
 		for _, name := range names {
-			err = errors.Join(err, place.Remove(ctx, name))
+			err = joined(err, place.Remove(ctx, name))
 		}
 		if err != nil {
 			return err

@@ -1,0 +1,64 @@
+package nginx
+
+import (
+	"errors"
+	"strings"
+
+	"berth/applyers/machine"
+)
+
+// joined is both errors on one line; nil for nil. Where the machine can't be reached
+// any more, what fails for that reason alone says nothing new.
+func joined(first, second error) error {
+	switch {
+	case first == nil:
+		return second
+	case second == nil, lost(first) && lost(second):
+		return first
+	}
+	return &twoErrors{first, second}
+}
+
+func lost(err error) bool {
+	_, away := errors.AsType[*machine.UnreachableError](err)
+	return away
+}
+
+type twoErrors struct{ first, second error }
+
+func (e *twoErrors) Error() string   { return e.first.Error() + "; " + e.second.Error() }
+func (e *twoErrors) Unwrap() []error { return []error{e.first, e.second} }
+
+// explained adds to what nginx says what to do about it, where that is known.
+func explained(err error) error {
+	if err == nil {
+		return nil
+	}
+	said := err.Error()
+	for _, known := range []struct{ words, remedy string }{
+		{`unknown directive "stream"`, "install the package libnginx-mod-stream"},
+		{`unknown directive "ssl_preread"`, "install an nginx with the module ngx_stream_ssl_preread, as that of the package libnginx-mod-stream"},
+		{"a duplicate default server", "take that server away (rm /etc/nginx/sites-enabled/default, if it is Debian's own), or let http.listen be another address"},
+		{"Address already in use", "see what listens there (ss -ltnup), and let either listen elsewhere"},
+		{"invalid PID number", notRunning},
+		{"nginx.pid\" failed (2: No such file", notRunning},
+		{"failed (3: No such process)", notRunning},
+		{"is not active, cannot reload", notRunning},
+	} {
+		if strings.Contains(said, known.words) {
+			return &remediedError{err, known.remedy}
+		}
+	}
+	return err
+}
+
+const notRunning = "nginx does not run, or has lost its pid file: start it (systemctl start nginx)"
+
+// remediedError is an error and what to do.
+type remediedError struct {
+	err    error
+	remedy string
+}
+
+func (e *remediedError) Error() string { return e.err.Error() + ": " + e.remedy }
+func (e *remediedError) Unwrap() error { return e.err }
