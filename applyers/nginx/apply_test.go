@@ -205,7 +205,7 @@ func TestEditsBesideTheNames(t *testing.T) {
 		{"server {", "log_format x y;\nserver {", "log_format x y is not of Berth's making"},
 		{"server {", "include /dev/null;\nserver {", "include /dev/null is not of Berth's making"},
 	} {
-		b.edit(edit[0], edit[1])
+		b.write("berth/stream.conf", strings.Replace(b.managed(), edit[0], edit[1], 1))
 		plan := b.plan()
 		if len(plan.Changes) != 1 || plan.Changes[0].Step != drift.Drain || len(plan.Changes[0].Fields) != 1 {
 			t.Errorf("%q is planned as\n%s", edit, text(plan))
