@@ -108,11 +108,7 @@ func (a *Applyer) enter(ctx context.Context, job applyers.Job, spec *desired.Edg
 		}
 	}()
 	if st, err = s.read(ctx); err == nil {
-		for side := range s.files {
-			if err == nil && (wants(spec, side) || wants(st.base, side)) {
-				err = s.notReady(st.config, side)
-			}
-		}
+		err = st.notReady()
 	}
 	if err == nil {
 		entered = true

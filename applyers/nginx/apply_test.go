@@ -377,7 +377,7 @@ func TestWorkersDoNotTakeOver(t *testing.T) {
 	b.fake.deaf = true
 	b.route("a.example.com", "10.1.1.1:443")
 	_, outcomes := b.turn()
-	b.expect(outcomes[0].Reason, "wait 300ms for nginx's new workers: LISTEN does not answer by the new routes: context deadline exceeded; the former file is back")
+	b.expect(outcomes[0].Reason, "wait 300ms for nginx's new workers: LISTEN does not answer by the new routes: context deadline exceeded; the new file is taken away again")
 	if b.managed() != "" {
 		t.Error("the first file stays")
 	}

@@ -242,13 +242,35 @@ type setupError struct{ reason, remedy string }
 
 func (e *setupError) Error() string { return e.reason + ": " + e.remedy }
 
-func unread(err error) error {
+func unread(err error) *setupError {
 	return &setupError{"nginx's configuration could not be read: " + err.Error(), "mend it, or name another in nginx.config"}
 }
 
-// notReady tells what has to be set up before nginx takes a side's file; nil if
-// nothing has.
-func (s *seat) notReady(c config, side int) error {
+// notReady tells all that has to be set up before nginx takes the files; nil if nothing
+// has.
+func (st *state) notReady() error {
+	var both *setupError
+	for side := range st.files {
+		if !wants(st.spec, side) && (part(st.raw, side) == nil || !wants(st.base, side)) {
+			continue
+		}
+		switch lacks := st.lacks(st.config, side); {
+		case lacks == nil || both != nil && *both == *lacks:
+		case both == nil:
+			both = lacks
+		default:
+			both = &setupError{both.reason + "; " + lacks.reason, both.remedy + "; and " + lacks.remedy}
+		}
+	}
+	if both == nil {
+		return nil
+	}
+	return both
+}
+
+// lacks tells what has to be set up before nginx takes a side's file; nil if nothing
+// has.
+func (s *seat) lacks(c config, side int) *setupError {
 	f, other := s.files[side], s.files[1-side]
 	include := "include " + s.included(f) + ";"
 	switch {
@@ -270,5 +292,9 @@ func (s *seat) notReady(c config, side int) error {
 	if c.blocks[side] != "" {
 		add = fmt.Sprintf("add to the %s block in %s: %s", f.block, c.blocks[side], include)
 	}
-	return &setupError{fmt.Sprintf("%s does not include %s in a %s block", c.main, f.seen, f.block), install + add}
+	article := "a"
+	if side == httpSide {
+		article = "an"
+	}
+	return &setupError{fmt.Sprintf("%s does not include %s in %s %s block", c.main, f.seen, article, f.block), install + add}
 }

@@ -87,10 +87,8 @@ func (l looking) look(ctx context.Context, w *drift.World, others []drift.Blind)
 		})
 		return
 	}
-	for side := range 2 {
-		if err == nil && (wants(l.spec, side) || part(st.raw, side) != nil && wants(st.base, side)) {
-			err = s.notReady(st.config, side)
-		}
+	if err == nil {
+		err = st.notReady()
 	}
 	if err != nil {
 		l.blind(explain(err))

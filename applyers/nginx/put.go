@@ -62,8 +62,14 @@ func (c *changing) put(ctx context.Context) error {
 // summary says what nginx does now.
 func summary(e *desired.Edge) string {
 	text := ""
+	names := func(n int, rest desired.Target) string {
+		if n == 0 {
+			return "all names to " + rest.Text
+		}
+		return fmt.Sprintf("%d names and all others to %s", n, rest)
+	}
 	if e.TLS.Default.Text != "" {
-		text = fmt.Sprintf("nginx routes %d names and all others to %s", len(e.TLS.Routes), e.TLS.Default)
+		text = "nginx routes " + names(len(e.TLS.Routes), e.TLS.Default)
 	}
 	add := func(more string) {
 		if text == "" {
@@ -73,7 +79,7 @@ func summary(e *desired.Edge) string {
 		}
 	}
 	if e.HTTP.Default.Text != "" {
-		add(fmt.Sprintf("by http %d names and all others to %s", len(e.HTTP.Routes), e.HTTP.Default))
+		add("by http " + names(len(e.HTTP.Routes), e.HTTP.Default))
 	}
 	if n := len(e.TCP) + len(e.UDP); n > 0 {
 		add(fmt.Sprintf("%d further ports", n))
@@ -153,10 +159,7 @@ func (c *changing) restore(ctx context.Context, files conf.Files, why error) err
 	// Proving may have used up the time there was.
 	ctx, cancel := context.WithTimeout(ctx, finishIn)
 	defer cancel()
-	back := "the former file is back"
-	if c.touch[streamSide] && c.touch[httpSide] {
-		back = "the former files are back"
-	}
+	back := c.wayBack()
 	if err := c.unswap(ctx); err != nil {
 		return fmt.Errorf("%w; the former file could not be put back: %w", why, err)
 	}
@@ -173,6 +176,25 @@ func (c *changing) restore(ctx context.Context, files conf.Files, why error) err
 		return fmt.Errorf("%w; %s: %w", why, back, err)
 	}
 	return &restoredError{err: why, back: back}
+}
+
+// wayBack says what has become of the files.
+func (c *changing) wayBack() string {
+	both := c.touch[streamSide] && c.touch[httpSide]
+	fresh := true
+	for side, touched := range c.touch {
+		fresh = fresh && (!touched || part(c.raw, side) == nil)
+	}
+	switch {
+	case fresh && both:
+		return "the new files are taken away again"
+	case fresh:
+		return "the new file is taken away again"
+	case both:
+		return "the former files are back"
+	default:
+		return "the former file is back"
+	}
 }
 
 // backIn is how long nginx may take to go back to the former files: it tries for some

@@ -164,6 +164,9 @@ func reach(fleet *desired.Fleet, at desired.ID) desired.SSH {
 func (s *seat) command(ctx context.Context, argv []string) error {
 	if s.run == nil {
 		_, err := s.in.Run(ctx, machine.Command{Argv: argv})
+		if exit, ok := errors.AsType[*machine.ExitError](err); ok {
+			exit.Said = tidy(exit.Said)
+		}
 		return err
 	}
 	out, err := s.run(ctx, argv)

@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"errors"
+	"regexp"
 	"strings"
 
 	"berth/applyers/machine"
@@ -28,6 +29,18 @@ type twoErrors struct{ first, second error }
 
 func (e *twoErrors) Error() string   { return e.first.Error() + "; " + e.second.Error() }
 func (e *twoErrors) Unwrap() []error { return []error{e.first, e.second} }
+
+// tidy leaves out of what nginx says when it was, which process it was, and what tells
+// nothing.
+func tidy(said string) string {
+	timeAndProcess := regexp.MustCompile(`\d{4}/\d\d/\d\d \d\d:\d\d:\d\d (\[[a-z]+\] )\d+#\d+: `)
+	said = timeAndProcess.ReplaceAllString(said, "$1")
+	for _, empty := range []string{"[notice] signal process started ", "[notice] signal process started"} {
+		said = strings.ReplaceAll(said, empty, "")
+	}
+	failedTest := regexp.MustCompile(` ?nginx: configuration file \S+ test failed$`)
+	return failedTest.ReplaceAllString(said, "")
+}
 
 // explained adds to what nginx says what to do about it, where that is known.
 func explained(err error) error {

@@ -18,6 +18,9 @@ func (v *viewer) row(res *resource, c *drift.Change, field *drift.Field) row {
 	case name != "":
 		r.path = neutral(name)
 		v.route(&r, f)
+	case f.Path.Within("edits") && len(f.Path.Keys()) == 2:
+		// A line that people changed in what Berth wrote: it is written anew.
+		r.path, r.sign, r.value = neutral(f.Path.Keys()[1]), Differs, v.value(f.Before, f)
 	case c.Step == drift.Run && f.Path.Within("hosts"):
 		if keys := f.Path.Keys(); len(keys) == 2 {
 			r.path = neutral(keys[1])
