@@ -3,7 +3,6 @@
 package deploy_test
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
@@ -58,9 +57,9 @@ var seven = map[string]bool{
 func storyPegasus(t *testing.T, binary string) {
 	w := newEdgeWorld(t, binary)
 	const labIn, prodIn = "10.77.2.212", "10.77.2.5"
-	w.backend(t, "lab-proxy", labIn, edgebed.Proxy, edgebed.Plain)
-	w.backend(t, "prod-proxy", prodIn, edgebed.Proxy, edgebed.Plain)
-	w.backend(t, "lab-certbot", "10.77.2.100", edgebed.Plain, edgebed.Plain)
+	w.backend(t, "lab-proxy", labIn, edgebed.Proxy)
+	w.backend(t, "prod-proxy", prodIn, edgebed.Proxy)
+	w.backend(t, "lab-certbot", "10.77.2.100", edgebed.Plain)
 	w.commit(t, pegasus)
 	w.settles(t)
 	w.clean(t, "http.conf", "stream.conf")
@@ -79,7 +78,7 @@ func storyPegasus(t *testing.T, binary string) {
 		}
 	})
 	t.Run("one without PROXY", func(t *testing.T) {
-		w.backend(t, "plain-proxy", "10.77.2.6", edgebed.Plain, edgebed.Plain)
+		w.backend(t, "plain-proxy", "10.77.2.6", edgebed.Plain)
 		w.commit(t, strings.NewReplacer(`["host/prod-proxy:443"], proxyProtocol: true`, `["10.77.2.6:443"]`).Replace(pegasus))
 		w.settles(t)
 		w.seven(t, func(from string) (lab, prod edgebed.Seen) {
@@ -164,9 +163,9 @@ func (w *edgeWorld) sevenInClear(t *testing.T) {
 // they are refused with their line, and nothing is touched.
 func storyMistakes(t *testing.T, binary string) {
 	w := newEdgeWorld(t, binary)
-	w.backend(t, "lab-proxy", "10.77.2.212", edgebed.Proxy, edgebed.Plain)
-	w.backend(t, "prod-proxy", "10.77.2.5", edgebed.Proxy, edgebed.Plain)
-	w.backend(t, "lab-certbot", "10.77.2.100", edgebed.Plain, edgebed.Plain)
+	w.backend(t, "lab-proxy", "10.77.2.212", edgebed.Proxy)
+	w.backend(t, "prod-proxy", "10.77.2.5", edgebed.Proxy)
+	w.backend(t, "lab-certbot", "10.77.2.100", edgebed.Plain)
 	w.commit(t, pegasus)
 	w.settles(t)
 	sound, workers := w.edge.Run(t, "cat", edgebed.Stream, edgebed.HTTP80), w.edge.Workers(t)
@@ -202,6 +201,6 @@ func storyMistakes(t *testing.T, binary string) {
 	}
 	// The rendered map has what the history lacked.
 	if n := strings.Count(sound, "hostnames;"); n < 2 {
-		t.Error(fmt.Sprintf("of the two maps %d match by host names", n))
+		t.Errorf("of the two maps %d match by host names", n)
 	}
 }

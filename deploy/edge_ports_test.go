@@ -120,7 +120,7 @@ set -e
 mkdir -p /etc/nginx
 mount --bind /srv/box/nginx /etc/nginx
 mount --bind /opt/edge /etc/nginx/berth
-mount -t tmpfs tmpfs /run
+mount -t tmpfs run /run
 nginx
 exec sleep 86400
 END

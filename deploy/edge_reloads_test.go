@@ -34,9 +34,9 @@ tls:
 // mixedBackends are those of the edge above.
 func (w *edgeWorld) mixedBackends(t *testing.T) {
 	t.Helper()
-	w.backend(t, "headed", "10.77.2.1", edgebed.Proxy, edgebed.Plain)
-	w.backend(t, "plain", "10.77.2.2", edgebed.Plain, edgebed.Plain)
-	w.backend(t, "address", "10.77.2.3", edgebed.Plain, edgebed.Plain)
+	w.backend(t, "headed", "10.77.2.1", edgebed.Proxy)
+	w.backend(t, "plain", "10.77.2.2", edgebed.Plain)
+	w.backend(t, "address", "10.77.2.3", edgebed.Plain)
 }
 
 // mixedNames are where its names lead.

@@ -19,9 +19,9 @@ func storySetup(t *testing.T, binary string) {
 	w.edge.Address6(t, edgeHost6+"/64")
 	w.control = w.edge.Host
 	w.install(t, binary)
-	w.backend(t, "lab-proxy", "10.77.2.212", edgebed.Proxy, edgebed.Plain)
-	w.backend(t, "prod-proxy", "10.77.2.5", edgebed.Proxy, edgebed.Plain)
-	w.backend(t, "lab-certbot", "10.77.2.100", edgebed.Plain, edgebed.Plain)
+	w.backend(t, "lab-proxy", "10.77.2.212", edgebed.Proxy)
+	w.backend(t, "prod-proxy", "10.77.2.5", edgebed.Proxy)
+	w.backend(t, "lab-certbot", "10.77.2.100", edgebed.Plain)
 	w.edge.Run(t, "mv", "/etc/nginx/modules-enabled/50-mod-stream.conf", "/root/")
 	w.edge.StartNginx(t)
 	w.commit(t, pegasus)

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"berth/deploy/internal/edgebed"
@@ -23,11 +24,19 @@ func TestEdge(t *testing.T) {
 	t.Parallel()
 	standin.Net(t) // Skips, or fails, before anything is built.
 	binary := buildAgent(t)
-	for name, story := range map[string]func(*testing.T, string){
-		"pegasus": storyPegasus, "mistakes": storyMistakes, "by hand": storyHand, "far": storyFar, "far faults": storyFarFaults,
-		"cut": storyCut, "ports": storyPorts, "container": storyContainer, "huge": storyHuge,
-		"refused": storyRefused, "reloads": storyReloads, "killed": storyKilled,
-	} {
+	stories := map[string]func(*testing.T, string){
+		"pegasus": storyPegasus, "mistakes": storyMistakes, "setup": storySetup, "ports": storyPorts, "container": storyContainer,
+		"by hand": storyHand, "refused": storyRefused, "reloads": storyReloads, "killed": storyKilled,
+		"far": storyFar, "growth": storyGrowth, "huge": storyHuge,
+		// These wait more than they work.
+		"links": func(t *testing.T, binary string) {
+			var links sync.WaitGroup
+			links.Go(func() { t.Run("faults", func(t *testing.T) { storyFarFaults(t, binary) }) })
+			links.Go(func() { t.Run("cut", func(t *testing.T) { storyCut(t, binary) }) })
+			links.Wait()
+		},
+	}
+	for name, story := range stories {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			story(t, binary)
@@ -113,12 +122,13 @@ secrets: {ssh-key: ssh-key}
 	w.control.Run(t, "git", "init", "--quiet", "--initial-branch=main", "/srv/fleet")
 }
 
-// backend gives the node an address more and puts a server of TLS, and one of HTTP,
-// on it.
-func (w *edgeWorld) backend(t *testing.T, name, address string, tls, http edgebed.How) (secure, clear *edgebed.Backend) {
+// backend gives the node an address more and puts a server of TLS on it, which may
+// want PROXY headers, and one of HTTP.
+func (w *edgeWorld) backend(t *testing.T, name, address string, how edgebed.How) {
 	t.Helper()
 	w.network.Address(t, address+"/16")
-	return edgebed.TLS(t, w.network, name, address+":443", tls), edgebed.HTTP(t, w.network, name, address+":80", http)
+	edgebed.TLS(t, w.network, name, address+":443", how)
+	edgebed.HTTP(t, w.network, name, address+":80", edgebed.Plain)
 }
 
 // commit writes manifests, each beginning by its file name in a line "-- name --",

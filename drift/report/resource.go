@@ -16,6 +16,8 @@ type resource struct {
 	steps map[drift.Step]*drift.Change
 	// ended holds how every change of the plan ended, by key.
 	ended map[drift.Key]drift.Status
+	// wholes holds how changes ended of which not all is told by their outcomes.
+	wholes map[*drift.Change]fate
 }
 
 // resources groups the plan's changes, in the plan's order.
@@ -69,12 +71,22 @@ func (res *resource) fate(c *drift.Change, f *drift.Field) fate {
 	case o.Status != drift.Done:
 		return fate{o.Status, o.Reason}
 	}
-	for i := range c.Fields {
-		if res.fieldFate(o, &c.Fields[i]).status == drift.Failed {
-			return fate{drift.Failed, o.Reason}
+	// It is asked for at each of the change's rows.
+	whole, known := res.wholes[c]
+	if !known {
+		whole = fate{status: drift.Done}
+		for i := range c.Fields {
+			if res.fieldFate(o, &c.Fields[i]).status == drift.Failed {
+				whole = fate{drift.Failed, o.Reason}
+				break
+			}
 		}
+		if res.wholes == nil {
+			res.wholes = make(map[*drift.Change]fate)
+		}
+		res.wholes[c] = whole
 	}
-	return fate{status: drift.Done}
+	return whole
 }
 
 // fieldFate tells how one field went: its step's way, unless it is held, waited
