@@ -65,7 +65,7 @@ func (c *Container) Run(ctx context.Context, cmd Command) (Output, error) {
 		if err := c.refused(exit); err != nil {
 			return out, err
 		}
-		exit.Argv = cmd.Argv
+		exit.Argv = cmd.words()
 		exit.At = c.String()
 		return out, exit
 	}

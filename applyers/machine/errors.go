@@ -29,13 +29,14 @@ func (e *UnreachableError) Unwrap() error { return e.Err }
 type ExitError struct {
 	// At is the machine; "" for this one.
 	At string
-	// Argv is the program with its arguments, as it was asked for.
+	// Argv is the program with its arguments, as it was asked for, or its Doing.
 	Argv []string
 	// Code is what it ended with, -1 if a signal ended it.
 	Code int
 	// Signal is that signal, as in "KILL"; "" for none.
 	Signal string
-	// Said is what it printed, on one line; stderr first.
+	// Said is what it printed, on one line; stderr first. It is clipped where it is
+	// long.
 	Said string
 }
 
@@ -87,9 +88,19 @@ func (e *ForwardingError) Error() string {
 
 func (e *ForwardingError) Unwrap() error { return e.Err }
 
-// said puts what a program printed on one line.
-func (o Output) said() string {
-	return strings.Join(strings.Fields(string(o.Stderr)+" "+string(o.Stdout)), " ")
+// said puts what a program printed on one line, as far as it goes into an error. Of a
+// script of ours that is stderr alone: else a file's content would.
+func (c Command) said(o Output) string {
+	const most = 4 << 10
+	text := append([]byte(nil), o.Stderr[:min(len(o.Stderr), most)]...)
+	if c.Doing == "" {
+		text = append(append(text, ' '), o.Stdout[:min(len(o.Stdout), most)]...)
+	}
+	said := strings.ToValidUTF8(strings.Join(strings.Fields(string(text)), " "), "\uFFFD")
+	if len(said) > most {
+		said = strings.ToValidUTF8(said[:most], "") + "…"
+	}
+	return said
 }
 
 // timeoutError is the end of a program that took too long.

@@ -26,15 +26,9 @@ func bySh(t *testing.T) Machine {
 	s := sudoLocal{}
 	s.shell = shell{run: func(ctx context.Context, c Command) (Output, error) {
 		c = c.withBounds()
-		return runHere(ctx, c, wrapped(c, false))
+		return runHere(ctx, c, wrapped(c, false), false)
 	}}
 	return s
-}
-
-func TestFiles(t *testing.T) {
-	for name, p := range places(t) {
-		t.Run(name, func(t *testing.T) { filesWork(t, p, t.TempDir()) })
-	}
 }
 
 // filesWork holds for every way to files.
@@ -198,12 +192,6 @@ func TestLeftBehindIsSwept(t *testing.T) {
 				t.Errorf("in the directory (-want +got): %v\n%s", err, diff)
 			}
 		})
-	}
-}
-
-func TestRun(t *testing.T) {
-	for name, p := range places(t) {
-		t.Run(name, func(t *testing.T) { runWorks(t, p) })
 	}
 }
 

@@ -1,6 +1,8 @@
 package machine
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,10 +13,13 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/skeema/knownhosts"
 	"golang.org/x/crypto/ssh"
 	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
+
+	"berth/desired"
 )
 
 // hostKeys judges the host key that a machine shows.
@@ -22,10 +27,16 @@ type hostKeys struct {
 	// files hold the keys; the first is where one is added.
 	files []string
 	// name is what the machine is called there, with a port.
-	name  string
-	learn bool
-	log   *slog.Logger
-	db    *knownhosts.HostKeyDB
+	name string
+	// own is the agent's own file, and alias what the machine is called in it where
+	// keys are learnt, without a port.
+	own, alias string
+	learn      bool
+	// unsure tells that it is a guest of which nobody knows at present which one it
+	// is: see [hostKeys.ofAnInstance].
+	unsure bool
+	log    *slog.Logger
+	db     *knownhosts.HostKeyDB
 	// judged is why a key was refused; nil while none was.
 	judged *judgement
 }
@@ -39,7 +50,8 @@ func (j *judgement) Error() string { return j.reason + ": " + j.remedy }
 // playbooks: by its alias where keys are learnt, else by its address.
 func (r *remote) hostKeys() (*hostKeys, error) {
 	own := KnownHosts(r.o.State)
-	h := &hostKeys{files: []string{own}, name: r.access.at(), log: r.o.Log}
+	alias := Alias(r.access.ID, r.access.Instance)
+	h := &hostKeys{files: []string{own}, name: r.access.at(), own: own, alias: alias, log: r.o.Log}
 	switch r.access.SSH.KnownHosts {
 	case "file":
 		h.files = nil
@@ -50,7 +62,8 @@ func (r *remote) hostKeys() (*hostKeys, error) {
 	case "strict":
 	default:
 		// OpenSSH writes an alias without a port, whatever the port is.
-		h.learn, h.name = true, Alias(r.access.ID, r.access.Instance)+":22"
+		h.learn, h.name = true, alias+":22"
+		h.unsure = r.access.Instance == "" && r.access.ID.Kind() != desired.KindHost
 	}
 	return h, h.read()
 }
@@ -97,9 +110,9 @@ func (h *hostKeys) algorithms() []string {
 	return ask
 }
 
-// check is an ssh.HostKeyCallback.
-func (h *hostKeys) check(_ string, remote net.Addr, key ssh.PublicKey) error {
-	err := h.judge(remote, key)
+// check is asked at first, and whenever both sides agree on new keys later on.
+func (h *hostKeys) check(ctx context.Context, remote net.Addr, key ssh.PublicKey) error {
+	err := h.judge(ctx, remote, key)
 	if err == nil {
 		return nil
 	}
@@ -111,7 +124,7 @@ func (h *hostKeys) check(_ string, remote net.Addr, key ssh.PublicKey) error {
 	return no
 }
 
-func (h *hostKeys) judge(remote net.Addr, key ssh.PublicKey) error {
+func (h *hostKeys) judge(ctx context.Context, remote net.Addr, key ssh.PublicKey) error {
 	if _, isTCP := remote.(*net.TCPAddr); !isTCP {
 		remote = &net.TCPAddr{IP: net.IPv4zero} // The name is what counts.
 	}
@@ -132,13 +145,70 @@ func (h *hostKeys) judge(remote net.Addr, key ssh.PublicKey) error {
 		return &judgement{reason: fmt.Sprintf("its SSH host certificate %s is not valid: %s", shown, clip(err.Error())), remedy: "give it a valid one"}
 	case len(unfit.Want) > 0:
 		return h.changed(unfit.Want, shown)
+	case h.unsure:
+		return h.ofAnInstance(key, shown)
 	case h.learn:
-		return h.add(remote, key, shown)
+		return h.add(ctx, remote, key, shown)
+	}
+	return h.unknown(key, shown)
+}
+
+// unknown explains a key that nobody has written down, where none is learnt. One may
+// have been learnt before, under the machine's alias, which does not count here.
+func (h *hostKeys) unknown(key ssh.PublicKey, shown string) error {
+	all, _ := learnt(h.own, func(name string) bool { return name == h.alias })
+	told := ""
+	switch at := slices.IndexFunc(all, func(k pinned) bool { return bytes.Equal(k.key.Marshal(), key.Marshal()) }); {
+	case at >= 0:
+		told = fmt.Sprintf("it is the one that was learnt at first contact (%s:%d); ", h.own, all[at].line)
+	case len(all) > 0:
+		told = fmt.Sprintf("it is another than the one that was learnt at first contact (%s:%d), so somebody may stand in between; ", h.own, all[0].line)
 	}
 	return &judgement{
 		reason: fmt.Sprintf("its SSH host key %s is not known, and none is learnt (ssh.knownHosts)", shown),
-		remedy: fmt.Sprintf("compare it with the machine's own, and add this line to %s: %s", h.files[0], xknownhosts.Line([]string{h.name}, key)),
+		remedy: fmt.Sprintf("%scompare it with the machine's own, and add this line to %s: %s", told, h.files[0], xknownhosts.Line([]string{h.name}, key)),
 	}
+}
+
+// ofAnInstance judges the key of a guest of which nobody knows at present which one it
+// is, since its site does not answer. A key that was learnt of one of its name is good
+// enough; nothing is learnt, else who keeps the site from answering could show any.
+func (h *hostKeys) ofAnInstance(key ssh.PublicKey, shown string) error {
+	all, err := learnt(h.own, func(name string) bool { return strings.HasPrefix(name, h.alias+".") })
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(all, func(k pinned) bool { return bytes.Equal(k.key.Marshal(), key.Marshal()) }) {
+		return nil
+	}
+	return &judgement{
+		reason: fmt.Sprintf("its SSH host key %s was not learnt before, and none is learnt while its site does not tell which guest it is", shown),
+		remedy: "see why the site does not answer",
+	}
+}
+
+// pinned is a key of a file of known hosts.
+type pinned struct {
+	key  ssh.PublicKey
+	line int
+}
+
+// learnt are the keys that a file has for some names; one that is not there has none.
+func learnt(file string, is func(name string) bool) ([]pinned, error) {
+	text, err := os.ReadFile(file)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var all []pinned
+	line := 0
+	for text := range bytes.Lines(text) {
+		line++
+		marker, names, key, _, _, err := ssh.ParseKnownHosts(text)
+		if err == nil && marker == "" && slices.ContainsFunc(names, is) {
+			all = append(all, pinned{key: key, line: line})
+		}
+	}
+	return all, nil
 }
 
 // changed names the lines that say another key than the one shown.
@@ -156,7 +226,7 @@ func (h *hostKeys) changed(want []xknownhosts.KnownKey, shown string) error {
 
 // add writes down the first key that a machine has shown, for good. Another
 // process may have learnt one in the meantime; then that one counts.
-func (h *hostKeys) add(remote net.Addr, key ssh.PublicKey, shown string) (err error) {
+func (h *hostKeys) add(ctx context.Context, remote net.Addr, key ssh.PublicKey, shown string) (err error) {
 	file := h.files[0]
 	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
 		return err
@@ -170,7 +240,7 @@ func (h *hostKeys) add(remote net.Addr, key ssh.PublicKey, shown string) (err er
 			err = closeErr
 		}
 	}()
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+	if err := flock(ctx, f); err != nil {
 		return fmt.Errorf("lock %s: %w", file, err)
 	}
 	if err := h.read(); err != nil {
@@ -200,7 +270,23 @@ func (h *hostKeys) add(remote net.Addr, key ssh.PublicKey, shown string) (err er
 	if err := f.Sync(); err != nil {
 		return err
 	}
-	h.log.Warn("learnt a machine's SSH host key at first contact",
-		slog.String("machine", strings.TrimSuffix(h.name, ":22")), slog.String("key", shown), slog.String("file", file))
-	return nil
+	h.log.WarnContext(ctx, "learnt a machine's SSH host key at first contact",
+		slog.String("machine", h.alias), slog.String("key", shown), slog.String("file", file))
+	// Both sides may agree on new keys later on.
+	return h.read()
+}
+
+// flock waits for a file's lock.
+func flock(ctx context.Context, f *os.File) error {
+	for {
+		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("another program keeps it: %w", ctx.Err())
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }

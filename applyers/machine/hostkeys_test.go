@@ -5,7 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/crypto/ssh"
 	xknownhosts "golang.org/x/crypto/ssh/knownhosts"
@@ -150,4 +153,117 @@ func FuzzKnownHosts(f *testing.F) {
 			t.Errorf("asked for is %q", h.algorithms())
 		}
 	})
+}
+
+// While a guest's site does not answer, nobody knows which one it is: what was learnt
+// of one of its name counts, and nothing is learnt.
+func TestHostKeyWhileTheInstanceIsNotKnown(t *testing.T) {
+	b := newBench(t)
+	try := func(a Access) error {
+		_, err := b.turn(t).SSH(a, false).Stat(t.Context(), "/")
+		return err
+	}
+	unsure := b.access()
+	unsure.Instance = ""
+	refused := func(key ssh.PublicKey) string {
+		return fmt.Sprintf("its SSH host key ssh-ed25519 %s was not learnt before, and none is learnt while its site does not tell which guest it is: see why the site does not answer", ssh.FingerprintSHA256(key))
+	}
+	b.says(t, try(unsure), refused(b.host.PublicKey()))
+	if err := try(b.access()); err != nil {
+		t.Fatal(err)
+	}
+	if err := try(unsure); err != nil {
+		t.Errorf("with the key that was learnt: %v", err)
+	}
+	other, _ := newKey(t)
+	b.keys(b.user.PublicKey(), other)
+	write(t, KnownHosts(b.state), lineOf(Alias("vm/edge", "one"), b.host.PublicKey())+lineOf(Alias("vm/edge2", "one"), other.PublicKey()))
+	b.says(t, try(unsure), refused(other.PublicKey()))
+	// A Host has no instance.
+	unsure.ID = "host/edge"
+	if err := try(unsure); err != nil {
+		t.Errorf("a Host: %v", err)
+	}
+}
+
+// Who turns from learn to strict is told what was learnt.
+func TestHostKeyStrictAfterLearn(t *testing.T) {
+	b := newBench(t)
+	a := b.access()
+	if _, err := b.SSH(a, false).Stat(t.Context(), "/"); err != nil {
+		t.Fatal(err)
+	}
+	file, own := KnownHosts(b.state), filepath.Join(b.state, ".ssh/known_hosts")
+	other, _ := newKey(t)
+	for _, test := range []struct {
+		mode, file string
+		key        ssh.Signer
+		want       string
+	}{
+		{"strict", file, b.host, "it is the one that was learnt at first contact (" + file + ":1); "},
+		{"file", own, b.host, "it is the one that was learnt at first contact (" + file + ":1); "},
+		{"strict", file, other, "it is another than the one that was learnt at first contact (" + file + ":1), so somebody may stand in between; "},
+	} {
+		b.keys(b.user.PublicKey(), test.key)
+		a.SSH.KnownHosts = test.mode
+		_, err := b.turn(t).SSH(a, false).Stat(t.Context(), "/")
+		b.says(t, err, fmt.Sprintf("its SSH host key ssh-ed25519 %s is not known, and none is learnt (ssh.knownHosts): %scompare it with the machine's own, and add this line to %s: %s",
+			ssh.FingerprintSHA256(test.key.PublicKey()), test.want, test.file, strings.TrimSpace(lineOf(a.at(), test.key.PublicKey()))))
+	}
+}
+
+// Another program may keep the file for as long as it likes.
+func TestHostKeyFileIsKept(t *testing.T) {
+	b := newBench(t)
+	b.wait.dial = 300 * time.Millisecond
+	file := KnownHosts(b.state)
+	write(t, file, "")
+	f, err := os.Open(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	_, err = b.SSH(b.access(), false).Stat(t.Context(), "/")
+	b.says(t, err, "its SSH host key can't be judged: lock "+file+": another program keeps it: context deadline exceeded: let the agent read and write "+file)
+	if time.Since(begun) > 5*time.Second {
+		t.Errorf("it took %s", time.Since(begun))
+	}
+}
+
+// Two that learn at once trust one key.
+func TestHostKeyIsLearntOnceByTwo(t *testing.T) {
+	b := newBench(t)
+	hosts := make([]*hostKeys, 2)
+	keys := make([]ssh.PublicKey, 2)
+	for i := range hosts {
+		h, err := newRemote(&b.turn(t).o, b.access(), usual).hostKeys()
+		if err != nil {
+			t.Fatal(err)
+		}
+		signer, _ := newKey(t)
+		hosts[i], keys[i] = h, signer.PublicKey()
+	}
+	trusted := make([]error, 2)
+	var all sync.WaitGroup
+	for i, h := range hosts {
+		all.Go(func() { trusted[i] = h.check(t.Context(), nil, keys[i]) })
+	}
+	all.Wait()
+	if (trusted[0] == nil) == (trusted[1] == nil) {
+		t.Errorf("two keys were learnt at once: %v", trusted)
+	}
+	text, err := os.ReadFile(KnownHosts(b.state))
+	if err != nil || strings.Count(string(text), "\n") != 1 {
+		t.Errorf("learnt is %q, %v", text, err)
+	}
+	// Both sides agree on new keys later on; what was learnt still counts.
+	for i, h := range hosts {
+		if err := h.check(t.Context(), nil, keys[i]); (err == nil) != (trusted[i] == nil) {
+			t.Errorf("later on: %v, at first: %v", err, trusted[i])
+		}
+	}
 }

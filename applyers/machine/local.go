@@ -46,7 +46,7 @@ func (here) Listen(ctx context.Context) (net.Listener, error) {
 }
 
 func (here) Lock(_ context.Context, dir string) (unlock func(), err error) {
-	file, err := os.Open(dir)
+	file, err := os.OpenFile(dir, os.O_RDONLY|syscall.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, fmt.Errorf("lock a directory: %w", err)
 	}
@@ -60,10 +60,12 @@ func (here) Lock(_ context.Context, dir string) (unlock func(), err error) {
 	return func() { _ = file.Close() }, nil
 }
 
-func (local) Run(ctx context.Context, c Command) (Output, error) { return runHere(ctx, c, c.Argv) }
+func (local) Run(ctx context.Context, c Command) (Output, error) {
+	return runHere(ctx, c, c.Argv, false)
+}
 
-// runHere runs argv, which does what c asks for.
-func runHere(ctx context.Context, c Command, argv []string) (Output, error) {
+// runHere runs argv, which does what c asks for, by sudo or not.
+func runHere(ctx context.Context, c Command, argv []string, sudo bool) (Output, error) {
 	if len(c.Argv) == 0 {
 		return Output{}, errNoProgram
 	}
@@ -80,8 +82,16 @@ func runHere(ctx context.Context, c Command, argv []string) (Output, error) {
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	// It may not listen, and a grandchild may hold the pipe.
 	cmd.WaitDelay = 2 * time.Second
+	if sudo {
+		// It hands no signal on that comes from its own group.
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		cmd.Cancel = func() error { return endBySudo(context.WithoutCancel(ctx), cmd.Process) }
+	}
 	err := cmd.Run()
 	out := Output{Stdout: stdout.buf.Bytes(), Stderr: stderr.buf.Bytes()}
+	if sudo {
+		out = out.withoutNoise()
+	}
 	if err == nil {
 		return out, nil
 	}
@@ -92,7 +102,7 @@ func runHere(ctx context.Context, c Command, argv []string) (Output, error) {
 	if !ok {
 		return out, fmt.Errorf("%s: %w", c.name(), err)
 	}
-	e := &ExitError{Argv: c.Argv, Code: exit.ExitCode(), Said: out.said()}
+	e := &ExitError{Argv: c.words(), Code: exit.ExitCode(), Said: c.said(out)}
 	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		e.Signal = status.Signal().String()
 	}
@@ -118,18 +128,28 @@ func (c Command) late(ctx context.Context, at string, err error, out Output) err
 	if ctx.Err() == nil {
 		why = fmt.Sprintf("it did not end within %s", c.Timeout)
 	}
-	if said := out.said(); said != "" {
+	if said := c.said(out); said != "" {
 		why += ": " + said
 	}
 	return &timeoutError{at: at, cmd: c.name(), why: why, err: err}
 }
 
 func (local) Read(_ context.Context, path string, from, limit int64) ([]byte, error) {
-	file, err := os.Open(path)
+	// A pipe would be waited for.
+	file, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = file.Close() }()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case info.IsDir():
+		return nil, &fs.PathError{Op: "read", Path: path, Err: syscall.EISDIR}
+	case !info.Mode().IsRegular():
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("it is no plain file")}
+	}
 	if from > 0 {
 		if _, err := file.Seek(from, io.SeekStart); err != nil {
 			return nil, err
@@ -169,7 +189,7 @@ func (local) Glob(_ context.Context, pattern string) ([]string, error) {
 	}
 	// What can't be read looks empty to Glob.
 	if dir := filepath.Dir(pattern); len(files) == 0 && !strings.ContainsAny(dir, `*?[\`) {
-		if _, err := os.ReadDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if _, err := os.ReadDir(dir); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 			return nil, fmt.Errorf("list %s: %w", pattern, err)
 		}
 	}
@@ -194,12 +214,12 @@ func (local) Replace(ctx context.Context, path string, content []byte, mode fs.F
 		return err
 	}
 	dir := filepath.Dir(path)
-	if info, err := os.Lstat(path); err == nil && info.IsDir() {
-		return fmt.Errorf("replace %s: it is a directory", path)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return &fs.PathError{Op: "replace", Path: path, Err: syscall.EISDIR}
 	}
 	sweep(path)
 	file, err := renameio.NewPendingFile(path, renameio.WithTempDir(dir), renameio.IgnoreUmask(),
-		renameio.WithPermissions(mode), renameio.WithExistingPermissions())
+		renameio.WithPermissions(mode))
 	if err != nil {
 		return fmt.Errorf("replace %s: %w", path, err)
 	}
@@ -211,6 +231,9 @@ func (local) Replace(ctx context.Context, path string, content []byte, mode fs.F
 			if err := file.Chown(int(owner.Uid), int(owner.Gid)); err != nil {
 				return errors.Join(fmt.Errorf("keep the owner of %s: %w", path, err), file.Cleanup())
 			}
+		}
+		if err := file.Chmod(info.Mode()); err != nil {
+			return errors.Join(fmt.Errorf("keep the mode of %s: %w", path, err), file.Cleanup())
 		}
 	}
 	if err := file.CloseAtomicallyReplace(); err != nil {
@@ -235,20 +258,37 @@ func sweep(path string) {
 }
 
 func (local) Remove(_ context.Context, path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	// No directory, as os.Remove would.
+	if err := syscall.Unlink(path); err != nil && !gone(err) {
+		return &fs.PathError{Op: "remove", Path: path, Err: err}
 	}
-	if err := syncDir(filepath.Dir(path)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := syncDir(filepath.Dir(path)); err != nil && !gone(err) {
 		return err
 	}
 	return nil
 }
 
-func (local) MakeDir(_ context.Context, path string) error {
+// gone tells that a file is not there, nor can be.
+func gone(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
+
+func (l local) MakeDir(ctx context.Context, path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		return nil
 	}
-	if err := os.MkdirAll(path, 0o755); err != nil { //nolint:gosec // What is in there is read by others, as nginx's workers.
+	if above := filepath.Dir(path); above != path {
+		if err := l.MakeDir(ctx, above); err != nil {
+			return err
+		}
+	}
+	err := os.Mkdir(path, 0o755) //nolint:gosec // What is in there is read by others, as nginx's workers.
+	if info, made := os.Stat(path); made == nil && info.IsDir() && errors.Is(err, fs.ErrExist) {
+		return nil // Another was faster.
+	}
+	if err != nil {
+		return err
+	}
+	// A service's umask may be another.
+	if err := os.Chmod(path, 0o755); err != nil { //nolint:gosec // As above.
 		return err
 	}
 	return syncDir(filepath.Dir(path))

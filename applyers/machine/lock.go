@@ -34,7 +34,7 @@ func (o *over) Lock(ctx context.Context, dir string) (unlock func(), err error) 
 	if err != nil {
 		return nil, err
 	}
-	h := &holder{got: make(chan struct{}), input: newPulse()}
+	h := newHolder()
 	argv := []string{"sh", "-c", lockScript, "sh", dir}
 	if o.sudo {
 		argv = append([]string{"env", "LC_ALL=C", "sudo", "-n", "--"}, argv...)
@@ -102,20 +102,36 @@ func (o *over) notLocked(dir string, err error, h *holder) error {
 	if !ok {
 		return o.r.unreachable("lock "+dir+": "+endOf(err), "", err)
 	}
-	said := Output{Stderr: h.stderr.bytes()}
-	exit := &ExitError{At: o.String(), Argv: []string{"flock", "-n", dir}, Code: ended.ExitStatus(), Signal: ended.Signal(), Said: said.said()}
+	sudoer := ""
 	if o.sudo {
-		if err := sudoRefuses(o.String(), o.r.access.SSH.User, exit, h.stderr.bytes()); err != nil {
+		sudoer = o.r.access.SSH.User
+	}
+	return h.notLocked(o.shell, o.String(), dir, sudoer, &ExitError{At: o.String(), Code: ended.ExitStatus(), Signal: ended.Signal()})
+}
+
+// notLocked explains why the holder's program has ended; sudoer is who asked sudo for
+// it, "" for nobody.
+func (h *holder) notLocked(s shell, at, dir, sudoer string, exit *ExitError) error {
+	c, out := Command{Doing: "lock " + dir}, Output{Stderr: h.stderr.bytes()}
+	if sudoer != "" {
+		out = out.withoutNoise()
+	}
+	exit.Argv, exit.Said = []string{"flock", "-n", dir}, c.said(out)
+	if sudoer != "" {
+		if err := judgeSudo(sudoer, exit, c, out); !errors.Is(err, exit) {
 			return err
 		}
 	}
+	if at != "" {
+		at += ": "
+	}
 	switch exit.Code {
 	case lockIsHeld:
-		return fmt.Errorf("%s: lock %s: %w", o, dir, ErrLocked)
+		return fmt.Errorf("%slock %s: %w", at, dir, ErrLocked)
 	case lockNoFlock:
-		return fmt.Errorf("%s: lock %s: flock or timeout is not there: install the packages util-linux and coreutils", o, dir)
+		return fmt.Errorf("%slock %s: flock or timeout is not there: install the packages util-linux and coreutils", at, dir)
 	case lockCantOpen:
-		return o.failed("lock", dir, exit)
+		return s.failed("lock", dir, exit)
 	}
 	return exit
 }
@@ -150,6 +166,18 @@ type holder struct {
 	stderr shared
 }
 
+func newHolder() *holder {
+	h := &holder{got: make(chan struct{}), input: newPulse()}
+	h.stderr.b.limit = outputMax
+	return h
+}
+
+// beat keeps a program that holds a lock alive.
+func (h *holder) beat(in io.WriteCloser) {
+	_, _ = io.Copy(in, h.input)
+	_ = in.Close()
+}
+
 // Write hears that the lock is there.
 func (h *holder) Write(p []byte) (int, error) {
 	if bytes.Contains(p, []byte("l")) {
@@ -159,7 +187,6 @@ func (h *holder) Write(p []byte) (int, error) {
 }
 
 func (h *holder) hold(ctx context.Context, c *conn, line string) error {
-	h.stderr.b.limit = outputMax
 	session, err := openSession(ctx, c.client)
 	if err != nil {
 		return err
@@ -174,10 +201,7 @@ func (h *holder) hold(ctx context.Context, c *conn, line string) error {
 	if err := session.Start(line); err != nil {
 		return err
 	}
-	go func() {
-		_, _ = io.Copy(in, h.input)
-		_ = in.Close()
-	}()
+	go h.beat(in)
 	defer h.input.end()
 	return session.Wait()
 }

@@ -97,17 +97,20 @@ type Command struct {
 	// Timeout is how long it may run; 30 s unless set. It is ended then, over SSH
 	// at once or 5 s later.
 	Timeout time.Duration
-
-	// doing names it in errors, where Argv is nothing for people.
-	doing string
+	// Doing names it in errors in place of Argv, where that is nothing for people, as
+	// a script. What it printed to stdout is not told by them then: it may be a file.
+	Doing string
 }
 
 // name is what errors call it.
-func (c Command) name() string {
-	if c.doing != "" {
-		return c.doing
+func (c Command) name() string { return strings.Join(c.words(), " ") }
+
+// words are those of its name.
+func (c Command) words() []string {
+	if c.Doing != "" {
+		return []string{c.Doing}
 	}
-	return strings.Join(c.Argv, " ")
+	return c.Argv
 }
 
 // Output is what a program printed.

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"os/user"
 	"strconv"
 	"sync"
 
@@ -20,11 +21,11 @@ type Options struct {
 	// State is the directory of the host keys learnt, which playbooks learn into,
 	// too: see [KnownHosts].
 	State string
-	// AgentSocket is the ssh-agent that is asked where no key is named, as
-	// SSH_AUTH_SOCK says it; "" is none.
+	// AgentSocket is the ssh-agent that is asked where no key is named, before the
+	// user's own, as SSH_AUTH_SOCK says it; "" is none.
 	AgentSocket string
-	// Home is where the agent's user has .ssh/known_hosts, for knownHosts: file; ""
-	// is that user's home.
+	// Home is where the agent's user has .ssh: its known_hosts, for knownHosts: file,
+	// and its keys, for who names none; "" is that user's home.
 	Home string
 	// Dial reaches an SSH server; plain TCP unless set.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -64,12 +65,21 @@ func New(o Options) (*Machines, error) {
 		o.Dial = new(net.Dialer).DialContext
 	}
 	if o.Home == "" {
-		o.Home, _ = os.UserHomeDir()
+		o.Home = home()
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return &Machines{o: o, wait: usual, remote: make(map[Access]*remote)}, nil
+}
+
+// home is what OpenSSH takes for ~, whatever HOME says: a service may have none.
+func home() string {
+	if me, err := user.Current(); err == nil && me.HomeDir != "" {
+		return me.HomeDir
+	}
+	dir, _ := os.UserHomeDir()
+	return dir
 }
 
 // SSH is a machine over SSH; nothing is connected yet. Machines of the same access
@@ -92,7 +102,9 @@ func (m *Machines) SSH(a Access, sudo bool) Machine {
 	r, ok := m.remote[a]
 	if !ok {
 		r = newRemote(&m.o, a, m.wait)
-		r.closed = m.closed
+		if m.closed {
+			_ = r.close()
+		}
 		m.remote[a] = r
 	}
 	return newOver(r, sudo)

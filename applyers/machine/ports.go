@@ -15,6 +15,8 @@ import (
 
 // Dial connects from the machine, by a channel of the connection.
 func (o *over) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.r.wait.port)
+	defer cancel()
 	c, err := o.r.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -48,6 +50,8 @@ func (o *over) Dial(ctx context.Context, network, address string) (net.Conn, err
 
 // Listen listens there, on loopback.
 func (o *over) Listen(ctx context.Context) (net.Listener, error) {
+	ctx, cancel := context.WithTimeout(ctx, o.r.wait.port)
+	defer cancel()
 	c, err := o.r.connect(ctx)
 	if err != nil {
 		return nil, err
@@ -74,13 +78,24 @@ func (o *over) Listen(ctx context.Context) (net.Listener, error) {
 		return nil, fmt.Errorf("%s: %s: %w", o, doing, ctx.Err())
 	case got := <-done:
 		if got.err == nil {
-			return got.l, nil
+			return listening{got.l}, nil
 		}
 		if strings.Contains(got.err.Error(), "denied by peer") {
 			return nil, &ForwardingError{At: o.String(), Doing: doing, Needs: "remote", Err: got.err}
 		}
 		return nil, fmt.Errorf("%s: %s: %w", o, doing, got.err)
 	}
+}
+
+// listening gives the connections that come in deadlines, as those that go out have.
+type listening struct{ net.Listener }
+
+func (l listening) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return &dialled{Conn: conn}, nil
 }
 
 // dialled gives a channel's connection deadlines, which it has none of: it is

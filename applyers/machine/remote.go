@@ -22,10 +22,12 @@ type patience struct {
 	// its error stands, so that each look at a machine that is off doesn't wait
 	// anew.
 	again time.Duration
+	// port is for a port that is connected to or listened on.
+	port time.Duration
 }
 
 // usual is the patience outside of tests: a dead link is found within 13 s.
-var usual = patience{dial: 10 * time.Second, beat: 5 * time.Second, answer: 8 * time.Second, again: 15 * time.Second} //nolint:gochecknoglobals // A constant, but for the language.
+var usual = patience{dial: 10 * time.Second, beat: 5 * time.Second, answer: 8 * time.Second, again: 15 * time.Second, port: 30 * time.Second} //nolint:gochecknoglobals // A constant, but for the language.
 
 // sessions is how many programs run at once over one connection. OpenSSH allows 10
 // (MaxSessions), and locks take some.
@@ -40,6 +42,8 @@ type remote struct {
 	turns chan struct{}
 	// opening is full while somebody connects.
 	opening chan struct{}
+	// ended is closed with the turn.
+	ended chan struct{}
 
 	mu     sync.Mutex // guards what follows.
 	conn   *conn      // nil while there is none.
@@ -60,7 +64,7 @@ type conn struct {
 }
 
 func newRemote(o *Options, a Access, wait patience) *remote {
-	return &remote{o: o, access: a, wait: wait, turns: make(chan struct{}, sessions), opening: make(chan struct{}, 1)}
+	return &remote{o: o, access: a, wait: wait, turns: make(chan struct{}, sessions), opening: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 // unreachable is the error of a machine that can't be used.
@@ -79,10 +83,21 @@ func (r *remote) connect(ctx context.Context) (*conn, error) {
 	if c, err := r.standing(); c != nil || err != nil {
 		return c, err
 	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	go func() {
+		select {
+		case <-r.ended:
+			cancel()
+		case <-ctx.Done():
+		}
+	}()
 	c, err := r.open(ctx)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch {
+	case err != nil && r.closed:
+		return nil, r.isOver()
 	case err != nil && ctx.Err() != nil: // That says nothing about the machine.
 		return nil, err
 	case err != nil:
@@ -90,18 +105,21 @@ func (r *remote) connect(ctx context.Context) (*conn, error) {
 		return nil, err
 	case r.closed:
 		_ = c.raw.Close()
-		return nil, r.unreachable("the turn is over", "", net.ErrClosed)
+		return nil, r.isOver()
 	}
 	r.conn, r.failed = c, nil
 	return c, nil
 }
+
+// isOver is the error of a machine whose turn is over.
+func (r *remote) isOver() error { return r.unreachable("the turn is over", "", net.ErrClosed) }
 
 // standing gives a connection that is there, or the error that stands for it.
 func (r *remote) standing() (*conn, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return nil, r.unreachable("the turn is over", "", net.ErrClosed)
+		return nil, r.isOver()
 	}
 	if r.lost != nil {
 		return nil, r.lost
@@ -155,8 +173,13 @@ func (r *remote) watch(c *conn) {
 			r.over(c, err)
 			return
 		case <-late.C:
-			r.over(c, fmt.Errorf("no answer for %s", r.wait.answer))
+			// What is on its way must not arrive when the link comes back: by then
+			// another may have the lock.
+			if tcp, ok := c.raw.(interface{ SetLinger(sec int) error }); ok {
+				_ = tcp.SetLinger(0)
+			}
 			_ = c.raw.Close()
+			r.over(c, fmt.Errorf("no answer for %s", r.wait.answer))
 			return
 		}
 	}
@@ -167,6 +190,9 @@ func (r *remote) over(c *conn, why error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	c.why = r.unreachable("the connection was lost: "+endOf(why), "", why)
+	if r.closed {
+		c.why = r.isOver()
+	}
 	if r.locks > 0 && r.lost == nil {
 		r.lost = r.unreachable("the connection was lost under a lock, so nothing more is done there: "+endOf(why), "", why)
 	}
@@ -185,7 +211,10 @@ func endOf(err error) string {
 func (r *remote) close() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.closed = true
+	if !r.closed {
+		r.closed = true
+		close(r.ended)
+	}
 	if r.conn == nil {
 		return nil
 	}

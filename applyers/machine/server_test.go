@@ -30,6 +30,8 @@ type server struct {
 	mu         sync.Mutex // guards what follows.
 	config     *ssh.ServerConfig
 	noForwards bool
+	// ignores lets no question for a channel be answered.
+	ignores bool
 	// shell is what commands are given to.
 	shell []string
 	conns []net.Conn
@@ -138,6 +140,12 @@ func (s *server) serve(raw net.Conn, config *ssh.ServerConfig) {
 	s.mu.Unlock()
 	go s.requests(c, reqs)
 	for ch := range chans {
+		s.mu.Lock()
+		ignores := s.ignores
+		s.mu.Unlock()
+		if ignores {
+			continue
+		}
 		switch ch.ChannelType() {
 		case "session":
 			s.count(1)

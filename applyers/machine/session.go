@@ -52,6 +52,9 @@ func (o *over) Run(ctx context.Context, c Command) (Output, error) {
 	s := &session{c: c, line: commandLine(wrapped(c, o.sudo))}
 	err = s.run(within, conn)
 	out := Output{Stdout: s.stdout.bytes(), Stderr: s.stderr.bytes()}
+	if o.sudo {
+		out = out.withoutNoise()
+	}
 	if err == nil {
 		return out, nil
 	}
@@ -65,11 +68,9 @@ func (o *over) Run(ctx context.Context, c Command) (Output, error) {
 	if !ok {
 		return out, o.r.unreachable(c.name()+": the server does not run it: "+err.Error(), "", err)
 	}
-	e := &ExitError{At: o.String(), Argv: c.Argv, Code: exit.ExitStatus(), Signal: exit.Signal(), Said: out.said()}
+	e := &ExitError{At: o.String(), Argv: c.words(), Code: exit.ExitStatus(), Signal: exit.Signal(), Said: c.said(out)}
 	if o.sudo {
-		if err := sudoRefuses(o.String(), o.r.access.SSH.User, e, out.Stderr); err != nil {
-			return out, err
-		}
+		return out, judgeSudo(o.r.access.SSH.User, e, c, out)
 	}
 	return out, e
 }
@@ -93,7 +94,7 @@ func (r *remote) greet(ctx context.Context, c *conn) error {
 		return r.unreachable(fmt.Sprintf("its login shell prints %q before each program's own output", clip(strings.TrimSuffix(string(said.Stdout), greeting+"\n"))),
 			"let it print nothing for user "+r.access.SSH.User+" where no terminal is (~/.bashrc and its like)", nil)
 	case exited:
-		return r.unreachable("it runs no programs for user "+r.access.SSH.User+", but says: "+clip(said.said()), "give the user a login shell, and no forced command", err)
+		return r.unreachable("it runs no programs for user "+r.access.SSH.User+", but says: "+clip(Command{}.said(said)), "give the user a login shell, and no forced command", err)
 	}
 	return r.unreachable("it runs no programs: "+err.Error(), "", err)
 }

@@ -51,7 +51,7 @@ const (
 
 // script runs one, whose first argument is the file that something is done to.
 func (s shell) script(ctx context.Context, op string, c Command, text string, args ...string) (Output, error) {
-	c.doing = op + " " + args[0]
+	c.Doing = op + " " + args[0]
 	c.Argv = append([]string{"sh", "-c", text, "sh"}, args...)
 	return s.run(ctx, c)
 }
@@ -72,7 +72,7 @@ func (s shell) Stat(ctx context.Context, file string) (Info, error) {
 	if err := s.valid("stat", file); err != nil {
 		return Info{}, err
 	}
-	out, err := s.run(ctx, Command{Argv: []string{"stat", "-c", statFormat, "--", file}, doing: "stat " + file})
+	out, err := s.run(ctx, Command{Argv: []string{"stat", "-c", statFormat, "--", file}, Doing: "stat " + file})
 	if err != nil {
 		return Info{}, s.failed("stat", file, err)
 	}

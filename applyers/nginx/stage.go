@@ -137,7 +137,7 @@ func (s *staging) sweep(ctx context.Context) error {
 // removeAll removes what patterns stand for.
 func (s *staging) removeAll(ctx context.Context, place machine.Place, patterns []string) error {
 	if !s.direct {
-		_, err := place.Run(ctx, machine.Command{Argv: slices.Concat([]string{"sh", "-c", sweepScript, "sh"}, patterns)})
+		_, err := place.Run(ctx, machine.Command{Argv: slices.Concat([]string{"sh", "-c", sweepScript, "sh"}, patterns), Doing: "remove " + strings.Join(patterns, " ")})
 		return err
 	}
 	for _, pattern := range patterns {

@@ -57,7 +57,7 @@ func (t *tree) fetch(ctx context.Context, patterns ...string) error {
 	if t.direct {
 		return t.read(ctx, patterns)
 	}
-	out, err := t.place.Run(ctx, machine.Command{Argv: slices.Concat([]string{"sh", "-c", readScript, "sh"}, patterns), Limit: treeMax})
+	out, err := t.place.Run(ctx, machine.Command{Argv: slices.Concat([]string{"sh", "-c", readScript, "sh"}, patterns), Limit: treeMax, Doing: "read " + strings.Join(patterns, " ")})
 	if err != nil {
 		return err
 	}

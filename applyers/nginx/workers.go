@@ -31,7 +31,7 @@ func (st *state) processes(ctx context.Context) processes {
 		return st.seen(ctx)
 	}
 	p := processes{log: -1}
-	out, err := st.in.Run(ctx, machine.Command{Argv: []string{"sh", "-c", workersScript, "sh", st.pid, st.errorLog}})
+	out, err := st.in.Run(ctx, machine.Command{Argv: []string{"sh", "-c", workersScript, "sh", st.pid, st.errorLog}, Doing: "look at nginx's processes"})
 	if err != nil {
 		return p
 	}

@@ -35,8 +35,9 @@ if command -v sha256sum >/dev/null; then
   fi
 fi
 if [ -e "$file" ]; then
-  owner=$(stat -c %u:%g -- "$file") && chown "$owner" -- "$tmp" || exit 79
-  mode=$(stat -c %a -- "$file") || exit 80
+  # A link's own mode is 777.
+  owner=$(stat -L -c %u:%g -- "$file") && chown "$owner" -- "$tmp" || exit 79
+  mode=$(stat -L -c %a -- "$file") || exit 80
 fi
 chmod "$mode" -- "$tmp" || exit 81
 sync "$tmp" || exit 82
