@@ -27,7 +27,7 @@ func TestEdge(t *testing.T) {
 	stories := map[string]func(*testing.T, string){
 		"pegasus": storyPegasus, "mistakes": storyMistakes, "setup": storySetup, "ports": storyPorts, "container": storyContainer,
 		"by hand": storyHand, "refused": storyRefused, "reloads": storyReloads, "killed": storyKilled,
-		"far": storyFar, "growth": storyGrowth, "huge": storyHuge,
+		"far": storyFar, "order": storyOrder, "growth": storyGrowth, "huge": storyHuge,
 		// These wait more than they work.
 		"links": func(t *testing.T, binary string) {
 			var links sync.WaitGroup
