@@ -79,7 +79,11 @@ func (a *Applyer) explain(msg string, h *host) string {
 		return fmt.Sprintf("its SSH host key is another than the one learnt before. If it was installed anew by hand, take the lines of %s out of %s; if not, somebody may stand in between",
 			h.alias, a.knownHosts())
 	case strings.Contains(msg, "Host key verification failed"):
-		return fmt.Sprintf("its SSH host key is not known, and knownHosts: %s learns none: add it", h.mode)
+		file := "the known_hosts of the agent's user"
+		if h.mode == "strict" {
+			file = a.knownHosts()
+		}
+		return fmt.Sprintf("its SSH host key is not known, and knownHosts: %s learns none: add it to %s under its address; what was learnt as %s does not count", h.mode, file, h.alias)
 	case strings.Contains(msg, "Permission denied"):
 		return "SSH lets us not in (is the fleet's public key among the guest's keys, and the user right?): " + msg
 	}

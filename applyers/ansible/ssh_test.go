@@ -15,3 +15,12 @@ func TestStrictKnowsOneFile(t *testing.T) {
 		}
 	}
 }
+
+// Who turns from learn to strict is told where the key goes.
+func TestStrictSaysWhereAKeyGoes(t *testing.T) {
+	a := &Applyer{Options: Options{State: "/state"}}
+	got := a.explain("Host key verification failed.", &host{mode: "strict", alias: "vm.web"})
+	if want := "its SSH host key is not known, and knownHosts: strict learns none: add it to /state/known_hosts under its address; what was learnt as vm.web does not count"; got != want {
+		t.Errorf("it says %q", got)
+	}
+}
