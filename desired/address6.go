@@ -118,7 +118,7 @@ func (l *loader) gateways6(g *guest) {
 		case nic.Gateway6 == "" && static && first && n.Gateway6.IsValid() && !g.takenOut("networks", key, "gateway6"):
 			nic.Gateway6 = n.Gateway6.String()
 			if g.vm == nil || g.vm.CloudInit != nil {
-				g.set[at] = n.Set["gateway6"]
+				g.set.put(at, n.Set["gateway6"])
 			}
 		}
 		first = first && !static

@@ -169,7 +169,7 @@ func (l *loader) seedFiles(g *guest, c *CloudInit) {
 		if !path.IsAbs(name) || path.Clean(name) != name || name == "/" {
 			l.wrong(g.item, g.key("cloudInit", "files", name), "%s: write a whole path, as in /etc/motd", at)
 		}
-		_, content := g.set[at.Sub("content")]
+		_, content := g.set.lookup(at.Sub("content"))
 		switch {
 		case f.From != "" && content:
 			wrong("from", "content is there as well: keep one")
@@ -274,7 +274,7 @@ func (l *loader) seed(g *guest) {
 	}
 	slices.SortFunc(content.People, func(a, b person) int { return strings.Compare(a.Name, b.Name) })
 	g.vm.Seed = digest(content)
-	if _, ok := g.set["cloudInit"]; !ok {
-		g.set["cloudInit"] = g.key("cloudInit")
+	if _, ok := g.set.lookup("cloudInit"); !ok {
+		g.set.put("cloudInit", g.key("cloudInit"))
 	}
 }

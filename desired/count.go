@@ -131,7 +131,7 @@ func (l *loader) number(g *guest) {
 			l.wrong(g.item, g.at("networks", key, "mac"), "networks.%s.mac: with count all would have it: take it out, each gets its own", key)
 			nic.MAC = ""
 		}
-		if _, set := g.set[Path("networks").Sub(key).Sub("hostnum")]; set {
+		if _, set := g.set.lookup(Path("networks").Sub(key).Sub("hostnum")); set {
 			nic.Hostnum += g.n - 1
 		}
 		for _, text := range []*string{&nic.Address, &nic.Reservation, &nic.Address6} {
@@ -156,7 +156,7 @@ func (l *loader) spread(g *guest) {
 			l.wrong(g.item, node.src, "nodes: %q is no node's name", node.text)
 		}
 	}
-	if src, set := g.set["node"]; set {
+	if src, set := g.set.lookup("node"); set {
 		// Of two layers the higher one's has taken the other's place.
 		l.wrong(g.item, src, "node: nodes says where the guests are made: keep one of them")
 		return
@@ -165,7 +165,8 @@ func (l *loader) spread(g *guest) {
 		l.wrong(g.item, g.at("nodes"), "nodes: goes with count, one guest is made on one: write node: %s, or add count", nodes[0].text)
 	}
 	at := nodes[max(g.n-1, 0)%len(nodes)]
-	g.Node, g.set["node"] = at.text, at.src
+	g.Node = at.text
+	g.set.put("node", at.src)
 	g.Nodes = nil
 }
 

@@ -34,7 +34,9 @@ func (l *loader) dataDocuments() {
 		d := &dataVM{spec: &DataVM{}, named: map[string]string{}}
 		d.item = l.open(doc, d.spec, l.defaults["DataVM"])
 		d.spec.Name, d.spec.Hostname, d.spec.State, d.spec.Startup = doc.name, doc.name, Stopped, "never"
-		d.set["hostname"], d.set["state"], d.set["startup"] = doc.nameSrc, doc.src, doc.src
+		d.set.put("hostname", doc.nameSrc)
+		d.set.put("state", doc.src)
+		d.set.put("startup", doc.src)
 		vm := d.spec.VM()
 		d.machine = &guest{item: d.item, vm: vm, Guest: &vm.Guest, data: true, claims: &claims{}}
 		l.datas = append(l.datas, d)
@@ -58,7 +60,7 @@ func (l *loader) checkData(d *dataVM) {
 		l.wrong(it, it.at("node"), "node: %q is no node's name", d.spec.Node)
 	}
 	// It is where it was moved to.
-	delete(it.set, "node")
+	it.set.drop("node")
 	g.Site, g.Node = d.spec.Site, d.spec.Node
 	l.checkTags(it)
 	l.checkDescription(it, d.spec.Description)
@@ -97,11 +99,7 @@ func (l *loader) checkDataSlot(d *dataVM, key string) {
 	if complaint := badDataSlot(d.machine, key); complaint != "" {
 		l.wrong(it, it.key("disks", key), "disks.%s", complaint)
 		delete(d.spec.Disks, key)
-		for path := range it.set {
-			if path.Within(at) {
-				delete(it.set, path)
-			}
-		}
+		it.set.dropWithin(at)
 		return
 	}
 	disk := d.spec.Disks[key]
@@ -130,7 +128,7 @@ func (l *loader) checkDataDisk(d *dataVM, key string, disk *Disk) {
 	} {
 		if it.has(at.Sub(word.word)) {
 			l.wrong(it, it.key("disks", key, word.word), "%s.%s: %s", at, word.word, word.why)
-			delete(it.set, at.Sub(word.word))
+			it.set.drop(at.Sub(word.word))
 		}
 	}
 	if disk.State != "" {
@@ -147,7 +145,7 @@ func (l *loader) checkDataDisk(d *dataVM, key string, disk *Disk) {
 	default:
 		d.named[disk.Name] = key
 	}
-	delete(it.set, at.Sub("name"))
+	it.set.drop(at.Sub("name"))
 	if disk.Size == 0 && !it.bad[at] && !it.explained(at, "size") {
 		l.wrong(it, whole, "%s: size is missing: write it as in 8GiB", at)
 	}

@@ -15,8 +15,8 @@ type decoder struct {
 	report func(src Source, text string, c complaint)
 	// called is the kind, for messages.
 	called string
-	// set gets a path for each value that was written.
-	set map[Path]Source
+	// set gets a path for each value that was written; nil where nobody asks.
+	set *draft
 	// bad gets a path for each value that could not be read.
 	bad *map[Path]bool
 	// dry tells that nobody wants the values, so that no maps are made of them.
@@ -205,7 +205,7 @@ func (d *decoder) value(a at, t *tree, s *shape, f *field, v reflect.Value) {
 // mark remembers where a value was set.
 func (d *decoder) mark(a at, t *tree) {
 	if d.set != nil {
-		d.set[a.path.path] = t.src
+		d.set.put(a.path.path, t.src)
 	}
 }
 

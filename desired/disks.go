@@ -21,11 +21,7 @@ func (l *loader) checkDisks(g *guest) {
 			l.wrong(g.item, g.key("disks", key), "disks.%s", complaint)
 			misplaced = true
 			delete(g.Disks, key)
-			for path := range g.set {
-				if path.Within(Path("disks").Sub(key)) {
-					delete(g.set, path)
-				}
-			}
+			g.set.dropWithin(Path("disks").Sub(key))
 			continue
 		}
 		d := g.Disks[key]

@@ -25,7 +25,7 @@ func (l *loader) settleStorage(g *guest, key string, d *Disk) {
 		d.Storage = classes[0]
 		src := g.site.key("storage", classes[0])
 		src.Layer = layer
-		g.set[at.Sub("storage")] = src
+		g.set.put(at.Sub("storage"), src)
 	}
 	class, ok := g.site.Storage[d.Storage]
 	if !ok {
@@ -38,7 +38,7 @@ func (l *loader) settleStorage(g *guest, key string, d *Disk) {
 			return
 		}
 		set()
-		g.set[at.Sub(word)] = src
+		g.set.put(at.Sub(word), src)
 	}
 	flow("ssd", func() { d.SSD = class.SSD })
 	flow("discard", func() { d.Discard = class.Discard })

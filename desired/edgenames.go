@@ -40,7 +40,7 @@ func covers(routes map[string]Target, name string) (cover string, found bool) {
 // nameAt is where a name is routed, and by whom.
 func (e *edge) nameAt(side, name string) (src Source, it ID, field string) {
 	path := Path(side).Sub("routes")
-	src, it, field = e.set[path.Sub(name)], e.id, string(path)
+	src, it, field = e.set.at(path.Sub(name)), e.id, string(path)
 	if id := ID(src.Layer); id.Guest() {
 		return src, id, "expose"
 	}

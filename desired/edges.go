@@ -59,7 +59,7 @@ func (e *edge) follow(path Path, src Source) bool {
 	if e.has(path) {
 		return false
 	}
-	e.set[path] = src
+	e.set.put(path, src)
 	return true
 }
 
@@ -120,7 +120,7 @@ func (l *loader) side(e *edge, word string, listen *List, trust Trust, port stri
 	at := Path(word).Sub("listen")
 	if len(*listen) == 0 && !e.bad[at] {
 		*listen = List{port}
-		e.set[at] = e.key(word)
+		e.set.put(at, e.key(word))
 		l.listen(e, string(at), port, e.key(word))
 	}
 	for _, node := range e.items(word, "listen") {

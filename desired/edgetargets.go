@@ -240,7 +240,7 @@ func (l *loader) checkRunning(it *item, src Source, field string, id ID, remedy 
 	if g == nil || g.State == Running || g.bad["state"] {
 		return true
 	}
-	l.wrong(it, src, "%s: %s is %s (%s): %s", field, id, g.State, g.set["state"].place(), remedy)
+	l.wrong(it, src, "%s: %s is %s (%s): %s", field, id, g.State, g.set.at("state").place(), remedy)
 	return false
 }
 

@@ -55,7 +55,7 @@ func (l *loader) upstreams(e *edge) {
 			case e.follow(path, src):
 				*d.to = d.usual
 			case *d.to <= 0 && !e.bad[path]:
-				l.wrong(e.item, e.set[path], "%s: nothing answers in no time: write 1s or more", path)
+				l.wrong(e.item, e.set.at(path), "%s: nothing answers in no time: write 1s or more", path)
 			}
 		}
 		e.Upstreams[name] = up
@@ -64,8 +64,8 @@ func (l *loader) upstreams(e *edge) {
 
 // bound refuses a number that is out of bounds.
 func (l *loader) bound(e *edge, path Path, n, least int) {
-	if _, set := e.set[path]; set && (n < least || n > most) {
-		l.wrong(e.item, e.set[path], "%s: %d: write %d to %d", path, n, least, most)
+	if _, set := e.set.lookup(path); set && (n < least || n > most) {
+		l.wrong(e.item, e.set.at(path), "%s: %d: write %d to %d", path, n, least, most)
 	}
 }
 
@@ -117,14 +117,14 @@ func (l *loader) useOfUpstreams(e *edge) {
 			continue
 		}
 		if up.Keepalive > 0 && !e.halfRead() && !slices.ContainsFunc(uses, func(u upstreamUse) bool { return u.side == "http" }) {
-			l.wrong(e.item, e.set[at.Sub("keepalive")], "%s.keepalive: only http keeps connections, and %s leads here (%s): take it out", at, uses[0].field, uses[0].src.place())
+			l.wrong(e.item, e.set.at(at.Sub("keepalive")), "%s.keepalive: only http keeps connections, and %s leads here (%s): take it out", at, uses[0].field, uses[0].src.place())
 		}
 		for _, u := range uses {
 			if !up.ProxyProtocol || u.side == "tls" || u.side == "tcp" {
 				continue
 			}
 			why := map[string]string{"http": "HTTP tells who asks in X-Forwarded-For", "udp": "UDP has no place for it"}[u.side]
-			l.wrong(e.item, u.src, "%s: %s has proxyProtocol (%s), and %s: write the servers, or an upstream without it", u.field, name, e.set[at.Sub("proxyProtocol")].place(), why)
+			l.wrong(e.item, u.src, "%s: %s has proxyProtocol (%s), and %s: write the servers, or an upstream without it", u.field, name, e.set.at(at.Sub("proxyProtocol")).place(), why)
 		}
 	}
 }

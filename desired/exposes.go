@@ -89,7 +89,7 @@ func (l *loader) claimRoute(g *guest, e *edge, c routeClaim) bool {
 		path = "http.routes"
 	}
 	c.path = path.Sub(c.name)
-	if has, twice := e.set[c.path]; twice && has.stands(c.src) {
+	if has, twice := e.set.lookup(c.path); twice && has.stands(c.src) {
 		l.wrong(g.item, c.src, "%s: %s would be the name of several guests: take it out here, and route it at the Edge", field, c.name)
 		return false
 	} else if twice {
@@ -112,7 +112,7 @@ func (l *loader) claimRoutes(g *guest) {
 			l.doubt = true
 			return
 		}
-		if _, has := e.set[c.path]; has {
+		if _, has := e.set.lookup(c.path); has {
 			l.doubt = true
 		}
 		e.route(c)
@@ -134,7 +134,7 @@ func (e *edge) route(c routeClaim) {
 		*routes = map[string]Target{}
 	}
 	(*routes)[c.name] = c.target
-	e.set[c.path] = c.src
+	e.set.put(c.path, c.src)
 	if c.early {
 		if e.Early == nil {
 			e.Early = map[Path]bool{}
@@ -156,15 +156,13 @@ func (e *edge) exposed(name string, server Target, src Source) {
 	}
 	e.Upstreams[name] = Upstream{Servers: Servers{{To: server, Weight: 1}}, ProxyProtocol: true, Connect: usualConnect, Idle: usualIdle}
 	for _, word := range []string{"servers", "proxyProtocol", "keepalive", "connect", "idle"} {
-		e.set[Path("upstreams").Sub(name).Sub(word)] = src
+		e.set.put(Path("upstreams").Sub(name).Sub(word), src)
 	}
 }
 
 // room makes an edge ready for so many names more.
 func (e *edge) room(names int) {
-	set := make(map[Path]Source, len(e.set)+names)
-	maps.Copy(set, e.set)
-	e.set = set
+	e.set.room(names)
 	routes := make(map[string]Target, len(e.TLS.Routes)+names)
 	maps.Copy(routes, e.TLS.Routes)
 	e.TLS.Routes = routes

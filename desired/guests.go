@@ -41,7 +41,7 @@ func (l *loader) guestDocuments() {
 			l.openGuest(g)
 		}
 		l.lookAt(g, l.checkGuest)
-		g.shed()
+		g.shed(&l.settler)
 	}
 	l.allot()
 	l.numberGuests()
@@ -135,14 +135,14 @@ func (l *loader) checkGuest(g *guest) {
 	if g.Node != "" && !isStore(g.Node) && g.has("node") {
 		l.wrong(g.item, g.at("node"), "node: %q is no node's name", g.Node)
 	}
-	switch _, set := g.set["node"]; {
+	switch _, set := g.set.lookup("node"); {
 	case !g.Pin:
 		// A migrated guest is followed.
-		delete(g.set, "node")
+		g.set.drop("node")
 	case !set && g.site != nil && g.Node != "":
 		src := g.site.at("node")
 		src.Layer = KindSite + "/" + g.site.name
-		g.set["node"] = src
+		g.set.put("node", src)
 	}
 	l.checkNames(g)
 	l.checkOrigin(g)
@@ -169,14 +169,14 @@ func (l *loader) checkGuest(g *guest) {
 func (l *loader) checkNames(g *guest) {
 	if g.Hostname == "" {
 		g.Hostname = g.name
-		g.set["hostname"] = g.nameSrc
+		g.set.put("hostname", g.nameSrc)
 	} else if complaint := badHostname(g.Hostname); complaint != "" {
 		l.wrong(g.item, g.at("hostname"), "hostname: %s", complaint)
 	}
 	if g.State == "" {
 		g.State = Running
 		if !g.bad["state"] {
-			g.set["state"] = g.src
+			g.set.put("state", g.src)
 		}
 	}
 	l.checkTags(g.item)
@@ -305,7 +305,7 @@ func (l *loader) uniqueNames(g *guest) {
 	}
 	name := strings.ToLower(g.Hostname)
 	if other := g.site.hosts[name]; other != nil {
-		has := taken{other.id, other.set["hostname"]}
+		has := taken{other.id, other.set.at("hostname")}
 		if g.data {
 			l.wrong(g.item, g.nameSrc, "name: %q is %s's on Proxmox (%s): choose another", g.Hostname, has.id, has.src.place())
 		} else {

@@ -15,10 +15,10 @@ func (l *loader) checkVM(g *guest) {
 	}
 	if vm.Memory.Min != 0 {
 		l.wholeMiB(g, "memory.min", vm.Memory.Min, 16*MiB)
-		if _, sized := g.set["memory.size"]; sized && vm.Memory.Min > vm.Memory.Size {
+		if _, sized := g.set.lookup("memory.size"); sized && vm.Memory.Min > vm.Memory.Size {
 			l.wrong(g.item, g.at("memory", "min"), "memory.min: %s is more than the size, %s", vm.Memory.Min, vm.Memory.Size)
 		}
-		if _, set := g.set["memory.balloon"]; set && !vm.Memory.Balloon {
+		if _, set := g.set.lookup("memory.balloon"); set && !vm.Memory.Balloon {
 			l.wrong(g.item, g.at("memory", "min"), "memory.min: needs the balloon device: take min or balloon: false out")
 		}
 	}
@@ -31,13 +31,13 @@ func (l *loader) checkVM(g *guest) {
 func (l *loader) checkContainer(g *guest) {
 	ct := g.ct
 	if !g.has("unprivileged") {
-		g.set["unprivileged"] = g.src
+		g.set.put("unprivileged", g.src)
 	}
 	l.checkCPU(g, ct.CPU)
 	for _, field := range []struct{ word, value string }{{"sockets", strconv.Itoa(ct.CPU.Sockets)}, {"type", ct.CPU.Type}, {"numa", ""}} {
-		if _, set := g.set[Path("cpu").Sub(field.word)]; set {
+		if _, set := g.set.lookup(Path("cpu").Sub(field.word)); set {
 			l.wrong(g.item, g.key("cpu", field.word), "cpu.%s: a container has none: take it out", field.word)
-			delete(g.set, Path("cpu").Sub(field.word))
+			g.set.drop(Path("cpu").Sub(field.word))
 		}
 	}
 	l.checkFlags(g)
@@ -92,7 +92,7 @@ func (l *loader) checkCPU(g *guest, cpu CPU) {
 		in    IDRange
 	}{{"cores", cpu.Cores, most}, {"sockets", cpu.Sockets, IDRange{1, 4}}, {"units", cpu.Units, units}} {
 		path := Path("cpu").Sub(n.word)
-		if _, set := g.set[path]; set && !n.in.Contains(n.value) {
+		if _, set := g.set.lookup(path); set && !n.in.Contains(n.value) {
 			l.wrong(g.item, g.at("cpu", n.word), "%s: %d is not between %d and %d", path, n.value, n.in.From, n.in.To)
 		}
 	}

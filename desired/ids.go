@@ -209,7 +209,7 @@ func (l *loader) rangedID(g *guest, p *plan) {
 		l.take(g, id, l.planSource(g, p))
 		// A guest that is there keeps the id of its stamp: such an id is for new
 		// ones, and never compared.
-		delete(g.set, "id")
+		g.set.drop("id")
 		return
 	}
 	l.wrong(g.item, g.idSource(), "id: plan %s is full, all of %d-%d are taken: widen it", p.name, p.span.From, p.span.To)
@@ -254,7 +254,7 @@ func (l *loader) take(g *guest, id int, src Source) {
 	g.site.ids[id] = g
 	g.idFrom = where
 	g.VMID = id
-	g.set["id"] = src
+	g.set.put("id", src)
 }
 
 // overlaps refuses plans that could give out the same id.

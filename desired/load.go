@@ -149,6 +149,8 @@ type loader struct {
 	files   []*knownFile
 	besides map[string]string
 	runs    map[string]knownRuns
+	// settler makes the settings of items.
+	settler settler
 	// fresh are the resources that this load has made.
 	fresh []*Resource
 	// looking is the guest that is looked at by itself; nil in between.
@@ -159,7 +161,7 @@ type loader struct {
 type item struct {
 	*document
 	merged *tree
-	set    map[Path]Source
+	set    draft
 	bad    map[Path]bool
 	// own is the document's tree without `kind`.
 	own *tree
@@ -284,10 +286,10 @@ func (l *loader) openOver(doc *document, spec any, merged *tree, layers []*tree)
 	}
 	m := merger{report: func(src Source, text string) { l.report(src, doc.id, text) }}
 	it.merged = m.over(m.over(merged, s, layers...), s, it.own)
-	it.set = make(map[Path]Source, it.merged.leaves()+followingLeaves)
-	d := decoder{set: it.set, bad: &it.bad, called: doc.kind.word}
+	it.set = l.settler.draft(it.merged.leaves() + followingLeaves)
+	d := decoder{set: &it.set, bad: &it.bad, called: doc.kind.word}
 	d.structure(l.layerAt(""), it.merged, s, reflect.ValueOf(spec).Elem())
-	delete(it.set, "name")
+	it.set.drop("name")
 	return it
 }
 
@@ -332,7 +334,7 @@ func (it *item) words(keys ...string) []candidate {
 
 // has tells whether something was written at path, be it right or wrong.
 func (it *item) has(path Path) bool {
-	_, set := it.set[path]
+	_, set := it.set.lookup(path)
 	return set || it.bad[path]
 }
 

@@ -20,7 +20,7 @@ func (l *loader) nativeDrive(g *guest) {
 	drive := &CloudDrive{Upgrade: c.Upgrade}
 	g.vm.Seed, g.vm.Drive = nativeSeed, drive
 	src := g.key("cloudInit")
-	g.set["cloudInit"] = src
+	g.set.put("cloudInit", src)
 	if len(c.Users) == 0 {
 		return
 	}
@@ -29,8 +29,8 @@ func (l *loader) nativeDrive(g *guest) {
 	if u.User != nil {
 		drive.Keys = append(drive.Keys, u.User.Keys...)
 	}
-	g.set["cloudInit.user"] = src
+	g.set.put("cloudInit.user", src)
 	if len(drive.Keys) > 0 {
-		g.set["cloudInit.keys"] = src
+		g.set.put("cloudInit.keys", src)
 	}
 }

@@ -20,7 +20,7 @@ func (l *loader) needsOf(g *guest) {
 			continue
 		}
 		if other := l.guest(doc.id); other != nil && other.State != Running && !other.bad["state"] && g.State == Running {
-			l.wrong(g.item, node.src, "needs: %s is %s (%s) and never ready: take it out, or let it run", doc.id, other.State, other.set["state"].place())
+			l.wrong(g.item, node.src, "needs: %s is %s (%s) and never ready: take it out, or let it run", doc.id, other.State, other.set.at("state").place())
 		}
 	}
 }
@@ -122,8 +122,7 @@ func sharesTarget(a, b []ID) bool {
 }
 
 func (l *loader) resource(it *item, spec any, ignore List) *Resource {
-	r := &Resource{ID: it.id, Spec: spec, Set: SettingsOf(it.set), Source: it.src}
-	it.set = nil
+	r := &Resource{ID: it.id, Spec: spec, Set: l.settler.settings(&it.set), Source: it.src}
 	for _, path := range ignore {
 		r.Ignore = append(r.Ignore, Path(path))
 	}

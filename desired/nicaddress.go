@@ -11,7 +11,7 @@ import (
 // address with its prefix length.
 func (l *loader) settleAddress(g *guest, key string, nic *NIC, n *network) {
 	at := Path("networks").Sub(key)
-	_, numbered := g.set[at.Sub("hostnum")]
+	_, numbered := g.set.lookup(at.Sub("hostnum"))
 	wrong := func(word, format string, args ...any) {
 		g.addressWrong = true
 		l.wrong(g.item, g.at("networks", key, word), "%s.%s: %s", at, word, fmt.Sprintf(format, args...))
@@ -37,11 +37,11 @@ func (l *loader) settleAddress(g *guest, key string, nic *NIC, n *network) {
 			return
 		}
 		nic.Address = netip.PrefixFrom(addr, n.Subnet.Bits()).String()
-		g.set[at.Sub("address")] = g.set[at.Sub("hostnum")]
+		g.set.put(at.Sub("address"), g.set.at(at.Sub("hostnum")))
 		l.wantAddress(g, key, "hostnum", addr, n)
 	case nic.Address == "":
 		nic.Address = "dhcp"
-		g.set[at.Sub("address")] = g.key("networks", key)
+		g.set.put(at.Sub("address"), g.key("networks", key))
 	case isStatic(nic.Address):
 		l.settleStatic(g, key, nic, n, wrong)
 	}

@@ -97,7 +97,7 @@ func (l *loader) checkNIC(g *guest, key string, nic *NIC, first bool) {
 		if src, given := n.Set[Path(word)]; given && !g.has(at.Sub(word)) && !g.takenOut("networks", key, word) {
 			set()
 			src.Layer = layer
-			g.set[at.Sub(word)] = src
+			g.set.put(at.Sub(word), src)
 		}
 	}
 	flow("vlan", func() { nic.VLAN = n.VLAN })
@@ -107,20 +107,20 @@ func (l *loader) checkNIC(g *guest, key string, nic *NIC, first bool) {
 	l.settleAddress6(g, key, nic, n)
 	if nic.Gateway == "" && first && isStatic(nic.Address) && n.Gateway.IsValid() && !g.bad[at.Sub("gateway")] && !g.takenOut("networks", key, "gateway") {
 		nic.Gateway = n.Gateway.String()
-		g.set[at.Sub("gateway")] = n.Set["gateway"]
+		g.set.put(at.Sub("gateway"), n.Set["gateway"])
 	} else if nic.Gateway != "" && nic.Gateway != "none" {
 		l.checkGateway(g, key, nic, n)
 	}
 	if g.vm != nil && g.vm.CloudInit == nil {
-		if src, set := g.set[at.Sub("name")]; set && !g.bad["cloudInit"] {
+		if src, set := g.set.lookup(at.Sub("name")); set && !g.bad["cloudInit"] {
 			l.note(src, g.id, "%s.name: without cloudInit a VM can't be told: it is not set", at)
 		}
 		// Without a seed an address is known, not set.
 		for _, word := range []string{"address", "gateway", "address6", "gateway6", "name"} {
-			delete(g.set, at.Sub(word))
+			g.set.drop(at.Sub(word))
 		}
 	}
-	delete(g.set, at.Sub("hostnum"))
+	g.set.drop(at.Sub("hostnum"))
 }
 
 // absentNIC checks that nothing is said of a NIC that shall not be.
@@ -133,10 +133,10 @@ func (l *loader) absentNIC(g *guest, key string) {
 		}
 	}
 	g.Networks[key] = NIC{State: wordAbsent}
-	for path := range g.set {
-		if path.Within(at) && path != at.Sub("state") {
-			delete(g.set, path)
-		}
+	src, told := g.set.lookup(at.Sub("state"))
+	g.set.dropWithin(at)
+	if told {
+		g.set.put(at.Sub("state"), src)
 	}
 }
 
@@ -183,7 +183,7 @@ func (l *loader) networkOf(g *guest, key string, nic *NIC) *network {
 	nic.Network = names[0]
 	src := g.site.key("networks", names[0])
 	src.Layer = KindSite + "/" + g.site.name
-	g.set[at] = src
+	g.set.put(at, src)
 	return g.site.networks[names[0]]
 }
 
@@ -247,10 +247,10 @@ func (l *loader) checkHardware(g *guest, key string, nic *NIC) {
 func (l *loader) settleResolver(g *guest) {
 	if g.vm != nil && g.vm.CloudInit == nil {
 		for _, word := range []Path{"dns", "search"} {
-			if src, set := g.set[word]; set && src.Layer == "" {
+			if src, set := g.set.lookup(word); set && src.Layer == "" {
 				l.note(src, g.id, "%s: without cloudInit a VM can't be told: it is not set", word)
 			}
-			delete(g.set, word)
+			g.set.drop(word)
 		}
 		return
 	}
@@ -268,7 +268,7 @@ func (l *loader) settleResolver(g *guest) {
 	}{{"dns", &g.DNS, n.DNS}, {"search", &g.Search, n.Search}} {
 		if src, given := n.Set[f.word]; given && !g.has(f.word) && !g.takenOut(string(f.word)) {
 			*f.to = append(List(nil), f.from...)
-			g.set[f.word] = src
+			g.set.put(f.word, src)
 		}
 	}
 }

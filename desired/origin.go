@@ -170,7 +170,7 @@ func (l *loader) checkFlags(g *guest) {
 		switch {
 		case g.ct != nil:
 			l.wrong(g.item, node.src, "cpu.flags: a container has none: take it out")
-			delete(g.set, "cpu.flags")
+			g.set.drop("cpu.flags")
 			return
 		case !regexpFlag.MatchString(name) || len(node.text) > len(name)+1:
 			l.wrong(g.item, node.src, "cpu.flags: %q is no flag: write it as in +aes or -pcid", node.text)
@@ -209,7 +209,7 @@ func (l *loader) checkNative(g *guest) {
 		}
 	}
 	for _, key := range sortedKeys(g.Networks) {
-		if src, set := g.set[Path("networks").Sub(key).Sub("name")]; set {
+		if src, set := g.set.lookup(Path("networks").Sub(key).Sub("name")); set {
 			l.wrong(g.item, src, "networks.%s.name: Proxmox's own cloud-init drive can't name it: take it out, or cloudInit.native", key)
 		}
 		if nic := g.Networks[key]; nic.Address == "none" && nic.Address6 == "" {

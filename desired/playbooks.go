@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -47,7 +46,7 @@ func (l *loader) playbookDocuments() {
 		l.checkIgnore(p.item, p.kind)
 		l.targets(p, crowd)
 		l.due(p, dirs)
-		delete(p.set, "hosts")
+		p.set.drop("hosts")
 	}
 }
 
@@ -229,12 +228,11 @@ func (l *loader) due(p *playbook, dirs map[string]string) {
 	if !p.automatic() {
 		return
 	}
-	set, from := make(map[Path]Source, len(p.set)+len(p.on)), p.at("hosts")
-	maps.Copy(set, p.set)
+	from := p.at("hosts")
+	p.set.room(len(p.on))
 	for _, g := range p.on {
-		set[Path("hosts").Sub(g.name)] = from
+		p.set.put(Path("hosts").Sub(g.name), from)
 	}
-	p.set = set
 }
 
 // knownRuns are what a playbook must have run on guests, as an earlier load found,

@@ -241,7 +241,7 @@ func (s *site) below(at Path, name string) map[Path]Source {
 		return out
 	}
 	for _, e := range node.entries {
-		if src, ok := s.set[at.Sub(e.key)]; ok {
+		if src, ok := s.set.lookup(at.Sub(e.key)); ok {
 			src.Layer = KindSite + "/" + name
 			out[Path("").Sub(e.key)] = src
 		}

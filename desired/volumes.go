@@ -86,7 +86,7 @@ func (l *loader) checkVolume(g *guest, key string, disk *Disk) {
 			why = "volume is there as well: to detach it write " + string(at) + ": absent"
 		}
 		l.wrong(g.item, g.key("disks", key, word), "%s.%s: %s", at, word, why)
-		delete(g.set, at.Sub(word))
+		g.set.drop(at.Sub(word))
 	}
 	if g.ct != nil {
 		l.wrong(g.item, src, "%s.volume: a data VM's disk is a block device, which Proxmox gives to VMs alone: give the container a size and storage of its own", at)
@@ -164,7 +164,7 @@ func (l *loader) flowVolume(g *guest, key string, disk *Disk, d *dataVM, holder 
 	held := d.spec.Disks[holder]
 	bus, _, _ := slot(key)
 	flow := func(word string, set func()) {
-		src, given := d.set[from.Sub(word)]
+		src, given := d.set.lookup(from.Sub(word))
 		if !given || g.has(at.Sub(word)) || g.takenOut("disks", key, word) {
 			return
 		}
@@ -172,7 +172,7 @@ func (l *loader) flowVolume(g *guest, key string, disk *Disk, d *dataVM, holder 
 		if src.Layer == "" {
 			src.Layer = string(d.id)
 		}
-		g.set[at.Sub(word)] = src
+		g.set.put(at.Sub(word), src)
 	}
 	if g.seeded() {
 		flow("mount", func() { disk.Mount = held.Mount })
