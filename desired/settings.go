@@ -32,7 +32,7 @@ func (o origins) spot(from Source) spot {
 	key := origin{from.File, from.Layer}
 	in := o[key]
 	if in == nil {
-		in = &key
+		in = &origin{from.File, from.Layer}
 		o[key] = in
 	}
 	return spot{in, from.Line, from.Col}
