@@ -36,10 +36,15 @@ type config struct {
 	wrong error
 	// module tells that nginx is told to load its stream module.
 	module bool
+	// others are servers that are not ours.
+	others []listener
 	// errorLog is where nginx logs to; "" if it is not said.
 	errorLog string
 	// pid is the file in which nginx's master writes its process id.
 	pid string
+	// pidNamed tells that the configuration says so: a build of nginx may have another
+	// default.
+	pidNamed bool
 }
 
 // defaultPid is where Debian's nginx writes its process id unless told.
@@ -102,7 +107,7 @@ type walk struct {
 
 func (w *walk) begin() {
 	w.been, w.missing, w.wrong, w.way = make(map[string]bool), nil, nil, nil
-	w.hops, w.stray = [2][]hop{}, [2]bool{}
+	w.hops, w.stray, w.others = [2][]hop{}, [2]bool{}, nil
 }
 
 // remember takes what the main file alone says.
@@ -111,7 +116,7 @@ func (w *walk) remember() {
 		switch {
 		case len(d.Args) == 0 || !path.IsAbs(d.Args[0]):
 		case d.Directive == "pid":
-			w.pid = d.Args[0]
+			w.pid, w.pidNamed = d.Args[0], true
 		case d.Directive == "error_log":
 			w.errorLog = d.Args[0]
 		}
@@ -166,6 +171,8 @@ func (w *walk) through(name string, directives crossplane.Directives, block stri
 				}
 			}
 			w.through(name, d.Block, d.Directive)
+		case block != "" && d.Directive == "server" && len(d.Args) == 0:
+			w.listens(name, block, d)
 		case d.Directive == "load_module" && len(d.Args) == 1 && strings.Contains(path.Base(d.Args[0]), "ngx_stream_module"):
 			w.module = true
 		case d.Directive == "include" && len(d.Args) == 1:
@@ -249,23 +256,25 @@ func unread(err error) *setupError {
 // notReady tells all that has to be set up before nginx takes the files; nil if nothing
 // has.
 func (st *state) notReady() error {
-	var both *setupError
+	var all []*setupError
 	for side := range st.files {
 		if !wants(st.spec, side) && (part(st.raw, side) == nil || !wants(st.base, side)) {
 			continue
 		}
-		switch lacks := st.lacks(st.config, side); {
-		case lacks == nil || both != nil && *both == *lacks:
-		case both == nil:
-			both = lacks
-		default:
-			both = &setupError{both.reason + "; " + lacks.reason, both.remedy + "; and " + lacks.remedy}
+		if lacks := st.lacks(st.config, side); lacks != nil && (len(all) == 0 || *all[0] != *lacks) {
+			all = append(all, lacks)
 		}
 	}
-	if both == nil {
+	all = append(all, st.inTheWay()...)
+	if len(all) == 0 {
 		return nil
 	}
-	return both
+	whole := *all[0]
+	for _, more := range all[1:] {
+		whole.reason += "; " + more.reason
+		whole.remedy = strings.TrimSuffix(whole.remedy, ";") + "; and " + more.remedy
+	}
+	return &whole
 }
 
 // lacks tells what has to be set up before nginx takes a side's file; nil if nothing
@@ -285,7 +294,7 @@ func (s *seat) lacks(c config, side int) *setupError {
 		return unread(c.wrong)
 	}
 	install := ""
-	if side == streamSide && !c.module {
+	if side == streamSide && !c.module && !s.apart {
 		install = "install the package libnginx-mod-stream, and "
 	}
 	add := fmt.Sprintf("add to %s, outside of any block: %s { %s }", c.main, f.block, include)

@@ -91,7 +91,11 @@ func (l looking) look(ctx context.Context, w *drift.World, others []drift.Blind)
 		err = st.notReady()
 	}
 	if err != nil {
-		l.blind(explain(err))
+		reason, remedy := explain(err)
+		if _, setup := errors.AsType[*setupError](err); setup && s != nil && !local(l.spec) {
+			reason = s.on.String() + ": " + reason
+		}
+		l.blind(reason, remedy)
 		return
 	}
 	l.tell(st)
@@ -104,6 +108,9 @@ func (l looking) tell(st *state) {
 	}
 	for _, damaged := range st.damaged {
 		note(damaged.Error() + ": it will be written anew")
+	}
+	if st.down {
+		note("nginx does not run, " + st.pid + " is not there: start it (systemctl start nginx)")
 	}
 	for side, f := range st.files {
 		if st.pending[side] {

@@ -52,7 +52,8 @@ func (c *changing) judgeFiles(ctx context.Context, files conf.Files) (err error)
 	case err == nil:
 		return nil
 	case errors.As(err, &refusal):
-		return fmt.Errorf("nginx refuses the new file, nothing was changed: %w", explained(&testError{said: s.words(err.Error()), err: err}))
+		said := s.words(err.Error())
+		return fmt.Errorf("nginx refuses the new file, nothing was changed: %w", explained(&testError{said: said + s.elsewhere(said), err: err}))
 	default:
 		return fmt.Errorf("test the new file, nothing was changed: %w", err)
 	}

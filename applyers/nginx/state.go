@@ -34,6 +34,8 @@ type state struct {
 	ipv6  bool
 	// leftover tells that a killed agent left copies of files behind.
 	leftover bool
+	// down tells that nginx does not run.
+	down bool
 	// near is what has been read where nginx runs.
 	near *tree
 }
@@ -74,7 +76,7 @@ func (s *seat) read(ctx context.Context) (*state, error) {
 		left = append(left, leftovers(f.path)...)
 	}
 	ours = append(ours, left...)
-	within := append(s.usual(), leftCopies(s.spec.Nginx.Config), ipv6File)
+	within := append(s.usual(), leftCopies(s.spec.Nginx.Config), ipv6File, defaultPid)
 	here := newTree(s.on, s.direct)
 	there := here
 	var err error
@@ -100,6 +102,8 @@ func (s *seat) read(ctx context.Context) (*state, error) {
 	if st.config, err = s.readConfig(ctx, there); err != nil {
 		return nil, err
 	}
+	_, started := there.files[defaultPid]
+	st.down = st.pidNamed && st.pid == defaultPid && !started
 	if err := st.judge(ctx, here, there); err != nil {
 		return nil, err
 	}

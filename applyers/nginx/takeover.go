@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"net"
 	"time"
 
@@ -151,7 +150,7 @@ func (w *witness) wait(ctx context.Context, dial probe.Dial, doors []probe.Quest
 			select {
 			case <-arrived:
 			case <-ctx.Done():
-				return fmt.Errorf("%s does not answer by the new routes: %w", q.Address, context.Cause(ctx))
+				return late(ctx, q.Address+" does not answer by the new routes")
 			case <-time.After(40 * time.Millisecond):
 				continue
 			}

@@ -1,8 +1,11 @@
 package nginx
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"berth/applyers/machine"
@@ -75,3 +78,20 @@ type remediedError struct {
 
 func (e *remediedError) Error() string { return e.err.Error() + ": " + e.remedy }
 func (e *remediedError) Unwrap() error { return e.err }
+
+// late is the error of what was waited for in vain.
+func late(ctx context.Context, what string) error {
+	if cause := context.Cause(ctx); !errors.Is(cause, context.DeadlineExceeded) {
+		return fmt.Errorf("%s: %w", what, cause)
+	}
+	return errors.New(what)
+}
+
+// elsewhere tells of a refusal that it is about a file which has nothing of ours.
+func (s *seat) elsewhere(said string) string {
+	at := regexp.MustCompile(` in (/\S+):\d+`).FindStringSubmatch(said)
+	if at == nil || at[1] == s.spec.Nginx.Config || slices.ContainsFunc(s.files[:], func(f managed) bool { return f.seen == at[1] }) {
+		return ""
+	}
+	return "; that file is not Berth's: mend it there"
+}

@@ -65,9 +65,9 @@ func (st *state) retired(ctx context.Context, before processes, renewed bool) er
 		select {
 		case <-ctx.Done():
 			if stays >= 0 {
-				return fmt.Errorf("worker %d still routes by the former file: %w", now[stays], context.Cause(ctx))
+				return late(ctx, fmt.Sprintf("worker %d still routes by the former file", now[stays]))
 			}
-			return fmt.Errorf("no new worker is seen: %w", context.Cause(ctx))
+			return late(ctx, "no new worker is seen")
 		case <-time.After(lookAgain):
 		}
 	}
@@ -87,9 +87,12 @@ func (st *state) complaints(ctx context.Context, since processes) error {
 	}
 	var lines []string
 	for line := range strings.Lines(string(text)) {
+		line = tidy(line)
 		for _, level := range []string{"[emerg]", "[alert]", "[crit]"} {
 			if at := strings.Index(line, level); at >= 0 {
-				lines = append(lines, strings.TrimSpace(line[at:]))
+				if said := strings.TrimSpace(line[at:]); !slices.Contains(lines, said) {
+					lines = append(lines, said) // A port is tried five times.
+				}
 			}
 		}
 	}
