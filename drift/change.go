@@ -207,8 +207,15 @@ type Note struct {
 type Live struct {
 	ID   desired.ID
 	Site string
-	// Spec is of the same type as the wanted resource's.
+	// Spec is of the same type as the wanted resource's. It is the wanted one itself
+	// where nothing of what that sets differs ([Comparer.Agrees]): what the manifest
+	// leaves open is then not told.
 	Spec any
+	// Running tells of a guest that it runs; one in the archive does not, whatever it
+	// does.
+	Running bool
+	// MACs are those of a guest's interfaces.
+	MACs []string
 	// Archived tells that it is kept, stopped, until its time is up.
 	Archived bool
 	// Protected tells that it must not be taken away.

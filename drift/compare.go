@@ -16,16 +16,30 @@ import (
 // told as notes. A nil have means that nothing is there: then all that is set
 // differs.
 func Compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, error) {
-	return new(comparer).compare(w, want, have)
+	return new(Comparer).compare(w, want, have)
 }
 
-// A comparer compares one resource after the other, in the same memory.
-type comparer struct {
+// A Comparer compares one resource after the other, in the same memory. The zero
+// Comparer is ready.
+type Comparer struct {
 	reader        desired.LeafReader
 	wanted, lives []desired.Leaf
 }
 
-func (c *comparer) compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, error) {
+// Agrees tells whether a comparison is going to find nothing to say, whatever is live
+// elsewhere: what depends on that never agrees. An applyer that asks while it observes
+// need not keep how such a resource is, but lets [Live.Spec] be the wanted one: of
+// thousands, few differ.
+func (c *Comparer) Agrees(want *desired.Resource, have *Live) bool {
+	unknown := World{Fleet: &desired.Fleet{}}
+	fields, notes, err := c.compare(&unknown, want, have)
+	return err == nil && len(fields) == 0 && len(notes) == 0
+}
+
+func (c *Comparer) compare(w *World, want *desired.Resource, have *Live) ([]Field, []Note, error) {
+	if have != nil && have.Spec == want.Spec {
+		return nil, nil, nil
+	}
 	c.wanted = c.reader.Append(c.wanted[:0], want.ID.Kind(), want.Spec, func(path desired.Path, _ bool) bool {
 		return want.Set.Has(path) && !want.Ignores(path)
 	})

@@ -68,7 +68,7 @@ func fleet(resources ...*desired.Resource) *desired.Fleet {
 func up(name, address string) drift.Live {
 	spec := &desired.VM{}
 	spec.State = desired.Running
-	l := drift.Live{ID: desired.MakeID(desired.KindVM, name), Site: "home", Spec: spec, Facts: map[string]string{desired.FactInstance: "i-" + name}}
+	l := drift.Live{ID: desired.MakeID(desired.KindVM, name), Site: "home", Spec: spec, Running: true, Facts: map[string]string{desired.FactInstance: "i-" + name}}
 	if address != "" {
 		l.Facts[desired.FactAddress] = address
 	}

@@ -63,7 +63,7 @@ func (v Vital) of(w *World, live *Live, edges map[desired.ID]desired.ID) string 
 	if uuid := live.Facts[desired.FactUUID]; uuid != "" && v.UUID != "" && (strings.EqualFold(uuid, v.UUID) || strings.EqualFold(uuid, swapped(v.UUID))) {
 		return "the agent itself runs in it (product UUID " + uuid + ")"
 	}
-	for _, mac := range macsOf(live.Spec) {
+	for _, mac := range live.MACs {
 		for _, own := range v.MACs {
 			if strings.EqualFold(mac, own) {
 				return "the agent itself runs in it (MAC " + strings.ToLower(mac) + ")"
@@ -97,22 +97,4 @@ func swapped(uuid string) string {
 		parts[i] = turned.String()
 	}
 	return strings.Join(parts, "-")
-}
-
-// macsOf are the MACs of a guest's interfaces.
-func macsOf(spec any) []string {
-	var nics map[string]desired.NIC
-	switch s := spec.(type) {
-	case *desired.VM:
-		nics = s.Networks
-	case *desired.Container:
-		nics = s.Networks
-	}
-	var all []string
-	for _, nic := range nics {
-		if nic.MAC != "" {
-			all = append(all, nic.MAC)
-		}
-	}
-	return all
 }

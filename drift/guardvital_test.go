@@ -15,7 +15,7 @@ func TestVitalGuestsAreKept(t *testing.T) {
 	twisted.Facts[desired.FactUUID] = "866846D6-1111-2222-3333-444444444444"
 	archived.Archived = true
 	byMAC := up("bymac", "")
-	byMAC.Spec.(*desired.VM).Networks = map[string]desired.NIC{"net0": {MAC: "BC:24:11:00:00:01"}}
+	byMAC.MACs = []string{"BC:24:11:00:00:01"}
 	at := edge()
 	at.Spec.(*desired.Edge).At = "vm/proxy"
 	v := drift.Vital{

@@ -54,23 +54,12 @@ func (w *World) windowed(c *Change) bool {
 	case Reboot:
 		return true
 	case Detach:
-		return stateOf(live.Spec) == desired.Running
+		return live.Running
 	case Migrate:
-		return c.ID.Kind() == desired.KindContainer && stateOf(live.Spec) == desired.Running
+		return c.ID.Kind() == desired.KindContainer && live.Running
 	default:
 		return false
 	}
-}
-
-// stateOf is whether a guest runs; "" for what never does.
-func stateOf(spec any) desired.State {
-	switch s := spec.(type) {
-	case *desired.VM:
-		return s.State
-	case *desired.Container:
-		return s.State
-	}
-	return ""
 }
 
 // Opens is when the window opens that something of the plan waits for; zero if

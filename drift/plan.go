@@ -52,7 +52,7 @@ func Make(in Input) (*Plan, error) {
 	blind := func(id desired.ID, site string) bool {
 		return slices.ContainsFunc(p.Blind, func(b Blind) bool { return b.Covers(id, site) })
 	}
-	var c comparer
+	var c Comparer
 	seen := make(map[desired.ID]bool, len(in.Fleet.Resources))
 	for _, want := range in.Fleet.Resources {
 		seen[want.ID] = true

@@ -240,6 +240,7 @@ func (s *sweep) missing(ctx context.Context, r *desired.Resource) {
 func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 	ids := slices.Sorted(maps.Keys(mine))
 	lives := make([]*drift.Live, len(ids))
+	var compare drift.Comparer
 	for i, id := range ids {
 		if len(mine[id]) != 1 || s.dark[id] || !s.looks(id) {
 			continue
@@ -251,6 +252,9 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 				"move the guest, or put the manifest's site back")
 		}
 		lives[i] = s.live(g, want)
+		if agrees(&compare, g, want, lives[i]) {
+			lives[i].Spec = want.Spec
+		}
 		g.shed()
 	}
 	each(len(ids), func(i int) {
@@ -264,6 +268,12 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 			s.remarks(live)
 		}
 	}
+}
+
+// agrees tells whether a guest is in all as its manifest says. A data VM's disks are
+// of concern to others: what it has is kept.
+func agrees(c *drift.Comparer, g *found, want *desired.Resource, live *drift.Live) bool {
+	return want != nil && want.ID.Guest() && !live.Archived && !g.adopting && !g.stamp.Making && c.Agrees(want, live)
 }
 
 // shed lets go of a configuration that has been put in words, but for what tells how
@@ -297,8 +307,13 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	h.obstacles = s.obstaclesTo(want)
 	live := &drift.Live{
 		ID: g.stamp.ID, Site: s.site.Name, Spec: w.spec(g), Archived: !g.stamp.Archived.IsZero(),
-		Protected: notation.Flag(g.conf.Values["protection"], false), Facts: make(map[string]string),
+		Running: g.running && g.stamp.Archived.IsZero(), Protected: notation.Flag(g.conf.Values["protection"], false), Facts: make(map[string]string),
 		By: make(map[desired.Path]string), Handle: h,
+	}
+	for _, nic := range guestIn(live.Spec).Networks {
+		if nic.MAC != "" {
+			live.MACs = append(live.MACs, nic.MAC)
+		}
 	}
 	if !live.Archived {
 		live.Facts[desired.FactInstance] = g.stamp.InstanceID()
