@@ -112,6 +112,10 @@ type sweep struct {
 	dark map[desired.ID]bool
 	// noPool says of wanted pools why nothing can be put into them.
 	noPool map[string]string
+	// inWords is held while a guest is put in words, as many are read at once; comparer
+	// compares them.
+	inWords  sync.Mutex
+	comparer drift.Comparer
 	// read are the guests whose configurations were read.
 	read []*found
 	// unreadRows are how many guests that lists show could not be read, hidden how many

@@ -43,8 +43,7 @@ func (s *sweep) sort(ctx context.Context, read []*found) map[desired.ID][]*found
 	mine := make(map[desired.ID][]*found)
 	var others []*found
 	for _, g := range read {
-		if ours, _, _ := s.proves(g); ours {
-			g.identify(s.fleet, s.wants.renames)
+		if g.ours {
 			mine[g.stamp.ID] = append(mine[g.stamp.ID], g)
 		} else {
 			others = append(others, g)
