@@ -3,6 +3,7 @@ package desired
 import (
 	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -44,8 +45,8 @@ func (t Target) resolve(fact Lookup) (to Target, from string) {
 	if !known {
 		return t, string(id) + " " + FactAddress
 	}
-	if strings.Contains(addr, ":") {
-		addr = "[" + addr + "]"
+	if ip, err := netip.ParseAddr(addr); err == nil {
+		addr = hostOf(ip.Unmap())
 	}
 	return Target{Text: addr + ":" + port}, ""
 }

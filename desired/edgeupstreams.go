@@ -11,6 +11,9 @@ const (
 	usualIdle    = Duration(10 * time.Minute)
 )
 
+// patience is how long nginx can wait.
+const patience = Duration(365 * 24 * time.Hour)
+
 // most is how much a weight, or a number of connections, may be.
 const most = 65535
 
@@ -56,6 +59,8 @@ func (l *loader) upstreams(e *edge) {
 				*d.to = d.usual
 			case *d.to <= 0 && !e.bad[path]:
 				l.wrong(e.item, e.set.at(path), "%s: nothing answers in no time: write 1s or more", path)
+			case *d.to > patience && !e.bad[path]:
+				l.wrong(e.item, e.set.at(path), "%s: %s is more than nginx reckons with: write %s or less", path, *d.to, patience)
 			}
 		}
 		e.Upstreams[name] = up
@@ -96,13 +101,23 @@ func (l *loader) servers(e *edge, name string, all Servers) {
 			continue
 		}
 		l.target(e, a, server.To)
-		if first := slices.IndexFunc(all[:i], func(s Server) bool { return s.To == server.To }); first >= 0 {
+		if first := slices.IndexFunc(all[:i], func(s Server) bool { return l.placeOf(s.To) == l.placeOf(server.To) }); first >= 0 {
 			l.wrong(e.item, node.src, "%s: %s is one already (%s): keep one", at, server.To, nodes[first].src.place())
 		}
 	}
 	if len(all) > 0 && !slices.ContainsFunc(all, func(s Server) bool { return !s.Backup }) {
 		l.wrong(e.item, e.at("upstreams", name, "servers"), "%s: all are backups, of nothing: take backup out of one", at)
 	}
+}
+
+// placeOf is a target by its address, as far as the manifests tell that.
+func (l *loader) placeOf(t Target) string {
+	if id, port, ok := t.Guest(); ok {
+		if addr := l.addressOf(id); addr.IsValid() {
+			return hostOf(addr.Unmap()) + ":" + port
+		}
+	}
+	return t.Text
 }
 
 // useOfUpstreams checks that upstreams are led to from where they can be.

@@ -127,10 +127,14 @@ const somewhere = "192.0.2.1"
 
 // placed is an edge with an address for each guest, to see whether all else is fit.
 func placed(spec *desired.Edge) *desired.Edge {
-	any := func(desired.ID, string) (string, bool) { return somewhere, true }
+	return placedBy(spec, func(desired.ID, string) (string, bool) { return somewhere, true })
+}
+
+// placedBy is an edge with the addresses that a fact gives its guests.
+func placedBy(spec *desired.Edge, fact desired.Lookup) *desired.Edge {
 	out := *spec
 	target := func(t desired.Target) desired.Target {
-		value, _ := t.Resolve(any)
+		value, _ := t.Resolve(fact)
 		if to, ok := value.(desired.Target); ok {
 			return to
 		}

@@ -274,14 +274,26 @@ func (f *faults) places() {
 }
 
 // acrossBlocks refuses one port in http and in tls or tcp where either takes all
-// addresses: nginx binds each block's sockets for itself.
+// addresses of a family: nginx binds each block's sockets for itself.
 func (f *faults) acrossBlocks() {
 	stream := make(map[string]desired.Path)
 	wide := make(map[string]bool)
+	each := func(listen string, do func(place string, wide bool)) {
+		words, _ := Listens(desired.List{listen}, true)
+		for _, word := range words {
+			ap, err := netip.ParseAddrPort(word)
+			family := "IPv4 "
+			if err == nil && ap.Addr().Is6() {
+				family = "IPv6 "
+			}
+			do(family+portOf(word), err != nil || ap.Addr().IsUnspecified())
+		}
+	}
 	note := func(path desired.Path, listen string) {
-		port := portOf(listen)
-		stream[port] = path
-		wide[port] = wide[port] || isWide(listen)
+		each(listen, func(place string, all bool) {
+			stream[place] = path
+			wide[place] = wide[place] || all
+		})
 	}
 	for _, listen := range f.edge.TLS.Listen {
 		note("tls.listen", listen)
@@ -290,15 +302,10 @@ func (f *faults) acrossBlocks() {
 		note(desired.Path("tcp").Sub(listen), listen)
 	}
 	for _, listen := range f.edge.HTTP.Listen {
-		port := portOf(listen)
-		if path, same := stream[port]; same && (wide[port] || isWide(listen)) {
-			f.wrong("http.listen", fmt.Errorf("port %s is %s's on all addresses", port, path))
-		}
+		each(listen, func(place string, all bool) {
+			if path, same := stream[place]; same && (wide[place] || all) {
+				f.wrong("http.listen", fmt.Errorf("port %s is %s's on all addresses", portOf(listen), path))
+			}
+		})
 	}
-}
-
-// isWide tells whether a word to listen on stands for all addresses.
-func isWide(listen string) bool {
-	ap, err := netip.ParseAddrPort(listen)
-	return err != nil || ap.Addr().IsUnspecified()
 }
