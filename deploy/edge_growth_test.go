@@ -90,9 +90,7 @@ func many(names int, target string) string {
 
 // storyGrowth has edges of 10 to 10,000 names: what a turn costs grows as they do. A
 // file of manifests takes some 20,000; what is beyond tells storyHuge.
-func storyGrowth(t *testing.T, _ string) {
-	// What is measured is the agent as it is installed.
-	binary := buildAgentWith(t)
+func storyGrowth(t *testing.T, binary string) {
 	w := newEdgeWorld(t, binary)
 	w.mixedBackends(t)
 	type row struct{ first, compare, change cost }
