@@ -39,6 +39,8 @@ func renderHTTP(edge *desired.Edge, o Options, use uses) []byte {
 	}
 	upgrade := o.Mark.variable("connection")
 	f.line("map $http_upgrade", upgrade, "{\n    default upgrade;\n    \"\" \"\";\n}")
+	asked := f.o.Mark.variable("asked")
+	f.line("map $host", asked, "{\n    default $host;\n    \"\" $hostname;\n}")
 	f.line("server {")
 	f.listens(edge.HTTP.Listen, edge.HTTP.ProxyProtocol, " default_server")
 	f.trust(edge.HTTP.ProxyProtocol)
@@ -47,10 +49,13 @@ func renderHTTP(edge *desired.Edge, o Options, use uses) []byte {
 	}
 	// How much may be sent is for the server to say.
 	f.line("    client_max_body_size 0;\n    proxy_http_version 1.1;")
+	// Who asks must not be able to say who they are: what they send of that is left
+	// out. A request without a Host (HTTP/1.0) gets one, since servers refuse a request
+	// of HTTP/1.1 that has none, and nginx sends no empty header.
 	for _, header := range [][2]string{
-		{"Host", "$host"},
+		{"Host", asked},
 		{"X-Real-IP", "$remote_addr"},
-		{"X-Forwarded-For", "$proxy_add_x_forwarded_for"},
+		{"X-Forwarded-For", "$remote_addr"},
 		{"X-Forwarded-Proto", "$scheme"},
 		{"Upgrade", "$http_upgrade"},
 		{"Connection", upgrade},

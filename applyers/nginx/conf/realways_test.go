@@ -170,6 +170,14 @@ func TestRealTwin(t *testing.T) {
 			if r.URL.Path == "/slow" {
 				<-time.After(400 * time.Millisecond)
 			}
+			switch r.URL.Path {
+			case "/who":
+				_, _ = io.WriteString(w, strings.Join(r.Header.Values("X-Forwarded-For"), "+"))
+				return
+			case "/host":
+				_, _ = io.WriteString(w, r.Host)
+				return
+			}
 			body, _ := io.ReadAll(r.Body)
 			_, _ = fmt.Fprintf(w, "%s %s %s %s %d %s %s %q %q", name, r.Method, r.RequestURI, r.Host, len(body), r.Header.Get("X-Real-IP"),
 				r.Header.Get("X-Forwarded-Proto"), r.Header.Get("Connection"), r.Header.Get("Upgrade"))
@@ -185,8 +193,8 @@ func TestRealTwin(t *testing.T) {
 			"quick": {Servers: desired.Servers{{To: to(server("quick"))}}, Idle: quick},
 			"calm":  {Servers: desired.Servers{{To: to(server("calm"))}}, Connect: quick, Keepalive: 2},
 		},
-		HTTP: desired.EdgeHTTP{Listen: desired.List{"127.0.0.1:" + port}, Default: to(redirect), Routes: map[string]desired.Target{
-			".acme.org": to("acme"), "quick.org": to("quick"), "calm.org": to("calm"), "plain.org": to(server("plain")), "no.org": to(reject),
+		HTTP: desired.EdgeHTTP{Listen: desired.List{"127.0.0.1:" + port}, Default: to("calm"), Routes: map[string]desired.Target{
+			"else.org": to(redirect), ".acme.org": to("acme"), "quick.org": to("quick"), "calm.org": to("calm"), "plain.org": to(server("plain")), "no.org": to(reject),
 		}},
 	}
 	files, err := Render(e, Options{Mark: testMark()})
@@ -232,6 +240,23 @@ func TestRealTwin(t *testing.T) {
 	} {
 		if got := ask(row.host, row.path, row.body); got != row.want {
 			t.Errorf("%s%s: %s, not %s", row.host, row.path, got, row.want)
+		}
+	}
+	machine, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, want := range map[string]string{"/who": "127.0.0.1", "/host": strings.ToLower(machine)} {
+		conn, err := dialFrom(t.Context(), "127.0.0.1", "127.0.0.1:"+port)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Nobody says who they are themselves, and a Host that is missing is made up.
+		_, _ = io.WriteString(conn, "GET "+path+" HTTP/1.0\r\nX-Forwarded-For: 192.0.2.66\r\n\r\n")
+		response, _ := io.ReadAll(conn)
+		_ = conn.Close()
+		if !strings.HasSuffix(string(response), "\n"+want) {
+			t.Errorf("%s without a Host: %q, not %s", path, response, want)
 		}
 	}
 	if got := ask("quick.org", "/", "", "Upgrade", "websocket", "Connection", "Upgrade"); !strings.HasSuffix(got, ` "upgrade" "websocket"`) {
