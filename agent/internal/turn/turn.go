@@ -165,6 +165,7 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	}
 	observed := observe(ctx, all, src.fleet, previous)
 	observed.Notes = append(observed.Notes, goneSites(src.fleet, previous)...)
+	observed.Notes = append(observed.Notes, movedEdges(src.fleet, previous)...)
 	if ctx.Err() != nil {
 		return nil, applyers.ErrLeft
 	}
