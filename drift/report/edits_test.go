@@ -1,8 +1,10 @@
 package report_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"berth/desired"
 	"berth/drift"
@@ -18,5 +20,25 @@ func TestEditedLine(t *testing.T) {
 	want := "  ~ " + place + "   ssl_preread off, where Berth writes ssl_preread on\n"
 	if got := text(t, r, report.TextOptions{}); !strings.Contains(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// What a turn did with very many names is told at once.
+func TestVeryManyNamesDone(t *testing.T) {
+	const names = 30_000
+	fields := make([]drift.Field, names)
+	done := make(map[desired.Path]string, names)
+	for i := range fields {
+		fields[i] = drift.Field{Path: desired.Path("tls.routes").Sub(fmt.Sprintf("n%d.example.com", i)), After: drift.Value{Text: "10.1.1.9:443"}}
+		done[fields[i].Path] = ""
+	}
+	r := edgeReport(fields...)
+	r.Outcomes = []drift.Outcome{{Key: r.Plan.Changes[0].Key, Status: drift.Done, Results: done}}
+	start := time.Now()
+	if got := text(t, r, report.TextOptions{}); !strings.Contains(got, "30,000 names routed") {
+		t.Errorf("got\n%s", got)
+	}
+	if took := time.Since(start); took > 10*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }

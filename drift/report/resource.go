@@ -14,6 +14,9 @@ type resource struct {
 	outcomes map[drift.Step]*drift.Outcome
 	// steps holds the changes by step.
 	steps map[drift.Step]*drift.Change
+	// fates holds how whole steps ended, as far as that was asked for: each row asks
+	// again, and an edge may have a row for each of thousands of names.
+	fates map[drift.Step]fate
 	// ended holds how every change of the plan ended, by key.
 	ended map[drift.Key]drift.Status
 	// wholes holds how changes ended of which not all is told by their outcomes.
@@ -38,6 +41,7 @@ func (r *Report) resources() []*resource {
 			res = &resource{
 				id: c.ID, ended: ended,
 				outcomes: make(map[drift.Step]*drift.Outcome), steps: make(map[drift.Step]*drift.Change),
+				fates: make(map[drift.Step]fate),
 			}
 			byID[c.ID] = res
 			all = append(all, res)
@@ -68,7 +72,17 @@ func (res *resource) fate(c *drift.Change, f *drift.Field) fate {
 		return fate{}
 	case f != nil:
 		return res.fieldFate(o, f)
-	case o.Status != drift.Done:
+	}
+	end, known := res.fates[c.Step]
+	if !known {
+		end = res.wholeFate(o, c)
+		res.fates[c.Step] = end
+	}
+	return end
+}
+
+func (res *resource) wholeFate(o *drift.Outcome, c *drift.Change) fate {
+	if o.Status != drift.Done {
 		return fate{o.Status, o.Reason}
 	}
 	// It is asked for at each of the change's rows.
