@@ -1,8 +1,8 @@
 package conf
 
 import (
+	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -54,12 +54,11 @@ const (
 // unlike a Unix socket, leaves nothing behind when nginx is killed.
 func (m Mark) innerAddress(number int) string {
 	inside := (&desired.Edge{Name: m.ID.Name()}).Inside().Addr().As4()
+	third := int(inside[2])
 	if number < innerSource {
-		inside[2] += byte(number / 250)
-		number %= 250
+		third, number = (third+number/250)%256, number%250
 	}
-	inside[3] = byte(number)
-	return netip.AddrFrom4(inside).String()
+	return fmt.Sprintf("%d.%d.%d.%d", inside[0], inside[1], third, number)
 }
 
 // isInner tells whether a word to listen on is an inner place, of whatever edge.

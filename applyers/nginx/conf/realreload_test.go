@@ -93,7 +93,7 @@ func hello(t *testing.T, name string) []byte {
 	if _, err := io.ReadFull(far, body); err != nil {
 		t.Fatal(err)
 	}
-	return append(head, body...)
+	return slices.Concat(head, body)
 }
 
 // dialFrom connects from an address of this machine, so that it can be told from
