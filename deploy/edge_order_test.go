@@ -4,6 +4,7 @@ package deploy_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -130,6 +131,16 @@ func storyOrder(t *testing.T, binary string) {
 		_, err := w.control.ReadFile("/srv/begun")
 		return err
 	})
+	// What waits for no playbook is routed meanwhile: the playbook may need it.
+	for _, name := range []string{"acme", "old"} {
+		eventually(t, 20*time.Second, name+".example.test is routed while the playbook runs", func() error {
+			seen, err := w.client.Who(t.Context(), address, name+".example.test")
+			if err == nil && seen.Backend != name {
+				err = fmt.Errorf("it reaches %q", seen.Backend)
+			}
+			return err
+		})
+	}
 	// Nobody comes to a guest whose playbook has not made its service yet.
 	for range 20 {
 		if seen, err := w.client.Who(t.Context(), address, "web.example.test"); err == nil {

@@ -23,6 +23,7 @@ const (
 	Ready   Step = "ready" // wait until it runs, is known and answers
 	Run     Step = "run"   // run a playbook
 	Route   Step = "route" // send names to targets
+	Early   Step = "early" // send names to targets before the playbooks of other names have run
 	Drain   Step = "drain" // take names away
 	Archive Step = "archive"
 	Delete  Step = "delete"
@@ -37,6 +38,10 @@ const (
 // Down tells whether the step takes something out of service: what uses the
 // resource must let go of it before.
 func (s Step) Down() bool { return s == Stop || s == Archive || s == Delete }
+
+// alone tells whether the step waits for no other of its resource, and none for it: a
+// name that is held must not keep others from going their way.
+func (s Step) alone() bool { return s == Drain || s == Early }
 
 // Destructive tells whether the step takes away what an edit of Git alone
 // brings back with effort, or not at all. Guards hold these.

@@ -118,7 +118,8 @@ func Routed() Guard {
 				continue
 			}
 			for _, leaf := range desired.Leaves(id.Kind(), edge) {
-				if all[Key{id, Drain}].has(leaf.Path) || all[Key{id, Route}].has(leaf.Path) {
+				moves := func(step Step) bool { return all[Key{id, step}].has(leaf.Path) }
+				if moves(Drain) || moves(Early) || moves(Route) {
 					continue
 				}
 				for _, target := range desired.TargetsOf(leaf.Value) {

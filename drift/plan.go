@@ -96,9 +96,8 @@ func Make(in Input) (*Plan, error) {
 	return p, err
 }
 
-// add appends one resource's steps, each waiting for the one before. A drain
-// stands for itself: names that stay, since their guest does, must not keep
-// others from being routed.
+// add appends one resource's steps, each waiting for the one before, but for those
+// that stand alone.
 func (p *Plan) add(want *desired.Resource, changes []Change) {
 	for i := range changes {
 		c := &changes[i]
@@ -110,7 +109,7 @@ func (p *Plan) add(want *desired.Resource, changes []Change) {
 				c.Site = want.Site
 			}
 		}
-		if i > 0 && c.Step != Drain && changes[i-1].Step != Drain {
+		if i > 0 && !c.Step.alone() && !changes[i-1].Step.alone() {
 			c.Wait = append(c.Wait, changes[i-1].Key)
 		}
 	}

@@ -303,11 +303,12 @@ func TestUpstreamWaits(t *testing.T) {
 	const after = " after [vm/new create]"
 	b.expect(text(b.plan()), `
 vm/new create
+edge/main early
+    tls.routes[acme.example.com]  → vm/new:443 known after vm/new address`+after+`
 play/base run`+after+`
     hosts.new  → 
 edge/main route
     tls.routes[a.example.com]  → lab known after vm/new address`+after+` after [play/base run of hosts.new]
-    tls.routes[acme.example.com]  → vm/new:443 known after vm/new address`+after+`
     upstreams.lab.connect  → 5s`+after+` after [play/base run of hosts.new]
     upstreams.lab.idle  → 10m`+after+` after [play/base run of hosts.new]
     upstreams.lab.keepalive  → 0`+after+` after [play/base run of hosts.new]

@@ -20,8 +20,10 @@ const (
 )
 
 // Steps takes names away before it adds and moves others: a guest that goes is let go
-// of whatever the new routes have to wait for. An upstream that goes does so with the
-// new routes, since a name may lead to it until then.
+// of whatever the new routes have to wait for. Names that wait for playbooks keep no
+// others waiting: a playbook may even need those, as who asks for a certificate does
+// (ACME). An upstream that goes does so with the last routes, since a name may lead to
+// it until then.
 func (*Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, fields []drift.Field) []drift.Change {
 	if want == nil || len(fields) == 0 {
 		return nil
@@ -45,18 +47,36 @@ func (*Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, 
 		}
 	}
 	plan.together(route.Fields)
+	early := plan.change(drift.Early)
+	early.Fields, route.Fields = apart(route.Fields)
 	if len(route.Fields) > 0 {
 		route.Fields = append(route.Fields, leaving...)
 	} else {
 		drain.Fields = append(drain.Fields, leaving...)
 	}
 	var changes []drift.Change
-	for _, c := range []drift.Change{drain, route} {
+	for _, c := range []drift.Change{drain, early, route} {
 		if len(c.Fields) > 0 {
 			changes = append(changes, c)
 		}
 	}
 	return changes
+}
+
+// apart parts the fields that wait for no playbook from those that do. Where all are
+// of one sort there is one step, and nginx is reloaded once.
+func apart(fields []drift.Field) (early, route []drift.Field) {
+	for _, f := range fields {
+		if len(f.NeedsFields) == 0 {
+			early = append(early, f)
+		} else {
+			route = append(route, f)
+		}
+	}
+	if len(route) == 0 {
+		return nil, early
+	}
+	return early, route
 }
 
 // planner knows of an edge what its fields need.

@@ -17,7 +17,7 @@ func (v *viewer) headline(res *resource) string {
 	var steps, reasons []string
 	for _, c := range res.changes {
 		done := res.fate(c, nil).status == drift.Done
-		if plain(c) && c.Held == "" || done && c.Step != drift.Route && c.Step != drift.Drain {
+		if plain(c) && c.Held == "" || done && c.Step != drift.Route && c.Step != drift.Early && c.Step != drift.Drain {
 			if name := stepWord(c.Step, done); name != "" && !slices.Contains(steps, name) {
 				steps = append(steps, name)
 			}
@@ -55,7 +55,7 @@ func why(c *drift.Change) string {
 // plain tells whether a change is told by its step's name alone.
 func plain(c *drift.Change) bool {
 	switch c.Step {
-	case drift.Create, drift.Online, drift.Pending, drift.Route, drift.Drain, drift.Run:
+	case drift.Create, drift.Online, drift.Pending, drift.Route, drift.Early, drift.Drain, drift.Run:
 		return false
 	default:
 		return true
@@ -73,7 +73,7 @@ func stepWord(s drift.Step, done bool) string {
 	past := map[drift.Step]string{
 		drift.Fetch: "fetched", drift.Create: "created", drift.Restore: "restored", drift.Online: "changed",
 		drift.Pending: "changed", drift.Reboot: "rebooted", drift.Start: "started", drift.Stop: "stopped",
-		drift.Ready: "ready", drift.Run: "ran", drift.Route: "routed", drift.Drain: "drained",
+		drift.Ready: "ready", drift.Run: "ran", drift.Route: "routed", drift.Early: "routed", drift.Drain: "drained",
 		drift.Archive: "archived", drift.Delete: "deleted", drift.Adopt: "adopted", drift.Release: "released",
 		drift.Migrate: "migrated", drift.Detach: "detached", drift.Attach: "attached",
 	}

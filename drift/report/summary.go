@@ -126,7 +126,7 @@ func (t *Tally) add(res *resource, goes func(c *drift.Change, f *drift.Field) bo
 		t.Run++
 	case drift.Fetch:
 		t.Fetch++
-	case drift.Route, drift.Drain:
+	case drift.Route, drift.Early, drift.Drain:
 		t.names(res, goes)
 	default:
 		t.Other++
@@ -161,7 +161,7 @@ func (t *Tally) names(res *resource, goes func(c *drift.Change, f *drift.Field) 
 func weight(s drift.Step) int {
 	for i, one := range []drift.Step{
 		drift.Delete, drift.Archive, drift.Release, drift.Create, drift.Adopt, drift.Restore, drift.Migrate, drift.Detach, drift.Attach, drift.Online, drift.Pending, drift.Reboot,
-		drift.Start, drift.Stop, drift.Run, drift.Route, drift.Drain, drift.Fetch, drift.Ready,
+		drift.Start, drift.Stop, drift.Run, drift.Route, drift.Early, drift.Drain, drift.Fetch, drift.Ready,
 	} {
 		if one == s {
 			return i
