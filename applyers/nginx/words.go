@@ -42,7 +42,33 @@ func tidy(said string) string {
 		said = strings.ReplaceAll(said, empty, "")
 	}
 	failedTest := regexp.MustCompile(` ?nginx: configuration file \S+ test failed$`)
-	return failedTest.ReplaceAllString(said, "")
+	return clip(grave(failedTest.ReplaceAllString(said, "")))
+}
+
+// grave leaves out nginx's warnings where it says worse: there may be one for each name.
+func grave(said string) string {
+	const start = "nginx: ["
+	first, rest, found := strings.Cut(" "+said, " "+start)
+	if !found || !strings.Contains(said, "[emerg]") {
+		return said
+	}
+	words := []string{strings.TrimSpace(first)}
+	for part := range strings.SplitSeq(rest, " "+start) {
+		if !strings.HasPrefix(part, "warn]") && !strings.HasPrefix(part, "notice]") {
+			words = append(words, start+part)
+		}
+	}
+	return strings.TrimSpace(strings.Join(words, " "))
+}
+
+// clip bounds what goes into a reason; what nginx says last is what it ended by.
+func clip(said string) string {
+	const most = 300
+	runes := []rune(said)
+	if len(runes) <= 2*most {
+		return said
+	}
+	return string(runes[:most]) + " … " + string(runes[len(runes)-most:])
 }
 
 // explained adds to what nginx says what to do about it, where that is known.

@@ -2,6 +2,7 @@ package nginx
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"berth/applyers/machine"
@@ -12,6 +13,9 @@ func TestTidy(t *testing.T) {
 		`2026/11/21 19:26:30 [notice] 7589#7589: signal process started 2026/11/21 19:26:30 [error] 7589#7589: invalid PID number "" in "/run/nginx.pid"`:  `[error] invalid PID number "" in "/run/nginx.pid"`,
 		`nginx: [emerg] unknown directive "stream" in /etc/nginx/nginx.conf:84 nginx: configuration file /etc/nginx/.nginx.conf.staged-66aa-1 test failed`: `nginx: [emerg] unknown directive "stream" in /etc/nginx/nginx.conf:84`,
 		"Job for nginx.service failed.": "Job for nginx.service failed.",
+		`nginx: [warn] conflicting server name "a" on 0.0.0.0:80, ignored nginx: [warn] conflicting server name "b" on 0.0.0.0:80, ignored nginx: [emerg] host not found in upstream "x" in /a:1`: `nginx: [emerg] host not found in upstream "x" in /a:1`,
+		`nginx: [warn] a nginx: [warn] b`:                `nginx: [warn] a nginx: [warn] b`,
+		strings.Repeat("x", 5000) + " permission denied": strings.Repeat("x", 300) + " … " + strings.Repeat("x", 282) + " permission denied",
 	} {
 		if got := tidy(said); got != want {
 			t.Errorf("got %s\nwant %s", got, want)
