@@ -41,7 +41,11 @@ func (l *loader) guestDocuments() {
 			l.openGuest(g)
 		}
 		l.lookAt(g, l.checkGuest)
-		g.shed(&l.settler)
+		g.shed()
+		l.settler.settle(&g.set)
+		if l.remembers {
+			g.Disks = l.diskSets.shared(g.Disks)
+		}
 	}
 	l.allot()
 	l.numberGuests()

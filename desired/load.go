@@ -151,6 +151,8 @@ type loader struct {
 	runs    map[string]knownRuns
 	// settler makes the settings of items.
 	settler settler
+	// diskSets are the disks of guests that were looked at.
+	diskSets diskSets
 	// fresh are the resources that this load has made.
 	fresh []*Resource
 	// looking is the guest that is looked at by itself; nil in between.

@@ -13,7 +13,8 @@ import (
 // that did not change are not read again, as long as nothing but guests did. What
 // one guest may not share with another is checked every time.
 //
-// Fleets that it gave share what did not change, so that nobody may write to one.
+// Fleets that it gave share what did not change, and guests the disks that are the
+// same, so that nobody may write to one.
 // The zero Loader has loaded nothing. A Loader is for one goroutine at a time.
 type Loader struct{ last *memory }
 

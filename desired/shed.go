@@ -3,7 +3,7 @@ package desired
 // shed lets go of what a guest's manifest says once it is in the guest, but for what is
 // asked for when all guests are known: the manifests of a fleet are several times as
 // large in memory as what is made of them.
-func (g *guest) shed(s *settler) {
+func (g *guest) shed() {
 	left := *g.merged
 	left.entries, left.index = nil, nil
 	for i := range g.merged.entries {
@@ -17,7 +17,6 @@ func (g *guest) shed(s *settler) {
 		own.entries[0].value = own.entries[0].value.kept("needs")
 	}
 	g.merged, g.own, g.tree = &left, nil, own
-	s.settle(&g.set)
 }
 
 // asksAgainFor tells whether it matters where a word of the manifest stands when all
