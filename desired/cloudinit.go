@@ -38,13 +38,13 @@ func (l *loader) checkCloudInit(g *guest) {
 		if node.form != scalarForm {
 			continue
 		}
-		text, err := l.readBeside(node.src, node.text)
+		text, err := l.readBeside(node.src(), node.text)
 		if err != nil {
-			l.wrong(g.item, node.src, "cloudInit.caCerts: %v", err)
+			l.wrong(g.item, node.src(), "cloudInit.caCerts: %v", err)
 			continue
 		}
 		if complaint := badCertificates(text); complaint != "" {
-			l.wrong(g.item, node.src, "cloudInit.caCerts: %s %s", node.text, complaint)
+			l.wrong(g.item, node.src(), "cloudInit.caCerts: %s %s", node.text, complaint)
 			continue
 		}
 		c.CAPEMs = append(c.CAPEMs, text)
@@ -116,11 +116,11 @@ func (l *loader) seedUsers(g *guest, c *CloudInit) {
 				l.noUser(g.item, "cloudInit.users", node)
 			}
 		case u.Name == "":
-			l.wrong(g.item, node.src, "cloudInit.users: name is missing: write a User, or {name: …, keys: […]} for the image's own user")
+			l.wrong(g.item, node.src(), "cloudInit.users: name is missing: write a User, or {name: …, keys: […]} for the image's own user")
 		case l.fleet.Users[u.Name] != nil:
-			l.wrong(g.item, node.src, "cloudInit.users: %s is a User of the fleet: write %s alone", u.Name, u.Name)
+			l.wrong(g.item, node.src(), "cloudInit.users: %s is a User of the fleet: write %s alone", u.Name, u.Name)
 		case !regexpLogin.MatchString(u.Name):
-			l.wrong(g.item, node.src, "cloudInit.users: %q is no login name", u.Name)
+			l.wrong(g.item, node.src(), "cloudInit.users: %q is no login name", u.Name)
 		default:
 			var keys []*tree
 			if list := node.get("keys"); list != nil {

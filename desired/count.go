@@ -50,14 +50,14 @@ func (l *loader) products(doc *document) []*document {
 		// The decoder tells.
 		count = 1
 	case count < 1:
-		l.report(node.src, doc.id, fmt.Sprintf("count: %d makes no guest: write 1 or more, or take the document out", count))
+		l.report(node.src(), doc.id, fmt.Sprintf("count: %d makes no guest: write 1 or more, or take the document out", count))
 		count = 1
 	case count > maxCount:
-		l.report(node.src, doc.id, fmt.Sprintf("count: %d is more than %d: write several documents", count, maxCount))
+		l.report(node.src(), doc.id, fmt.Sprintf("count: %d is more than %d: write several documents", count, maxCount))
 		count = 1
 	}
 	if l.made += count; l.made > maxProducts {
-		l.report(node.src, doc.id, fmt.Sprintf("count: with this one, more than %d guests are made: make fewer", maxProducts))
+		l.report(node.src(), doc.id, fmt.Sprintf("count: with this one, more than %d guests are made: make fewer", maxProducts))
 		count = 1
 	}
 	if stray := regexpPlaceholder.FindString(doc.name); stray != "" && !hasNumber(doc.name) {
@@ -153,7 +153,7 @@ func (l *loader) spread(g *guest) {
 	}
 	for _, node := range nodes {
 		if node.form == scalarForm && !isStore(node.text) {
-			l.wrong(g.item, node.src, "nodes: %q is no node's name", node.text)
+			l.wrong(g.item, node.src(), "nodes: %q is no node's name", node.text)
 		}
 	}
 	if src, set := g.set.lookup("node"); set {
@@ -166,7 +166,7 @@ func (l *loader) spread(g *guest) {
 	}
 	at := nodes[max(g.n-1, 0)%len(nodes)]
 	g.Node = at.text
-	g.set.put("node", at.src)
+	g.set.put("node", at.src())
 	g.Nodes = nil
 }
 
@@ -178,7 +178,7 @@ func (l *loader) strayNumbers(g *guest) {
 		switch t.form {
 		case scalarForm:
 			if found := regexpNumber.FindString(t.text); found != "" {
-				l.wrong(g.item, t.src, "%s: %s means nothing here, only in name, hostname and renamedFrom: take it out", at, found)
+				l.wrong(g.item, t.src(), "%s: %s means nothing here, only in name, hostname and renamedFrom: take it out", at, found)
 			}
 		case listForm:
 			for _, item := range t.items {

@@ -191,9 +191,9 @@ func (l *loader) checkVolumeMount(it *item, key string, disk *Disk) {
 		switch {
 		case node.form != scalarForm:
 		case node.text == "ro" || node.text == "rw":
-			l.wrong(it, node.src, "%s.options: %s: write readOnly: %t beside it instead", at, node.text, node.text == "ro")
+			l.wrong(it, node.src(), "%s.options: %s: write readOnly: %t beside it instead", at, node.text, node.text == "ro")
 		case !regexpMountOption.MatchString(node.text):
-			l.wrong(it, node.src, "%s.options: %q is no option of a mount: write one for each item, as in noatime", at, node.text)
+			l.wrong(it, node.src(), "%s.options: %q is no option of a mount: write one for each item, as in noatime", at, node.text)
 		}
 	}
 }

@@ -83,11 +83,11 @@ func (d *decoder) structure(a at, t *tree, s *shape, v reflect.Value) {
 		d.spoil(a)
 	}
 	if t.form == scalarForm && s.typ == reflect.TypeFor[SecretRef]() {
-		d.unfit(a, t.src, "%s", inlineSecret(t.text))
+		d.unfit(a, t.src(), "%s", inlineSecret(t.text))
 		return
 	}
 	if t.form != mapForm {
-		d.unfit(a, t.src, "%s stands where a map is wanted: write %s", t.form.called(), exampleOf(s))
+		d.unfit(a, t.src(), "%s stands where a map is wanted: write %s", t.form.called(), exampleOf(s))
 		return
 	}
 	for _, e := range t.entries {
@@ -102,10 +102,10 @@ func (d *decoder) structure(a at, t *tree, s *shape, v reflect.Value) {
 			d.spoil(below)
 		case e.value.form == nullForm:
 			if e.value.empty {
-				d.wrong(below, e.src, "nothing is written here: write a value, or null to take out what lower layers gave")
+				d.wrong(below, e.src(), "nothing is written here: write a value, or null to take out what lower layers gave")
 			}
 		case f.later != "":
-			d.complain(below, e.src, notYet, "%s", f.later)
+			d.complain(below, e.src(), notYet, "%s", f.later)
 			if field := v.FieldByIndex(f.index); field.Kind() == reflect.Pointer {
 				field.Set(reflect.New(field.Type().Elem()))
 			}
@@ -131,23 +131,23 @@ func (d *decoder) unknown(a at, e entry, s *shape) {
 		where = string(a.shown.path)
 	}
 	if e.key == "secret" && a.path.path != "" {
-		d.secret(a, e.src)
+		d.secret(a, e.src())
 		return
 	}
 	if known, ok := s.alias(e.key, a.path.path == ""); ok {
-		d.unfit(a, e.src, "unknown field %q: %s", e.key, known.remedy)
+		d.unfit(a, e.src(), "unknown field %q: %s", e.key, known.remedy)
 		return
 	}
 	if near := nearest(e.key, words); len(near) > 0 {
-		d.unfit(a, e.src, "unknown field %q; did you mean %s?", e.key, oneOf(near))
+		d.unfit(a, e.src(), "unknown field %q; did you mean %s?", e.key, oneOf(near))
 		return
 	}
 	slices.Sort(words)
 	if len(words) > 12 {
-		d.unfit(a, e.src, "unknown field %q: %s has none of this name, take it out", e.key, where)
+		d.unfit(a, e.src(), "unknown field %q: %s has none of this name, take it out", e.key, where)
 		return
 	}
-	d.unfit(a, e.src, "unknown field %q: %s has %s", e.key, where, strings.Join(words, ", "))
+	d.unfit(a, e.src(), "unknown field %q: %s has %s", e.key, where, strings.Join(words, ", "))
 }
 
 // field decodes one field of a struct.
@@ -205,17 +205,17 @@ func (d *decoder) value(a at, t *tree, s *shape, f *field, v reflect.Value) {
 // mark remembers where a value was set.
 func (d *decoder) mark(a at, t *tree) {
 	if d.set != nil {
-		d.set.put(a.path.path, t.src)
+		d.set.put(a.path.path, t.src())
 	}
 }
 
 func (d *decoder) scalar(a at, t *tree, f *field, v reflect.Value) {
 	switch {
 	case t.form == mapForm && t.get("secret") != nil:
-		d.secret(a, t.src)
+		d.secret(a, t.src())
 		return
 	case t.form == mapForm && t.get("secret") == nil && t.braced():
-		d.wrong(at{a.path, &pathNode{}}, t.src, "%s begins with \"{\", which YAML reads as a map: put it in quotes", last(a.shown.path))
+		d.wrong(at{a.path, &pathNode{}}, t.src(), "%s begins with \"{\", which YAML reads as a map: put it in quotes", last(a.shown.path))
 		return
 	case t.form == mapForm && f != nil && f.short != "" && t.get(f.short) != nil && len(t.entries) > 1:
 		d.narrow(a, t, f)
@@ -225,11 +225,11 @@ func (d *decoder) scalar(a at, t *tree, f *field, v reflect.Value) {
 		d.spoil(a)
 		return
 	case t.form != scalarForm:
-		d.unfit(a, t.src, "%s stands where one value is wanted: write %s", t.form.called(), exampleOfScalar(v.Type()))
+		d.unfit(a, t.src(), "%s stands where one value is wanted: write %s", t.form.called(), exampleOfScalar(v.Type()))
 		return
 	}
 	if err := scalarOf(t.text, v, f); err != nil {
-		d.wrong(a, t.src, "%s", err)
+		d.wrong(a, t.src(), "%s", err)
 		return
 	}
 	if f != nil && f.enum != nil && !slices.Contains(f.enum, t.text) {
@@ -244,17 +244,17 @@ func (d *decoder) scalar(a at, t *tree, f *field, v reflect.Value) {
 func (d *decoder) narrow(a at, t *tree, f *field) {
 	for _, e := range t.entries {
 		if e.key != f.short {
-			d.unfit(a, e.src, "%q: a %s has %s alone: take it out", e.key, d.called, f.short)
+			d.unfit(a, e.src(), "%q: a %s has %s alone: take it out", e.key, d.called, f.short)
 		}
 	}
 }
 
 func (d *decoder) choice(a at, t *tree, words []string) {
 	if near := nearest(t.text, words); len(near) > 0 {
-		d.wrong(a, t.src, "%q is not known here; did you mean %s?", t.text, oneOf(near))
+		d.wrong(a, t.src(), "%q is not known here; did you mean %s?", t.text, oneOf(near))
 		return
 	}
-	d.wrong(a, t.src, "%q is not known here: write %s", t.text, oneOf(words))
+	d.wrong(a, t.src(), "%q is not known here: write %s", t.text, oneOf(words))
 }
 
 // secret reports a secret where none may stand.

@@ -8,7 +8,7 @@ import (
 // table decodes a map whose keys are the user's.
 func (d *decoder) table(a at, t *tree, s *shape, v reflect.Value) {
 	if t.form != mapForm {
-		d.unfit(a, t.src, "%s stands where a map is wanted: write %s: {…}", t.form.called(), last(a.shown.path))
+		d.unfit(a, t.src(), "%s stands where a map is wanted: write %s: {…}", t.form.called(), last(a.shown.path))
 		return
 	}
 	if !d.dry {
@@ -26,7 +26,7 @@ func (d *decoder) table(a at, t *tree, s *shape, v reflect.Value) {
 		}
 		if e.value.form == nullForm {
 			if e.value.empty && s.elem.is != isAny {
-				d.wrong(below, e.src, "nothing is written here: write a value, or null to take out what lower layers gave")
+				d.wrong(below, e.src(), "nothing is written here: write a value, or null to take out what lower layers gave")
 			}
 			continue
 		}
@@ -47,10 +47,10 @@ func (d *decoder) list(a at, t *tree, s *shape, f *field, v reflect.Value) {
 			if len(example) > 40 || strings.ContainsAny(example, "\n\"[]{}") || strings.Contains(example, ",") && example == t.text {
 				example = "…"
 			}
-			d.unfit(a, t.src, "one value stands where a list is wanted: write [%s]", example)
+			d.unfit(a, t.src(), "one value stands where a list is wanted: write [%s]", example)
 			return
 		}
-		d.unfit(a, t.src, "%s stands where a list is wanted: write %s: […]", t.form.called(), last(a.shown.path))
+		d.unfit(a, t.src(), "%s stands where a list is wanted: write %s: […]", t.form.called(), last(a.shown.path))
 		return
 	}
 	d.mark(a, t)
@@ -66,11 +66,11 @@ func (d *decoder) list(a at, t *tree, s *shape, f *field, v reflect.Value) {
 			continue
 		}
 		if item.form == nullForm {
-			d.wrong(a, item.src, "nothing is written in this place of the list: take it out")
+			d.wrong(a, item.src(), "nothing is written in this place of the list: take it out")
 			continue
 		}
 		if f != nil && f.word == "runs" && item.form == mapForm {
-			d.wrong(a, item.src, "schedules are not built yet: write created, changed or manual")
+			d.wrong(a, item.src(), "schedules are not built yet: write created, changed or manual")
 			continue
 		}
 		inner.value(a, item, s.elem, f, out.Index(read))
@@ -103,11 +103,11 @@ func (d *decoder) command(a at, t *tree, v reflect.Value) {
 	case t.form == scalarForm:
 		to.Shell = t.text
 	case t.form == mapForm && t.get("secret") != nil:
-		d.secret(a, t.src)
+		d.secret(a, t.src())
 	case t.form != listForm:
-		d.wrong(a, t.src, "a map stands where a command is wanted: put it in quotes, or write a list of arguments")
+		d.wrong(a, t.src(), "a map stands where a command is wanted: put it in quotes, or write a list of arguments")
 	case len(t.items) == 0:
-		d.wrong(a, t.src, "an empty list is no command: take it out")
+		d.wrong(a, t.src(), "an empty list is no command: take it out")
 	default:
 		for _, item := range t.items {
 			var word string
@@ -137,7 +137,7 @@ func (d *decoder) any(a at, t *tree) (value any, ok bool) {
 		return list, true
 	case mapForm:
 		if t.get("secret") != nil && len(t.entries) <= 2 && len(t.without("secret", "key").entries) == 0 {
-			d.secret(a, t.src)
+			d.secret(a, t.src())
 			return nil, false
 		}
 		table := make(map[string]any, len(t.entries))

@@ -284,14 +284,14 @@ func (l *loader) checkBoot(g *guest) {
 			continue // The template has it, or Proxmox will say so.
 		}
 		if _, there := g.Disks[node.text]; there && g.Disks[node.text].State == "" {
-			l.wrong(g.item, node.src, "boot: %s is no drive to start from: take it out", node.text)
+			l.wrong(g.item, node.src(), "boot: %s is no drive to start from: take it out", node.text)
 			continue
 		}
 		if len(slots) == 0 {
-			l.wrong(g.item, node.src, "boot: the guest has no %s: give it disks or networks, or take boot out", node.text)
+			l.wrong(g.item, node.src(), "boot: the guest has no %s: give it disks or networks, or take boot out", node.text)
 			continue
 		}
-		l.wrong(g.item, node.src, "boot: the guest has no %s: write %s", node.text, oneOf(slots))
+		l.wrong(g.item, node.src(), "boot: the guest has no %s: write %s", node.text, oneOf(slots))
 	}
 	if g.vm.CPU.NUMA && g.vm.CPU.Sockets == 1 {
 		l.note(g.at("cpu", "numa"), g.id, "cpu.numa: with one socket it changes nothing")

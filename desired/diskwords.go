@@ -11,7 +11,7 @@ func (l *loader) checkDriveWords(g *guest, key string, sort diskSort) {
 	}
 	for _, e := range t.entries {
 		if complaint := g.refuses(key, e.key, sort); complaint != "" {
-			l.wrong(g.item, e.value.src, "%s.%s: %s", Path("disks").Sub(key), e.key, complaint)
+			l.wrong(g.item, e.value.src(), "%s.%s: %s", Path("disks").Sub(key), e.key, complaint)
 		}
 	}
 }
@@ -158,7 +158,7 @@ func (l *loader) containerOptions(g *guest, key string) {
 	allowed := []string{"discard", "lazytime", "noatime", "nodev", "noexec", "nosuid"}
 	for _, node := range g.items("disks", key, "options") {
 		if node.form == scalarForm && regexpMountOption.MatchString(node.text) && node.text != "ro" && node.text != "rw" && !slices.Contains(allowed, node.text) {
-			l.wrong(g.item, node.src, "disks.%s.options: %q: Proxmox lets a container have %s", key, node.text, oneOf(allowed))
+			l.wrong(g.item, node.src(), "disks.%s.options: %q: Proxmox lets a container have %s", key, node.text, oneOf(allowed))
 		}
 	}
 }

@@ -164,11 +164,11 @@ func (l *loader) trust(e *edge, word string, trust Trust) {
 		}
 		switch complaint := badTrust(node.text); {
 		case complaint != "":
-			l.wrong(e.item, node.src, "%s.from: %q: %s", at, node.text, complaint)
+			l.wrong(e.item, node.src(), "%s.from: %q: %s", at, node.text, complaint)
 		case seen[node.text]:
-			l.wrong(e.item, node.src, "%s.from: %q stands here twice: keep one", at, node.text)
+			l.wrong(e.item, node.src(), "%s.from: %q stands here twice: keep one", at, node.text)
 		case strings.HasSuffix(node.text, "/0"):
-			l.note(node.src, e.id, "%s.from: everybody is believed, whatever address they say they have", at)
+			l.note(node.src(), e.id, "%s.from: everybody is believed, whatever address they say they have", at)
 		}
 		seen[node.text] = true
 	}

@@ -125,7 +125,7 @@ func (l *loader) side(e *edge, word string, listen *List, trust Trust, port stri
 	}
 	for _, node := range e.items(word, "listen") {
 		if node.form == scalarForm {
-			l.listen(e, string(at), node.text, node.src)
+			l.listen(e, string(at), node.text, node.src())
 		}
 	}
 	l.trust(e, word, trust)

@@ -87,22 +87,22 @@ func (l *loader) servers(e *edge, name string, all Servers) {
 	}
 	for i := range all {
 		node, server := nodes[i], &all[i]
-		a := aim{field: string(at), src: node.src, port: "443"}
+		a := aim{field: string(at), src: node.src(), port: "443"}
 		switch weight := node.get("weight"); {
 		case weight == nil:
 			server.Weight = 1
 		case (server.Weight < 1 || server.Weight > most) && !e.bad[at.Sub("weight")]:
-			l.wrong(e.item, weight.src, "%s.weight: %d: write 1 to %d", at, server.Weight, most)
+			l.wrong(e.item, weight.src(), "%s.weight: %d: write 1 to %d", at, server.Weight, most)
 		}
 		if server.To.Text == "" {
 			if node.get("to") == nil && !node.holed {
-				l.wrong(e.item, node.src, "%s.to is missing: write %s", at, a.write())
+				l.wrong(e.item, node.src(), "%s.to is missing: write %s", at, a.write())
 			}
 			continue
 		}
 		l.target(e, a, server.To)
 		if first := slices.IndexFunc(all[:i], func(s Server) bool { return l.placeOf(s.To) == l.placeOf(server.To) }); first >= 0 {
-			l.wrong(e.item, node.src, "%s: %s is one already (%s): keep one", at, server.To, nodes[first].src.place())
+			l.wrong(e.item, node.src(), "%s: %s is one already (%s): keep one", at, server.To, nodes[first].src().place())
 		}
 	}
 	if len(all) > 0 && !slices.ContainsFunc(all, func(s Server) bool { return !s.Backup }) {

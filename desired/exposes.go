@@ -13,7 +13,7 @@ func (l *loader) expose(g *guest) {
 		return
 	}
 	for i := range g.Expose {
-		x, src := &g.Expose[i], nodes[i].src
+		x, src := &g.Expose[i], nodes[i].src()
 		if x.Port == 0 && nodes[i].get("port") == nil {
 			x.Port = 443
 		}

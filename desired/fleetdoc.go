@@ -88,7 +88,7 @@ func (l *loader) readDefaults(defaults *tree) {
 	case defaults == nil || defaults.form == nullForm || defaults.form == brokenForm:
 		return
 	case defaults.form != mapForm:
-		l.report(defaults.src, l.fleetDoc.id, "defaults: "+defaults.form.called()+" stands where a map is wanted: write {VM: {…}}")
+		l.report(defaults.src(), l.fleetDoc.id, "defaults: "+defaults.form.called()+" stands where a map is wanted: write {VM: {…}}")
 		return
 	}
 	defaults.label(layerDefaults)
@@ -108,7 +108,7 @@ func (l *loader) readDefaults(defaults *tree) {
 			} else {
 				text = fmt.Sprintf("no kind %q that takes defaults: write %s", e.key, oneOf(allowed))
 			}
-			l.report(e.src, l.fleetDoc.id, "defaults: "+text)
+			l.report(e.src(), l.fleetDoc.id, "defaults: "+text)
 			continue
 		case e.value.form == nullForm:
 			continue

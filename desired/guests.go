@@ -205,9 +205,9 @@ func (l *loader) checkTags(it *item) {
 		switch {
 		case node.form != scalarForm || it.n > 0 && hasNumber(node.text):
 		case strings.HasPrefix(node.text, "berth"):
-			l.wrong(it, node.src, "tags: %q: tags that begin with berth are Berth's own: choose another", node.text)
+			l.wrong(it, node.src(), "tags: %q: tags that begin with berth are Berth's own: choose another", node.text)
 		case !isTag(node.text):
-			l.wrong(it, node.src, "tags: %q: write a-z, 0-9, _ and inside also . + -", node.text)
+			l.wrong(it, node.src(), "tags: %q: write a-z, 0-9, _ and inside also . + -", node.text)
 		}
 	}
 }
@@ -216,9 +216,9 @@ func (l *loader) checkGroup(it *item, node *tree) {
 	switch {
 	case isGroup(node.text), it.n > 0 && hasNumber(node.text):
 	case strings.Contains(node.text, "{"):
-		l.wrong(it, node.src, "groups: %q: {project} and {env} are for the guests of a Project: write the group out", node.text)
+		l.wrong(it, node.src(), "groups: %q: {project} and {env} are for the guests of a Project: write the group out", node.text)
 	default:
-		l.wrong(it, node.src, "groups: %q: write %s: a-z, 0-9 and _ only", node.text, groupWord(strings.ToLower(node.text)))
+		l.wrong(it, node.src(), "groups: %q: write %s: a-z, 0-9 and _ only", node.text, groupWord(strings.ToLower(node.text)))
 	}
 }
 

@@ -51,24 +51,24 @@ func (l *loader) checkContainer(g *guest) {
 			if word == "0" {
 				remedy = "leave it out"
 			}
-			l.wrong(g.item, node.src, "features: %q: %s", node.text, remedy)
+			l.wrong(g.item, node.src(), "features: %q: %s", node.text, remedy)
 			continue
 		}
 		if near := nearest(node.text, containerFeatures()); node.form == scalarForm && len(near) > 0 && !strings.Contains(node.text, "=") {
-			l.wrong(g.item, node.src, "features: no feature %q; did you mean %s?", node.text, near[0])
+			l.wrong(g.item, node.src(), "features: no feature %q; did you mean %s?", node.text, near[0])
 			continue
 		}
 		if node.form == scalarForm && node.text != "nesting" {
-			l.wrong(g.item, node.src, "features: %s: root@pam only, a token can't: give the site a root@pam credential, or leave it out", node.text)
+			l.wrong(g.item, node.src(), "features: %s: root@pam only, a token can't: give the site a root@pam credential, or leave it out", node.text)
 		}
 		if node.form == scalarForm && node.text == "nesting" && !ct.Unprivileged && g.has("unprivileged") {
-			l.wrong(g.item, node.src, "features: %s: on a privileged container root@pam only, a token can't: make it unprivileged, or leave it out", node.text)
+			l.wrong(g.item, node.src(), "features: %s: on a privileged container root@pam only, a token can't: make it unprivileged, or leave it out", node.text)
 		}
 	}
 	l.checkSecret(g.item, ct.Password, "password")
 	for _, word := range []string{"password", "keys"} {
 		if t := g.merged.get(word); t != nil && g.Clone.Template != "" {
-			l.note(t.src, g.id, "%s: a clone has its template's: it is not set", word)
+			l.note(t.src(), g.id, "%s: a clone has its template's: it is not set", word)
 		}
 	}
 	ct.Keys = l.resolveKeys(g.item, "keys", g.items("keys"))

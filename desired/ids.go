@@ -70,7 +70,7 @@ func (l *loader) checkPlans(s *site) {
 	}
 	for i, r := range s.Foreign {
 		if nodes := s.items("foreign"); i < len(nodes) && !s.bad["foreign"] && (r.From < 1 || r.To > maxVMID) {
-			l.wrong(s.item, nodes[i].src, "foreign: %s is no VMID, they go from %d to %d", nodes[i].text, minVMID, maxVMID)
+			l.wrong(s.item, nodes[i].src(), "foreign: %s is no VMID, they go from %d to %d", nodes[i].text, minVMID, maxVMID)
 		}
 	}
 }

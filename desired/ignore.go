@@ -17,7 +17,7 @@ func (l *loader) checkIgnore(it *item, k *kind) {
 func (l *loader) checkIgnored(it *item, node *tree, s *shape) {
 	keys := Path(node.text).Keys()
 	if len(keys) == 0 {
-		l.wrong(it, node.src, "ignore: nothing is named: write a path, as in memory or disks.scsi1.cache")
+		l.wrong(it, node.src(), "ignore: nothing is named: write a path, as in memory or disks.scsi1.cache")
 		return
 	}
 	var f *field
@@ -34,7 +34,7 @@ func (l *loader) checkIgnored(it *item, node *tree, s *shape) {
 			words := s.fieldWords()
 			slices.Sort(words)
 			if near := nearest(key, words); len(near) > 0 {
-				l.wrong(it, node.src, "ignore: no field %q; did you mean %s?", node.text, oneOf(near))
+				l.wrong(it, node.src(), "ignore: no field %q; did you mean %s?", node.text, oneOf(near))
 				return
 			}
 		case isScalar:
@@ -46,7 +46,7 @@ func (l *loader) checkIgnored(it *item, node *tree, s *shape) {
 		if s.is == isAny {
 			return
 		}
-		l.wrong(it, node.src, "ignore: no field %q: write the path as the manifest does, as in disks.scsi1.cache", node.text)
+		l.wrong(it, node.src(), "ignore: no field %q: write the path as the manifest does, as in disks.scsi1.cache", node.text)
 		return
 	}
 }

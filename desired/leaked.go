@@ -29,7 +29,7 @@ func (l *loader) checkLeaks(id ID, at *trail, t *tree, verbatim bool) {
 	switch t.form {
 	case scalarForm:
 		if complaint := leaked(t.text); complaint != "" {
-			l.report(t.src, id, string(at.path())+": "+complaint)
+			l.report(t.src(), id, string(at.path())+": "+complaint)
 		}
 	case listForm:
 		for _, item := range t.items {

@@ -302,7 +302,7 @@ const followingLeaves = 8
 // at is where a value stands; where it is missing, where its document begins.
 func (it *item) at(keys ...string) Source {
 	if t := it.merged.find(keys...); t != nil {
-		return t.src
+		return t.src()
 	}
 	return it.src
 }
@@ -328,7 +328,7 @@ func (it *item) words(keys ...string) []candidate {
 	var words []candidate
 	for _, node := range it.items(keys...) {
 		if node.form == scalarForm {
-			words = append(words, candidate{node.text, node.src})
+			words = append(words, candidate{node.text, node.src()})
 		}
 	}
 	return words

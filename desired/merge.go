@@ -73,13 +73,13 @@ func (m merger) maps(at *trail, low, high *tree, s *shape, f *field) *tree {
 		low, high = detached(low, high)
 	}
 	if short := shortOf(s, f); short != "" && high.form == scalarForm {
-		high = &tree{form: mapForm, src: high.src, entries: []entry{{key: short, src: high.src, value: high}}}
+		high = &tree{form: mapForm, at: high.at, entries: []entry{{key: short, at: high.at, value: high}}}
 	}
 	if high.form != mapForm {
 		return high
 	}
 	var out *tree // nil as long as it would be high itself.
-	if low != nil && low.form == mapForm && (len(low.entries) > 0 || low.holed || len(low.strange) > 0) {
+	if low != nil && low.form == mapForm && (len(low.entries) > 0 || low.holed || low.strange != nil) {
 		out = high.over(low)
 	}
 	for i := range high.entries {
@@ -115,7 +115,7 @@ func (m merger) maps(at *trail, low, high *tree, s *shape, f *field) *tree {
 			out.drop(e.key)
 			continue
 		}
-		out.put(entry{key: e.key, src: e.src, value: value})
+		out.put(entry{key: e.key, at: e.at, value: value})
 	}
 	if out == nil {
 		return high
@@ -126,8 +126,8 @@ func (m merger) maps(at *trail, low, high *tree, s *shape, f *field) *tree {
 // over is what a map begins with that lies over another.
 func (t *tree) over(low *tree) *tree {
 	return &tree{
-		form: mapForm, src: t.src, holed: t.holed || low.holed,
-		strange: append(slices.Clone(low.strange), t.strange...),
+		form: mapForm, at: t.at, holed: t.holed || low.holed,
+		strange: low.strange.joined(t.strange),
 		entries: append(make([]entry, 0, len(low.entries)+len(t.entries)), low.entries...),
 	}
 }
@@ -135,7 +135,7 @@ func (t *tree) over(low *tree) *tree {
 // upTo is a map with the first n of t's entries, and room for the others.
 func (t *tree) upTo(n int) *tree {
 	return &tree{
-		form: mapForm, src: t.src, holed: t.holed, strange: t.strange,
+		form: mapForm, at: t.at, holed: t.holed, strange: t.strange,
 		entries: append(make([]entry, 0, len(t.entries)), t.entries[:n]...),
 	}
 }
@@ -146,7 +146,7 @@ func detached(low, high *tree) (*tree, *tree) {
 	switch {
 	case high.form == scalarForm && high.text == wordAbsent:
 		low = nil
-		high = &tree{form: mapForm, src: high.src, entries: []entry{{key: "state", src: high.src, value: high}}}
+		high = &tree{form: mapForm, at: high.at, entries: []entry{{key: "state", at: high.at, value: high}}}
 	case high.form == mapForm && high.get("state") != nil && high.get("state").form != nullForm:
 		low = nil
 	case high.form == mapForm && low != nil:
@@ -169,7 +169,7 @@ func (m merger) lists(at *trail, low, high *tree, s *shape, f *field) *tree {
 	if (low == nil || low.form != listForm) && high.standsAlone(words) {
 		return high
 	}
-	out := &tree{form: listForm, src: high.src}
+	out := &tree{form: listForm, at: high.at}
 	if low != nil && low.form == listForm {
 		out.items = append(make([]*tree, 0, len(low.items)+len(high.items)), low.items...)
 	}
@@ -180,7 +180,7 @@ func (m merger) lists(at *trail, low, high *tree, s *shape, f *field) *tree {
 		}
 		left := slices.DeleteFunc(slices.Clone(out.items), func(t *tree) bool { return t.means(word, s.elem.short) })
 		if len(left) == len(out.items) {
-			m.report(item.src, string(at.path())+": -"+word+" takes out what no layer below gives: leave it out")
+			m.report(item.src(), string(at.path())+": -"+word+" takes out what no layer below gives: leave it out")
 		}
 		out.items = left
 	}
@@ -227,7 +227,7 @@ func (t *tree) standsAlone(words bool) bool {
 // signed lays lists over each other whose items begin with + or -: of each item
 // the highest layer's sign wins.
 func signed(low, high *tree) *tree {
-	out := &tree{form: listForm, src: high.src}
+	out := &tree{form: listForm, at: high.at}
 	if low != nil && low.form == listForm {
 		for _, item := range low.items {
 			if !slices.ContainsFunc(high.items, func(t *tree) bool { return unsigned(t.text) == unsigned(item.text) }) {

@@ -9,24 +9,24 @@ import (
 
 // identify makes a document of a tree: its kind, its name, its id.
 func (l *loader) identify(t *tree) {
-	doc := &document{tree: t, src: t.src}
+	doc := &document{tree: t, src: t.src()}
 	if t.form != mapForm {
 		l.lostAny = true
-		l.report(t.src, "", "this document is "+t.form.called()+", not a map with kind and name: write kind: and name:, "+notOurs(t.src.File))
+		l.report(t.src(), "", "this document is "+t.form.called()+", not a map with kind and name: write kind: and name:, "+notOurs(t.src().File))
 		return
 	}
 	kindNode := t.get("kind")
 	switch {
 	case kindNode == nil:
 		l.lostAny = true
-		l.report(t.src, "", "this document has no kind: add one, "+notOurs(t.src.File))
+		l.report(t.src(), "", "this document has no kind: add one, "+notOurs(t.src().File))
 		return
 	case kindNode.form == brokenForm:
 		l.lostAny = true
 		return
 	case kindNode.form != scalarForm:
 		l.lostAny = true
-		l.report(kindNode.src, "", "kind is one word: write kind: VM or another kind")
+		l.report(kindNode.src(), "", "kind is one word: write kind: VM or another kind")
 		return
 	}
 	if doc.kind = l.kinds[kindNode.text]; doc.kind == nil {
@@ -67,10 +67,10 @@ func (l *loader) unknownKind(node *tree) {
 		words = append(words, k.word)
 	}
 	if near := nearest(node.text, words); len(near) > 0 {
-		l.report(node.src, "", fmt.Sprintf("kind: no kind %q; did you mean %s?", node.text, oneOf(near)))
+		l.report(node.src(), "", fmt.Sprintf("kind: no kind %q; did you mean %s?", node.text, oneOf(near)))
 		return
 	}
-	l.report(node.src, "", fmt.Sprintf("kind: no kind %q: write %s", node.text, oneOf(words)))
+	l.report(node.src(), "", fmt.Sprintf("kind: no kind %q: write %s", node.text, oneOf(words)))
 }
 
 // identifyName reads a document's name; false if it has none that can be used.
@@ -80,7 +80,7 @@ func (l *loader) identifyName(doc *document) bool {
 		// An approval's identity is what it allows.
 		doc.name, doc.nameSrc = doc.src.place(), doc.src
 		if allow := doc.tree.get("allow"); allow != nil && allow.form == scalarForm && allow.text != "" {
-			doc.name, doc.nameSrc = strings.Join(strings.Fields(allow.text), " "), allow.src
+			doc.name, doc.nameSrc = strings.Join(strings.Fields(allow.text), " "), allow.src()
 		}
 		doc.id = MakeID(doc.kind.short, doc.name)
 		return true
@@ -103,13 +103,13 @@ func (l *loader) identifyName(doc *document) bool {
 		if node.braced() {
 			text = `name begins with "{", which YAML reads as a map: put it in quotes`
 		}
-		l.report(node.src, ID(doc.kind.short), text)
+		l.report(node.src(), ID(doc.kind.short), text)
 		return false
 	}
-	doc.name, doc.nameSrc = node.text, node.src
+	doc.name, doc.nameSrc = node.text, node.src()
 	doc.id = MakeID(doc.kind.short, node.text)
 	if complaint := badName(doc.kind, node.text); complaint != "" && !doc.counted() {
-		l.report(node.src, doc.id, "name: "+complaint)
+		l.report(node.src(), doc.id, "name: "+complaint)
 		l.lost[doc.id] = true
 		// Whatever else is wrong with the document is still worth telling.
 	}

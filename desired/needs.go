@@ -11,16 +11,16 @@ func (l *loader) needsOf(g *guest) {
 		if node.form != scalarForm {
 			continue
 		}
-		doc, ok := l.reference(g.item, node.src, "needs", node.text, KindVM, KindContainer, KindHost)
+		doc, ok := l.reference(g.item, node.src(), "needs", node.text, KindVM, KindContainer, KindHost)
 		if !ok {
 			continue
 		}
 		if doc.id == g.id {
-			l.wrong(g.item, node.src, "needs: %s can't wait for itself: take it out", g.id)
+			l.wrong(g.item, node.src(), "needs: %s can't wait for itself: take it out", g.id)
 			continue
 		}
 		if other := l.guest(doc.id); other != nil && other.State != Running && !other.bad["state"] && g.State == Running {
-			l.wrong(g.item, node.src, "needs: %s is %s (%s) and never ready: take it out, or let it run", doc.id, other.State, other.set.at("state").place())
+			l.wrong(g.item, node.src(), "needs: %s is %s (%s) and never ready: take it out, or let it run", doc.id, other.State, other.set.at("state").place())
 		}
 	}
 }
@@ -225,7 +225,7 @@ func (l *loader) circle(ids []ID) {
 	for _, layer := range append(slices.Clip(doc.layers), doc.tree) {
 		for _, key := range []string{"needs", "after"} {
 			if t := layer.get(key); t != nil {
-				src = t.src
+				src = t.src()
 			}
 		}
 	}

@@ -102,10 +102,10 @@ func (l *loader) checkResolver(it *item, word string, items []*tree, before stri
 		}
 		if word == "dns" {
 			if _, err := netip.ParseAddr(node.text); err != nil {
-				l.wrong(it, node.src, "%sdns: %q is no address: write it as in 10.1.1.1", before, node.text)
+				l.wrong(it, node.src(), "%sdns: %q is no address: write it as in 10.1.1.1", before, node.text)
 			}
 		} else if badHostname(node.text) != "" {
-			l.wrong(it, node.src, "%ssearch: %q is no domain: write it as in example.net", before, node.text)
+			l.wrong(it, node.src(), "%ssearch: %q is no domain: write it as in example.net", before, node.text)
 		}
 	}
 }
@@ -121,12 +121,12 @@ func (l *loader) checkRanges(s *site, n *network, at Path, word string, ranges [
 		}
 		if !n.Subnet.IsValid() {
 			if !s.bad[at.Sub("subnet")] {
-				l.wrong(s.item, items[i].src, "%s: %s needs the subnet: add it", at, word)
+				l.wrong(s.item, items[i].src(), "%s: %s needs the subnet: add it", at, word)
 			}
 			return
 		}
 		if !n.Subnet.Contains(r.From) || !n.Subnet.Contains(r.To) {
-			l.wrong(s.item, items[i].src, "%s.%s: %s is not in %s", at, word, items[i].text, n.Subnet)
+			l.wrong(s.item, items[i].src(), "%s.%s: %s is not in %s", at, word, items[i].text, n.Subnet)
 		}
 	}
 }

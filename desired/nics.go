@@ -129,7 +129,7 @@ func (l *loader) absentNIC(g *guest, key string) {
 	t := g.merged.find("networks", key)
 	for _, e := range t.entries {
 		if e.key != "state" {
-			l.wrong(g.item, e.value.src, "%s.%s: is of a NIC that is there, and state says absent: keep one of them", at, e.key)
+			l.wrong(g.item, e.value.src(), "%s.%s: is of a NIC that is there, and state says absent: keep one of them", at, e.key)
 		}
 	}
 	g.Networks[key] = NIC{State: wordAbsent}

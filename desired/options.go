@@ -25,17 +25,17 @@ func (l *loader) checkOptions(g *guest) {
 		text := g.Options[e.key]
 		switch complaint := optionWord(g.kind.short, e.key, text); {
 		case complaint != "":
-			l.wrong(g.item, e.src, "%s: %s", at, complaint)
+			l.wrong(g.item, e.src(), "%s: %s", at, complaint)
 		case !regexpOption.MatchString(e.key):
-			l.wrong(g.item, e.src, "%s: this is no option of Proxmox: write one as in rng0", at)
+			l.wrong(g.item, e.src(), "%s: this is no option of Proxmox: write one as in rng0", at)
 		case text == "":
-			l.wrong(g.item, e.value.src, "%s: nothing is written here: write a value, or null to take out what lower layers gave", at)
+			l.wrong(g.item, e.value.src(), "%s: nothing is written here: write a value, or null to take out what lower layers gave", at)
 		case text == "true" || text == "false":
-			l.wrong(g.item, e.value.src, "%s: %s: Proxmox takes 1 and 0: write %s", at, text, map[string]string{"true": "1", "false": "0"}[text])
+			l.wrong(g.item, e.value.src(), "%s: %s: Proxmox takes 1 and 0: write %s", at, text, map[string]string{"true": "1", "false": "0"}[text])
 		case strings.ContainsAny(text, "\n\r"):
-			l.wrong(g.item, e.value.src, "%s: an option is one line: write it in one", at)
+			l.wrong(g.item, e.value.src(), "%s: an option is one line: write it in one", at)
 		case e.key == "smbios1" && !strings.Contains(text, "uuid="):
-			l.wrong(g.item, e.value.src, "%s: without uuid= the guest would lose what tells it from others: add it", at)
+			l.wrong(g.item, e.value.src(), "%s: without uuid= the guest would lose what tells it from others: add it", at)
 		}
 	}
 }

@@ -169,15 +169,15 @@ func (l *loader) checkFlags(g *guest) {
 		name := unsigned(node.text)
 		switch {
 		case g.ct != nil:
-			l.wrong(g.item, node.src, "cpu.flags: a container has none: take it out")
+			l.wrong(g.item, node.src(), "cpu.flags: a container has none: take it out")
 			g.set.drop("cpu.flags")
 			return
 		case !regexpFlag.MatchString(name) || len(node.text) > len(name)+1:
-			l.wrong(g.item, node.src, "cpu.flags: %q is no flag: write it as in +aes or -pcid", node.text)
+			l.wrong(g.item, node.src(), "cpu.flags: %q is no flag: write it as in +aes or -pcid", node.text)
 		case name == node.text:
-			l.wrong(g.item, node.src, "cpu.flags: %q lacks its sign: write +%s to add it or -%s to take it from the type", node.text, name, name)
+			l.wrong(g.item, node.src(), "cpu.flags: %q lacks its sign: write +%s to add it or -%s to take it from the type", node.text, name, name)
 		case signs[name] != "" && name != signs[name] && signs[name] != node.text:
-			l.wrong(g.item, node.src, "cpu.flags: %s stands here as well: keep one", signs[name])
+			l.wrong(g.item, node.src(), "cpu.flags: %s stands here as well: keep one", signs[name])
 		}
 		signs[name] = node.text
 	}
@@ -191,11 +191,11 @@ func (l *loader) checkNative(g *guest) {
 	for _, e := range g.merged.find("cloudInit").entries {
 		switch empty := e.value.form == listForm && len(e.value.items) == 0; {
 		case empty, slices.Contains([]string{"native", "users", "upgrade"}, e.key):
-		case e.value.src.Layer != native.Layer:
+		case e.value.src().Layer != native.Layer:
 			// The layer is right for guests with a seed; the mistake is this guest's.
-			l.wrong(g.item, native, "cloudInit.native: cloudInit.%s (%s) is more than Proxmox's own cloud-init drive can do: write %s: null beside native, or take native out", e.key, e.value.src.place(), e.key)
+			l.wrong(g.item, native, "cloudInit.native: cloudInit.%s (%s) is more than Proxmox's own cloud-init drive can do: write %s: null beside native, or take native out", e.key, e.value.src().place(), e.key)
 		default:
-			l.wrong(g.item, e.value.src, "cloudInit.%s: Proxmox's own cloud-init drive can't do this: take it out, or native", e.key)
+			l.wrong(g.item, e.value.src(), "cloudInit.%s: Proxmox's own cloud-init drive can't do this: take it out, or native", e.key)
 		}
 	}
 	if len(c.Users) > 1 {

@@ -83,7 +83,7 @@ func (l *loader) knownPlaceholders(p *project, at Path, t *tree, numbers bool) {
 		case word == "{environment}" || word == "{stage}":
 			remedy = word + ": write {env}"
 		}
-		l.report(t.src, p.id, fmt.Sprintf("%s: %s", at, remedy))
+		l.report(t.src(), p.id, fmt.Sprintf("%s: %s", at, remedy))
 		// One mistake is told once.
 		t.text = strings.ReplaceAll(t.text, word, "{env}")
 	}
@@ -93,7 +93,7 @@ func (l *loader) strayPlaceholders(p *project, at Path, t *tree) {
 	switch t.form {
 	case scalarForm:
 		if strings.Contains(t.text, "{project}") || strings.Contains(t.text, "{env}") {
-			l.report(t.src, p.id, fmt.Sprintf("%s: {project} and {env} stand for something in name, hostname, groups and tags only: write the value at each environment", at))
+			l.report(t.src(), p.id, fmt.Sprintf("%s: {project} and {env} stand for something in name, hostname, groups and tags only: write the value at each environment", at))
 			t.form = brokenForm
 		}
 	case listForm:

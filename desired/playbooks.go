@@ -62,7 +62,7 @@ func (l *loader) checkPlaybook(p *playbook) {
 	}
 	for _, node := range p.items("after") {
 		if node.form == scalarForm {
-			l.reference(p.item, node.src, "after", node.text, KindPlaybook)
+			l.reference(p.item, node.src(), "after", node.text, KindPlaybook)
 		}
 	}
 	l.playbookFile(p)
@@ -77,9 +77,9 @@ func (l *loader) checkVars(it *item) {
 	for _, e := range vars.entries {
 		switch {
 		case strings.HasPrefix(e.key, "berth_"):
-			l.wrong(it, e.src, "vars: %q: variables that begin with berth_ are Berth's own: choose another name", e.key)
+			l.wrong(it, e.src(), "vars: %q: variables that begin with berth_ are Berth's own: choose another name", e.key)
 		case !regexpVar.MatchString(e.key):
-			l.wrong(it, e.src, "vars: %q is no variable of Ansible's: write letters, digits and _, a letter first", e.key)
+			l.wrong(it, e.src(), "vars: %q is no variable of Ansible's: write letters, digits and _, a letter first", e.key)
 		}
 	}
 }

@@ -58,13 +58,13 @@ func newProfile(doc *document) *profile {
 // for both is its own mistake; what is wrong for one matters to the guests of
 // that kind that use it.
 func (l *loader) checkProfile(p *profile) {
-	own := &tree{form: mapForm, src: p.src}
+	own := &tree{form: mapForm, at: spotOf(p.src)}
 	for _, e := range p.document.tree.entries {
 		switch e.key {
 		case "name", "description", "uses", "for":
 			own.entries = append(own.entries, e)
 		case "hostname", "count", "renamedFrom", "state", "adopt":
-			l.report(e.src, p.id, e.key+": a profile can't have it: write it at each guest")
+			l.report(e.src(), p.id, e.key+": a profile can't have it: write it at each guest")
 			p.tree = p.tree.without(e.key)
 		}
 	}
@@ -126,7 +126,7 @@ func (l *loader) usedProfiles(id ID, uses *tree) []*profile {
 		p := l.profiles[item.text]
 		if p == nil {
 			if !l.exists(MakeID(KindProfile, item.text)) {
-				l.report(item.src, id, "uses: "+l.missing("profile", item.text, l.documents(KindProfile)))
+				l.report(item.src(), id, "uses: "+l.missing("profile", item.text, l.documents(KindProfile)))
 			}
 			continue
 		}
@@ -148,7 +148,7 @@ func (l *loader) stackProfile(p *profile, above []*profile) []*profile {
 		}
 		src := p.src
 		if uses := p.document.tree.get("uses"); uses != nil {
-			src = uses.src
+			src = uses.src()
 		}
 		l.report(src, p.id, fmt.Sprintf("uses: a circle of profiles, %s: take one out", strings.Join(names, " → ")))
 		return nil
@@ -235,10 +235,10 @@ func (l *loader) stacked(doc *document, used []*profile) *profileStack {
 // misfit reports, at the `uses` line, that a profile has what the guest's kind
 // can't have.
 func (l *loader) misfit(doc *document, uses *tree, used, p *profile) {
-	src := uses.src
+	src := uses.src()
 	for _, item := range uses.items {
 		if item.text == used.name {
-			src = item.src
+			src = item.src()
 		}
 	}
 	if p.spec.For != "" && p.spec.For != doc.kind.word {

@@ -42,7 +42,7 @@ func (l *loader) product(p *project, g, e projectPart, own *tree) {
 		doc.name += "-{n}"
 	}
 	if name != nil && name.form == scalarForm {
-		doc.name, doc.nameSrc = name.text, name.src
+		doc.name, doc.nameSrc = name.text, name.src()
 	}
 	if g.kind == nil {
 		for _, kind := range []string{KindVM, KindContainer} {
@@ -51,13 +51,13 @@ func (l *loader) product(p *project, g, e projectPart, own *tree) {
 		return
 	}
 	doc.id = MakeID(g.kind.short, doc.name)
-	doc.tree = &tree{form: mapForm, src: g.src}
+	doc.tree = &tree{form: mapForm, at: spotOf(g.src)}
 	put := func(key string, value *tree) {
-		doc.tree.entries = append(doc.tree.entries, entry{key: key, src: value.src, value: value})
+		doc.tree.entries = append(doc.tree.entries, entry{key: key, at: value.at, value: value})
 	}
-	put("name", &tree{text: doc.name, src: doc.nameSrc})
-	put("project", &tree{text: p.name, src: labelled(p.nameSrc, p.id)})
-	put("environment", &tree{text: e.name, src: e.src})
+	put("name", &tree{text: doc.name, at: spotOf(doc.nameSrc)})
+	put("project", &tree{text: p.name, at: spotOf(labelled(p.nameSrc, p.id))})
+	put("environment", &tree{text: e.name, at: spotOf(e.src)})
 	if count != nil {
 		put("count", count)
 	}

@@ -9,7 +9,7 @@ import (
 
 // projectWords checks the words that are the project's own.
 func (l *loader) projectWords(p *project) {
-	own := &tree{form: mapForm, src: p.src}
+	own := &tree{form: mapForm, at: spotOf(p.src)}
 	for _, e := range p.document.tree.entries {
 		if slices.Contains([]string{"name", "description"}, e.key) {
 			own.entries = append(own.entries, e)
@@ -25,9 +25,9 @@ func (l *loader) projectWords(p *project) {
 			instead = "environments"
 		}
 		if instead != "" {
-			l.report(e.src, p.id, fmt.Sprintf("unknown field %q: write %s", e.key, instead))
+			l.report(e.src(), p.id, fmt.Sprintf("unknown field %q: write %s", e.key, instead))
 			p.tree = p.tree.without(e.key)
-			p.document.tree.strange = append(p.document.tree.strange, instead)
+			p.document.tree.strange = p.document.tree.strange.and(instead)
 		}
 	}
 }
@@ -38,14 +38,14 @@ func (l *loader) part(p *project, word, example string) *tree {
 	t := p.document.tree.get(word)
 	src, _ := p.document.tree.keyAt(word)
 	switch {
-	case slices.Contains(p.document.tree.strange, word) || p.document.tree.holed:
+	case p.document.tree.strange.has(word) || p.document.tree.holed:
 	case t == nil:
 		l.report(p.src, p.id, word+" is missing: write "+example)
 	case t.form == brokenForm:
 	case t.form == listForm && word == "environments":
-		l.report(t.src, p.id, "environments: a list stands where a map is wanted: write "+example+", {} for one that changes nothing")
+		l.report(t.src(), p.id, "environments: a list stands where a map is wanted: write "+example+", {} for one that changes nothing")
 	case t.form != mapForm:
-		l.report(t.src, p.id, word+": "+t.form.called()+" stands where a map is wanted: write "+example)
+		l.report(t.src(), p.id, word+": "+t.form.called()+" stands where a map is wanted: write "+example)
 	case len(t.entries) == 0 && !t.holed:
 		l.report(src, p.id, word+": there is none: write "+example)
 	default:
@@ -62,13 +62,13 @@ func (l *loader) projectGuests(p *project) {
 	}
 	for _, e := range t.entries {
 		at := Path("guests").Sub(e.key)
-		g := projectPart{name: e.key, src: e.src, tree: &tree{form: mapForm, src: e.src}}
+		g := projectPart{name: e.key, src: e.src(), tree: &tree{form: mapForm, at: e.at}}
 		switch {
 		case !isDotted(e.key):
-			l.report(e.src, p.id, fmt.Sprintf("guests: %q: write a-z, 0-9 and . _ - inside", e.key))
+			l.report(e.src(), p.id, fmt.Sprintf("guests: %q: write a-z, 0-9 and . _ - inside", e.key))
 		case e.value.form == brokenForm:
 		case e.value.form != mapForm:
-			l.report(e.value.src, p.id, fmt.Sprintf("%s: %s stands where a map is wanted: write {kind: VM, …}", at, e.value.form.called()))
+			l.report(e.value.src(), p.id, fmt.Sprintf("%s: %s stands where a map is wanted: write {kind: VM, …}", at, e.value.form.called()))
 		default:
 			g.tree = e.value.without("kind")
 			g.kind = l.guestKind(p, at, e)
@@ -84,13 +84,13 @@ func (l *loader) guestKind(p *project, at Path, e entry) *kind {
 	switch {
 	case node == nil && e.value.holed:
 	case node == nil:
-		l.report(e.src, p.id, fmt.Sprintf("%s: kind is missing: write kind: VM or kind: Container", at))
+		l.report(e.src(), p.id, fmt.Sprintf("%s: kind is missing: write kind: VM or kind: Container", at))
 	case node.form == brokenForm:
 	case node.form != scalarForm || !slices.Contains(words, node.text):
 		if near := nearest(node.text, words); len(near) > 0 {
-			l.report(node.src, p.id, fmt.Sprintf("%s.kind: %q is no kind of guests; did you mean %s?", at, node.text, oneOf(near)))
+			l.report(node.src(), p.id, fmt.Sprintf("%s.kind: %q is no kind of guests; did you mean %s?", at, node.text, oneOf(near)))
 		} else {
-			l.report(node.src, p.id, fmt.Sprintf("%s.kind: write VM or Container", at))
+			l.report(node.src(), p.id, fmt.Sprintf("%s.kind: write VM or Container", at))
 		}
 	default:
 		return l.kinds[node.text]
@@ -105,17 +105,17 @@ func (l *loader) projectEnvironments(p *project) {
 	}
 	for _, e := range t.entries {
 		at := Path("environments").Sub(e.key)
-		env := projectPart{name: e.key, src: e.src, tree: &tree{form: mapForm, src: e.src}, guests: map[string]*tree{}}
+		env := projectPart{name: e.key, src: e.src(), tree: &tree{form: mapForm, at: e.at}, guests: map[string]*tree{}}
 		switch {
 		case !isDotted(e.key):
-			l.report(e.src, p.id, fmt.Sprintf("environments: %q: write a-z, 0-9 and . _ - inside", e.key))
+			l.report(e.src(), p.id, fmt.Sprintf("environments: %q: write a-z, 0-9 and . _ - inside", e.key))
 			l.lost[p.id] = true
 			continue
 		case e.value.form == nullForm:
-			l.report(e.src, p.id, fmt.Sprintf("%s: nothing is written here: write {} if it changes nothing, or take it out", at))
+			l.report(e.src(), p.id, fmt.Sprintf("%s: nothing is written here: write {} if it changes nothing, or take it out", at))
 		case e.value.form == brokenForm:
 		case e.value.form != mapForm:
-			l.report(e.value.src, p.id, fmt.Sprintf("%s: %s stands where a map is wanted: write %s: {…}", at, e.value.form.called(), e.key))
+			l.report(e.value.src(), p.id, fmt.Sprintf("%s: %s stands where a map is wanted: write %s: {…}", at, e.value.form.called(), e.key))
 		default:
 			env.tree = e.value.without("guests")
 			l.environmentGuests(p, at, &env, e.value.get("guests"))
@@ -131,7 +131,7 @@ func (l *loader) environmentGuests(p *project, at Path, env *projectPart, t *tre
 	case t == nil || t.form == brokenForm:
 		return
 	case t.form != mapForm:
-		l.report(t.src, p.id, fmt.Sprintf("%s: %s stands where a map is wanted: write {app: {…}}, or {app: null} to leave it out", at, t.form.called()))
+		l.report(t.src(), p.id, fmt.Sprintf("%s: %s stands where a map is wanted: write {app: {…}}, or {app: null} to leave it out", at, t.form.called()))
 		return
 	}
 	var names []candidate
@@ -144,11 +144,11 @@ func (l *loader) environmentGuests(p *project, at Path, env *projectPart, t *tre
 		switch {
 		case i < 0 && len(p.guests) == 0:
 		case i < 0:
-			l.report(e.src, p.id, fmt.Sprintf("%s: %s", at, l.missing("guest", e.key, names)))
+			l.report(e.src(), p.id, fmt.Sprintf("%s: %s", at, l.missing("guest", e.key, names)))
 		case e.value.form == nullForm && e.value.empty:
-			l.report(e.src, p.id, fmt.Sprintf("%s: nothing is written here: write null to leave the guest out, {} if nothing changes", below))
+			l.report(e.src(), p.id, fmt.Sprintf("%s: nothing is written here: write null to leave the guest out, {} if nothing changes", below))
 		case e.value.form != mapForm && e.value.form != nullForm && e.value.form != brokenForm:
-			l.report(e.value.src, p.id, fmt.Sprintf("%s: %s stands where a map is wanted: write {…}, or null to leave the guest out", below, e.value.form.called()))
+			l.report(e.value.src(), p.id, fmt.Sprintf("%s: %s stands where a map is wanted: write {…}, or null to leave the guest out", below, e.value.form.called()))
 		default:
 			env.guests[e.key] = e.value
 			if src, ok := e.value.keyAt("kind"); ok {

@@ -64,7 +64,7 @@ func (l *loader) checkSecretDocument(it *item, s *Secret) {
 	}
 	for _, word := range []string{"file", "credential", "env"} {
 		if t := it.merged.get(word); t != nil && t.form == scalarForm && t.text == "" {
-			l.wrong(it, t.src, "%s: it is empty: write where the secret is", word)
+			l.wrong(it, t.src(), "%s: it is empty: write where the secret is", word)
 		}
 	}
 }

@@ -38,7 +38,16 @@ func (o origins) spot(from Source) spot {
 	return spot{in, from.Line, from.Col}
 }
 
+// spotOf is for a source that few have in common.
+func spotOf(from Source) spot {
+	return spot{&origin{from.File, from.Layer}, from.Line, from.Col}
+}
+
+// source is the zero Source where nothing is known.
 func (s spot) source() Source {
+	if s.in == nil {
+		return Source{}
+	}
 	return Source{File: s.in.file, Line: s.line, Col: s.col, Layer: s.in.layer}
 }
 

@@ -8,12 +8,12 @@ func (g *guest) shed() {
 	left.entries, left.index = nil, nil
 	for i := range g.merged.entries {
 		if e := &g.merged.entries[i]; g.asksAgainFor(e.key) {
-			left.entries = append(left.entries, entry{key: e.key, src: e.src, value: e.value.kept(e.key)})
+			left.entries = append(left.entries, entry{key: e.key, at: e.at, value: e.value.kept(e.key)})
 		}
 	}
 	var own *tree
 	if e := g.own.position("needs"); e >= 0 {
-		own = &tree{form: mapForm, src: g.own.src, entries: []entry{g.own.entries[e]}}
+		own = &tree{form: mapForm, at: g.own.at, entries: []entry{g.own.entries[e]}}
 		own.entries[0].value = own.entries[0].value.kept("needs")
 	}
 	g.merged, g.own, g.tree = &left, nil, own

@@ -86,12 +86,12 @@ func (l *loader) checkSite(s *site) {
 	for _, node := range s.items("endpoints") {
 		// One cluster under two names would be planned for twice.
 		if has, ok := l.endpoints[node.text]; ok && node.form == scalarForm {
-			l.wrong(s.item, node.src, "endpoints: this is %s's as well (%s): a cluster is one Site", has.id, has.src.place())
+			l.wrong(s.item, node.src(), "endpoints: this is %s's as well (%s): a cluster is one Site", has.id, has.src.place())
 			continue
 		}
-		l.endpoints[node.text] = taken{s.id, node.src}
+		l.endpoints[node.text] = taken{s.id, node.src()}
 		if complaint := badEndpoint(node.text); complaint != "" && node.form == scalarForm {
-			l.wrong(s.item, node.src, "endpoints: %s", complaint)
+			l.wrong(s.item, node.src(), "endpoints: %s", complaint)
 		}
 	}
 	if s.Token.Secret == "" && !s.has("token") && !s.has("token.secret") && !s.has("token.key") && !s.explained("", "token") {

@@ -8,13 +8,42 @@ const manyStrange = 16
 // anyField stands for a field that may have been meant to be any.
 const anyField = "*"
 
+// strange tells what the unknown fields of a map were perhaps meant to be, or anyField;
+// nil where there are none.
+type strange struct{ words []string }
+
+// has tells whether a field may have been meant.
+func (s *strange) has(word string) bool { return s != nil && slices.Contains(s.words, word) }
+
+// and is that with more words.
+func (s *strange) and(words ...string) *strange {
+	switch {
+	case len(words) == 0:
+		return s
+	case s == nil:
+		return &strange{words}
+	}
+	return &strange{append(slices.Clip(s.words), words...)}
+}
+
+// joined is what both tell.
+func (s *strange) joined(other *strange) *strange {
+	switch {
+	case s == nil:
+		return other
+	case other == nil:
+		return s
+	}
+	return s.and(other.words...)
+}
+
 // stray notes that a map of a struct's shape has an unknown field.
 func (t *tree) stray(at *trail, key string, s *shape) {
 	switch {
-	case len(t.strange) >= manyStrange:
-		t.strange = append(t.strange[:0:0], anyField)
-	case !slices.Contains(t.strange, anyField):
-		t.strange = append(slices.Clip(t.strange), s.meant(at.path(), key)...)
+	case t.strange != nil && len(t.strange.words) >= manyStrange:
+		t.strange = &strange{[]string{anyField}}
+	case !t.strange.has(anyField):
+		t.strange = t.strange.and(s.meant(at.path(), key)...)
 	}
 }
 
@@ -41,5 +70,5 @@ func (it *item) explained(at Path, word string) bool {
 		return true
 	}
 	t := it.merged.find(at.Keys()...)
-	return t != nil && (t.holed || slices.Contains(t.strange, anyField) || slices.Contains(t.strange, word))
+	return t != nil && (t.holed || t.strange.has(anyField) || t.strange.has(word))
 }

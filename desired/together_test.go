@@ -47,19 +47,19 @@ func TestReadingTogetherIsReadingEach(t *testing.T) {
 
 // shift moves a tree down.
 func shift(t *tree, lines int32) {
-	t.src.Line += lines
+	t.at.line += lines
 	for _, item := range t.items {
 		shift(item, lines)
 	}
 	for i := range t.entries {
-		t.entries[i].src.Line += lines
+		t.entries[i].at.line += lines
 		shift(t.entries[i].value, lines)
 	}
 }
 
 // alike tells whether trees are the same to the last place.
 func alike(a, b *tree) bool {
-	if a.form != b.form || a.text != b.text || a.plain != b.plain || a.empty != b.empty || a.holed != b.holed || a.src != b.src ||
+	if a.form != b.form || a.text != b.text || a.plain != b.plain || a.empty != b.empty || a.holed != b.holed || a.src() != b.src() ||
 		len(a.items) != len(b.items) || len(a.entries) != len(b.entries) {
 		return false
 	}
@@ -69,7 +69,7 @@ func alike(a, b *tree) bool {
 		}
 	}
 	for i := range a.entries {
-		if a.entries[i].key != b.entries[i].key || a.entries[i].src != b.entries[i].src || !alike(a.entries[i].value, b.entries[i].value) {
+		if a.entries[i].key != b.entries[i].key || a.entries[i].src() != b.entries[i].src() || !alike(a.entries[i].value, b.entries[i].value) {
 			return false
 		}
 	}

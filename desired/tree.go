@@ -14,21 +14,28 @@ type tree struct {
 	// holed marks a map of which something could not be read.
 	holed bool
 	text  string
-	// strange holds what the unknown fields of a merged map were perhaps meant
-	// to be, or anyField.
-	strange []string
+	// at is where the node stands.
+	at spot
+	// strange tells what the unknown fields of a merged map were perhaps meant to be.
+	strange *strange
 	items   []*tree
 	entries []entry
 	// index finds entries by key where there are many; nil until asked for.
 	index map[string]int
-	src   Source
 }
 
+// src is where the node stands.
+func (t *tree) src() Source { return t.at.source() }
+
 type entry struct {
-	key   string
-	src   Source
+	key string
+	// at is where the key stands.
+	at    spot
 	value *tree
 }
+
+// src is where the key stands.
+func (e *entry) src() Source { return e.at.source() }
 
 type form uint8
 
@@ -104,7 +111,7 @@ func (t *tree) find(keys ...string) *tree {
 // keyAt is where key itself stands.
 func (t *tree) keyAt(key string) (Source, bool) {
 	if i := t.position(key); i >= 0 {
-		return t.entries[i].src, true
+		return t.entries[i].src(), true
 	}
 	return Source{}, false
 }
@@ -152,14 +159,16 @@ func (t *tree) drop(key string) {
 }
 
 // label writes layer into every node's source.
-func (t *tree) label(layer string) {
-	t.src.Layer = layer
+func (t *tree) label(layer string) { t.labelled(&origin{file: t.src().File, layer: layer}) }
+
+func (t *tree) labelled(in *origin) {
+	t.at.in = in
 	for _, item := range t.items {
-		item.label(layer)
+		item.labelled(in)
 	}
 	for i := range t.entries {
-		t.entries[i].src.Layer = layer
-		t.entries[i].value.label(layer)
+		t.entries[i].at.in = in
+		t.entries[i].value.labelled(in)
 	}
 }
 

@@ -44,7 +44,7 @@ func (l *loader) checkUser(it *item, u *User) {
 	}
 	for _, node := range it.items("importKeys") {
 		if node.form == scalarForm && !regexpImport.MatchString(node.text) {
-			l.wrong(it, node.src, "importKeys: %q: write it as in gh:NAME or lp:NAME", node.text)
+			l.wrong(it, node.src(), "importKeys: %q: write it as in gh:NAME or lp:NAME", node.text)
 		}
 	}
 }
@@ -61,7 +61,7 @@ func (l *loader) userKeys(items map[string]*item, name string, above []string) L
 		if !strings.ContainsAny(strings.TrimSpace(node.text), " \n") {
 			switch {
 			case slices.Contains(append(above, name), node.text):
-				l.wrong(it, node.src, "keys: %s has its keys from itself: write a public key", node.text)
+				l.wrong(it, node.src(), "keys: %s has its keys from itself: write a public key", node.text)
 				continue
 			case items[node.text] == nil:
 				l.noUser(it, "keys", node)
@@ -69,7 +69,7 @@ func (l *loader) userKeys(items map[string]*item, name string, above []string) L
 			}
 			found = l.userKeys(items, node.text, append(above, name))
 		} else if complaint := badKey(node.text); complaint != "" {
-			l.wrong(it, node.src, "keys: %s", complaint)
+			l.wrong(it, node.src(), "keys: %s", complaint)
 			continue
 		}
 		keys = addKeys(keys, found)
@@ -89,11 +89,11 @@ func addKeys(keys, more List) List {
 
 func (l *loader) noUser(it *item, field string, node *tree) {
 	if field == "keys" && strings.ContainsAny(node.text, "/.~") {
-		l.wrong(it, node.src, "%s: %q: no file is read for this: write the public key itself, or the name of a User", field, node.text)
+		l.wrong(it, node.src(), "%s: %q: no file is read for this: write the public key itself, or the name of a User", field, node.text)
 		return
 	}
 	if !l.exists(MakeID(KindUser, node.text)) {
-		l.wrong(it, node.src, "%s: %s", field, l.missing("user", node.text, l.documents(KindUser)))
+		l.wrong(it, node.src(), "%s: %s", field, l.missing("user", node.text, l.documents(KindUser)))
 	}
 }
 
@@ -126,7 +126,7 @@ func (l *loader) resolveKeys(it *item, field string, nodes []*tree) List {
 			continue
 		}
 		if complaint := badKey(node.text); complaint != "" {
-			l.wrong(it, node.src, "%s: %s", field, complaint)
+			l.wrong(it, node.src(), "%s: %s", field, complaint)
 			continue
 		}
 		keys = addKeys(keys, List{node.text})

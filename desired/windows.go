@@ -74,16 +74,16 @@ func (l *loader) checkWindows(it *item, spec *FleetSpec) {
 		return
 	}
 	for i := range spec.Windows {
-		if it.explained("", "windows") && len(nodes[i].strange) > 0 {
+		if it.explained("", "windows") && nodes[i].strange != nil {
 			continue
 		}
 		w, node := &spec.Windows[i], nodes[i]
-		w.Source = node.src
+		w.Source = node.src()
 		at := func(word string) (Source, bool) {
 			if value := node.get(word); value != nil {
-				return value.src, true
+				return value.src(), true
 			}
-			return node.src, false
+			return node.src(), false
 		}
 		zone := l.windowZone(it, spec, w, at)
 		src, written := at("for")

@@ -47,6 +47,7 @@ type document struct {
 // parser reads the subset of YAML that manifests are written in.
 type parser struct {
 	file   string
+	in     *origin // Of what stands in the file; nil until asked for.
 	report func(src Source, id ID, text string)
 	// chunk is the text being read, line how many lines of the file stand
 	// before it.
@@ -63,9 +64,12 @@ type parser struct {
 	spare spare
 }
 
-// at is a place in the file.
-func (p *parser) at(line, col int) Source {
-	return Source{File: p.file, Line: int32(line), Col: int32(col)} //nolint:gosec // Files are at most maxFile long.
+// spot is a place in the file.
+func (p *parser) spot(line, col int) spot {
+	if p.in == nil {
+		p.in = &origin{file: p.file}
+	}
+	return spot{in: p.in, line: int32(line), col: int32(col)} //nolint:gosec // Files are at most maxFile long.
 }
 
 // parse reads all documents of a file. A document with mistakes of syntax is
@@ -131,7 +135,7 @@ func (p *parser) complain(line, col int, text string) {
 	if !p.guessed {
 		p.id, p.guessed = guessID(p.chunk.says()), true
 	}
-	p.report(p.at(line, col), p.id, text)
+	p.report(p.spot(line, col).source(), p.id, text)
 }
 
 // valuesIn is how many values a text can hold at most, counted by what parts
@@ -255,7 +259,7 @@ func (p *parser) node(n *yaml.Node, depth int) *tree {
 		return p.lost(n)
 	}
 	t := p.spare.tree()
-	t.src = p.at(line, col)
+	t.at = p.spot(line, col)
 	switch n.Kind {
 	case yaml.AliasNode:
 		return p.alias(n, depth)
@@ -283,7 +287,7 @@ func (p *parser) node(n *yaml.Node, depth int) *tree {
 
 // lost stands for a node that can't be used.
 func (p *parser) lost(n *yaml.Node) *tree {
-	return &tree{form: brokenForm, src: p.at(n.Line+p.line, n.Column)}
+	return &tree{form: brokenForm, at: p.spot(n.Line+p.line, n.Column)}
 }
 
 func (p *parser) alias(n *yaml.Node, depth int) *tree {
@@ -321,10 +325,10 @@ func (p *parser) mapping(t *tree, n *yaml.Node, depth int) {
 			continue
 		}
 		if before := t.position(key.Value); before >= 0 {
-			p.complain(line, col, fmt.Sprintf("%q stands here twice, first in line %d: keep one", key.Value, t.entries[before].src.Line))
+			p.complain(line, col, fmt.Sprintf("%q stands here twice, first in line %d: keep one", key.Value, t.entries[before].src().Line))
 			continue
 		}
-		t.put(entry{key: key.Value, src: p.at(line, col), value: p.node(n.Content[i+1], depth+1)})
+		t.put(entry{key: key.Value, at: p.spot(line, col), value: p.node(n.Content[i+1], depth+1)})
 	}
 }
 
