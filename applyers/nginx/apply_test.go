@@ -95,14 +95,15 @@ func TestOrder(t *testing.T) {
 	b.expect(text(b.plan()), `
 edge/main drain
     tls.routes[a.example.com] 10.1.1.20:443 → 
+edge/main early
+    tls.routes[b.example.com] 10.1.1.20:443 → 10.1.1.21:443
+    tls.routes[c.example.com] 10.1.1.21:443 → 10.1.1.21:8443
 vm/new create
+vm/old delete after [edge/main drain of tls.routes[a.example.com] edge/main early of tls.routes[b.example.com]]
 play/base run after [vm/new create]
     hosts.new  → 
 edge/main route
-    tls.routes[b.example.com] 10.1.1.20:443 → 10.1.1.21:443
-    tls.routes[c.example.com] 10.1.1.21:443 → 10.1.1.21:8443
     tls.routes[d.example.com]  → vm/new:443 known after vm/new address after [vm/new create] after [play/base run of hosts.new]
-vm/old delete after [edge/main drain of tls.routes[a.example.com] edge/main route of tls.routes[b.example.com]]
 `)
 	_, outcomes := b.turn()
 	for _, o := range outcomes {
