@@ -3,6 +3,7 @@ package drift
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 
 	"berth/desired"
 )
@@ -248,7 +249,11 @@ type Observed struct {
 
 // Add puts what others have found to it.
 func (o *Observed) Add(other Observed) {
-	o.Lives = append(o.Lives, other.Lives...)
+	if o.Lives == nil {
+		o.Lives = slices.Clip(other.Lives) // They may be thousands.
+	} else {
+		o.Lives = append(o.Lives, other.Lives...)
+	}
 	o.Blind = append(o.Blind, other.Blind...)
 	o.Foreign = append(o.Foreign, other.Foreign...)
 	o.Notes = append(o.Notes, other.Notes...)

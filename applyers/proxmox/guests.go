@@ -269,10 +269,12 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 			s.facts(ctx, mine[ids[i]][0], s.wants.byID[ids[i]], lives[i])
 		}
 	})
-	for _, live := range lives {
+	s.out.Lives = slices.Grow(s.out.Lives, len(lives))
+	for i, live := range lives {
 		if live != nil {
 			s.out.Lives = append(s.out.Lives, *live)
 			s.remarks(live)
+			mine[ids[i]][0].live = nil // What is known of it stands in one place.
 		}
 	}
 }
@@ -284,11 +286,10 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 		untagged: !stamp.HasTag(g.tags, stamp.FleetTag(s.fleet.Spec.Name)), adopting: g.adopting, renamed: g.renamed,
 	}
 	h.native, h.order = native(g), g.conf.Values["startup"]
-	h.obstacles = s.obstaclesTo(want)
+	s.obstaclesTo(want, h)
 	live := &drift.Live{
 		ID: g.stamp.ID, Site: s.site.Name, Spec: w.spec(g), Archived: !g.stamp.Archived.IsZero(),
-		Running: g.running && g.stamp.Archived.IsZero(), Protected: notation.Flag(g.conf.Values["protection"], false), Facts: make(map[string]string),
-		By: make(map[desired.Path]string), Handle: h,
+		Running: g.running && g.stamp.Archived.IsZero(), Protected: notation.Flag(g.conf.Values["protection"], false), Facts: make(map[string]string), Handle: h,
 	}
 	for _, nic := range guestIn(live.Spec).Networks {
 		if nic.MAC != "" {
@@ -317,12 +318,18 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 // changers tells of a guest's options who set them last.
 func (s *sweep) changers(g *found, live *drift.Live) {
 	walk := false
+	by := func(path desired.Path, who string) {
+		if live.By == nil {
+			live.By = make(map[desired.Path]string)
+		}
+		live.By[path] = who
+	}
 	for option, who := range s.log.by[g.vmid] {
 		switch option {
 		case "description", "tags":
 			// They are all that Berth itself changes when it makes guests its own, which
 			// may be many, and they are called the same in a manifest.
-			live.By[desired.Path(option)] = who
+			by(desired.Path(option), who)
 		default:
 			walk = true
 		}
@@ -332,7 +339,7 @@ func (s *sweep) changers(g *found, live *drift.Live) {
 	}
 	desired.LeavesWhere(g.kind, live.Spec, func(path desired.Path, _ bool) bool {
 		if who := s.log.who(g.vmid, optionOf(g.kind, path)); who != "" {
-			live.By[path] = who
+			by(path, who)
 		}
 		return false
 	})

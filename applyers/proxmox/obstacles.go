@@ -109,24 +109,30 @@ func (s *sweep) premises(ctx context.Context) {
 
 // obstaclesTo say which paths of a guest that is there can't be changed as its
 // manifest asks.
-func (s *sweep) obstaclesTo(want *desired.Resource) map[desired.Path]string {
-	out := make(map[desired.Path]string)
+func (s *sweep) obstaclesTo(want *desired.Resource, h *handle) {
 	if want == nil {
-		return out
+		return
 	}
 	g := guestOf(want)
 	if g == nil {
-		return out
+		return
 	}
 	if why := s.noPool[g.Pool]; why != "" {
-		out[poolPath] = why
+		h.obstruct(poolPath, why)
 	}
 	if g.Pin {
 		if why := s.noWayTo(g.Node); why != "" {
-			out[nodePath] = why
+			h.obstruct(nodePath, why)
 		}
 	}
-	return out
+}
+
+// obstruct says why a path can't be changed.
+func (h *handle) obstruct(path desired.Path, why string) {
+	if h.obstacles == nil {
+		h.obstacles = make(map[desired.Path]string)
+	}
+	h.obstacles[path] = why
 }
 
 // nodesFor are the nodes that the manifests put a resource on.

@@ -73,7 +73,7 @@ func (s *sweep) addresses(ctx context.Context, p *premises) {
 				p.obstacles[c.want.ID] = why
 			}
 		default:
-			handles[c.want.ID].obstacles[c.path] = why
+			handles[c.want.ID].obstruct(c.path, why)
 		}
 	}
 }

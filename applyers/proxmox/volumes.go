@@ -68,7 +68,7 @@ func (w *wording) volumeOf(volid string, g *found) string {
 // held are the disks of other machines that a guest has attached, or still has
 // until it stops.
 func (w *wording) held(g *found) map[string]heldVolume {
-	all := make(map[string]heldVolume)
+	var all map[string]heldVolume
 	for _, values := range []map[string]string{g.conf.Now, g.conf.Values} {
 		for _, at := range volumesOf(g.kind, values) {
 			if ref := w.volumeOf(at.volid, g); ref != "" && !strings.HasPrefix(at.slot, "unused") {
@@ -76,6 +76,9 @@ func (w *wording) held(g *found) map[string]heldVolume {
 				if before, also := all[at.slot]; also {
 					// Until it stops it may still write.
 					ro = ro && before.readOnly
+				}
+				if all == nil {
+					all = make(map[string]heldVolume)
 				}
 				all[at.slot] = heldVolume{ref: ref, volid: at.volid, readOnly: ro}
 			}
