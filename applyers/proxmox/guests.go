@@ -202,7 +202,7 @@ func (s *sweep) unread(r *row, err error) {
 		}
 	}
 	if !told {
-		s.note("", "", reason)
+		s.note("", reason)
 		if tagged(s.fleet, r.tags) {
 			s.unplaced = r
 		}
@@ -415,5 +415,5 @@ func (s *sweep) remarks(live *drift.Live) {
 	if h.clock != "" {
 		text = "archived; " + h.clock
 	}
-	s.note(live.ID, "", text)
+	s.note(live.ID, text)
 }

@@ -240,8 +240,8 @@ func (s *sweep) foreign(id desired.ID, what, reason, remedy string) {
 	s.out.Foreign = append(s.out.Foreign, drift.Foreign{ID: id, Site: s.site.Name, What: what, Reason: reason, Remedy: remedy})
 }
 
-func (s *sweep) note(id desired.ID, path desired.Path, text string) {
-	s.out.Notes = append(s.out.Notes, drift.Note{ID: id, Path: path, Text: text})
+func (s *sweep) note(id desired.ID, text string) {
+	s.out.Notes = append(s.out.Notes, drift.Note{ID: id, Text: text})
 }
 
 // readOnly holds every step on a Proxmox whose major version is unknown: it is
