@@ -90,6 +90,8 @@ func listExample(f *field, text string) string {
 	case "features":
 		text = strings.ReplaceAll(text, "=1", "")
 	case "tags":
+	case "test", "reload":
+		return strings.Join(strings.Fields(text), ", ")
 	default:
 		return text
 	}

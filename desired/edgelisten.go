@@ -206,7 +206,7 @@ func (l *loader) together() {
 		for _, f := range []struct{ word, file string }{{"stream", e.Nginx.Stream}, {"http", e.Nginx.HTTP}} {
 			src, key := e.at("nginx", f.word), at{e.At, f.file}
 			if has, ok := files[key]; ok && has.id != e.id {
-				l.wrong(e.item, src, "nginx.%s: %s is %s's file (%s): write another", f.word, f.file, has.id, has.src.place())
+				l.wrong(e.item, src, "nginx.%s: %s is %s's file (%s): write another, as /etc/nginx/berth-%s/%s.conf", f.word, f.file, has.id, has.src.place(), e.Name, f.word)
 				clash = clash || f.word == "stream"
 				continue
 			}

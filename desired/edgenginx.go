@@ -17,7 +17,7 @@ func (l *loader) nginx(e *edge) {
 		src := e.at("nginx", f.word)
 		if *f.to == "" {
 			*f.to = f.def
-		} else if complaint := badFile(*f.to); complaint != "" {
+		} else if complaint := badFile(*f.to, f.def); complaint != "" {
 			l.wrong(e.item, src, "nginx.%s: %q: %s", f.word, *f.to, complaint)
 			continue
 		}
@@ -26,6 +26,11 @@ func (l *loader) nginx(e *edge) {
 			l.wrong(e.item, src, "nginx.%s: %s is nginx.%s, too: write another", f.word, *f.to, other)
 		}
 		files[*f.to] = f.word
+	}
+	for word, argv := range map[string]List{"test": n.Test, "reload": n.Reload} {
+		if len(argv) == 1 && strings.Contains(strings.TrimSpace(argv[0]), " ") {
+			l.wrong(e.item, e.at("nginx", word), "nginx.%s: %q is one word: write [%s]", word, argv[0], strings.Join(strings.Fields(argv[0]), ", "))
+		}
 	}
 	if len(n.Test) == 0 {
 		n.Test = List{"nginx", "-t"}
@@ -44,11 +49,11 @@ func (l *loader) nginx(e *edge) {
 	}
 }
 
-// badFile says what is wrong with the path of a file that nginx reads.
-func badFile(name string) string {
+// badFile says what is wrong with the path of a file that nginx reads; usual is one.
+func badFile(name, usual string) string {
 	switch {
 	case !strings.HasPrefix(name, "/") || strings.HasSuffix(name, "/") || strings.ContainsAny(name, "\"'\\;{}$#*?[]") || oneLine(name) != name || strings.Contains(name, " "):
-		return "write a whole path"
+		return "write the whole path of a file, as " + usual
 	case path.Clean(name) != name:
 		return "write " + path.Clean(name)
 	}

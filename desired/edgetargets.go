@@ -86,6 +86,10 @@ func (l *loader) target(e *edge, a aim, t Target) {
 		l.nowhere(e, a, t)
 		return
 	}
+	if strings.Contains(t.Text, "://") {
+		l.wrong(e.item, a.src, "%s: %q is a URL: write %s", a.field, t.Text, a.write())
+		return
+	}
 	i := strings.LastIndexByte(t.Text, ':')
 	if i < 0 || strings.HasSuffix(t.Text, "]") || isAddress(t.Text) && !isAddress(t.Text[:i]) {
 		l.portless(e, a, t.Text)
@@ -268,7 +272,13 @@ func badRoute(name string) string {
 	bare := strings.TrimPrefix(strings.TrimPrefix(name, "*"), ".")
 	quoted := strconv.Quote(name)
 	_, err := netip.ParseAddr(bare)
+	meant := strings.TrimPrefix(strings.TrimPrefix(strings.ToLower(name), "https://"), "http://")
+	meant = strings.TrimSuffix(strings.TrimSuffix(meant, "/"), ".")
 	switch {
+	case name == "*":
+		return quoted + ": all other names go to default: write that"
+	case meant != strings.ToLower(name) && badRoute(meant) == "":
+		return quoted + ": write " + meant
 	case strings.Contains(bare, "*") || strings.HasPrefix(name, "*") && !strings.HasPrefix(name, "*.") || strings.HasPrefix(name, "~"):
 		return quoted + ": nginx has no such pattern here: write *.name for all below a name, .name for it and all below it, or the names themselves"
 	case bare != strings.ToLower(bare) && isRoute(strings.ToLower(bare)):
