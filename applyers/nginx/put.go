@@ -180,11 +180,7 @@ func (c *changing) restore(ctx context.Context, files conf.Files, why error) err
 
 // wayBack says what has become of the files.
 func (c *changing) wayBack() string {
-	both := c.touch[streamSide] && c.touch[httpSide]
-	fresh := true
-	for side, touched := range c.touch {
-		fresh = fresh && (!touched || part(c.raw, side) == nil)
-	}
+	both, fresh := c.touch[streamSide] && c.touch[httpSide], c.fresh()
 	switch {
 	case fresh && both:
 		return "the new files are taken away again"
@@ -197,14 +193,26 @@ func (c *changing) wayBack() string {
 	}
 }
 
+// fresh tells that none of the files that change was there before.
+func (c *changing) fresh() bool {
+	for side, touched := range c.touch {
+		if touched && part(c.raw, side) != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // backIn is how long nginx may take to go back to the former files: it tries for some
 // seconds to listen where another does, before it sees that it is to reload again.
 const backIn = 15 * time.Second
 
 // reloadFormer brings nginx back to the former files, which it ran before. One that
-// was not reached has read no other.
+// was not reached has read no other; and one that did not take the first files over
+// goes on by what it was told before, which may stand nowhere any more: maps that were
+// kept by hand until now. A reload would end them.
 func (c *changing) reloadFormer(ctx context.Context, why error) error {
-	if r, ok := errors.AsType[*remediedError](why); ok && r.remedy == notRunning {
+	if r, ok := errors.AsType[*remediedError](why); ok && r.remedy == notRunning || c.fresh() {
 		return nil
 	}
 	before := c.processes(ctx)

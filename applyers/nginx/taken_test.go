@@ -113,3 +113,18 @@ func TestDownIsTold(t *testing.T) {
 		}
 	}
 }
+
+// TestFirstFilesNotTakenOver has an nginx go on by maps that are configured nowhere any
+// more: it must not be reloaded without ours.
+func TestFirstFilesNotTakenOver(t *testing.T) {
+	b := newBench(t)
+	b.fake.deaf = true
+	b.route("a.example.com", "10.1.1.1:443")
+	_, outcomes := b.turn()
+	if calls := b.fake.took(); calls != "nginx -t, nginx -s" || b.managed() != "" || outcomes[0].Status != drift.Failed {
+		t.Errorf("after %s it is %s: %s", calls, outcomes[0].Status, outcomes[0].Reason)
+	}
+	b.noLeftovers()
+	b.fake.deaf = false
+	b.settle()
+}
