@@ -28,7 +28,7 @@ func TestEdge(t *testing.T) {
 	// the race detector makes each of its many starts several times dearer.
 	plain := buildAgentWith(t)
 	stories := map[string]func(*testing.T, string){
-		"pegasus": storyPegasus, "mistakes": storyMistakes, "setup": storySetup, "ports": storyPorts, "container": storyContainer,
+		"pegasus": storyPegasus, "mistakes": storyMistakes, "setup": storySetup, "taken": storyTaken, "ports": storyPorts, "container": storyContainer,
 		"by hand": storyHand, "refused": storyRefused, "reloads": storyReloads,
 		"far": storyFar, "order": storyOrder, "huge": storyHuge,
 		"killed": func(t *testing.T, _ string) { storyKilled(t, plain) },

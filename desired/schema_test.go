@@ -145,7 +145,7 @@ func TestSchemaAccepts(t *testing.T) {
 			check(filepath.Base(name)+"/"+c.name, c.files)
 		}
 	}
-	for _, name := range []string{"first", "pegasus", "app-stack", "single-host", "multi-site", "minimal"} {
+	for _, name := range []string{"first", "pegasus", "app-stack", "single-host", "multi-site", "minimal", "edge"} {
 		check(name, os.DirFS(filepath.Join("..", "examples", name)))
 	}
 	if count < 200 {
