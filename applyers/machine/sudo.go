@@ -54,17 +54,21 @@ func (o Output) withoutNoise() Output {
 // what it said itself; alone tells that nothing else was printed.
 func sudoRefuses(exit *ExitError, user, said string, own []string, alone bool) error {
 	at := exit.At
+	there, root := " there", "use ssh.user: root"
+	if at == "" {
+		there, root = "", "run the agent as root"
+	}
 	refused := func(reason string) error {
 		return &SudoError{At: at, Reason: reason, Remedy: fmt.Sprintf(
-			"put this line into /etc/sudoers.d/berth there, by visudo: %s ALL=(root) NOPASSWD: ALL (files are written by sh as root, which is as much), or use ssh.user: root", user)}
+			"put this line into /etc/sudoers.d/berth%s, by visudo: %s ALL=(root) NOPASSWD: ALL (files are written by sh as root, which is as much), or %s", there, user, root)}
 	}
 	switch {
 	case (exit.Code == 127 || exit.Code == 126) && regexpNoSudo.MatchString(said):
-		return &SudoError{At: at, Reason: "there is none", Remedy: "install the package sudo, or set nginx.sudo: false, or use ssh.user: root"}
+		return &SudoError{At: at, Reason: "there is none", Remedy: "install the package sudo, or set nginx.sudo: false, or " + root}
 	case exit.Code != 1:
 		return nil
 	case strings.Contains(strings.Join(own, " "), "must have a tty"):
-		return &SudoError{At: at, Reason: "it wants a terminal", Remedy: "put this line into /etc/sudoers.d/berth there, by visudo: Defaults:" + user + " !requiretty"}
+		return &SudoError{At: at, Reason: "it wants a terminal", Remedy: "put this line into /etc/sudoers.d/berth" + there + ", by visudo: Defaults:" + user + " !requiretty"}
 	case strings.Contains(strings.Join(own, " "), "a password is required"), strings.Contains(strings.Join(own, " "), "a terminal is required"):
 		return refused("it asks " + user + " for a password")
 	case strings.Contains(said, "is not in the sudoers file"), strings.Contains(said, "may not run sudo"):

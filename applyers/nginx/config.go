@@ -272,7 +272,9 @@ func (st *state) notReady() error {
 	whole := *all[0]
 	for _, more := range all[1:] {
 		whole.reason += "; " + more.reason
-		whole.remedy = strings.TrimSuffix(whole.remedy, ";") + "; and " + more.remedy
+		if !strings.HasSuffix(whole.remedy, more.remedy) {
+			whole.remedy = strings.TrimSuffix(whole.remedy, ";") + "; and " + more.remedy
+		}
 	}
 	return &whole
 }

@@ -77,7 +77,7 @@ func (st *state) inTheWay() []*setupError {
 			told[other.file+ours.field] = true
 			all = append(all, &setupError{
 				fmt.Sprintf("%s:%d: a server of nginx's own has %s, as this edge (%s)", other.file, other.line, other.address, ours.field),
-				remove(other, ours.field),
+				remove(other),
 			})
 		}
 	}
@@ -85,11 +85,11 @@ func (st *state) inTheWay() []*setupError {
 }
 
 // remove says how a server goes out of an edge's way.
-func remove(other listener, field string) string {
+func remove(other listener) string {
 	if path.Base(path.Dir(other.file)) == "sites-enabled" && path.Base(other.file) == "default" {
 		return fmt.Sprintf("rm %s, unless there is more in it than Debian's welcome page", other.file)
 	}
-	return fmt.Sprintf("write its names into this edge and take it out of %s, with no reload: the turn makes one, and until then nothing changes; or give it or %s another address", other.file, field)
+	return "move its names into this edge and take it out there, with no reload, which the turn makes; or give either another address"
 }
 
 // place is what an edge listens on.

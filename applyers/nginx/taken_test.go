@@ -66,7 +66,7 @@ func TestSetUpAtOnce(t *testing.T) {
 	b.spec.HTTP = desired.EdgeHTTP{Listen: desired.List{"80"}, Default: desired.Target{Text: desired.RedirectTarget}}
 	b.write("nginx.conf", "load_module modules/ngx_stream_module.so;\nhttp { server { listen 80 default_server; } }\n")
 	b.expect(text(b.plan()), `
-blind edge/main: DIR/nginx.conf does not include DIR/berth/stream.conf in a stream block; DIR/nginx.conf does not include DIR/berth/http.conf in an http block; DIR/nginx.conf:2: a server of nginx's own has 0.0.0.0:80, as this edge (http.listen); add to DIR/nginx.conf, outside of any block: stream { include DIR/berth/stream*.conf; }; and add to the http block in DIR/nginx.conf: include DIR/berth/http*.conf; and write its names into this edge and take it out of DIR/nginx.conf, with no reload: the turn makes one, and until then nothing changes; or give it or http.listen another address
+blind edge/main: DIR/nginx.conf does not include DIR/berth/stream.conf in a stream block; DIR/nginx.conf does not include DIR/berth/http.conf in an http block; DIR/nginx.conf:2: a server of nginx's own has 0.0.0.0:80, as this edge (http.listen); add to DIR/nginx.conf, outside of any block: stream { include DIR/berth/stream*.conf; }; and add to the http block in DIR/nginx.conf: include DIR/berth/http*.conf; and move its names into this edge and take it out there, with no reload, which the turn makes; or give either another address
 `)
 }
 
