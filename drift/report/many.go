@@ -52,14 +52,20 @@ func usualOption(name string) string {
 }
 
 // bound takes rows out of a block that has more than anybody reads. What goes, is held
-// or has something to say stays.
+// or has something to say stays; of what failed as much as anybody reads.
 func (v *viewer) bound(b *block) {
 	if v.verbose || len(b.rows) <= maxRows {
 		return
 	}
 	var rows []row
-	plain, left := 0, 0
+	plain, left, failed, hidden := 0, 0, 0, 0
 	for _, r := range b.rows {
+		if r.remark.word == string(drift.Failed) {
+			if failed++; failed > maxRows {
+				hidden++
+				continue
+			}
+		}
 		if r.remark.word == "" && r.sign != Goes && r.sign != Held {
 			if plain++; plain > maxRows {
 				left++
@@ -68,10 +74,13 @@ func (v *viewer) bound(b *block) {
 		}
 		rows = append(rows, r)
 	}
-	if left == 0 {
-		return
-	}
 	b.rows = rows
-	more := remark{text: "… " + grouped(left) + " more like these; --verbose lists them"}
-	b.remarks = append([]remark{more}, b.remarks...)
+	fold := func(n int, what string) {
+		if n > 0 {
+			more := remark{text: "… " + grouped(n) + what + "; --verbose lists them"}
+			b.remarks = append([]remark{more}, b.remarks...)
+		}
+	}
+	fold(left, " more like these")
+	fold(hidden, " more that failed, each with its reason")
 }

@@ -96,10 +96,10 @@ func (a Answer) Works() bool {
 func (a Answer) String() string {
 	switch a.Outcome {
 	case Certified:
-		return "answers (" + a.Subject + ")"
+		return "answers (" + clip(a.Subject) + ")"
 	case Responded:
 		if a.Location != "" {
-			return fmt.Sprintf("answers HTTP %d to %s", a.Status, a.Location)
+			return fmt.Sprintf("answers HTTP %d to %s", a.Status, clip(a.Location))
 		}
 		return fmt.Sprintf("answers HTTP %d", a.Status)
 	case Alerted:
@@ -225,4 +225,13 @@ func All(ctx context.Context, dial Dial, questions []Question, timeout time.Dura
 		answers[i] = answers[first[q]]
 	}
 	return answers
+}
+
+// clip bounds what the other end chooses: a name or an address of any length.
+func clip(text string) string {
+	const most = 120
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most]) + "…"
+	}
+	return text
 }

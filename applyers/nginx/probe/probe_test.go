@@ -328,3 +328,15 @@ func TestAll(t *testing.T) {
 		}
 	})
 }
+
+// Who answers chooses how long its name is, not how long a report's line is.
+func TestLongAnswers(t *testing.T) {
+	long := strings.Repeat("ü", 5000)
+	for _, a := range []probe.Answer{
+		{Outcome: probe.Certified, Subject: long}, {Outcome: probe.Responded, Status: 301, Location: long},
+	} {
+		if got := a.String(); len([]rune(got)) > 150 || !strings.Contains(got, strings.Repeat("ü", 120)+"…") {
+			t.Errorf("it is %d bytes long", len(got))
+		}
+	}
+}
