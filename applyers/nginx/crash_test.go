@@ -6,10 +6,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"testing"
 
 	"berth/applyers"
+	"berth/drift"
 )
 
 // Wherever the agent is killed, the next one brings file and nginx together.
@@ -70,6 +72,33 @@ func (b *bench) litter() {
 		"berth/..stream.conf.former123456", "berth/..http.conf.former.berth-new-x1",
 	} {
 		b.write(name, "half a fi")
+	}
+}
+
+// A step whose reload was not seen to its end keeps no later step of the turn from what
+// it is to do: nobody else has moved anything.
+func TestStepAfterAnotherHung(t *testing.T) {
+	b := newBench(t)
+	b.route("a.example.com", "10.1.1.1:443", "gone.example.com", "10.1.1.1:443")
+	b.settle()
+	b.route("a.example.com", "10.1.1.2:443")
+	failed := 0
+	b.applyer.run = func(ctx context.Context, argv []string) ([]byte, error) {
+		if argv[1] == "-s" && failed < 2 {
+			failed++
+			return nil, errors.New("it did not end")
+		}
+		return b.fake.run(ctx, argv)
+	}
+	_, outcomes := b.turn()
+	if len(outcomes) != 2 || outcomes[0].Status != drift.Failed || !strings.Contains(outcomes[0].Reason, "the former file is back, but nginx may still route by what failed") ||
+		outcomes[1].Status != drift.Done {
+		t.Errorf("%+v", outcomes)
+	}
+	b.applyer.run = b.fake.run
+	b.settle()
+	if got := b.managed(); !strings.Contains(got, "a.example.com 10.1.1.2:443") || strings.Contains(got, "gone.") || b.fake.running != got {
+		t.Errorf("it routes\n%s", got)
 	}
 }
 

@@ -170,7 +170,7 @@ func (c *changing) restore(ctx context.Context, files conf.Files, why error) err
 				err = joined(err, c.on.Replace(ctx, former(f.path), part(files, side), 0o600))
 			}
 		}
-		return fmt.Errorf("%w; %s, but nginx may not route by it: %w", why, back, err)
+		return fmt.Errorf("%w; %s, but nginx may still route by what failed: %w", why, back, err)
 	}
 	if err := c.forget(ctx); err != nil {
 		return fmt.Errorf("%w; %s: %w", why, back, err)

@@ -258,11 +258,11 @@ func unsure(file, old *desired.Edge, pending [2]bool) *desired.Edge {
 }
 
 // maybe tells whether a value is what it was planned to be, or one of what it was
-// thought to be: an earlier step may have made an end of not knowing.
+// thought to be: an earlier step may have made an end of not knowing, or a beginning.
 func maybe(planned, now string) bool {
-	texts, unsure := strings.CutPrefix(planned, perhaps)
-	if !unsure || planned == now {
-		return planned == now
+	one := func(of, text string) bool {
+		texts, unsure := strings.CutPrefix(of, perhaps)
+		return unsure && slices.Contains(strings.Split(texts, " or "), cmp.Or(text, "nothing"))
 	}
-	return slices.Contains(strings.Split(texts, " or "), cmp.Or(now, "nothing"))
+	return planned == now || one(planned, now) || one(now, planned)
 }
