@@ -117,9 +117,16 @@ func Routed() Guard {
 			if !ok {
 				continue
 			}
+			moves := make(map[desired.Path]bool)
+			for _, step := range []Step{Drain, Early, Route} {
+				if c := all[Key{id, step}]; c != nil {
+					for i := range c.Fields {
+						moves[c.Fields[i].Path] = true
+					}
+				}
+			}
 			for _, leaf := range desired.Leaves(id.Kind(), edge) {
-				moves := func(step Step) bool { return all[Key{id, step}].has(leaf.Path) }
-				if moves(Drain) || moves(Early) || moves(Route) {
+				if moves[leaf.Path] {
 					continue
 				}
 				for _, target := range desired.TargetsOf(leaf.Value) {

@@ -1,8 +1,10 @@
 package drift_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"berth/desired"
 	"berth/drift"
@@ -40,5 +42,35 @@ func TestRoutedByUpstreamAndPort(t *testing.T) {
 	// Another guest takes the place at the same address.
 	if held := change(t, made("vm/new:443", guest("new", "10.1.1.5")), "vm/old", drift.Stop).Held; held != "" {
 		t.Errorf("held %q", held)
+	}
+}
+
+// Very many names that go are told from those that stay at once.
+func TestRoutedVeryMany(t *testing.T) {
+	const names = 30_000
+	edge := &desired.Edge{TLS: desired.EdgeTLS{Routes: make(map[string]desired.Target, names)}}
+	for i := range names {
+		edge.TLS.Routes[fmt.Sprintf("n%05d.example.com", i)] = desired.Target{Text: "10.1.1.5:443"}
+	}
+	r := want("edge/main", &desired.Edge{TLS: desired.EdgeTLS{Default: desired.Target{Text: "reject"}}})
+	r.Set.Put("tls.routes", desired.Source{Line: 4})
+	start := time.Now()
+	p := plan(t, drift.Input{
+		Fleet:    fleet(r),
+		Observed: drift.Observed{Lives: []drift.Live{up("old", "10.1.1.5"), {ID: "edge/main", Spec: edge}}},
+		Guards:   []drift.Guard{drift.Routed()},
+	})
+	took := time.Since(start)
+	going := 0
+	for _, c := range p.Changes {
+		if c.ID == "edge/main" {
+			going += len(c.Fields)
+		}
+	}
+	if going != names {
+		t.Errorf("%d names go", going)
+	}
+	if took > 10*time.Second {
+		t.Errorf("it took %s", took)
 	}
 }

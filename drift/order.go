@@ -369,6 +369,8 @@ func heldAmong(all map[Key]*Change, keys []Key) *Change {
 // heldField finds the first of some fields that is held, alone or with its
 // change, and says why.
 func heldField(all map[Key]*Change, keys []FieldKey) (FieldKey, string) {
+	// A guest that thousands of names lead to waits for as many fields of one change.
+	held := make(map[Key]map[desired.Path]string)
 	for _, k := range keys {
 		c := all[k.Key]
 		if c == nil {
@@ -377,10 +379,18 @@ func heldField(all map[Key]*Change, keys []FieldKey) (FieldKey, string) {
 		if c.Held != "" {
 			return k, c.Held
 		}
-		for _, f := range c.Fields {
-			if f.Path == k.Path && f.Held != "" {
-				return k, f.Held
+		fields, known := held[k.Key]
+		if !known {
+			fields = make(map[desired.Path]string)
+			for i := range c.Fields {
+				if f := &c.Fields[i]; f.Held != "" {
+					fields[f.Path] = f.Held
+				}
 			}
+			held[k.Key] = fields
+		}
+		if why := fields[k.Path]; why != "" {
+			return k, why
 		}
 	}
 	return FieldKey{}, ""
