@@ -205,7 +205,7 @@ func (d *decoder) value(a at, t *tree, s *shape, f *field, v reflect.Value) {
 // mark remembers where a value was set.
 func (d *decoder) mark(a at, t *tree) {
 	if d.set != nil {
-		d.set.put(a.path.path, t.src())
+		d.set.open[a.path.path] = t.at
 	}
 }
 

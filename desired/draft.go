@@ -3,26 +3,32 @@ package desired
 import (
 	"maps"
 	"slices"
+	"strings"
 )
 
 // A draft is where the values of an item were set, while that is being found out: a
 // map as long as the item is read and looked at, settings from then on.
 type draft struct {
-	open map[Path]Source
+	open map[Path]spot
+	in   origins
 	done Settings
+	// alone tells that the settings have changed since their paths were those of others.
+	alone bool
 }
 
 func (d *draft) put(path Path, from Source) {
 	if d.open == nil {
 		d.done.Put(path, from)
+		d.alone = true
 		return
 	}
-	d.open[path] = from
+	d.open[path] = d.in.spot(from)
 }
 
 func (d *draft) drop(path Path) {
 	if d.open == nil {
 		d.done = d.done.Without(path)
+		d.alone = true
 		return
 	}
 	delete(d.open, path)
@@ -37,7 +43,7 @@ func (d *draft) dropWithin(at Path) {
 	}
 	for path := range d.done.Paths() {
 		if path.Within(at) {
-			d.done = d.done.Without(path)
+			d.drop(path)
 		}
 	}
 }
@@ -46,8 +52,8 @@ func (d *draft) lookup(path Path) (from Source, set bool) {
 	if d.open == nil {
 		return d.done.Lookup(path)
 	}
-	from, set = d.open[path]
-	return from, set
+	at, set := d.open[path]
+	return at.source(), set
 }
 
 func (d *draft) at(path Path) Source {
@@ -60,7 +66,7 @@ func (d *draft) room(more int) {
 	if d.open == nil {
 		return
 	}
-	open := make(map[Path]Source, len(d.open)+more)
+	open := make(map[Path]spot, len(d.open)+more)
 	maps.Copy(open, d.open)
 	d.open = open
 }
@@ -68,13 +74,20 @@ func (d *draft) room(more int) {
 // A settler makes drafts, and settings of them.
 type settler struct {
 	// spare is the map of a draft that was settled, for the next one.
-	spare map[Path]Source
+	spare map[Path]spot
 	in    origins
 	// lists are the lists of paths that were met, by what they come to.
 	lists map[string][]Path
-	// paths and key are room for those of one draft.
+	// marks, paths and key are room for those of one draft.
+	marks []mark
 	paths []Path
 	key   []byte
+}
+
+// A mark is a path, and where its value was set.
+type mark struct {
+	path Path
+	at   spot
 }
 
 // usualPaths is how many paths there usually are at most: a map that held more is not
@@ -83,11 +96,14 @@ const usualPaths = 128
 
 // draft is one with room for about so many paths.
 func (s *settler) draft(paths int) draft {
+	if s.in == nil {
+		s.in = origins{}
+	}
 	if open := s.spare; open != nil && paths <= usualPaths {
 		s.spare = nil
-		return draft{open: open}
+		return draft{open: open, in: s.in}
 	}
-	return draft{open: make(map[Path]Source, paths)}
+	return draft{open: make(map[Path]spot, paths), in: s.in}
 }
 
 // settle makes settings of what a draft holds so far.
@@ -95,15 +111,16 @@ func (s *settler) settle(d *draft) {
 	if d.open == nil {
 		return
 	}
-	s.paths = s.paths[:0]
-	for path := range d.open {
-		s.paths = append(s.paths, path)
+	s.marks, s.paths = s.marks[:0], s.paths[:0]
+	for path, at := range d.open {
+		s.marks = append(s.marks, mark{path, at})
 	}
-	slices.Sort(s.paths)
-	if s.in == nil {
-		s.in = origins{}
+	slices.SortFunc(s.marks, func(a, b mark) int { return strings.Compare(string(a.path), string(b.path)) })
+	spots := make([]spot, 0, len(s.marks))
+	for _, m := range s.marks {
+		s.paths, spots = append(s.paths, m.path), append(spots, m.at)
 	}
-	d.done = settingsOf(s.shared(s.paths), d.open, s.in)
+	d.done = Settings{s.shared(s.paths), spots}
 	if len(d.open) <= usualPaths {
 		clear(d.open)
 		s.spare = d.open
@@ -114,7 +131,9 @@ func (s *settler) settle(d *draft) {
 // settings are what a draft came to.
 func (s *settler) settings(d *draft) Settings {
 	s.settle(d)
-	d.done.paths = s.shared(d.done.paths)
+	if d.alone {
+		d.done.paths, d.alone = s.shared(d.done.paths), false
+	}
 	return d.done
 }
 

@@ -57,14 +57,9 @@ func (s spot) equal(other spot) bool {
 
 // SettingsOf are the settings of a map.
 func SettingsOf(set map[Path]Source) Settings {
-	return settingsOf(slices.Sorted(maps.Keys(set)), set, origins{})
-}
-
-// settingsOf are the settings of a map whose paths are known.
-func settingsOf(paths []Path, set map[Path]Source, in origins) Settings {
-	s := Settings{paths, make([]spot, len(paths))}
-	for i, path := range paths {
-		s.spots[i] = in.spot(set[path])
+	s, in := Settings{paths: slices.Sorted(maps.Keys(set))}, origins{}
+	for _, path := range s.paths {
+		s.spots = append(s.spots, in.spot(set[path]))
 	}
 	return s
 }
@@ -110,7 +105,7 @@ func (s Settings) Len() int { return len(s.paths) }
 // Put notes that the value at a path was set. It is not for the resources of a fleet
 // that was loaded, which share theirs.
 func (s *Settings) Put(path Path, from Source) {
-	one := origins{}.spot(from)
+	one := spotOf(from)
 	at, set := slices.BinarySearch(s.paths, path)
 	if set {
 		s.spots[at] = one
