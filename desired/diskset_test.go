@@ -1,8 +1,8 @@
 package desired
 
 import (
-	"fmt"
 	"reflect"
+	"strconv"
 	"testing"
 )
 
@@ -31,7 +31,7 @@ func TestDisksAreShared(t *testing.T) {
 		}
 	}
 	for i := range 3 * mostAlike {
-		want := disks(func(d *Disk) { d.Serial = fmt.Sprint(i) })
+		want := disks(func(d *Disk) { d.Serial = strconv.Itoa(i) })
 		if got := sets.shared(want); !reflect.DeepEqual(got, want) {
 			t.Errorf("%v, want %v", got, want)
 		}
