@@ -288,7 +288,7 @@ func (s *seat) lacks(c config, side int) *setupError {
 	case c.hops[side] != nil && c.stray[side]:
 		return &setupError{
 			fmt.Sprintf("%s includes %s in the %s block, too", c.main, f.seen, other.block),
-			fmt.Sprintf("let that include name %s alone", other.seen),
+			fmt.Sprintf("let that include name %s alone, or write a file of another directory in nginx.%s", other.seen, f.block),
 		}
 	case c.hops[side] != nil:
 		return nil

@@ -111,7 +111,7 @@ blind edge/main: DIR/nginx.conf does not include DIR/berth/stream.conf in a stre
 				b.write("nginx.conf", "http { include berth/*.conf; }\nstream { include berth/*.conf; }\n")
 			},
 			`
-blind edge/main: DIR/nginx.conf includes DIR/berth/stream.conf in the http block, too; let that include name DIR/berth/http.conf alone
+blind edge/main: DIR/nginx.conf includes DIR/berth/stream.conf in the http block, too; let that include name DIR/berth/http.conf alone, or write a file of another directory in nginx.stream
 `,
 		},
 		{
