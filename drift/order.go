@@ -26,7 +26,7 @@ func (p *Plan) order(w *World) {
 		for j := range c.Fields {
 			f := &c.Fields[j]
 			o.needs(c.ID, f.Needs, &f.Wait, &f.Held)
-			o.singles(c.ID, f)
+			o.singles(c.Key, f)
 			o.frees(c.Key, f)
 			p.holdUnknown(w, f, o.up)
 		}
@@ -82,10 +82,10 @@ func (o *orderer) stands(id desired.ID) []Key {
 }
 
 // singles lets a field wait for single fields of other changes.
-func (o *orderer) singles(by desired.ID, f *Field) {
+func (o *orderer) singles(by Key, f *Field) {
 	for _, need := range f.NeedsFields {
 		for _, k := range o.up[need.ID] {
-			if need.ID != by && o.all[k].has(need.Path) {
+			if k != by && o.all[k].has(need.Path) {
 				f.WaitFields = append(f.WaitFields, FieldKey{k, need.Path})
 			}
 		}

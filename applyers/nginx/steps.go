@@ -48,7 +48,7 @@ func (*Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, 
 	}
 	plan.together(route.Fields)
 	early := plan.change(drift.Early)
-	early.Fields, route.Fields = apart(route.Fields)
+	early.Fields, route.Fields = plan.apart(route.Fields)
 	if len(route.Fields) > 0 {
 		route.Fields = append(route.Fields, leaving...)
 	} else {
@@ -65,7 +65,7 @@ func (*Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, 
 
 // apart parts the fields that wait for no playbook from those that do. Where all are
 // of one sort there is one step, and nginx is reloaded once.
-func apart(fields []drift.Field) (early, route []drift.Field) {
+func (p *planner) apart(fields []drift.Field) (early, route []drift.Field) {
 	for _, f := range fields {
 		if len(f.NeedsFields) == 0 {
 			early = append(early, f)
@@ -75,6 +75,11 @@ func apart(fields []drift.Field) (early, route []drift.Field) {
 	}
 	if len(route) == 0 {
 		return nil, early
+	}
+	for i := range route {
+		if to := p.leadsTo(route[i].Path); to != "" {
+			route[i].NeedsFields = append(route[i].NeedsFields, drift.FieldNeed{ID: p.id, Path: upstreamsPath.Sub(to).Sub("servers")})
+		}
 	}
 	return early, route
 }

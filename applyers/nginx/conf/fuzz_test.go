@@ -2,6 +2,7 @@ package conf
 
 import (
 	"bytes"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -95,7 +96,9 @@ func again(t rapid.TB, files Files) {
 	}
 }
 
-// whole is an edge with what Render sets where people left it open.
+// whole is an edge with what Render sets where people left it open, and with the
+// targets that it mends: where one file names an upstream that only the other one has
+// any more, both have it again.
 func whole(e *desired.Edge) *desired.Edge {
 	out := *e
 	out.Upstreams = nil
@@ -109,6 +112,21 @@ func whole(e *desired.Edge) *desired.Edge {
 			up.Servers[i].Weight = max(up.Servers[i].Weight, 1)
 		}
 		out.Upstreams[name] = up
+	}
+	mended := func(t desired.Target) desired.Target {
+		for name := range e.Upstreams {
+			if t.Text == testMark().upstream(name) {
+				return to(name)
+			}
+		}
+		return t
+	}
+	out.TLS.Default, out.HTTP.Default = mended(e.TLS.Default), mended(e.HTTP.Default)
+	for _, targets := range []*map[string]desired.Target{&out.TLS.Routes, &out.HTTP.Routes, &out.TCP, &out.UDP} {
+		*targets = maps.Clone(*targets)
+		for name, t := range *targets {
+			(*targets)[name] = mended(t)
+		}
 	}
 	return &out
 }

@@ -27,8 +27,7 @@ func validName(name string) error {
 	if strings.HasPrefix(name, "*") && !strings.HasPrefix(name, "*.") {
 		return fmt.Errorf("%q is no name: the wildcard stands for whole labels, as in *.example.com", name)
 	}
-	switch rest {
-	case "default", "hostnames", "include", "volatile":
+	if ownWord(rest) {
 		return fmt.Errorf("%q is a word of nginx's own", name)
 	}
 	if rest == "" || len(rest) > 253 {
@@ -76,10 +75,15 @@ func validAddress(t desired.Target) error {
 	return nil
 }
 
+// ownWord tells whether a word means something else to nginx within a map.
+func ownWord(word string) bool {
+	return slices.Contains([]string{"default", "hostnames", "include", "volatile"}, word)
+}
+
 // writable tells whether a word that stands in the file already can be written
 // again as it is, be it what a manifest could ask for or not.
 func writable(word string) bool {
-	return word != "" && !strings.ContainsFunc(word, func(r rune) bool {
+	return word != "" && !ownWord(word) && !strings.ContainsFunc(word, func(r rune) bool {
 		return r <= ' ' || r == utf8.RuneError || r == 0x7f || strings.ContainsRune("\"'`\\;{}$#", r)
 	})
 }
