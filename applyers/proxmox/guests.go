@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"berth/applyers/proxmox/notation"
@@ -24,18 +25,12 @@ type found struct {
 	words   string
 	stamp   stamp.Stamp
 	stamped bool
-	// ours is set where the stamp proves that it is.
-	ours bool
 	// adopting is set where a manifest takes a guest over that bears no stamp;
 	// renamed is how the stamp still names one of ours, where that has changed.
 	adopting bool
 	renamed  string
 	// print is the configuration's fingerprint, for the polls after a whole look.
 	print uint64
-	// live is the guest in the manifest's words, once it is put in them, and notes are
-	// what there is to say of it.
-	live  *drift.Live
-	notes []drift.Note
 }
 
 // handle is what the applyer keeps of a live guest for its steps.
@@ -155,14 +150,9 @@ func (s *sweep) readCandidates(ctx context.Context, rows []*row) []*found {
 			errs[i] = err
 			return
 		}
-		g := newFound(*r, conf)
-		read[i] = g
+		read[i] = newFound(*r, conf)
 		if s.looked != nil {
-			g.print = fingerprint(s.looked.seed, conf)
-		}
-		if g.ours, _, _ = s.proves(g); g.ours {
-			g.identify(s.fleet, s.wants.renames)
-			s.early(g)
+			read[i].print = fingerprint(s.looked.seed, conf)
 		}
 	})
 	for i, err := range errs {
@@ -202,7 +192,7 @@ func (s *sweep) unread(r *row, err error) {
 		}
 	}
 	if !told {
-		s.note("", reason)
+		s.note("", "", reason)
 		if tagged(s.fleet, r.tags) {
 			s.unplaced = r
 		}
@@ -250,6 +240,7 @@ func (s *sweep) missing(ctx context.Context, r *desired.Resource) {
 func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 	ids := slices.Sorted(maps.Keys(mine))
 	lives := make([]*drift.Live, len(ids))
+	var compare drift.Comparer
 	for i, id := range ids {
 		if len(mine[id]) != 1 || s.dark[id] || !s.looks(id) {
 			continue
@@ -260,9 +251,11 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 			s.foreign(id, g.what(), "it is "+string(id)+" of this fleet, and the manifest puts that on site "+want.Site,
 				"move the guest, or put the manifest's site back")
 		}
-		s.word(g)
-		lives[i] = g.live
-		s.out.Notes = append(s.out.Notes, g.notes...)
+		lives[i] = s.live(g, want)
+		if agrees(&compare, g, want, lives[i]) {
+			lives[i].Spec = want.Spec
+		}
+		g.shed()
 	}
 	each(len(ids), func(i int) {
 		if lives[i] != nil {
@@ -270,13 +263,39 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 		}
 	})
 	s.out.Lives = slices.Grow(s.out.Lives, len(lives))
-	for i, live := range lives {
+	for _, live := range lives {
 		if live != nil {
 			s.out.Lives = append(s.out.Lives, *live)
 			s.remarks(live)
-			mine[ids[i]][0].live = nil // What is known of it stands in one place.
 		}
 	}
+}
+
+// agrees tells whether a guest is in all as its manifest says. A data VM's disks are
+// of concern to others: what it has is kept.
+func agrees(c *drift.Comparer, g *found, want *desired.Resource, live *drift.Live) bool {
+	return want != nil && want.ID.Guest() && !live.Archived && !g.adopting && !g.stamp.Making && c.Agrees(want, live)
+}
+
+// shed lets go of a configuration that has been put in words, but for what tells how
+// the guest is reached: its interfaces, their addresses, its agent and Proxmox's own
+// cloud-init drive. Of thousands of guests, both at once are too much.
+func (g *found) shed() {
+	left := &pve.Config{Values: make(map[string]string), Digest: g.conf.Digest}
+	reaches := func(key, value string) bool {
+		return key == "agent" || nicSlot(key) || strings.HasPrefix(key, "ipconfig") || driveSlot(g.kind, key) && nativeDrive(value)
+	}
+	for key, value := range g.conf.Values {
+		if reaches(key, value) {
+			left.Values[key] = value
+		}
+	}
+	for key, value := range g.conf.Now {
+		if reaches(key, value) {
+			left.Wait(key, value)
+		}
+	}
+	g.conf = left
 }
 
 func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
@@ -307,10 +326,10 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 	}
 	h.apart = s.apart()
 	h.volumes, h.boots = w.held(g), bootDisk(g)
-	h.loose, h.names = g.unused(), g.stamp.Disks
-	waiting(w, g, live, h)
-	s.reseeded(g, want, h)
-	g.grown(want, live)
+	h.loose, h.names = s.unused(g, live), g.stamp.Disks
+	s.waiting(w, g, live, h)
+	s.reseeded(g, want, live, h)
+	s.grown(want, live)
 	s.changers(g, live)
 	return live
 }
@@ -346,7 +365,7 @@ func (s *sweep) changers(g *found, live *drift.Live) {
 }
 
 // waiting notes what waits for a reboot, in the manifest's words.
-func waiting(w *wording, g *found, live *drift.Live, h *handle) {
+func (s *sweep) waiting(w *wording, g *found, live *drift.Live, h *handle) {
 	if len(g.conf.Now) == 0 {
 		return
 	}
@@ -377,7 +396,7 @@ func waiting(w *wording, g *found, live *drift.Live, h *handle) {
 				own[option] = true
 				h.pending = append(h.pending, leaf.Path)
 			}
-			g.waits(leaf.Path, string(leaf.Path), before, after)
+			s.waits(live.ID, leaf.Path, string(leaf.Path), before, after)
 		}
 	}
 	// What the manifest asks for is told by its own names; the rest of an option
@@ -386,15 +405,15 @@ func waiting(w *wording, g *found, live *drift.Live, h *handle) {
 	tell(false)
 	for _, key := range g.conf.Pending() {
 		if !said[key] && !alike(g.kind, key, g.conf.Now[key], g.conf.Values[key]) {
-			g.waits("", key, g.conf.Now[key], g.conf.Values[key])
+			s.waits(live.ID, "", key, g.conf.Now[key], g.conf.Values[key])
 		}
 	}
 }
 
 // waits notes one value that waits for a reboot, where none is going to be made.
-func (g *found) waits(path desired.Path, what, before, after string) {
-	g.notes = append(g.notes, drift.Note{
-		ID: g.stamp.ID, Path: path, Unless: drift.Reboot, Text: fmt.Sprintf("%s %s → %s waits for a reboot", what, shown(before), shown(after)),
+func (s *sweep) waits(id desired.ID, path desired.Path, what, before, after string) {
+	s.out.Notes = append(s.out.Notes, drift.Note{
+		ID: id, Path: path, Unless: drift.Reboot, Text: fmt.Sprintf("%s %s → %s waits for a reboot", what, shown(before), shown(after)),
 	})
 }
 
@@ -415,5 +434,5 @@ func (s *sweep) remarks(live *drift.Live) {
 	if h.clock != "" {
 		text = "archived; " + h.clock
 	}
-	s.note(live.ID, text)
+	s.note(live.ID, "", text)
 }

@@ -97,12 +97,12 @@ func (s *sweep) keep() {
 	case s.rights == nil || !s.rights.Has(syslog()):
 		// Where nothing can be read at all there is worse to tell.
 		if lacks := s.rights.Lacking([]pve.Right{syslog()}); len(lacks) > 0 && len(s.read) > 0 {
-			s.note("", fmt.Sprintf("site %s: each poll reads all guests, since %s", s.site.Name, pve.Withheld(lacks, pve.Granter{Rights: s.rights, Token: s.TokenName()})))
+			s.note("", "", fmt.Sprintf("site %s: each poll reads all guests, since %s", s.site.Name, pve.Withheld(lacks, pve.Granter{Rights: s.rights, Token: s.TokenName()})))
 		}
 		l.untold = "without " + syslog().String() + " the cluster log does not tell what others change"
 	case s.log.err != nil:
 		l.untold = "the cluster log can't be read: " + s.log.err.Error()
-		s.note("", fmt.Sprintf("site %s: each poll reads all guests, since %s", s.site.Name, l.untold))
+		s.note("", "", fmt.Sprintf("site %s: each poll reads all guests, since %s", s.site.Name, l.untold))
 	}
 	owners := make(map[int]desired.ID)
 	for _, live := range s.out.Lives {

@@ -142,7 +142,7 @@ func guestIn(spec any) *desired.Guest {
 
 // grown notes the disks that are larger than their manifest says. They stay so:
 // nothing shrinks a disk.
-func (g *found) grown(want *desired.Resource, live *drift.Live) {
+func (s *sweep) grown(want *desired.Resource, live *drift.Live) {
 	if want == nil {
 		return
 	}
@@ -151,7 +151,7 @@ func (g *found) grown(want *desired.Resource, live *drift.Live) {
 		path := desired.Path("disks").Sub(slot).Sub("size")
 		is, wanted := have.Disks[slot].Size, asked.Disks[slot].Size
 		if want.Has(path) && is > wanted && wanted > 0 && !firmware(slot) {
-			g.note(path, fmt.Sprintf("%s: live %s, in Git %s; disks never shrink: write %s", path, is, wanted, is))
+			s.note(live.ID, path, fmt.Sprintf("%s: live %s, in Git %s; disks never shrink: write %s", path, is, wanted, is))
 		}
 	}
 }

@@ -112,10 +112,6 @@ type sweep struct {
 	dark map[desired.ID]bool
 	// noPool says of wanted pools why nothing can be put into them.
 	noPool map[string]string
-	// inWords is held while a guest is put in words, as many are read at once; comparer
-	// compares them.
-	inWords  sync.Mutex
-	comparer drift.Comparer
 	// read are the guests whose configurations were read.
 	read []*found
 	// unreadRows are how many guests that lists show could not be read, hidden how many
@@ -240,8 +236,8 @@ func (s *sweep) foreign(id desired.ID, what, reason, remedy string) {
 	s.out.Foreign = append(s.out.Foreign, drift.Foreign{ID: id, Site: s.site.Name, What: what, Reason: reason, Remedy: remedy})
 }
 
-func (s *sweep) note(id desired.ID, text string) {
-	s.out.Notes = append(s.out.Notes, drift.Note{ID: id, Text: text})
+func (s *sweep) note(id desired.ID, path desired.Path, text string) {
+	s.out.Notes = append(s.out.Notes, drift.Note{ID: id, Path: path, Text: text})
 }
 
 // readOnly holds every step on a Proxmox whose major version is unknown: it is

@@ -96,7 +96,7 @@ func (s *sweep) premises(ctx context.Context) {
 			}
 			if pve.Status(shelf.err) == 403 && !unseen[n.store] {
 				unseen[n.store] = true
-				s.note("", fmt.Sprintf("the token may not see storage %q of site %s%s; it may see %s: %s",
+				s.note("", "", fmt.Sprintf("the token may not see storage %q of site %s%s; it may see %s: %s",
 					n.store, s.site.Name, n.from, strings.Join(s.inv.storeNames(""), ", "), s.grant("/storage/"+n.store, "Datastore.Audit")))
 			}
 		}

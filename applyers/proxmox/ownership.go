@@ -43,7 +43,8 @@ func (s *sweep) sort(ctx context.Context, read []*found) map[desired.ID][]*found
 	mine := make(map[desired.ID][]*found)
 	var others []*found
 	for _, g := range read {
-		if g.ours {
+		if ours, _, _ := s.proves(g); ours {
+			g.identify(s.fleet, s.wants.renames)
 			mine[g.stamp.ID] = append(mine[g.stamp.ID], g)
 		} else {
 			others = append(others, g)

@@ -281,7 +281,7 @@ func (s *sweep) readOthers(ctx context.Context, already []*found) []*found {
 		unread = append(unread[:3], fmt.Sprintf("and %d more", more))
 	}
 	if len(unread) > 0 {
-		s.note("", "whether the addresses of new guests are taken can't be told of "+strings.Join(unread, ", ")+", which can't be read")
+		s.note("", "", "whether the addresses of new guests are taken can't be told of "+strings.Join(unread, ", ")+", which can't be read")
 	}
 	return read
 }

@@ -72,7 +72,7 @@ func (s *sweep) stampedAddress(ctx context.Context, g *found) string {
 }
 
 // reseeded learns what is left of a replaced seed, and notes what waits for a boot.
-func (s *sweep) reseeded(g *found, want *desired.Resource, h *handle) {
+func (s *sweep) reseeded(g *found, want *desired.Resource, live *drift.Live, h *handle) {
 	if _, volid := g.stamp.FormerSeed(); g.leftover() {
 		h.former = cmp.Or(volid, stamp.NoVolume)
 	}
@@ -85,13 +85,13 @@ func (s *sweep) reseeded(g *found, want *desired.Resource, h *handle) {
 	}
 	if waitsForBoot(g.stamp, g.uptime, s.Now()) && sameSeed(g.seedDigest(), vm.Seed) {
 		h.pending = append(h.pending, seedPath)
-		g.note(seedPath, fmt.Sprintf("cloudInit changed: the new seed, put in at %s UTC, waits for a reboot, and cloud-init runs again then: reboot it on Proxmox, where one from within does not show", g.stamp.Reseeded.UTC().Format(time.DateTime)))
+		s.note(live.ID, seedPath, fmt.Sprintf("cloudInit changed: the new seed, put in at %s UTC, waits for a reboot, and cloud-init runs again then: reboot it on Proxmox, where one from within does not show", g.stamp.Reseeded.UTC().Format(time.DateTime)))
 	}
 	if !vm.CloudInit.Reruns() {
 		return
 	}
 	if _, h.seedHeld = seedIn(g, vm); g.stamp.Seed == "" && !native(g) {
-		g.note(seedPath, "cloudInit: the guest was not made with a seed of Berth's, so there is none to replace (onChange: rerun): it applies when the guest is made anew")
+		s.note(live.ID, seedPath, "cloudInit: the guest was not made with a seed of Berth's, so there is none to replace (onChange: rerun): it applies when the guest is made anew")
 	}
 }
 

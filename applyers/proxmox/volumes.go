@@ -10,6 +10,7 @@ import (
 	"berth/applyers/proxmox/notation"
 	"berth/applyers/proxmox/stamp"
 	"berth/desired"
+	"berth/drift"
 )
 
 // heldVolume is a disk of another machine that a guest has attached.
@@ -88,14 +89,14 @@ func (w *wording) held(g *found) map[string]heldVolume {
 }
 
 // unused notes volumes that a guest owns and has in no slot, and lists them.
-func (g *found) unused() (all []string) {
+func (s *sweep) unused(g *found, live *drift.Live) (all []string) {
 	for _, at := range volumesOf(g.kind, g.conf.Values) {
 		if strings.HasPrefix(at.slot, "unused") {
 			tool := "qm"
 			if g.kind == desired.KindContainer {
 				tool = "pct"
 			}
-			g.note("", fmt.Sprintf("%s is %s, kept and in no slot: attach it again on Proxmox (Hardware, %s, Edit), or delete it there for good (%s set %d --delete %s)",
+			s.note(live.ID, "", fmt.Sprintf("%s is %s, kept and in no slot: attach it again on Proxmox (Hardware, %s, Edit), or delete it there for good (%s set %d --delete %s)",
 				at.slot, at.volid, at.slot, tool, g.vmid, at.slot))
 			all = append(all, fmt.Sprintf("%s (%s)", at.slot, at.volid))
 		}
