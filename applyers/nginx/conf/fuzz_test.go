@@ -3,6 +3,7 @@ package conf
 import (
 	"bytes"
 	"maps"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -110,6 +111,9 @@ func whole(e *desired.Edge) *desired.Edge {
 		up.Connect, up.Idle = w.connect, w.idle
 		for i := range up.Servers {
 			up.Servers[i].Weight = max(up.Servers[i].Weight, 1)
+			if _, err := netip.ParseAddr(up.Servers[i].To.Text); err == nil {
+				up.Servers[i].To.Text += ":80" // A stream takes no server without a port; http means 80.
+			}
 		}
 		out.Upstreams[name] = up
 	}
