@@ -72,8 +72,10 @@ type Progress interface {
 	// Task names an outside task that has been started. It returns once the
 	// journal holds it, so that a crash does not start it again.
 	Task(ref string) error
-	// Say adds a line for people.
+	// Say adds a line for people, who read it where the step went wrong, or ask for all.
 	Say(line string)
+	// Warn adds a line that is to be read even where the step went well.
+	Warn(line string)
 	// Made tells a fact that is known from now on: its address, its instance.
 	Made(id desired.ID, fact, value string)
 	// Field tells how one field went, where a step's fields go different ways;

@@ -28,6 +28,13 @@ func (p *progress) Say(line string) {
 	_ = p.tell(Event{Key: p.outcome.Key, Line: line}) // The next step finds the same error.
 }
 
+func (p *progress) Warn(line string) {
+	p.mu.Lock()
+	p.outcome.Warnings = append(p.outcome.Warnings, line)
+	p.mu.Unlock()
+	_ = p.tell(Event{Key: p.outcome.Key, Line: line})
+}
+
 func (p *progress) Made(id desired.ID, fact, value string) {
 	p.running.mu.Lock()
 	defer p.running.mu.Unlock()

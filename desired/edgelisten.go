@@ -96,8 +96,11 @@ var kept = netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 66}), 16)
 func (e *Edge) Inside() netip.Prefix {
 	sum := fnv.New32a()
 	_, _ = sum.Write([]byte(e.Name))
-	folded := sum.Sum32()
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 66, byte(folded ^ folded>>8 ^ folded>>16 ^ folded>>24)}), 24)
+	var folded byte
+	for _, b := range sum.Sum(nil) {
+		folded ^= b
+	}
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{127, 66, folded}), 24)
 }
 
 // What parseHost says of a text: that it is no address, or one that is written in

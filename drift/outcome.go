@@ -28,10 +28,12 @@ type Outcome struct {
 	// a playbook, of names of an edge. "" is success.
 	Results map[desired.Path]string `json:"results,omitempty"`
 	// Lines are what the step had to say, in order.
-	Lines   []string  `json:"lines,omitempty"`
-	Tasks   []string  `json:"tasks,omitempty"`
-	Started time.Time `json:"started,omitzero"`
-	Ended   time.Time `json:"ended,omitzero"`
+	Lines []string `json:"lines,omitempty"`
+	// Warnings are what people are to read although the step went well.
+	Warnings []string  `json:"warnings,omitempty"`
+	Tasks    []string  `json:"tasks,omitempty"`
+	Started  time.Time `json:"started,omitzero"`
+	Ended    time.Time `json:"ended,omitzero"`
 }
 
 // Resolved puts into a field what has become known since it was planned.

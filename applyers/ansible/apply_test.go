@@ -326,6 +326,7 @@ type told struct {
 }
 
 func (p *told) Say(string)                         {}
+func (p *told) Warn(string)                        {}
 func (p *told) Field(path desired.Path, err error) { p.fields[path] = err }
 
 // Where the fleet chooses another connection than SSH, nothing of SSH is needed.

@@ -106,6 +106,11 @@ func (l *listener) Say(line string) {
 	l.Progress.Say(line)
 }
 
+func (l *listener) Warn(line string) {
+	defer l.breaker.count()
+	l.Progress.Warn(line)
+}
+
 func (l *listener) Made(id desired.ID, fact, value string) {
 	defer l.breaker.count()
 	l.Progress.Made(id, fact, value)

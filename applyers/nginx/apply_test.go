@@ -278,6 +278,7 @@ type said struct {
 
 func (*said) Task(string) error               { return nil }
 func (s *said) Say(line string)               { s.lines = append(s.lines, line) }
+func (s *said) Warn(line string)              { s.lines = append(s.lines, line) }
 func (*said) Made(desired.ID, string, string) {}
 func (s *said) Field(path desired.Path, e error) {
 	if s.fields == nil {

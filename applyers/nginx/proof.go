@@ -354,10 +354,10 @@ func (p *proof) tell(say applyers.Progress) {
 	say.Say(fmt.Sprintf("names asked: %d, of which %d are served", total, answered))
 	for i, text := range silent {
 		if i == silentMax {
-			say.Say(fmt.Sprintf("and %d more names that are new or moved are not served", len(silent)-i))
+			say.Warn(fmt.Sprintf("and %d more names that are new or moved are not served", len(silent)-i))
 			break
 		}
-		say.Say("not served: " + text)
+		say.Warn("not served yet: " + text)
 	}
 	if p.late > 0 {
 		say.Say(fmt.Sprintf("%d more names were not asked within %s", p.late, proofFor))

@@ -145,5 +145,6 @@ type unheard struct{}
 
 func (unheard) Task(string) error               { return nil }
 func (unheard) Say(string)                      {}
+func (unheard) Warn(string)                     {}
 func (unheard) Made(desired.ID, string, string) {}
 func (unheard) Field(desired.Path, error)       {}

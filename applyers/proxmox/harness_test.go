@@ -324,6 +324,7 @@ type silent struct{}
 
 func (silent) Task(string) error               { return nil }
 func (silent) Say(string)                      {}
+func (silent) Warn(string)                     {}
 func (silent) Made(desired.ID, string, string) {}
 func (silent) Field(desired.Path, error)       {}
 

@@ -211,10 +211,15 @@ func (v *viewer) step(b *block, res *resource, c *drift.Change) {
 	v.said(b, res, c, end)
 }
 
-// said adds what a step had to say: all of it if asked for, its end where the
-// step went wrong.
+// said adds what a step had to say: its warnings; all of it if asked for, its end
+// where the step went wrong.
 func (v *viewer) said(b *block, res *resource, c *drift.Change, end fate) {
 	o := res.outcomes[c.Step]
+	if o != nil {
+		for _, line := range o.Warnings {
+			b.remarks = append(b.remarks, remark{sign: Remark, text: neutral(line)})
+		}
+	}
 	if o == nil || !v.verbose && end.status != drift.Failed {
 		return
 	}

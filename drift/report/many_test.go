@@ -53,7 +53,7 @@ func TestUsualOptions(t *testing.T) {
 	}
 	up := fleet.Resource("edge/main").Spec.(*desired.Edge).Upstreams["up"]
 	for name, value := range map[string]string{
-		"connect": up.Connect.String(), "idle": up.Idle.String(), "keepalive": strconv.Itoa(up.Keepalive), "proxyProtocol": fmt.Sprint(up.ProxyProtocol),
+		"connect": up.Connect.String(), "idle": up.Idle.String(), "keepalive": strconv.Itoa(up.Keepalive), "proxyProtocol": strconv.FormatBool(up.ProxyProtocol),
 	} {
 		r := edgeReport(drift.Field{Path: desired.Path("upstreams.up." + name), After: drift.Value{Text: value}})
 		if strings.Contains(text(t, r, report.TextOptions{}), name) {

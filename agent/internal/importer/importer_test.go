@@ -133,6 +133,7 @@ type quiet struct{}
 
 func (quiet) Task(string) error               { return nil }
 func (quiet) Say(string)                      {}
+func (quiet) Warn(string)                     {}
 func (quiet) Made(desired.ID, string, string) {}
 func (quiet) Field(desired.Path, error)       {}
 
