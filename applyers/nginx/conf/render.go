@@ -203,7 +203,9 @@ func (f *file) names(edge *desired.Edge, from, variable string, def desired.Targ
 	if f.o.Witness.Name != "" && witness != "" {
 		entry(f.o.Witness.Name, " ", witness)
 	}
-	for _, name := range slices.Sorted(maps.Keys(routes)) {
+	names := slices.AppendSeq(make([]string, 0, len(routes)), maps.Keys(routes))
+	slices.Sort(names)
+	for _, name := range names {
 		star := ""
 		if name != "" && name[0] == '.' {
 			// nginx takes .name for name as well, and refuses to have it twice.

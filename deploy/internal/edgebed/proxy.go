@@ -12,7 +12,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -102,23 +101,6 @@ func (h Host) StartNginx(t testing.TB) {
 	if out, err := h.Command(t.Context(), "nginx").CombinedOutput(); err != nil {
 		t.Fatalf("start nginx: %v: %s", err, out)
 	}
-}
-
-// Nginx is the process id of nginx's master, as the host knows it; 0 if none runs.
-func (h Host) Nginx(t testing.TB) int {
-	t.Helper()
-	text, err := h.ReadFile("/run/nginx.pid")
-	if errors.Is(err, fs.ErrNotExist) {
-		return 0
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pid
 }
 
 // Answers waits until nginx takes connections at an address.
