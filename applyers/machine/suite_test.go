@@ -177,9 +177,13 @@ func portsWork(t *testing.T, m Machine) {
 	if n, err := far.Read(buf); err != nil || string(buf[:n]) != "hello" {
 		t.Errorf("it hears %q, %v", buf[:n], err)
 	}
-	// Neither side waits for longer than it wants to.
-	for name, c := range map[string]net.Conn{"who connects": near, "who listens": far} {
-		begun := time.Now()
+	// Neither side waits for longer than it wants to. Over SSH who has waited long enough
+	// ends the connection for the other, too, so who connects is asked first.
+	for _, side := range []struct {
+		name string
+		net.Conn
+	}{{"who connects", near}, {"who listens", far}} {
+		name, c, begun := side.name, side.Conn, time.Now()
 		if err := c.SetReadDeadline(begun.Add(50 * time.Millisecond)); err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue
