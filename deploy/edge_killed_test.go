@@ -49,10 +49,15 @@ func killedSteps(t *testing.T, binary string, first, every int) (steps []string)
 	w.settles(t)
 	other := strings.ReplaceAll(mixed, "moving.example.test: 10.77.2.3:443", "moving.example.test: headed\n    second.example.test: plain")
 	moving := map[bool]string{true: "headed", false: "address"}
+	changed := false
 	for n := first; n < 100 && !t.Failed(); n += every {
-		changed := len(steps)%2 == 0
+		changed = !changed
 		w.commit(t, map[bool]string{true: other, false: mixed}[changed])
-		step := w.killedAfter(t, n)
+		step, late := w.killedAfter(t, n)
+		if late {
+			w.settles(t)
+			continue
+		}
 		if step == "" {
 			break
 		}
@@ -96,8 +101,8 @@ var traceLine = regexp.MustCompile(`^\d+ +(<\.\.\. )?\w+(\(| resumed).* = (-?\d+
 
 // killedAfter makes a turn and kills it after its nth step, counted from the first
 // that has to do with nginx. It tells which step that was; "" if the turn ended
-// before.
-func (w *edgeWorld) killedAfter(t *testing.T, n int) (step string) {
+// before. late tells that a busy machine let the turn end between step and kill.
+func (w *edgeWorld) killedAfter(t *testing.T, n int) (step string, late bool) {
 	t.Helper()
 	lines, to, err := os.Pipe()
 	if err != nil {
@@ -130,8 +135,12 @@ func (w *edgeWorld) killedAfter(t *testing.T, n int) (step string) {
 			continue
 		}
 		if count++; count == n {
+			agent := agentBelow(cmd.Process.Pid)
+			if late = agent == 0; late {
+				break
+			}
 			step = strings.TrimLeft(strings.TrimPrefix(line, pid), " ")
-			if err := syscall.Kill(agentBelow(t, cmd.Process.Pid), syscall.SIGKILL); err != nil {
+			if err := syscall.Kill(agent, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
 			break
@@ -143,20 +152,18 @@ func (w *edgeWorld) killedAfter(t *testing.T, n int) (step string) {
 	} else if step != "" && (exit == nil && err == nil) {
 		t.Fatalf("the turn went on after it was killed at %s", step)
 	}
-	return step
+	return step, late
 }
 
 // agentBelow finds the agent among the children of a process, by the test's own
-// process ids.
-func agentBelow(t *testing.T, pid int) int {
-	t.Helper()
-	deadline := time.Now().Add(5 * time.Second)
+// process ids; 0 if it has ended.
+func agentBelow(pid int) int {
+	deadline := time.Now().Add(2 * time.Second)
 	for time.Now().Before(deadline) {
 		if agent := agentAmong(offspring(pid)); agent != 0 {
 			return agent
 		}
 	}
-	t.Fatal("no agent runs")
 	return 0
 }
 
