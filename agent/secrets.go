@@ -16,7 +16,7 @@ import (
 type secrets struct {
 	settings  *config.Settings
 	env       func(string) string
-	documents map[string]*desired.Secret
+	documents map[string]*desired.SecretPlace
 }
 
 // read gives a secret, or the value of a key within one. No error holds any of

@@ -21,7 +21,7 @@ func TestSecretsAreFoundWhereTheirDocumentSays(t *testing.T) {
 	s := secrets{
 		settings: &config.Settings{SecretFiles: []string{dir}, Secrets: map[string]string{"host": filepath.Join(dir, "plain")}},
 		env:      func(string) string { return "" },
-		documents: map[string]*desired.Secret{
+		documents: map[string]*desired.SecretPlace{
 			"apps": {Name: "apps", File: filepath.Join(dir, "apps")}, "plain": {Name: "plain", File: filepath.Join(dir, "plain")},
 			"empty": {Name: "empty", File: filepath.Join(dir, "empty")},
 		},

@@ -22,7 +22,7 @@ type row struct {
 // below lists what stands under the agent: everything that it wires together.
 var below = []string{
 	"desired", "drift", "drift/routes", "drift/report", "drift/report/diagram",
-	"applyers", "applyers/proxmox", "applyers/proxmox/pvesim", "applyers/nginx", "applyers/nginx/conf", "applyers/nginx/probe", "applyers/ansible", "applyers/machine",
+	"applyers", "applyers/proxmox", "applyers/proxmox/pvesim", "applyers/proxmox/pvesim/lxc", "applyers/nginx", "applyers/nginx/conf", "applyers/nginx/probe", "applyers/ansible", "applyers/ansible/inventory", "applyers/ansible/runner", "applyers/machine",
 	"examples",
 }
 
@@ -51,6 +51,7 @@ var layout = []row{
 		tests:   []string{"applyers/applyertest", "applyers/proxmox/pvesim", "applyers/proxmox/pvesim/schemacheck"},
 	},
 	{dir: "applyers/proxmox/pvesim"},
+	{dir: "applyers/proxmox/pvesim/lxc", imports: []string{"applyers/proxmox/pvesim"}},
 	{dir: "applyers/proxmox/pvesim/aftermath", imports: []string{"applyers/proxmox/pvesim"}},
 	{dir: "applyers/proxmox/pvesim/schemacheck", imports: []string{"applyers/proxmox/pvesim"}},
 	{dir: "applyers/proxmox/seed", imports: []string{"desired"}},
@@ -61,7 +62,9 @@ var layout = []row{
 	{dir: "applyers/nginx", imports: []string{"desired", "drift", "applyers", "applyers/machine", "applyers/nginx/conf", "applyers/nginx/probe"}, tests: []string{"applyers/applyertest"}},
 	{dir: "applyers/nginx/conf", imports: []string{"desired"}},
 	{dir: "applyers/nginx/probe"},
-	{dir: "applyers/ansible", imports: []string{"desired", "drift", "applyers", "applyers/machine"}, tests: []string{"applyers/applyertest"}},
+	{dir: "applyers/ansible", imports: []string{"desired", "drift", "applyers", "applyers/machine", "applyers/ansible/inventory", "applyers/ansible/runner"}, tests: []string{"applyers/applyertest"}},
+	{dir: "applyers/ansible/inventory", imports: []string{"desired"}},
+	{dir: "applyers/ansible/runner", imports: []string{"desired"}},
 
 	{dir: "agent", imports: insideAgent, tests: watched},
 	{dir: "agent/internal/config", imports: insideAgent, tests: []string{"applyers/applyertest"}},
@@ -71,11 +74,14 @@ var layout = []row{
 	{dir: "agent/internal/journal", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/gitserve", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/importer", imports: insideAgent, tests: watched},
+	{dir: "agent/internal/lock", imports: insideAgent},
+	{dir: "agent/internal/secrets", imports: insideAgent},
 	{dir: "agent/internal/notify", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/web", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 
 	{dir: "deploy", tests: slices.Concat(watched, []string{"deploy/internal/..."}, below)},
 	{dir: "deploy/internal/edgebed", imports: []string{"deploy/internal/standin"}},
+	{dir: "deploy/internal/guestbed", imports: []string{"deploy/internal/standin"}},
 	{dir: "deploy/internal/rulecheck"},
 	{dir: "deploy/internal/standin"},
 	{dir: "deploy/internal/testsummary"},

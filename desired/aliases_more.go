@@ -12,7 +12,7 @@ func newerAlias(typ reflect.Type, word string) alias {
 		case "tag", "id", "vmid", "search", "source", "clone", "from":
 			return write("find, as in {tag: NAME}")
 		}
-	case reflect.TypeFor[Secret]():
+	case reflect.TypeFor[SecretPlace]():
 		switch word {
 		case "value", "password", "token", "content", "contents", "data", "stringdata", "text", "secret", "key", "apitoken", "privatekey":
 			return alias{remedy: "a Secret says where a secret is, never what: write file, credential or env; " + revoke, field: "file"}

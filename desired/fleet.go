@@ -21,7 +21,7 @@ type Fleet struct {
 	Images map[string]*Image
 	// Templates and Secrets by name, Approvals in the order of what they allow.
 	Templates map[string]*Template
-	Secrets   map[string]*Secret
+	Secrets   map[string]*SecretPlace
 	Approvals []*Approval
 	// Resources is what the appliers make true, sorted by ID: guests, images
 	// (one for each site that uses it), edges, playbooks.

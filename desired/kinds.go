@@ -27,7 +27,7 @@ func kinds() []*kind {
 		{word: "Playbook", short: KindPlaybook, spec: reflect.TypeFor[Playbook](), dotted: true},
 		{word: "DataVM", short: KindData, spec: reflect.TypeFor[DataVM]()},
 		{word: "Template", short: KindTemplate, spec: reflect.TypeFor[Template](), dotted: true},
-		{word: "Secret", short: KindSecret, spec: reflect.TypeFor[Secret](), dotted: true},
+		{word: "Secret", short: KindSecret, spec: reflect.TypeFor[SecretPlace](), dotted: true},
 		{word: "Project", short: KindProject, spec: reflect.TypeFor[projectSpec](), dotted: true},
 		{word: "Approval", short: KindApproval, spec: reflect.TypeFor[Approval]()},
 	}

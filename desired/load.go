@@ -35,7 +35,7 @@ func newLoader(fsys fs.FS) *loader {
 		fleet: &Fleet{
 			Sites: map[string]*Site{}, Hosts: map[string]*Host{},
 			Users: map[string]*User{}, Images: map[string]*Image{},
-			Templates: map[string]*Template{}, Secrets: map[string]*Secret{},
+			Templates: map[string]*Template{}, Secrets: map[string]*SecretPlace{},
 		},
 	}
 	for _, k := range kinds() {

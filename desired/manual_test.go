@@ -272,7 +272,7 @@ func specOf(k *kind) reflect.Type {
 	case "Project":
 		return reflect.TypeFor[projectSpec]()
 	case "Secret":
-		return reflect.TypeFor[Secret]()
+		return reflect.TypeFor[SecretPlace]()
 	case "Approval":
 		return reflect.TypeFor[Approval]()
 	}

@@ -1,27 +1,72 @@
 package desired
 
-// Secret is the document of kind Secret: where a secret is, never what. Exactly
-// one of its places is set.
-type Secret struct {
-	// Name is what {secret: NAME} says.
-	Name string `yaml:"name" default:"required" example:"apps"`
-	// Description is for people.
-	Description string `yaml:"description" example:"the token of the backup server"`
-	// File is a path on the agent's host, readable by the agent alone.
-	File string `yaml:"file" form:"path" example:"/etc/berth/apps"`
-	// Credential is a systemd credential of the agent's service.
-	Credential string `yaml:"credential" example:"apps"`
-	// Env is a variable of the agent's environment, whose name begins with
-	// BERTH_SECRET_.
-	Env string `yaml:"env" example:"BERTH_SECRET_APPS"`
+import (
+	"fmt"
+	"io"
+	"log/slog"
+)
 
-	// Age is an encrypted file in the repository.
-	Age *Later `yaml:"age" later:"age files are not built yet: put the secret into a file or a systemd credential on the agent's host"`
-	// SOPS is an encrypted file in the repository.
-	SOPS *Later `yaml:"sops" later:"sops files are not built yet: put the secret into a file or a systemd credential on the agent's host"`
-	// Vault is an encrypted file of Ansible's in the repository.
-	Vault *Later `yaml:"vault" later:"vault files are not built yet: put the secret into a file or a systemd credential on the agent's host"`
-	// Generate makes one.
-	Generate *Later `yaml:"generate" later:"generated secrets are not built yet: make one with openssl rand -hex 16 and put it into a file or a systemd credential on the agent's host"`
-	Source   Source `yaml:"-"`
+// Secret is a secret's value, which nothing prints: fmt with any verb, JSON, YAML,
+// slog and errors show [Hidden] in its place, wherever it stands. Only
+// [Secret.Reveal] gives it. The zero Secret is empty.
+type Secret struct {
+	// A function, since fmt reads the fields of what lies in another's unexported
+	// fields, without asking for its methods.
+	reveal func() []byte
+}
+
+// Hidden is what is shown of each secret.
+const Hidden = "(secret)"
+
+// MakeSecret makes a secret of a value, which it copies.
+func MakeSecret(value []byte) Secret {
+	kept := append([]byte(nil), value...)
+	return Secret{reveal: func() []byte { return kept }}
+}
+
+// Reveal is the value, which nobody may change.
+func (s Secret) Reveal() []byte {
+	if s.reveal == nil {
+		return nil
+	}
+	return s.reveal()
+}
+
+// Empty tells whether there is no value.
+func (s Secret) Empty() bool { return len(s.Reveal()) == 0 }
+
+// String is [Hidden].
+func (s Secret) String() string { return Hidden }
+
+// GoString is [Hidden].
+func (s Secret) GoString() string { return Hidden }
+
+// Format writes [Hidden] for every verb.
+func (s Secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, Hidden) }
+
+// MarshalText is [Hidden].
+func (s Secret) MarshalText() ([]byte, error) { return []byte(Hidden), nil }
+
+// MarshalJSON is [Hidden].
+func (s Secret) MarshalJSON() ([]byte, error) { return []byte(`"` + Hidden + `"`), nil }
+
+// MarshalYAML is [Hidden].
+func (s Secret) MarshalYAML() (any, error) { return Hidden, nil }
+
+// LogValue is [Hidden].
+func (s Secret) LogValue() slog.Value { return slog.StringValue(Hidden) }
+
+// LockedError is that a secret can't be read before somebody has unlocked the agent.
+// What needs it waits, and goes on by itself then.
+type LockedError struct {
+	// Secret is the one that was asked for, as in "apps"; "" where it is not one alone.
+	Secret string
+}
+
+// Error says what to do.
+func (e *LockedError) Error() string {
+	if e.Secret == "" {
+		return "waiting for unlock: run `agent unlock` on the agent's host"
+	}
+	return fmt.Sprintf("waiting for unlock: secret %q can't be read before: run `agent unlock` on the agent's host", e.Secret)
 }

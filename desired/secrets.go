@@ -30,7 +30,7 @@ func (l *loader) secretDocuments() {
 		if doc.kind.word != "Secret" {
 			continue
 		}
-		s := &Secret{}
+		s := &SecretPlace{}
 		it := l.open(doc, s, l.defaults["Secret"])
 		s.Name, s.Source = doc.name, doc.src
 		l.fleet.Secrets[doc.name] = s
@@ -38,7 +38,7 @@ func (l *loader) secretDocuments() {
 	}
 }
 
-func (l *loader) checkSecretDocument(it *item, s *Secret) {
+func (l *loader) checkSecretDocument(it *item, s *SecretPlace) {
 	var places []string
 	for _, word := range []string{"file", "credential", "env", "age", "sops", "vault", "generate"} {
 		if it.has(Path(word)) {
@@ -93,7 +93,7 @@ func (l *loader) nearSecret(it *item, src Source, field, name string) {
 
 // checkSecretFile checks the path of a file on the agent's host. Whether it is
 // there is the host's affair, and not looked at.
-func (l *loader) checkSecretFile(it *item, s *Secret) {
+func (l *loader) checkSecretFile(it *item, s *SecretPlace) {
 	src := it.at("file")
 	switch {
 	case strings.HasPrefix(s.File, "~"):
