@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"berth/applyers"
+	"berth/applyers/ansible/inventory"
 	"berth/applyers/machine"
 	"berth/desired"
 )
@@ -30,7 +31,7 @@ func (a *Applyer) prepare(ctx context.Context, job applyers.Job, play *desired.P
 	if err := os.MkdirAll(a.State, 0o700); err != nil {
 		return nil, fmt.Errorf("make the state directory: %w", err)
 	}
-	inventory, err := a.inventory(ctx, job, play, hosts, dir).JSON()
+	hostsFile, err := a.inventory(ctx, job, play, hosts, dir).JSON()
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +52,7 @@ func (a *Applyer) prepare(ctx context.Context, job applyers.Job, play *desired.P
 		text []byte
 	}{
 		{"callback/berth_events.py", callback},
-		{"inventory.json", inventory},
+		{"inventory.json", hostsFile},
 		{"vars.json", vars},
 		{"limit", []byte(limit.String())},
 		{"ansible.cfg", []byte(settings)},
@@ -97,8 +98,8 @@ func wrapper(play *desired.Playbook) (name string, text []byte, err error) {
 }
 
 // inventory is the fleet's, with the ways to reach each host put in.
-func (a *Applyer) inventory(ctx context.Context, job applyers.Job, play *desired.Playbook, hosts []*host, dir *runDir) Inventory {
-	inv := MakeInventory(job.Fleet, job.Fact)
+func (a *Applyer) inventory(ctx context.Context, job applyers.Job, play *desired.Playbook, hosts []*host, dir *runDir) inventory.Inventory {
+	inv := inventory.Make(job.Fleet, job.Fact)
 	keys := keyring{dir: dir, key: a.Key, files: make(map[desired.SecretRef]string)}
 	for _, name := range slices.Sorted(maps.Keys(inv.Hosts)) {
 		vars := inv.Hosts[name]
@@ -137,12 +138,12 @@ func (a *Applyer) inventory(ctx context.Context, job applyers.Job, play *desired
 // access is how a guest or Host is reached, and the variables of its own.
 func access(fleet *desired.Fleet, id desired.ID) (desired.SSH, map[string]any) {
 	if g := fleet.Guest(id); g != nil {
-		return reach(fleet, g.SSH), g.Vars
+		return inventory.Reach(fleet, g.SSH), g.Vars
 	}
 	if h := fleet.Hosts[id.Name()]; h != nil && id.Kind() == desired.KindHost {
-		return reach(fleet, h.SSH), h.Vars
+		return inventory.Reach(fleet, h.SSH), h.Vars
 	}
-	return reach(fleet, desired.SSH{}), nil
+	return inventory.Reach(fleet, desired.SSH{}), nil
 }
 
 // passed are the variables of the agent's environment that a run gets. Others

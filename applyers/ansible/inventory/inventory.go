@@ -1,4 +1,6 @@
-package ansible
+// Package inventory is a fleet as Ansible sees it: its hosts, their variables and
+// the groups that playbooks' patterns know them by.
+package inventory
 
 import (
 	"encoding/json"
@@ -17,10 +19,10 @@ type Inventory struct {
 	Groups map[string][]string
 }
 
-// MakeInventory lists all guests and Hosts of a fleet, in the groups that
+// Make lists all guests and Hosts of a fleet, in the groups that
 // playbooks' patterns know them by. A host whose address is not known has no
 // ansible_host. A guest's own variables beat what Berth sets, save berth_….
-func MakeInventory(fleet *desired.Fleet, fact desired.Lookup) Inventory {
+func Make(fleet *desired.Fleet, fact desired.Lookup) Inventory {
 	inv := Inventory{Hosts: make(map[string]map[string]any), Groups: make(map[string][]string)}
 	for _, r := range fleet.Resources {
 		g := fleet.Guest(r.ID)
@@ -45,7 +47,7 @@ func MakeInventory(fleet *desired.Fleet, fact desired.Lookup) Inventory {
 
 func (inv Inventory) add(fleet *desired.Fleet, fact desired.Lookup, id desired.ID, ssh desired.SSH, own, berth map[string]any) {
 	vars := make(map[string]any)
-	ssh = reach(fleet, ssh)
+	ssh = Reach(fleet, ssh)
 	if addr, known := fact(id, desired.FactAddress); known {
 		vars["ansible_host"] = addr
 	}
@@ -92,8 +94,8 @@ func (inv Inventory) JSON() ([]byte, error) {
 	return append(text, '\n'), nil
 }
 
-// reach fills what a guest leaves open from the fleet.
-func reach(fleet *desired.Fleet, ssh desired.SSH) desired.SSH {
+// Reach fills what a guest leaves open from the fleet.
+func Reach(fleet *desired.Fleet, ssh desired.SSH) desired.SSH {
 	all := fleet.Spec.SSH
 	if ssh.User == "" {
 		ssh.User = all.User

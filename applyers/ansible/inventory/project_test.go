@@ -1,7 +1,6 @@
-package ansible
+package inventory
 
 import (
-	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -13,7 +12,6 @@ import (
 // TestInventoryOfProject holds that the guests that a Project makes are hosts
 // like all others, which know their project and environment; a data VM is none.
 func TestInventoryOfProject(t *testing.T) {
-	base, _, _ := strings.Cut(manifests, "---\nkind: Playbook")
 	fleet, err := desired.Load(fstest.MapFS{"fleet.yaml": {Data: []byte(base + `---
 kind: Project
 name: my-shop
@@ -27,7 +25,7 @@ disks: {scsi0: {name: x, size: 1GiB}}
 	if err != nil {
 		t.Fatal(err)
 	}
-	inv := MakeInventory(fleet, func(id desired.ID, _ string) (string, bool) { return fleet.Address(id) })
+	inv := Make(fleet, func(id desired.ID, _ string) (string, bool) { return fleet.Address(id) })
 	want := map[string]any{
 		"ansible_host": "10.1.1.7", "ansible_user": "root", "ansible_port": 22, "env_file": "{{ berth_environment }}",
 		"berth_name": "my-shop-prod-app", "berth_id": "vm/my-shop-prod-app", "berth_site": "home", "berth_project": "my-shop", "berth_environment": "prod",
