@@ -12,12 +12,11 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
-	"os"
-	"regexp"
 	"slices"
 	"time"
 
 	"berth/applyers"
+	"berth/applyers/ansible/runner"
 	"berth/desired"
 	"berth/drift"
 )
@@ -55,12 +54,10 @@ type Options struct {
 // Applyer runs playbooks.
 type Applyer struct {
 	Options
+	runner *runner.Runner
 }
 
 var _ applyers.Applyer = (*Applyer)(nil)
-
-// plain are paths that need no quoting among ssh's options.
-var plain = regexp.MustCompile(`^[A-Za-z0-9/._+@=,-]+$`)
 
 // New checks the options, and removes what runs of killed agents left in
 // Options.Dir.
@@ -68,25 +65,14 @@ func New(o Options) (*Applyer, error) {
 	if o.Memory == nil || o.Files == nil || o.Key == nil || o.State == "" {
 		return nil, errors.New("make the ansible applyer: it needs a memory, files, keys and a state directory")
 	}
-	if o.Dir == "" {
-		o.Dir = os.TempDir()
-		if info, err := os.Stat("/dev/shm"); err == nil && info.IsDir() {
-			o.Dir = "/dev/shm"
-		}
+	if !runner.Quotable(o.State) {
+		return nil, fmt.Errorf("make the ansible applyer: ssh can't be given the directory %q: use letters, digits and /._+@=,- alone", o.State)
 	}
-	if o.Bin == "" {
-		o.Bin = "ansible-playbook"
+	r, err := runner.New(runner.Options{Dir: o.Dir, Bin: o.Bin, Log: o.Log})
+	if err != nil {
+		return nil, fmt.Errorf("make the ansible applyer: %w", err)
 	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	for _, dir := range []string{o.State, o.Dir} {
-		if !plain.MatchString(dir) {
-			return nil, fmt.Errorf("make the ansible applyer: ssh can't be given the directory %q: use letters, digits and /._+@=,- alone", dir)
-		}
-	}
-	sweep(o.Dir, o.Log)
-	return &Applyer{Options: o}, nil
+	return &Applyer{Options: o, runner: r}, nil
 }
 
 // Kinds is play.

@@ -2,15 +2,13 @@ package ansible
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"log/slog"
-	"os/exec"
+	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"berth/applyers"
+	"berth/applyers/ansible/runner"
 	"berth/desired"
 )
 
@@ -107,105 +105,59 @@ func (a *Applyer) run(ctx context.Context, job applyers.Job, play *desired.Playb
 	if len(a.todo(job.ID, hosts)) == 0 {
 		return nil
 	}
-	bin, err := exec.LookPath(a.Bin)
-	if err != nil {
-		return fmt.Errorf("%s is not on the agent's host: install Ansible there (Debian: apt-get install ansible-core)", a.Bin)
-	}
-	dir, err := newRunDir(a.Dir)
+	spec, err := a.prepare(ctx, job, play, hosts)
 	if err != nil {
 		return err
-	}
-	defer dir.remove()
-	if play.Timeout > 0 {
-		// Without a cause of its own, the end of time looks like a stop.
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, time.Duration(play.Timeout), errTimeout)
-		defer cancel()
-	}
-	proc, err := a.prepare(ctx, job, play, hosts, dir, p.Say)
-	if err != nil {
-		return stopped(ctx, play, err)
 	}
 	todo := a.todo(job.ID, hosts)
 	if len(todo) == 0 {
 		return nil
 	}
-	proc.bin = bin
-	tidy := func(s string) string { return clean(strings.ReplaceAll(s, dir.in("src"), play.Dir), 600) }
-	seen := &watch{say: limited(p.Say), tidy: tidy, tallies: make(map[string]tally), trouble: make(map[string]event)}
-	output := &ring{}
-	proc.event, proc.output = seen.line, output.line
-	err = proc.wait(ctx)
-	if seen.junk > 0 {
-		a.Log.WarnContext(ctx, "ansible's events have lines that are none", slog.String("play", string(job.ID)), slog.Int("lines", seen.junk))
-	}
+	spec.Say = p.Say
+	done, err := a.runner.Run(ctx, spec)
 	switch {
-	case !seen.stats && ctx.Err() != nil:
-		return stopped(ctx, play, err)
-	case !seen.stats, err != nil && ctx.Err() == nil && len(seen.failed()) == 0:
-		return fmt.Errorf("run %s: %s", play.File, tidy(failure(err)+": "+output.reason()))
+	case err != nil && ctx.Err() != nil:
+		return applyers.ErrLeft
+	case err != nil:
+		return err
 	}
 	for _, h := range todo {
-		h.err = a.verdict(seen, play, h)
+		h.err = a.verdict(done, play, h)
 	}
-	blame(seen, todo)
+	blame(done, todo)
 	return nil
 }
 
 // blame lays the failure of a host that the playbook itself has added, and that
 // can't be asked for again alone, on those for which it ran.
-func blame(seen *watch, todo []*host) {
-	for _, name := range seen.failed() {
+func blame(done *runner.Result, todo []*host) {
+	for _, name := range failed(done) {
 		if slices.ContainsFunc(todo, func(h *host) bool { return h.name == name }) {
 			continue
 		}
 		for _, h := range todo {
 			if h.err == nil {
-				h.err = fmt.Errorf("on %s, a host of the playbook's own making: %w", name, seen.failure(name))
+				h.err = fmt.Errorf("on %s, a host of the playbook's own making: %w", name, done.Hosts[name].Err)
 			}
 		}
 	}
 }
 
-var errTimeout = errors.New("out of time")
-
-// stopped tells a run that was stopped from one that took too long.
-func stopped(ctx context.Context, play *desired.Playbook, err error) error {
-	switch {
-	case ctx.Err() == nil:
-		return err
-	case errors.Is(context.Cause(ctx), errTimeout):
-		return fmt.Errorf("run %s: it took longer than %s and was stopped: raise its timeout, or find what it waits for", play.File, play.Timeout)
-	default:
-		return applyers.ErrLeft
-	}
-}
-
-// failure says how the program ended.
-func failure(err error) string {
-	exit, ended := errors.AsType[*exec.ExitError](err)
-	switch {
-	case err == nil:
-		return "ansible-playbook ended without telling what it did"
-	case !ended:
-		return err.Error()
-	case exit.ExitCode() < 0:
-		return "ansible-playbook was killed (" + exit.String() + ")"
-	default:
-		return fmt.Sprintf("ansible-playbook ended with %d", exit.ExitCode())
-	}
+// failed lists the hosts with failures that nothing made good.
+func failed(done *runner.Result) []string {
+	return slices.DeleteFunc(slices.Sorted(maps.Keys(done.Hosts)), func(name string) bool { return done.Hosts[name].Err == nil })
 }
 
 // verdict says why a host has not come to a good end; nil if it has.
-func (a *Applyer) verdict(seen *watch, play *desired.Playbook, h *host) error {
-	sums, there := seen.tallies[h.name]
+func (a *Applyer) verdict(done *runner.Result, play *desired.Playbook, h *host) error {
+	sums, there := done.Hosts[h.name]
 	switch {
-	case sums.Unreachable > 0:
-		return fmt.Errorf("can't be reached: %s", a.explain(seen.trouble[h.name].Msg, h))
-	case sums.Failures > 0:
-		return seen.failure(h.name)
-	case !seen.ended:
-		return fmt.Errorf("the playbook was broken off, since others had failed: %s", strings.Join(seen.failed(), " "))
+	case there && sums.Err != nil && sums.Err.Unreachable:
+		return fmt.Errorf("can't be reached: %s", a.explain(sums.Err.Msg, h))
+	case there && sums.Err != nil:
+		return sums.Err
+	case !done.Whole:
+		return fmt.Errorf("the playbook was broken off, since others had failed: %s", strings.Join(failed(done), " "))
 	case !there:
 		return fmt.Errorf("no play in %s is for it: their own hosts: name neither it nor a group of it", play.File)
 	}

@@ -268,7 +268,7 @@ func TestWhatStandsInTheWay(t *testing.T) {
 		},
 		{
 			"too many files", func(_ *testing.T, b *bench, _ *desired.Playbook) {
-				b.files["ansible/big"] = &fstest.MapFile{Data: make([]byte, maxBytes+1)}
+				b.files["ansible/big"] = &fstest.MapFile{Data: make([]byte, 64<<20+1)}
 			},
 			"unpack ansible: more than 64 MiB or 20000 files beside the playbook: give it a directory of its own",
 		},
@@ -287,6 +287,7 @@ func TestWhatStandsInTheWay(t *testing.T) {
 			b := newBench(t, fake(t, okay+"\nended; tell '{\"event\":\"stats\"}'"))
 			b.guest("web-1", nil)
 			test.set(t, b, b.play("base", "[]", "web-1"))
+			b.remake()
 			o := b.one(t.Context())
 			if o.Status != drift.Failed || o.Reason != test.reason {
 				t.Errorf("%s: %q\nwant failed: %q", o.Status, o.Reason, test.reason)

@@ -25,6 +25,9 @@ import (
 	"berth/drift"
 )
 
+// lastPlay is the play that the runner adds, as a fake has to tell of it.
+const lastPlay = "berth: the playbook has run to its end"
+
 // memory is a Memory that dies with the test.
 type memory struct {
 	mu   sync.Mutex
@@ -95,6 +98,16 @@ func newBench(t testing.TB, bin string) *bench {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// remake makes the applyer again, of its options as they are now.
+func (b *bench) remake() {
+	b.t.Helper()
+	a, err := New(b.Options)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.Applyer = a
 }
 
 // want adds a resource where the loader would put it.

@@ -1,10 +1,8 @@
 package ansible
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"strconv"
 	"strings"
 
 	"berth/applyers/machine"
@@ -14,20 +12,20 @@ import (
 // knownHosts is the agent's own file of host keys.
 func (a *Applyer) knownHosts() string { return machine.KnownHosts(a.State) }
 
-// keyring holds the private keys of one run as files, each once.
+// keyring collects the private keys of one run, each once.
 type keyring struct {
-	dir   *runDir
 	key   func(ctx context.Context, ref desired.SecretRef) ([]byte, error)
-	files map[desired.SecretRef]string
+	texts map[string]desired.Secret
 }
 
-// file gives the path of a key; "" where none is named.
-func (k *keyring) file(ctx context.Context, ref desired.SecretRef) (string, error) {
+// add gives the name of a key among texts; "" where none is named.
+func (k keyring) add(ctx context.Context, ref desired.SecretRef) (string, error) {
 	if ref == (desired.SecretRef{}) {
 		return "", nil
 	}
-	if path, ok := k.files[ref]; ok {
-		return path, nil
+	name := ref.Secret + " " + ref.Key
+	if _, ok := k.texts[name]; ok {
+		return name, nil
 	}
 	text, err := k.key(ctx, ref)
 	if err != nil {
@@ -36,19 +34,13 @@ func (k *keyring) file(ctx context.Context, ref desired.SecretRef) (string, erro
 	if _, err := machine.ParseKey(ref, text); err != nil {
 		return "", err
 	}
-	// OpenSSH wants the last line to end.
-	text = append(bytes.TrimRight(text, "\r\n"), '\n')
-	name := "keys/" + strconv.Itoa(len(k.files))
-	if err := k.dir.write(name, text); err != nil {
-		return "", err
-	}
-	k.files[ref] = k.dir.in(name)
-	return k.files[ref], nil
+	k.texts[name] = desired.MakeSecret(text)
+	return name, nil
 }
 
 // sshArgs are ssh's options for one host. Ansible puts them first, and ssh takes
 // the first of two; ansible_ssh_common_args stays free for the fleet's own.
-func (a *Applyer) sshArgs(mode, alias string, ownKey, share bool) string {
+func (a *Applyer) sshArgs(mode, alias string, ownKey bool, share []string) string {
 	args := []string{"BatchMode=yes", "UpdateHostKeys=no", "CheckHostIP=no"}
 	switch mode {
 	case "file":
@@ -64,12 +56,7 @@ func (a *Applyer) sshArgs(mode, alias string, ownKey, share bool) string {
 	if ownKey {
 		args = append(args, "IdentitiesOnly=yes", "IdentityAgent=none")
 	}
-	if share {
-		args = append(args, "ControlMaster=auto", "ControlPersist=15s")
-	} else {
-		args = append(args, "ControlMaster=no", "ControlPath=none")
-	}
-	return "-o " + strings.Join(args, " -o ")
+	return "-o " + strings.Join(append(args, share...), " -o ")
 }
 
 // explain turns what ssh says about host keys into what to do.

@@ -9,7 +9,7 @@ import (
 func TestStrictKnowsOneFile(t *testing.T) {
 	a := &Applyer{Options: Options{State: "/state"}}
 	for mode, want := range map[string]bool{"learn": true, "strict": true, "file": false} {
-		args := a.sshArgs(mode, "vm.web", true, false)
+		args := a.sshArgs(mode, "vm.web", true, nil)
 		if got := strings.Contains(args, "UserKnownHostsFile=/state/known_hosts -o GlobalKnownHostsFile=/dev/null"); got != want {
 			t.Errorf("%s: %s", mode, args)
 		}

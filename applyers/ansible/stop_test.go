@@ -61,6 +61,7 @@ func TestKilledAgent(t *testing.T) {
 	if dir := os.Getenv("BERTH_TEST_RUN"); dir != "" {
 		b := newBench(t, filepath.Join(dir, "script"))
 		b.Dir = filepath.Join(dir, "runs")
+		b.remake()
 		b.guest("web-1", nil)
 		b.play("base", "[]", "web-1")
 		b.one(t.Context())

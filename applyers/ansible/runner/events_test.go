@@ -1,4 +1,4 @@
-package ansible
+package runner
 
 import (
 	"bytes"
@@ -18,12 +18,10 @@ func FuzzEvents(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var said []string
-		w := &watch{
-			say: func(line string) { said = append(said, line) }, tidy: func(s string) string { return clean(s, 100) },
-			tallies: make(map[string]tally), trouble: make(map[string]event),
-		}
+		w := newWatch(func(line string) { said = append(said, line) }, func(s string) string { return clean(s, 100) })
 		lines(bytes.NewReader(text), w.line)
 		w.failed()
+		w.result()
 		for _, line := range said {
 			if !utf8.ValidString(line) || strings.ContainsAny(line, "\x1b\u202e\n") {
 				t.Errorf("it says %q", line)

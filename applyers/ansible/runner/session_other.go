@@ -1,6 +1,6 @@
 //go:build !linux
 
-package ansible
+package runner
 
 import "syscall"
 

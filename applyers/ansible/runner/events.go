@@ -1,4 +1,4 @@
-package ansible
+package runner
 
 import (
 	"encoding/json"
@@ -62,6 +62,37 @@ func parseEvent(line []byte) (event, error) {
 // begins if no play before it was broken off.
 const lastPlay = "berth: the playbook has run to its end"
 
+// Host is what happened on one host: how many of its tasks ended how.
+type Host struct {
+	OK, Changed, Failures, Unreachable, Skipped, Rescued int
+	// Err is the failure that nothing made good, the last of several; nil where
+	// all went well.
+	Err *TaskError
+}
+
+// TaskError is why a host failed.
+type TaskError struct {
+	// Task is the task's name, Path where it stands: FILE:LINE. Both are empty
+	// where no more is known than that something failed.
+	Task, Path string
+	// Msg is what Ansible says.
+	Msg string
+	// Unreachable tells that the host could not be spoken to.
+	Unreachable bool
+}
+
+// Error names the task.
+func (e *TaskError) Error() string {
+	switch {
+	case e.Unreachable:
+		return "can't be reached: " + e.Msg
+	case e.Task == "":
+		return e.Msg
+	default:
+		return fmt.Sprintf("task %q (%s): %s", e.Task, e.Path, e.Msg)
+	}
+}
+
 // watch is what has been seen of a run.
 type watch struct {
 	say func(string)
@@ -72,6 +103,10 @@ type watch struct {
 	tallies map[string]tally
 	trouble map[string]event
 	junk    int
+}
+
+func newWatch(say func(string), tidy func(string) string) *watch {
+	return &watch{say: limited(say), tidy: tidy, tallies: make(map[string]tally), trouble: make(map[string]event)}
 }
 
 func (w *watch) line(text []byte) {
@@ -136,16 +171,33 @@ func (w *watch) failed() []string {
 	return hosts
 }
 
-// failure is what went wrong last on a host of failed.
-func (w *watch) failure(host string) error {
+// result sums up what has been seen.
+func (w *watch) result() *Result {
+	r := &Result{Hosts: make(map[string]*Host), Whole: w.ended}
+	for name, t := range w.tallies {
+		r.Hosts[name] = &Host{
+			OK: t.OK, Changed: t.Changed, Failures: t.Failures, Unreachable: t.Unreachable,
+			Skipped: t.Skipped, Rescued: t.Rescued, Err: w.failure(name),
+		}
+	}
+	return r
+}
+
+// failure is what went wrong last on a host; nil if nothing did that nothing made
+// good.
+func (w *watch) failure(host string) *TaskError {
 	sums, what := w.tallies[host], w.trouble[host]
 	switch {
 	case sums.Unreachable > 0:
-		return fmt.Errorf("can't be reached: %s", what.Msg)
+		return &TaskError{Task: what.Task, Path: what.Path, Msg: what.Msg, Unreachable: true}
+	case sums.Failures == 0:
+		return nil
+	case what.Task == "" && sums.Failures == 1:
+		return &TaskError{Msg: "1 task failed"}
 	case what.Task == "":
-		return fmt.Errorf("%s failed", count(sums.Failures, "task"))
+		return &TaskError{Msg: fmt.Sprintf("%d tasks failed", sums.Failures)}
 	default:
-		return fmt.Errorf("task %q (%s): %s", what.Task, what.Path, what.Msg)
+		return &TaskError{Task: what.Task, Path: what.Path, Msg: what.Msg}
 	}
 }
 
