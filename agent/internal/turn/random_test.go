@@ -28,11 +28,11 @@ import (
 // and -rapid.seed beat both, as deploy/test does. A failure prints its story, and the
 // seed that plays it again: go test ./agent/internal/turn -run '^TestRandom$' -rapid.seed=N.
 func TestRandom(t *testing.T) {
-	rounds, seed := itoa(200/sparse), "4"
+	checks, seed := itoa(rounds), "4"
 	if n := os.Getenv("BERTH_ROUNDS"); n != "" {
-		rounds, seed = n, "0"
+		checks, seed = n, "0"
 	}
-	for name, value := range map[string]string{"rapid.checks": rounds, "rapid.seed": seed, "rapid.nofailfile": "true", "rapid.shrinktime": "10s"} {
+	for name, value := range map[string]string{"rapid.checks": checks, "rapid.seed": seed, "rapid.nofailfile": "true", "rapid.shrinktime": "10s"} {
 		given := false
 		flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
 		if !given {

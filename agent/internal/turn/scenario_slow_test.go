@@ -8,3 +8,6 @@ const sparse = 4
 
 // hugeFile is smaller where hashing is slow.
 const hugeFile = 8 << 20
+
+// rounds is how many random rounds are played unless more are asked for.
+const rounds = 50
