@@ -27,8 +27,8 @@ type Memory interface {
 	// Ran tells what a playbook's last run on a host that came to a good end is
 	// known by, and when that was.
 	Ran(play desired.ID, host string) (digest string, at time.Time, ok bool)
-	// Remember notes such a run.
-	Remember(play desired.ID, host, digest string) error
+	// Remember notes such runs of a playbook, by host, all or none.
+	Remember(play desired.ID, runs map[string]string) error
 }
 
 // Options are what an applyer is made with.

@@ -41,11 +41,9 @@ func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 	if err := a.run(ctx, job, play, hosts, p); err != nil {
 		return err
 	}
+	a.remember(job.ID, hosts)
 	var failed []*host
 	for _, h := range hosts {
-		if h.err == nil && !a.has(job.ID, h) {
-			h.err = a.Memory.Remember(job.ID, h.name, h.digest)
-		}
 		p.Field(h.path, h.err)
 		if h.err != nil {
 			failed = append(failed, h)
@@ -63,6 +61,24 @@ func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 		names[i] = h.name
 	}
 	return fmt.Errorf("%w (all: %s)", first, strings.Join(names, " "))
+}
+
+// remember notes the runs that ended well. One that can't be noted has failed, since
+// it is going to be made again.
+func (a *Applyer) remember(play desired.ID, hosts []*host) {
+	runs := make(map[string]string)
+	well := a.todo(play, hosts)
+	for _, h := range well {
+		runs[h.name] = h.digest
+	}
+	if len(runs) == 0 {
+		return
+	}
+	if err := a.Memory.Remember(play, runs); err != nil {
+		for _, h := range well {
+			h.err = err
+		}
+	}
 }
 
 // due lists the hosts of a job. One on which the very run has ended well

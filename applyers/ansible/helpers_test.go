@@ -42,11 +42,13 @@ func (m *memory) Ran(play desired.ID, host string) (string, time.Time, bool) {
 	return digest, time.Time{}, ok
 }
 
-func (m *memory) Remember(play desired.ID, host, digest string) error {
+func (m *memory) Remember(play desired.ID, runs map[string]string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.err == nil {
-		m.runs[string(play)+" "+host] = digest
+	for host, digest := range runs {
+		if m.err == nil {
+			m.runs[string(play)+" "+host] = digest
+		}
 	}
 	return m.err
 }

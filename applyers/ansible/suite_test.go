@@ -90,7 +90,7 @@ func (a *atWrite) count() int {
 	return a.made
 }
 
-func (a *atWrite) Remember(play desired.ID, host, digest string) error {
+func (a *atWrite) Remember(play desired.ID, runs map[string]string) error {
 	a.mu.Lock()
 	a.made++
 	a.left--
@@ -99,5 +99,5 @@ func (a *atWrite) Remember(play desired.ID, host, digest string) error {
 	if now {
 		a.do()
 	}
-	return a.Memory.Remember(play, host, digest)
+	return a.Memory.Remember(play, runs)
 }

@@ -55,8 +55,8 @@ type Journal struct {
 	last    time.Time       // the newest id given away
 	writing map[string]bool // turns that are being written
 
-	memory sync.Mutex // guards runs and the file that holds them
-	runs   runs
+	memory sync.Mutex // guards known and the file that holds it
+	known  memory
 }
 
 // A turn's file is <id>.open until nothing of it is left to be picked up, and
@@ -316,13 +316,22 @@ func (j *Journal) prune() {
 		j.log.Warn("old turns can't be listed", slog.Any("err", err))
 		return
 	}
+	kept := slices.Clone(names)
 	names = slices.DeleteFunc(names, func(t turnFile) bool { return t.open })
 	for len(names) >= j.keep {
 		if err := os.Remove(filepath.Join(j.dir, names[0].name)); err != nil {
 			j.log.Warn("an old turn can't be removed", slog.Any("err", err))
 		}
+		old := names[0].id
+		kept = slices.DeleteFunc(kept, func(t turnFile) bool { return t.id == old })
 		names = names[1:]
 	}
+	j.pruneOutputs(kept)
+}
+
+func isID(text string) bool {
+	_, err := time.Parse(idLayout, text)
+	return err == nil
 }
 
 // syncDir makes names in the directory outlive a power failure.

@@ -352,10 +352,8 @@ func TestRunsAreRemembered(t *testing.T) {
 	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
 	o := Options{Dir: dir, Now: func() time.Time { return at }}
 	j := open(t, o)
-	for _, host := range []string{"web-1", "web-2"} {
-		if err := j.Remember("play/base", host, "digest of "+host); err != nil {
-			t.Fatal(err)
-		}
+	if err := j.Remember("play/base", map[string]string{"web-1": "digest of web-1", "web-2": "digest of web-2"}); err != nil {
+		t.Fatal(err)
 	}
 	if err := j.Close(); err != nil {
 		t.Fatal(err)

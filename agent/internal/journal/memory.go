@@ -18,24 +18,78 @@ import (
 
 // Run is the last run of a playbook on a host that came to a good end.
 type Run struct {
-	Digest string    `json:"digest"`
-	At     time.Time `json:"at"`
+	Digest string `json:"digest"`
+	// At is when it was known to have come to a good end, Began when it began: what
+	// became due in between, it may have missed.
+	At    time.Time `json:"at"`
+	Began time.Time `json:"began,omitzero"`
 }
 
-// runs by playbook and host.
-type runs map[desired.ID]map[string]Run
+// asking is that somebody wants a playbook to run on a host.
+type asking struct {
+	Why string `json:"why"`
+	// Late tells that it came after a run had begun there, which does not answer it.
+	Late bool `json:"late,omitempty"`
+}
+
+// sight is when a playbook was first found to have a schedule on a host.
+type sight struct {
+	Schedule string    `json:"schedule"`
+	At       time.Time `json:"at"`
+}
+
+// byHost holds something for each playbook and host.
+type byHost[V any] map[desired.ID]map[string]V
+
+func (m byHost[V]) put(play desired.ID, host string, v V) {
+	if m[play] == nil {
+		m[play] = make(map[string]V)
+	}
+	m[play][host] = v
+}
+
+func (m byHost[V]) drop(play desired.ID, host string) {
+	delete(m[play], host)
+	if len(m[play]) == 0 {
+		delete(m, play)
+	}
+}
+
+func (m byHost[V]) clone() byHost[V] {
+	next := make(byHost[V], len(m))
+	for play, hosts := range m {
+		next[play] = maps.Clone(hosts)
+	}
+	return next
+}
+
+// memory is what is known of playbooks.
+type memory struct {
+	Runs byHost[Run] `json:"runs"`
+	// Asked are the runs that somebody wants, Begun those that began and have not
+	// been seen to end, Seen those that a schedule counts from.
+	Asked byHost[asking]    `json:"asked,omitempty"`
+	Begun byHost[time.Time] `json:"begun,omitempty"`
+	Seen  byHost[sight]     `json:"seen,omitempty"`
+}
+
+func (m memory) clone() memory {
+	return memory{Runs: m.Runs.clone(), Asked: m.Asked.clone(), Begun: m.Begun.clone(), Seen: m.Seen.clone()}
+}
 
 const runsName = "runs.json"
 
+// runsFile is of version 1 as long as an older agent may read it: what it does not
+// know of, it forgets.
 type runsFile struct {
-	Version int  `json:"version"`
-	Runs    runs `json:"runs"`
+	Version int `json:"version"`
+	memory
 }
 
 // recall reads what Ansible has done. What can't be read is put aside and
 // taken for nothing: then each playbook runs once more.
 func (j *Journal) recall() error {
-	j.runs = make(runs)
+	j.known = memory{}.clone()
 	path := filepath.Join(j.dir, runsName)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -58,9 +112,7 @@ func (j *Journal) recall() error {
 	if err := checkVersion(path, file.Version); err != nil {
 		return err
 	}
-	if file.Runs != nil {
-		j.runs = file.Runs
-	}
+	j.known = file.clone()
 	return nil
 }
 
@@ -69,22 +121,126 @@ func (j *Journal) recall() error {
 func (j *Journal) Ran(play desired.ID, host string) (digest string, at time.Time, ok bool) {
 	j.memory.Lock()
 	defer j.memory.Unlock()
-	run, ok := j.runs[play][host]
+	run, ok := j.known.Runs[play][host]
 	return run.Digest, run.At, ok
 }
 
-// Remember notes that a playbook has come to a good end on a host. It returns
-// when that would outlive a power failure.
-func (j *Journal) Remember(play desired.ID, host, digest string) error {
+// Remember notes that a playbook has come to a good end on some hosts, by name, and
+// what the run is known by. Nothing cuts these runs off any more, and they answer who
+// had asked for them before they began. It returns when that would outlive a power
+// failure.
+func (j *Journal) Remember(play desired.ID, runs map[string]string) error {
+	return j.change(fmt.Sprintf("remember the run of %s", play), func(m *memory) {
+		for host, digest := range runs {
+			began := m.Begun[play][host]
+			m.Runs.put(play, host, Run{Digest: digest, At: j.now().UTC(), Began: began})
+			m.Begun.drop(play, host)
+			if asked, ok := m.Asked[play][host]; ok && asked.Late {
+				asked.Late = false
+				m.Asked.put(play, host, asked)
+			} else {
+				m.Asked.drop(play, host)
+			}
+		}
+	})
+}
+
+// Ask notes that a playbook is to run on some hosts once more, and why, until it has
+// come to a good end there. A run that is under way does not answer it.
+func (j *Journal) Ask(play desired.ID, hosts []string, why string) error {
+	return j.change(fmt.Sprintf("ask for %s", play), func(m *memory) {
+		for _, host := range hosts {
+			_, begun := m.Begun[play][host]
+			m.Asked.put(play, host, asking{Why: why, Late: begun})
+		}
+	})
+}
+
+// Asked tells why a playbook was asked for on a host.
+func (j *Journal) Asked(play desired.ID, host string) (why string, ok bool) {
 	j.memory.Lock()
 	defer j.memory.Unlock()
-	next := maps.Clone(j.runs)
-	next[play] = maps.Clone(next[play])
-	if next[play] == nil {
-		next[play] = make(map[string]Run)
+	asked, ok := j.known.Asked[play][host]
+	return asked.Why, ok
+}
+
+// Begins notes that a playbook begins to run on some hosts. Until [Journal.Remember]
+// or [Journal.Ends] it counts as cut off.
+func (j *Journal) Begins(play desired.ID, hosts []string) error {
+	return j.change(fmt.Sprintf("note the run of %s", play), func(m *memory) {
+		for _, host := range hosts {
+			m.Begun.put(play, host, j.now().UTC())
+			if asked, ok := m.Asked[play][host]; ok {
+				asked.Late = false
+				m.Asked.put(play, host, asked)
+			}
+		}
+	})
+}
+
+// Ends notes that a run of a playbook on some hosts was seen to its end, a bad one.
+func (j *Journal) Ends(play desired.ID, hosts []string) error {
+	return j.change(fmt.Sprintf("note the end of %s", play), func(m *memory) {
+		for _, host := range hosts {
+			m.Begun.drop(play, host)
+			if asked, ok := m.Asked[play][host]; ok {
+				asked.Late = false
+				m.Asked.put(play, host, asked)
+			}
+		}
+	})
+}
+
+// CutOff tells when a run began of which nobody has seen the end; ok is false where
+// there is none.
+func (j *Journal) CutOff(play desired.ID, host string) (began time.Time, ok bool) {
+	j.memory.Lock()
+	defer j.memory.Unlock()
+	began, ok = j.known.Begun[play][host]
+	return began, ok
+}
+
+// Since tells from when on a schedule counts for each host: from the beginning of the
+// last good run, or from when the playbook was first found to have this schedule,
+// which is now if it never was.
+func (j *Journal) Since(play desired.ID, schedule string, hosts []string) (map[string]time.Time, error) {
+	since := make(map[string]time.Time, len(hosts))
+	fresh := false
+	j.memory.Lock()
+	for _, host := range hosts {
+		run, seen := j.known.Runs[play][host], j.known.Seen[play][host]
+		from := run.Began
+		if from.IsZero() {
+			from = run.At
+		}
+		if seen.Schedule != schedule || seen.At.IsZero() {
+			seen.At, fresh = j.now().UTC(), true
+		}
+		if from.Before(seen.At) {
+			from = seen.At
+		}
+		since[host] = from
 	}
-	next[play][host] = Run{Digest: digest, At: j.now().UTC()}
-	text, err := json.Marshal(runsFile{Version: Version, Runs: next})
+	j.memory.Unlock()
+	if !fresh {
+		return since, nil
+	}
+	return since, j.change(fmt.Sprintf("note the schedule of %s", play), func(m *memory) {
+		for _, host := range hosts {
+			if m.Seen[play][host].Schedule != schedule {
+				m.Seen.put(play, host, sight{Schedule: schedule, At: since[host]})
+			}
+		}
+	})
+}
+
+// change writes what is known anew. Where that fails, nothing has changed.
+func (j *Journal) change(what string, edit func(*memory)) error {
+	j.memory.Lock()
+	defer j.memory.Unlock()
+	next := j.known.clone()
+	edit(&next)
+	text, err := json.Marshal(runsFile{Version: Version, memory: next})
 	if err == nil {
 		err = renameio.WriteFile(filepath.Join(j.dir, runsName), append(text, '\n'), 0o600)
 	}
@@ -92,8 +248,8 @@ func (j *Journal) Remember(play desired.ID, host, digest string) error {
 		err = j.syncDir()
 	}
 	if err != nil {
-		return fmt.Errorf("remember the run of %s on %s: %w", play, host, err)
+		return fmt.Errorf("%s: %w", what, advise(j.dir, err))
 	}
-	j.runs = next
+	j.known = next
 	return nil
 }
