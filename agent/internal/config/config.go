@@ -38,9 +38,18 @@ type Settings struct {
 	// SecretFiles are the directories in which the files of Secret documents may
 	// lie: who can push must not have the agent read any file of the host.
 	SecretFiles []string `yaml:"secretFiles"`
-	Log         Log      `yaml:"log"`
+	// Identity is an age identity that is never locked: a file, or {secret: NAME}.
+	// Without, the agent's own is made by `agent bootstrap` and opened by a passphrase.
+	Identity Credential `yaml:"identity"`
+	// Hooks are what other machines may call.
+	Hooks Hooks `yaml:"hooks"`
+	// Notify is who is told of what people should know.
+	Notify []Notify `yaml:"notify"`
+	Log    Log      `yaml:"log"`
 	// File is where the settings were read from; "" if there was no file.
 	File string `yaml:"-"`
+
+	lines map[string]int // of File, by dotted path
 }
 
 // Repository is where the manifests come from.
@@ -161,17 +170,24 @@ func (s *Settings) parse(file string, text []byte) error {
 	if err != nil {
 		return fmt.Errorf("read the settings: %w", err)
 	}
-	s.File = abs
+	s.File, s.lines = abs, linesOf(text)
 	dir := filepath.Dir(abs)
 	if url := s.Repository.URL; !strings.Contains(url, ":") {
 		s.Repository.URL = within(dir, url) // A directory.
 	}
 	ssh := &s.Repository.SSH
-	for _, p := range []*string{&s.State, &s.Socket, &s.Repository.Token, &s.Repository.CA, &ssh.Key.File} {
+	hooks := &s.Hooks
+	for _, p := range []*string{
+		&s.State, &s.Socket, &s.Repository.Token, &s.Repository.CA, &ssh.Key.File,
+		&s.Identity.File, &hooks.TLS.Cert, &hooks.TLS.Key.File, &hooks.Token.File,
+	} {
 		*p = within(dir, *p)
 	}
 	if !isMode(ssh.KnownHosts) {
 		ssh.KnownHosts = within(dir, ssh.KnownHosts)
+	}
+	for i := range s.Notify {
+		s.Notify[i].Secret.File = within(dir, s.Notify[i].Secret.File)
 	}
 	for name, path := range s.Secrets {
 		s.Secrets[name] = within(dir, path)
@@ -215,27 +231,30 @@ func (s *Settings) defaults() {
 // Check tells what must be mended before the agent can work. It looks at
 // nothing outside.
 func (s *Settings) Check() error {
-	where := s.where()
 	var wrong []error
-	say := func(format string, args ...any) {
-		wrong = append(wrong, fmt.Errorf("%s: "+format, append([]any{where}, args...)...))
+	say := func(field, format string, args ...any) {
+		wrong = append(wrong, fmt.Errorf("%s: "+format, append([]any{s.at(field)}, args...)...))
 	}
 	switch {
 	case s.Repository.URL == "" && s.File == "":
 		wrong = append(wrong, fmt.Errorf("there is no %s: write it, name another by --config or BERTH_CONFIG, or set BERTH_URL", Default))
 	case s.Repository.URL == "":
-		say("repository.url is missing: write where the manifests are, or set BERTH_URL")
+		say("repository", "repository.url is missing: write where the manifests are, or set BERTH_URL")
 	}
 	if s.Repository.SSH.KnownHosts == "file" {
-		say("repository.ssh.knownHosts: file: no file of another user's is read: name one, or write strict or learn")
+		say("repository.ssh.knownHosts", "repository.ssh.knownHosts: file: no file of another user's is read: name one, or write strict or learn")
+	}
+	s.Hooks.check(say)
+	for i, n := range s.Notify {
+		n.check(fmt.Sprintf("notify.%d", i), say)
 	}
 	if f := s.Log.Format; f != "text" && f != "json" {
-		say("log.format: %q: write text or json", f)
+		say("log.format", "log.format: %q: write text or json", f)
 	}
 	switch s.Log.Level {
 	case "debug", "info", "warn", "error":
 	default:
-		say("log.level: %q: write debug, info, warn or error", s.Log.Level)
+		say("log.level", "log.level: %q: write debug, info, warn or error", s.Log.Level)
 	}
 	return errors.Join(wrong...)
 }

@@ -17,6 +17,7 @@ var (
 	unfit    = regexp.MustCompile("(?s)^cannot unmarshal \\S+(?: `(.*)`)? into (.*)$")
 	ofFields = map[string]reflect.Type{
 		"Settings": reflect.TypeFor[Settings](), "Repository": reflect.TypeFor[Repository](), "SSH": reflect.TypeFor[SSH](), "Log": reflect.TypeFor[Log](),
+		"Hooks": reflect.TypeFor[Hooks](), "HooksTLS": reflect.TypeFor[HooksTLS](), "Notify": reflect.TypeFor[Notify](),
 	}
 )
 
@@ -60,7 +61,7 @@ func fields(t reflect.Type) []string {
 		return words
 	}
 	for field := range t.Fields() {
-		if word := field.Tag.Get("yaml"); word != "-" {
+		if word := field.Tag.Get("yaml"); word != "" && word != "-" {
 			words = append(words, word)
 		}
 	}
@@ -73,6 +74,8 @@ func shape(goType string) string {
 	switch {
 	case ofFields[name] != nil:
 		return "write a map of " + strings.Join(fields(ofFields[name]), ", ")
+	case strings.HasPrefix(name, "[]config.") && ofFields[strings.TrimPrefix(name, "[]config.")] != nil:
+		return "write a list, each a map of " + strings.Join(fields(ofFields[strings.TrimPrefix(name, "[]config.")]), ", ")
 	case strings.HasPrefix(goType, "map["):
 		return "write a map, as in {pve: /etc/berth/pve-token}"
 	case goType == "bool":

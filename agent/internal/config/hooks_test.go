@@ -1,0 +1,90 @@
+package config_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"berth/agent/internal/config"
+)
+
+func TestHooks(t *testing.T) {
+	file := write(t, "agent.yaml", `
+repository: {url: https://git.example.com/fleet.git}
+identity: keys/identity
+hooks:
+  listen: 0.0.0.0:9000
+  tls: {cert: tls/cert.pem, key: {secret: tls-key}}
+  token: hook-token
+notify: [{webhook: "https://chat.example.com/hook", secret: notify-key}, {webhook: "http://127.0.0.1:1/", secret: {secret: n}}]
+`, 0o600)
+	s, err := config.Load(file, none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Check(); err != nil {
+		t.Errorf("Check: %v", err)
+	}
+	dir := filepath.Dir(file)
+	for what, pair := range map[string][2]string{
+		"identity": {s.Identity.String(), filepath.Join(dir, "keys/identity")},
+		"cert":     {s.Hooks.TLS.Cert, filepath.Join(dir, "tls/cert.pem")},
+		"key":      {s.Hooks.TLS.Key.String(), `secret "tls-key"`},
+		"token":    {s.Hooks.Token.String(), filepath.Join(dir, "hook-token")},
+		"notify":   {s.Notify[0].Secret.String(), filepath.Join(dir, "notify-key")},
+		"second":   {s.Notify[1].Secret.String(), `secret "n"`},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("%s: got %q, want %q", what, pair[0], pair[1])
+		}
+	}
+}
+
+func TestHookMistakes(t *testing.T) {
+	const start = "repository: {url: /srv/fleet}\nstate: s\n"
+	for _, row := range []struct{ text, want string }{
+		{"hooks: {listen: '127.0.0.1:9000', token: t}", ""},
+		{"hooks: {listen: 'localhost:9000', token: t}", ""},
+		{"hooks: {listen: '[::1]:0', token: {secret: t}}", ""},
+		{"hooks: {}", ""},
+		{"hooks: {token: t}", "agent.yaml:3: hooks.listen is missing: write listen: 127.0.0.1:9000"},
+		{"hooks:\n  listen: '127.0.0.1:9000'", "agent.yaml:3: hooks.token is missing, and without one nobody is answered"},
+		{"hooks:\n  token: t\n  listen: '10.0.0.5:9000'", "agent.yaml:5: hooks.listen: others reach 10.0.0.5:9000 over the network, where the token would go in clear: add tls"},
+		{"hooks: {token: t, listen: ':9000'}", "others reach :9000 over the network"},
+		{"hooks: {token: t, listen: '9000'}", `hooks.listen: "9000": write an IP address`},
+		{"hooks: {token: t, listen: 'agent.example.com:9000'}", `write an IP address of this machine and a port`},
+		{"hooks: {token: t, listen: '127.0.0.1:http'}", `write an IP address of this machine and a port`},
+		{"hooks: {token: t, listen: '127.0.0.1:90000'}", `write an IP address of this machine and a port`},
+		{"hooks:\n  token: t\n  listen: '0.0.0.0:9000'\n  tls: {cert: c}", "agent.yaml:6: hooks.tls takes both: write cert: FILE and key: FILE"},
+		{"notify: [{webhook: 'https://h/x'}]", "agent.yaml:3: notify: secret is missing, which signs what is sent"},
+		{"notify:\n- secret: s", "agent.yaml:4: notify: webhook is missing"},
+		{"notify: [{webhook: 'ftp://h/hunter2', secret: s}]", "agent.yaml:3: notify: webhook: write a URL that begins with https://"},
+		{"notify: [{webhook: 'https://u:hunter2@h/', secret: s}]", "it holds a user or password"},
+	} {
+		s, err := config.Load(write(t, "agent.yaml", start+row.text+"\n", 0o600), none)
+		if err != nil {
+			t.Errorf("%q: %v", row.text, err)
+			continue
+		}
+		err = s.Check()
+		if row.want == "" && err != nil || row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want)) {
+			t.Errorf("%q: got %v, want %q", row.text, err, row.want)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: the error tells the URL: %v", row.text, err)
+		}
+	}
+	for _, row := range []struct{ text, want string }{
+		{"hooks: {port: 1}", `unknown field "port": write one of listen, tls, token`},
+		{"hooks: {tls: {file: x}}", `unknown field "file": write one of cert, key`},
+		{"notify: [{url: x}]", `unknown field "url": write one of webhook, secret`},
+		{"notify: x", `"x" does not fit here: write a list, each a map of webhook, secret`},
+		{"hooks: {token: [hunter2]}", "never the secret itself"},
+		{"identity: {passphrase: hunter2}", "never the secret itself"},
+	} {
+		_, err := config.Load(write(t, "agent.yaml", start+row.text+"\n", 0o600), none)
+		if err == nil || !strings.Contains(err.Error(), row.want) || !strings.Contains(err.Error(), "agent.yaml:3") || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: got %v, want agent.yaml:3 and %q", row.text, err, row.want)
+		}
+	}
+}
