@@ -96,13 +96,14 @@ func (o *byHand) run(cmd *cobra.Command, s streams, id desired.ID, do func(conte
 	if err != nil {
 		return err
 	}
-	places := secrets{settings: settings, env: s.Env, documents: fleet.Secrets}
+	store, err := newSecrets(s, settings)
+	if err != nil {
+		return err
+	}
+	places := store.secrets.At(fleet.Secrets, nil)
 	guests := proxmox.New(proxmox.Options{
-		Token: func(_ context.Context, site *desired.Site) (string, error) {
-			token, err := places.read(site.Token)
-			return string(token), err
-		},
-		Log: slog.New(slog.DiscardHandler),
+		Token: tokens(places),
+		Log:   slog.New(slog.DiscardHandler),
 	})
 	err = do(cmd.Context(), s, guests, fleet, id)
 	if errors.Is(err, proxmox.ErrDeclined) {

@@ -220,11 +220,12 @@ func (f *importFlags) repository(cmd *cobra.Command, s streams) (o importer.Opti
 		return o, nil, fmt.Errorf("the manifests have no site %q: give --site one of those that they have", f.site)
 	}
 	o.Site = *site
-	places := secrets{settings: settings, env: s.Env, documents: fleet.Secrets}
-	return o, func(site *desired.Site) (string, error) {
-		text, err := places.read(site.Token)
-		return string(text), err
-	}, nil
+	kept, err := newSecrets(s, settings)
+	if err != nil {
+		return o, nil, err
+	}
+	read := tokens(kept.secrets.At(fleet.Secrets, o.Existing))
+	return o, func(site *desired.Site) (string, error) { return read(cmd.Context(), site) }, nil
 }
 
 // inFlags puts the remedy of an error, which speaks of manifests, in the words of

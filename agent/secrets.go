@@ -1,95 +1,44 @@
 package main
 
 import (
-	"errors"
-	"fmt"
-	"strings"
-
-	"gopkg.in/yaml.v3"
+	"context"
+	"path/filepath"
 
 	"berth/agent/internal/config"
+	"berth/agent/internal/lock"
+	"berth/agent/internal/secrets"
 	"berth/desired"
 )
 
-// secrets resolves what manifests refer to: by the Secret document of that name,
-// else by the host's own settings.
-type secrets struct {
-	settings  *config.Settings
-	env       func(string) string
-	documents map[string]*desired.SecretPlace
+// keeping is what an agent knows in confidence.
+type keeping struct {
+	lock    *lock.Lock
+	secrets *secrets.Store
 }
 
-// read gives a secret, or the value of a key within one. No error holds any of
-// it.
-func (s secrets) read(ref desired.SecretRef) ([]byte, error) {
-	value, err := s.whole(ref.Secret)
-	if err == nil && ref.Key != "" {
-		value, err = within(value, ref)
+// newSecrets opens the lock and the secrets of the state directory.
+func newSecrets(s streams, settings *config.Settings) (keeping, error) {
+	l, err := lock.Open(filepath.Join(settings.State, "lock"))
+	if err != nil {
+		return keeping{}, err
 	}
-	switch {
-	case err != nil:
-		return nil, err
-	case len(value) == 0 && ref.Key != "":
-		return nil, fmt.Errorf("secret %q: key %q is empty: a secret that is empty protects nothing", ref.Secret, ref.Key)
-	case len(value) == 0:
-		return nil, fmt.Errorf("secret %q is empty: write it where it is looked for", ref.Secret)
-	}
-	return value, nil
+	return keeping{lock: l, secrets: secrets.New(secrets.Options{
+		Settings: settings, Env: s.Env, Dir: filepath.Join(settings.State, "secrets"), Identity: l,
+	})}, nil
 }
 
-func (s secrets) whole(name string) ([]byte, error) {
-	doc := s.documents[name]
-	switch {
-	case doc == nil:
-		return s.settings.Secret(name, s.env)
-	case doc.File != "":
-		return s.settings.DocumentFile(name, doc.File)
-	case doc.Credential != "":
-		return s.settings.DocumentCredential(name, doc.Credential, s.env)
-	case doc.Env != "":
-		return s.settings.DocumentEnv(name, doc.Env, s.env)
+// tokens reads the tokens of sites.
+func tokens(places *secrets.View) func(context.Context, *desired.Site) (string, error) {
+	return func(ctx context.Context, site *desired.Site) (string, error) {
+		token, err := places.Read(ctx, site.Token)
+		return string(token.Reveal()), err
 	}
-	return nil, fmt.Errorf("secret %q: its document says no place", name)
 }
 
-// within finds a key, dotted, in a secret that is a YAML map of values.
-func within(value []byte, ref desired.SecretRef) ([]byte, error) {
-	var node yaml.Node
-	// The error of the parser may quote what it read.
-	if yaml.Unmarshal(value, &node) != nil || len(node.Content) == 0 {
-		return nil, fmt.Errorf("secret %q has no key %q: it is not a YAML map", ref.Secret, ref.Key)
+// reveal reads secrets for those that take their bytes.
+func reveal(places *secrets.View) func(context.Context, desired.SecretRef) ([]byte, error) {
+	return func(ctx context.Context, ref desired.SecretRef) ([]byte, error) {
+		value, err := places.Read(ctx, ref)
+		return value.Reveal(), err
 	}
-	at := node.Content[0]
-	for key := range strings.SplitSeq(ref.Key, ".") {
-		next, err := child(at, key)
-		if err != nil {
-			return nil, fmt.Errorf("secret %q: key %q: %w", ref.Secret, ref.Key, err)
-		}
-		at = next
-	}
-	if at.Kind == yaml.AliasNode {
-		at = at.Alias
-	}
-	if at.Kind == yaml.ScalarNode && at.Tag == "!!null" {
-		return nil, nil
-	}
-	if at.Kind != yaml.ScalarNode {
-		return nil, fmt.Errorf("secret %q: key %q holds several values: name one of them", ref.Secret, ref.Key)
-	}
-	return []byte(at.Value), nil
-}
-
-func child(at *yaml.Node, key string) (*yaml.Node, error) {
-	if at.Kind == yaml.AliasNode {
-		at = at.Alias
-	}
-	if at.Kind != yaml.MappingNode {
-		return nil, errors.New("there is no map above it")
-	}
-	for i := 0; i+1 < len(at.Content); i += 2 {
-		if at.Content[i].Value == key {
-			return at.Content[i+1], nil
-		}
-	}
-	return nil, errors.New("it is not there")
 }

@@ -32,6 +32,7 @@ type wiring struct {
 	repository *checkout.Repo
 	journal    *journal.Journal
 	turner     *turn.Turner
+	keeping
 	// memory is what one turn leaves to the next of the clusters.
 	memory proxmox.Memory
 	// dial reaches guests, to see whether they answer; nil is the network.
@@ -55,6 +56,10 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 	if err != nil {
 		return nil, errors.Join(err, w.journal.Close())
 	}
+	if w.keeping, err = newSecrets(s, settings); err != nil {
+		w.repository.Close()
+		return nil, errors.Join(err, w.journal.Close())
+	}
 	w.turner = &turn.Turner{
 		Repository: w.repository, Journal: w.journal, Appliers: w.appliers, Log: log, Now: time.Now,
 		Surroundings: &turn.Surroundings{
@@ -71,19 +76,16 @@ func (w *wiring) close() error {
 
 // appliers makes the appliers for one turn.
 func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
-	places := secrets{settings: w.settings, env: w.env, documents: fleet.Secrets}
+	places := w.secrets.At(fleet.Secrets, files)
 	guests := proxmox.New(proxmox.Options{
-		Token: func(_ context.Context, site *desired.Site) (string, error) {
-			token, err := places.read(site.Token)
-			return string(token), err
-		},
-		Secret: func(_ context.Context, ref desired.SecretRef) ([]byte, error) { return places.read(ref) },
+		Token:  tokens(places),
+		Secret: reveal(places),
 		Log:    w.log, Dial: w.dial, Answers: w.answers, Memory: &w.memory,
 	})
 	playbooks, err := ansible.New(ansible.Options{
 		Memory: w.journal, State: filepath.Join(w.settings.State, "ansible"), Log: w.log,
 		Files: func(context.Context) (fs.FS, error) { return files, nil },
-		Key:   func(_ context.Context, ref desired.SecretRef) ([]byte, error) { return places.read(ref) },
+		Key:   reveal(places),
 	})
 	if err != nil {
 		return nil, nil, err
@@ -91,7 +93,7 @@ func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer
 	machines, err := machine.New(machine.Options{
 		// Playbooks learn host keys into the same file.
 		State: filepath.Join(w.settings.State, "ansible"), AgentSocket: w.env("SSH_AUTH_SOCK"), Log: w.log, Dial: w.dial,
-		Key: func(_ context.Context, ref desired.SecretRef) ([]byte, error) { return places.read(ref) },
+		Key: reveal(places),
 	})
 	if err != nil {
 		return nil, nil, err

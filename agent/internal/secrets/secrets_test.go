@@ -1,4 +1,4 @@
-package main
+package secrets_test
 
 import (
 	"os"
@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"berth/agent/internal/config"
+	"berth/agent/internal/secrets"
 	"berth/desired"
 )
 
@@ -18,19 +19,18 @@ func TestSecretsAreFoundWhereTheirDocumentSays(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	s := secrets{
-		settings: &config.Settings{SecretFiles: []string{dir}, Secrets: map[string]string{"host": filepath.Join(dir, "plain")}},
-		env:      func(string) string { return "" },
-		documents: map[string]*desired.SecretPlace{
-			"apps": {Name: "apps", File: filepath.Join(dir, "apps")}, "plain": {Name: "plain", File: filepath.Join(dir, "plain")},
-			"empty": {Name: "empty", File: filepath.Join(dir, "empty")},
-		},
-	}
+	s := secrets.New(secrets.Options{
+		Settings: &config.Settings{SecretFiles: []string{dir}, Secrets: map[string]string{"host": filepath.Join(dir, "plain")}},
+		Env:      func(string) string { return "" },
+	}).At(map[string]*desired.SecretPlace{
+		"apps": {Name: "apps", File: filepath.Join(dir, "apps")}, "plain": {Name: "plain", File: filepath.Join(dir, "plain")},
+		"empty": {Name: "empty", File: filepath.Join(dir, "empty")},
+	}, nil)
 	for ref, want := range map[desired.SecretRef]string{
 		{Secret: "plain"}: "s3cret", {Secret: "host"}: "s3cret", {Secret: "apps", Key: "pote.dev.db"}: "s3cret",
 		{Secret: "apps", Key: "same.db"}: "s3cret", {Secret: "apps", Key: "one"}: "s3cret",
 	} {
-		if got, err := s.read(ref); err != nil || string(got) != want {
+		if got, err := s.Read(t.Context(), ref); err != nil || string(got.Reveal()) != want {
 			t.Errorf("%v: got %q, %v", ref, got, err)
 		}
 	}
@@ -40,7 +40,7 @@ func TestSecretsAreFoundWhereTheirDocumentSays(t *testing.T) {
 		{Secret: "plain", Key: "x"}: "no map above it",
 		{Secret: "empty"}:           "is empty", {Secret: "apps", Key: "none"}: "is empty", {Secret: "apps", Key: "blank"}: "is empty",
 	} {
-		_, err := s.read(ref)
+		_, err := s.Read(t.Context(), ref)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 			t.Errorf("%v: got %v, want %q", ref, err, want)
 		}

@@ -1,0 +1,143 @@
+package lock
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"filippo.io/age"
+	"filippo.io/age/armor"
+	"github.com/google/renameio/v2"
+)
+
+const (
+	// workFactor is scrypt's cost for a new identity: 2^17 takes 128 MiB for half a
+	// second, which an agent on a small host has. The age tool takes up to 2^22.
+	workFactor = 17
+	// maxWork is what an identity's file may ask for: the age tool writes 18.
+	maxWork = 18
+	// MinPassphrase is how many bytes a passphrase has at least.
+	MinPassphrase = 8
+)
+
+// digestComment begins the line of the public half's file by which damage to the
+// identity's file is told from a wrong passphrase.
+const digestComment = "# identity.age was made with the SHA-256 "
+
+// Create makes an identity and writes it to the directory, encrypted with the
+// passphrase, which is wiped. An identity that is there already is never overwritten.
+// The lock is locked afterwards.
+func (l *Lock) Create(passphrase []byte) error {
+	defer clear(passphrase)
+	if len(passphrase) < MinPassphrase {
+		return fmt.Errorf("the passphrase is shorter than %d bytes: take a longer one, such as five words", MinPassphrase)
+	}
+	if err := l.create(passphrase); err != nil {
+		return fmt.Errorf("create the identity: %w", err)
+	}
+	return nil
+}
+
+func (l *Lock) create(passphrase []byte) error {
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return err
+	}
+	alone, err := os.OpenFile(filepath.Join(l.dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	defer alone.Close()
+	// Two at once would leave the identity of one and the public half of the other.
+	if err := syscall.Flock(int(alone.Fd()), syscall.LOCK_EX); err != nil {
+		return err
+	}
+	switch made, err := l.made(); {
+	case err != nil:
+		return err
+	case made:
+		return l.exists()
+	}
+	identity, err := age.GenerateX25519Identity()
+	if err != nil {
+		return err
+	}
+	text, err := encrypt(identity.String(), passphrase, l.work)
+	if err != nil {
+		return err
+	}
+	// The public half first: what decides whether there is an identity comes last.
+	if err := l.publish(identity.Recipient().String(), text); err != nil {
+		return err
+	}
+	return l.write(text)
+}
+
+func (l *Lock) exists() error {
+	return fmt.Errorf("there is one already, %s, and what was encrypted for it needs it: `agent unlock` opens it; to begin anew, move it away yourself", l.IdentityPath())
+}
+
+// encrypt makes the text of the identity's file.
+func encrypt(identity string, passphrase []byte, work int) ([]byte, error) {
+	recipient, err := age.NewScryptRecipient(string(passphrase))
+	if err != nil {
+		return nil, err
+	}
+	recipient.SetWorkFactor(work)
+	var out bytes.Buffer
+	armored := armor.NewWriter(&out)
+	plain, err := age.Encrypt(armored, recipient)
+	if err != nil {
+		return nil, err
+	}
+	_, err = plain.Write([]byte(identity + "\n"))
+	if err := errors.Join(err, plain.Close(), armored.Close()); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// publish writes the public half of the identity whose file has this text.
+func (l *Lock) publish(recipient string, text []byte) error {
+	digest := sha256.Sum256(text)
+	public := "# The public half of this agent's identity: age -R " + RecipientFile + " encrypts for it.\n" +
+		digestComment + hex.EncodeToString(digest[:]) + "\n" + recipient + "\n"
+	if err := renameio.WriteFile(filepath.Join(l.dir, RecipientFile), []byte(public), 0o644); err != nil {
+		return err
+	}
+	return syncDir(l.dir)
+}
+
+// write puts the identity's file in place, whole and for good, where none is.
+func (l *Lock) write(text []byte) error {
+	file, err := os.CreateTemp(l.dir, ".identity-*") // 0600 by itself.
+	if err != nil {
+		return err
+	}
+	defer os.Remove(file.Name())
+	_, err = file.Write(text)
+	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return err
+	}
+	// A link, other than a rename, takes nobody's place.
+	if err := os.Link(file.Name(), l.IdentityPath()); errors.Is(err, fs.ErrExist) {
+		return l.exists()
+	} else if err != nil {
+		return err
+	}
+	return syncDir(l.dir)
+}
+
+// syncDir makes the names in a directory outlive a power failure.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
