@@ -1,5 +1,5 @@
 // Package trigger is what starts a turn: the poll that finds a new commit or a change
-// behind the agent's back, the sweep, a signal, a command.
+// behind the agent's back, the sweep, a signal, a command, a hook, an unlock.
 package trigger
 
 import (
@@ -30,9 +30,13 @@ type Loop struct {
 	Poll, Sweep time.Duration
 	// Nudge starts a turn; nil is allowed. (Signals.)
 	Nudge <-chan struct{}
-	Log   *slog.Logger
+	// NextID makes the id of a turn that is to come; nil makes none.
+	NextID func() string
+	Log    *slog.Logger
 
-	asked chan asked
+	asked  chan asked
+	queue  *queue
+	future *future
 }
 
 type asked struct {
@@ -48,6 +52,8 @@ type answer struct {
 // New makes a loop ready to be asked.
 func New(l Loop) *Loop {
 	l.asked = make(chan asked)
+	l.queue = &queue{ready: make(chan struct{}, 1)}
+	l.future = &future{}
 	return &l
 }
 
@@ -72,16 +78,17 @@ func (l *Loop) Ask(ctx context.Context, req turn.Request) (*report.Report, error
 
 // Run makes turns until ctx is done, the first at once.
 func (l *Loop) Run(ctx context.Context) {
-	tried := l.turn(ctx, "start")
+	tried := l.turn(ctx, turn.Request{Mode: report.Run, Why: "start"})
 	sweep := time.NewTimer(l.Sweep)
+	swept := time.Now()
 	defer sweep.Stop()
 	poll := time.NewTimer(l.jitter())
 	defer poll.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
 	for ctx.Err() == nil {
-		l.plan(retry)
-		why := ""
+		l.plan(retry, swept.Add(l.Sweep))
+		why, id := "", ""
 		select {
 		case <-ctx.Done():
 			return
@@ -98,6 +105,8 @@ func (l *Loop) Run(ctx context.Context) {
 			}
 		case <-l.Nudge:
 			why = "signal"
+		case <-l.queue.ready:
+			why, id = l.queue.take()
 		case <-sweep.C:
 			why = "sweep"
 		case <-retry.C:
@@ -107,8 +116,9 @@ func (l *Loop) Run(ctx context.Context) {
 			why = l.poll(ctx, tried)
 		}
 		if why != "" && ctx.Err() == nil {
-			tried = l.turn(ctx, why)
+			tried = l.turn(ctx, turn.Request{Mode: report.Run, Why: why, ID: id})
 			sweep.Reset(l.Sweep)
+			swept = time.Now()
 		}
 	}
 }
@@ -134,9 +144,9 @@ func (l *Loop) poll(ctx context.Context, tried string) (why string) {
 }
 
 // turn makes one turn, and tells the newest commit that it saw.
-func (l *Loop) turn(ctx context.Context, why string) string {
-	l.Log.DebugContext(ctx, "turn begins", slog.String("why", why))
-	rep, err := l.Turn(ctx, turn.Request{Mode: report.Run, Why: why})
+func (l *Loop) turn(ctx context.Context, req turn.Request) string {
+	l.Log.DebugContext(ctx, "turn begins", slog.String("why", req.Why))
+	rep, err := l.Turn(ctx, req)
 	if err != nil {
 		if ctx.Err() == nil {
 			l.Log.ErrorContext(ctx, "turn failed", slog.Any("error", err))
@@ -154,14 +164,24 @@ func seen(rep *report.Report) string {
 	return rep.Commit.Hash
 }
 
-// plan sets the timer to when something that failed may be tried again.
-func (l *Loop) plan(retry *time.Timer) {
+// plan sets the timer to when something that failed may be tried again, and notes
+// which turn comes next.
+func (l *Loop) plan(retry *time.Timer, sweep time.Time) {
 	retry.Stop()
-	if l.Retry == nil {
+	at := time.Time{}
+	if l.Retry != nil {
+		at = l.Retry()
+	}
+	if at.IsZero() {
+		l.future.note(sweep, "sweep")
 		return
 	}
-	if at := l.Retry(); !at.IsZero() {
-		retry.Reset(max(time.Until(at), time.Second))
+	wait := max(time.Until(at), time.Second)
+	retry.Reset(wait)
+	if again := time.Now().Add(wait); again.Before(sweep) {
+		l.future.note(again, "retry")
+	} else {
+		l.future.note(sweep, "sweep")
 	}
 }
 

@@ -3,6 +3,7 @@ package trigger_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"testing"
@@ -27,6 +28,7 @@ type world struct {
 	busy    int
 	news    string
 	looks   int
+	ids     int
 }
 
 func (w *world) turn(ctx context.Context, req turn.Request) (*report.Report, error) {
@@ -62,6 +64,12 @@ func (w *world) count() int {
 	return len(w.turns)
 }
 
+func (w *world) last() turn.Request {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.turns[len(w.turns)-1]
+}
+
 func (w *world) set(f func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -89,6 +97,10 @@ func start(t *testing.T, w *world, nudge <-chan struct{}) (*trigger.Loop, func()
 			return w.retry
 		},
 		Poll: 10 * time.Second, Sweep: 10 * time.Minute, Nudge: nudge, Log: slog.New(slog.DiscardHandler),
+		NextID: func() string {
+			w.ids++
+			return fmt.Sprintf("turn-%d", w.ids)
+		},
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})

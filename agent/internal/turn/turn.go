@@ -87,6 +87,8 @@ type Request struct {
 	Routes bool
 	// Why says for the log what the turn is made for; "" if somebody asked for it.
 	Why string
+	// ID is the turn's, from [journal.Journal.NextID]; "" makes one.
+	ID string
 }
 
 // PlanChangedError says that the plan that was asked for is not the plan that
@@ -131,7 +133,10 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 
 func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	started := t.Now()
-	rep := &report.Report{Version: report.Version, Turn: t.Journal.NextID(), Mode: req.Mode, Started: started}
+	if req.ID == "" {
+		req.ID = t.Journal.NextID()
+	}
+	rep := &report.Report{Version: report.Version, Turn: req.ID, Mode: req.Mode, Started: started}
 	if req.AcceptSource {
 		t.Repository.AcceptSource()
 	}

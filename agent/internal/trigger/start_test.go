@@ -1,0 +1,70 @@
+package trigger_test
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"berth/agent/internal/turn"
+	"berth/drift/report"
+)
+
+func TestStartedTurnsAreOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{tip: "a", slow: time.Minute}
+		loop, stop := start(t, w, nil)
+		defer stop()
+		synctest.Wait()
+		began := time.Now()
+		first := loop.Start("provision web-1")
+		for i := range 10_000 {
+			if id := loop.Start(fmt.Sprintf("provision web-%d", i%100)); id != first {
+				t.Fatalf("a burst is one turn: %q and %q", first, id)
+			}
+		}
+		if time.Since(began) != 0 {
+			t.Error("whoever starts a turn waits for nothing")
+		}
+		wantTurns(t, w, "while the first is under way", 1)
+		pass(time.Minute + time.Second)
+		wantTurns(t, w, "after the first", 2)
+		want := turn.Request{Mode: report.Run, ID: first, Why: "provision web-1, provision web-0, provision web-2 and more"}
+		if got := w.last(); got.ID != want.ID || got.Why != want.Why || got.Mode != want.Mode {
+			t.Errorf("the turn is %+v, want %+v", got, want)
+		}
+		// The one that is under way has begun: what is wanted now comes after it.
+		if id := loop.Start("unlocked"); id == first || id == "" {
+			t.Errorf("the next turn has the id %q", id)
+		}
+		pass(time.Minute + time.Second)
+		wantTurns(t, w, "after the second", 3)
+		if got := w.last().Why; got != "unlocked" {
+			t.Errorf("the third is made for %q", got)
+		}
+		pass(5 * time.Minute)
+		wantTurns(t, w, "after all", 3)
+	})
+}
+
+func TestNextTellsWhatComes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{tip: "a"}
+		loop, stop := start(t, w, nil)
+		defer stop()
+		synctest.Wait()
+		began := time.Now()
+		if at, why := loop.Next(); why != "sweep" || at.Sub(began) != 10*time.Minute {
+			t.Errorf("next is %s in %v", why, at.Sub(began))
+		}
+		w.set(func() { w.retry = began.Add(time.Minute) })
+		pass(15 * time.Second) // A poll.
+		if at, why := loop.Next(); why != "retry" || at.Sub(began) != time.Minute {
+			t.Errorf("next is %s in %v", why, at.Sub(began))
+		}
+		pass(time.Minute)
+		if at, why := loop.Next(); why != "sweep" || at.Sub(began) != 11*time.Minute {
+			t.Errorf("next is %s in %v", why, at.Sub(began))
+		}
+	})
+}
