@@ -47,8 +47,8 @@ type config struct {
 	pidNamed bool
 }
 
-// defaultPid is where Debian's nginx writes its process id unless told.
-const defaultPid = "/run/nginx.pid"
+// debianPid is where Debian's nginx writes its process id unless told.
+const debianPid = "/run/nginx.pid"
 
 // usual are the files that a main file includes where nothing is unusual, beside
 // itself: read at once with it, they need no second way.
@@ -74,7 +74,7 @@ const depthMax = 8
 // readConfig reads nginx's configuration, but for the managed files.
 func (s *seat) readConfig(ctx context.Context, t *tree) (config, error) {
 	w := walk{
-		seat: s, tree: t, config: config{main: s.spec.Nginx.Config, pid: defaultPid},
+		seat: s, tree: t, config: config{main: s.spec.Nginx.Config, pid: s.usualPid},
 		parsed: make(map[string]crossplane.Directives),
 	}
 	for range depthMax {

@@ -113,7 +113,7 @@ func (b *bench) guest(name, address string, stands bool) {
 	id := desired.MakeID(desired.KindVM, name)
 	b.want(&desired.Resource{ID: id, Spec: vm})
 	if stands {
-		b.lives = append(b.lives, drift.Live{ID: id, Spec: vm})
+		b.lives = append(b.lives, drift.Live{ID: id, Spec: vm, Running: true})
 	}
 }
 
@@ -270,7 +270,7 @@ func (g guests) Apply(_ context.Context, job applyers.Job, p applyers.Progress) 
 	}
 	p.Made(job.ID, desired.FactAddress, "10.1.1.99")
 	if job.Step == drift.Create {
-		g.lives = append(g.lives, drift.Live{ID: job.ID, Spec: job.Want.Spec, Facts: map[string]string{desired.FactAddress: "10.1.1.99"}})
+		g.lives = append(g.lives, drift.Live{ID: job.ID, Spec: job.Want.Spec, Running: true, Facts: map[string]string{desired.FactAddress: "10.1.1.99"}})
 	}
 	return nil
 }

@@ -187,7 +187,7 @@ func TestFarEdgeIsUnknown(t *testing.T) {
 			}
 		}, "blind edge/main: vm/edge (root@10.1.1.4:22): sudo: a password is required: allow it; \n"},
 		{"stopped", func(b *bench, _ *far) {
-			b.lives[0].Spec = &desired.VM{Guest: desired.Guest{Name: "edge", State: desired.Stopped}}
+			b.lives[0].Running = false
 		}, "blind edge/main: it is on vm/edge, which does not run; start it; a later turn looks again\n"},
 		{"its site is unknown", func(b *bench, _ *far) {
 			b.lives, b.blind = nil, []drift.Blind{{ID: "vm/edge", Reason: "401", Remedy: "renew the token"}}

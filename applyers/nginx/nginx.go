@@ -45,13 +45,15 @@ type Applyer struct {
 	machines Machines
 	run      func(ctx context.Context, argv []string) ([]byte, error)
 	takeover time.Duration
+	// usualPid is where nginx writes its process id unless it is told.
+	usualPid string
 }
 
 var _ applyers.Follower = (*Applyer)(nil)
 
 // New makes an Applyer.
 func New(o Options) *Applyer {
-	a := &Applyer{log: o.Log, machines: o.Machines, run: o.Run, takeover: o.Takeover}
+	a := &Applyer{log: o.Log, machines: o.Machines, run: o.Run, takeover: o.Takeover, usualPid: debianPid}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}

@@ -154,22 +154,10 @@ func stands(w *drift.World, others []drift.Blind, spec *desired.Edge) error {
 	switch {
 	case live == nil || live.Archived:
 		return &absentError{at}
-	case !runs(live.Spec):
+	case !live.Running:
 		return &setupError{fmt.Sprintf("it is on %s, which does not run", at), "start it; a later turn looks again"}
 	}
 	return nil
-}
-
-// runs tells whether a live guest runs, as far as its look tells.
-func runs(spec any) bool {
-	switch g := spec.(type) {
-	case *desired.VM:
-		return g.State == "" || g.State == desired.Running
-	case *desired.Container:
-		return g.State == "" || g.State == desired.Running
-	default:
-		return true
-	}
 }
 
 // explain says what is wrong, and what to do.

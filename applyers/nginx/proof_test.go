@@ -300,6 +300,7 @@ func TestUpstreamWaits(t *testing.T) {
 		Servers: desired.Servers{{To: desired.Target{Text: "vm/new:443"}, Weight: 1}}, Connect: desired.Duration(5e9), Idle: desired.Duration(6e11),
 	}}
 	b.route("git.example.com", "10.1.1.9:443", "a.example.com", "lab", "acme.example.com", "vm/new:443")
+	b.spec.Early = map[desired.Path]bool{"tls.routes[acme.example.com]": true}
 	const after = " after [vm/new create]"
 	b.expect(text(b.plan()), `
 vm/new create

@@ -26,7 +26,9 @@ type seat struct {
 	// there and back, and no program.
 	direct bool
 	files  [2]managed
-	run    func(ctx context.Context, argv []string) ([]byte, error)
+	// usualPid is where nginx writes its process id unless it is told.
+	usualPid string
+	run      func(ctx context.Context, argv []string) ([]byte, error)
 }
 
 // The two sides of an edge.
@@ -66,7 +68,7 @@ func (e *unaddressedError) Error() string {
 // seat finds an edge's machine. Nothing is asked of it yet, but for where the
 // container has its files.
 func (a *Applyer) seat(ctx context.Context, fleet *desired.Fleet, id desired.ID, spec *desired.Edge, fact desired.Lookup) (*seat, error) {
-	s := &seat{spec: spec, mark: conf.Mark{Fleet: fleet.Spec.Name, UID: fleet.Spec.UID, ID: id}, run: a.run}
+	s := &seat{spec: spec, mark: conf.Mark{Fleet: fleet.Spec.Name, UID: fleet.Spec.UID, ID: id}, run: a.run, usualPid: a.usualPid}
 	s.files = [2]managed{{block: "stream", path: spec.Nginx.Stream}, {block: "http", path: spec.Nginx.HTTP}}
 	if s.files[httpSide].path == "" {
 		s.files[httpSide].path = defaultHTTP

@@ -76,7 +76,7 @@ func (s *seat) read(ctx context.Context) (*state, error) {
 		left = append(left, leftovers(f.path)...)
 	}
 	ours = append(ours, left...)
-	within := append(s.usual(), leftCopies(s.spec.Nginx.Config), ipv6File, defaultPid)
+	within := append(s.usual(), leftCopies(s.spec.Nginx.Config), ipv6File, s.usualPid)
 	here := newTree(s.on, s.direct)
 	there := here
 	var err error
@@ -102,8 +102,8 @@ func (s *seat) read(ctx context.Context) (*state, error) {
 	if st.config, err = s.readConfig(ctx, there); err != nil {
 		return nil, err
 	}
-	_, started := there.files[defaultPid]
-	st.down = st.pidNamed && st.pid == defaultPid && !started
+	_, started := there.files[s.usualPid]
+	st.down = st.pidNamed && st.pid == s.usualPid && !started
 	if err := st.judge(ctx, here, there); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package nginx
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -102,22 +103,20 @@ type planner struct {
 func newPlanner(w *drift.World, id desired.ID, spec *desired.Edge, have *drift.Live) *planner {
 	p := &planner{
 		w: w, id: id, spec: spec, playbooks: playbooks(w.Fleet),
-		targets: make(map[desired.Path][]desired.Target), early: make(map[desired.Path]bool), unfit: make(map[desired.Path]string),
+		targets: make(map[desired.Path][]desired.Target), early: earlyOf(spec), unfit: make(map[desired.Path]string),
 	}
 	if have != nil {
 		p.have, _ = have.Spec.(*desired.Edge)
 	}
-	early := earlyNames(w.Fleet, spec.Name)
-	lead := func(path desired.Path, t desired.Target, isEarly bool) {
+	lead := func(path desired.Path, t desired.Target) {
 		p.targets[path] = []desired.Target{t}
-		p.early[path] = isEarly
 		if up, named := spec.Upstreams[t.Text]; named {
 			p.targets[path] = nil
 			for _, server := range up.Servers {
 				p.targets[path] = append(p.targets[path], server.To)
 			}
 			servers := upstreamsPath.Sub(t.Text).Sub("servers")
-			p.early[servers] = p.early[servers] || isEarly
+			p.early[servers] = p.early[servers] || spec.Early[path]
 		}
 	}
 	for name, up := range spec.Upstreams {
@@ -126,19 +125,19 @@ func newPlanner(w *drift.World, id desired.ID, spec *desired.Edge, have *drift.L
 			p.targets[servers] = append(p.targets[servers], server.To)
 		}
 	}
-	lead(tlsDefault, spec.TLS.Default, false)
-	lead(httpDefault, spec.HTTP.Default, false)
+	lead(tlsDefault, spec.TLS.Default)
+	lead(httpDefault, spec.HTTP.Default)
 	for name, t := range spec.TLS.Routes {
-		lead(tlsRoutes.Sub(name), t, early[name])
+		lead(tlsRoutes.Sub(name), t)
 	}
 	for name, t := range spec.HTTP.Routes {
-		lead(httpRoutes.Sub(name), t, early[name])
+		lead(httpRoutes.Sub(name), t)
 	}
 	for name, t := range spec.TCP {
-		lead(desired.Path("tcp").Sub(name), t, false)
+		lead(desired.Path("tcp").Sub(name), t)
 	}
 	for name, t := range spec.UDP {
-		lead(desired.Path("udp").Sub(name), t, false)
+		lead(desired.Path("udp").Sub(name), t)
 	}
 	for _, fault := range conf.Faults(placed(spec)) {
 		p.unfit[fault.Path] = fault.Reason
@@ -342,21 +341,10 @@ func playbooks(fleet *desired.Fleet) map[desired.ID][]desired.ID {
 	return byGuest
 }
 
-// earlyNames are the names that guests expose by an edge before their playbooks have
-// run.
-func earlyNames(fleet *desired.Fleet, edge string) map[string]bool {
-	names := make(map[string]bool)
-	for _, r := range fleet.Resources {
-		if g := fleet.Guest(r.ID); g != nil {
-			for _, x := range g.Expose {
-				if isEarly(x) && (x.Via == edge || x.Via == "") {
-					names[x.Name] = true
-				}
-			}
-		}
-	}
-	return names
+// earlyOf are the paths that are routed before their guests' playbooks have run, for
+// a planner to add to.
+func earlyOf(spec *desired.Edge) map[desired.Path]bool {
+	early := make(map[desired.Path]bool, len(spec.Early))
+	maps.Copy(early, spec.Early)
+	return early
 }
-
-// isEarly tells whether a name is routed before its guest's playbooks have run.
-func isEarly(x desired.Expose) bool { return x.Early }
