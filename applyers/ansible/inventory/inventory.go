@@ -3,8 +3,6 @@
 package inventory
 
 import (
-	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 
@@ -13,17 +11,26 @@ import (
 
 // Inventory is a fleet as Ansible sees it.
 type Inventory struct {
-	// Hosts holds the variables of each host.
+	// Hosts holds the variables of each host. Those that are secrets are references
+	// ([desired.SecretRef]), at any depth, until somebody puts values in their place;
+	// what is printed leaves them out and names them in [SecretsVar].
 	Hosts map[string]map[string]any
-	// Groups holds the hosts of each group, sorted.
+	// Groups holds the hosts of each group, sorted; a group may have none.
 	Groups map[string][]string
+	// Children holds the groups of each group of groups, sorted. Each of both is
+	// among Groups.
+	Children map[string][]string
 }
 
-// Make lists all guests and Hosts of a fleet, in the groups that
-// playbooks' patterns know them by. A host whose address is not known has no
-// ansible_host. A guest's own variables beat what Berth sets, save berth_….
-func Make(fleet *desired.Fleet, fact desired.Lookup) Inventory {
-	inv := Inventory{Hosts: make(map[string]map[string]any), Groups: make(map[string][]string)}
+// Make lists all guests and Hosts of a fleet, in the groups that playbooks'
+// patterns know them by, whatever can be reached or not. A host whose address is
+// not known has no ansible_host. A guest's own variables beat what Berth sets, save
+// berth_….
+//
+// Groups of groups are those of the plays that are given, and of all playbooks of
+// the fleet where none is: each playbook has its own.
+func Make(fleet *desired.Fleet, fact desired.Lookup, _ ...*desired.Playbook) Inventory {
+	inv := Inventory{Hosts: make(map[string]map[string]any), Groups: make(map[string][]string), Children: make(map[string][]string)}
 	for _, r := range fleet.Resources {
 		g := fleet.Guest(r.ID)
 		if g == nil || g.State == desired.Absent {
@@ -46,7 +53,7 @@ func Make(fleet *desired.Fleet, fact desired.Lookup) Inventory {
 }
 
 func (inv Inventory) add(fleet *desired.Fleet, fact desired.Lookup, id desired.ID, ssh desired.SSH, own, berth map[string]any) {
-	vars := make(map[string]any)
+	vars := make(map[string]any, len(own)+len(berth)+6)
 	ssh = Reach(fleet, ssh)
 	if addr, known := fact(id, desired.FactAddress); known {
 		vars["ansible_host"] = addr
@@ -70,28 +77,40 @@ func (inv Inventory) add(fleet *desired.Fleet, fact desired.Lookup, id desired.I
 	}
 }
 
-// JSON writes the inventory so that Ansible's YAML inventory reads it. JSON, for
-// what YAML takes for a date or a truth differs between its readers.
-func (inv Inventory) JSON() ([]byte, error) {
-	type group struct {
-		Hosts map[string]map[string]any `json:"hosts,omitempty"`
-	}
-	all := struct {
-		Hosts    map[string]map[string]any `json:"hosts,omitempty"`
-		Children map[string]group          `json:"children,omitempty"`
-	}{Hosts: inv.Hosts, Children: make(map[string]group)}
-	for name, hosts := range inv.Groups {
-		members := make(map[string]map[string]any)
-		for _, host := range hosts {
-			members[host] = map[string]any{}
+// gather adds groups of groups. One that is named and has no host yet is there all
+// the same, since plays may be for it.
+func (inv Inventory) gather(groups map[string]desired.List) {
+	for _, group := range slices.Sorted(maps.Keys(groups)) {
+		children := slices.Concat(inv.Children[group], groups[group])
+		slices.Sort(children)
+		inv.Children[group] = slices.Compact(children)
+		for _, name := range append([]string{group}, children...) {
+			if _, there := inv.Groups[name]; !there {
+				inv.Groups[name] = nil
+			}
 		}
-		all.Children[name] = group{Hosts: members}
 	}
-	text, err := json.MarshalIndent(map[string]any{"all": all}, "", "  ")
-	if err != nil {
-		return nil, fmt.Errorf("write the inventory: %w", err)
+}
+
+// Only is the inventory of these hosts alone, in the same groups, of which some
+// may be empty then. The variables are shared with the whole.
+func (inv Inventory) Only(hosts []string) Inventory {
+	some := Inventory{Hosts: make(map[string]map[string]any, len(hosts)), Groups: make(map[string][]string, len(inv.Groups)), Children: inv.Children}
+	for _, name := range hosts {
+		if vars, there := inv.Hosts[name]; there {
+			some.Hosts[name] = vars
+		}
 	}
-	return append(text, '\n'), nil
+	for group, members := range inv.Groups {
+		var kept []string
+		for _, name := range members {
+			if _, in := some.Hosts[name]; in {
+				kept = append(kept, name)
+			}
+		}
+		some.Groups[group] = kept
+	}
+	return some
 }
 
 // Reach fills what a guest leaves open from the fleet.
