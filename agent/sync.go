@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
 	"berth/agent/internal/config"
 	"berth/agent/internal/turn"
 	"berth/agent/internal/web"
+	"berth/desired"
 	"berth/drift/report"
 )
 
@@ -17,6 +20,29 @@ type syncOptions struct {
 	plan         string
 	acceptSource bool
 	once         bool
+	run, limit   []string
+}
+
+// asks are the playbooks that are asked for, each on the same hosts.
+func (o *syncOptions) asks() ([]turn.Asking, error) {
+	if len(o.limit) > 0 && len(o.run) == 0 {
+		return nil, usageError{err: errors.New("--limit says on which hosts a playbook is to run: name that with --run play/NAME")}
+	}
+	if len(o.run) > 0 && o.plan != "" {
+		return nil, usageError{err: errors.New("--plan applies a plan as it was shown, and --run makes another: leave one out")}
+	}
+	var all []turn.Asking
+	for _, word := range o.run {
+		id := desired.ID(word)
+		if !strings.Contains(word, "/") {
+			id = desired.MakeID(desired.KindPlaybook, word)
+		}
+		if id.Kind() != desired.KindPlaybook {
+			return nil, usageError{err: fmt.Errorf("--run %s: only playbooks run: name one, as in play/base", word)}
+		}
+		all = append(all, turn.Asking{Play: id, Hosts: o.limit})
+	}
+	return all, nil
 }
 
 func newSync(s streams) *cobra.Command {
@@ -28,8 +54,11 @@ func newSync(s streams) *cobra.Command {
 --once no agent need be running: the turn is made by this command itself.
 
 With --plan, the plan of that digest (agent drift prints it) is applied, or
-nothing.`,
-		Example: "  agent sync\n  agent sync --plan 3f2a91c04d1e77aa\n  agent sync --once --config /etc/berth/agent.yaml",
+nothing.
+
+With --run, a playbook runs whether it is due or not: on all its hosts, or on those
+of --limit. It stays asked for until it has come to a good end there.`,
+		Example: "  agent sync\n  agent sync --run play/backup --limit web-1\n  agent sync --plan 3f2a91c04d1e77aa\n  agent sync --once --config /etc/berth/agent.yaml",
 		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
@@ -55,17 +84,23 @@ nothing.`,
 	o.flags(cmd)
 	cmd.Flags().StringVar(&o.plan, "plan", "", "apply the plan of this digest, or nothing")
 	cmd.Flags().BoolVar(&o.acceptSource, "accept-source", false, "take commits of another repository, branch or path than before")
+	cmd.Flags().StringSliceVar(&o.run, "run", nil, "run a playbook, due or not: play/NAME")
+	cmd.Flags().StringSliceVar(&o.limit, "limit", nil, "of the playbooks of --run, these hosts alone")
 	cmd.Flags().BoolVar(&o.once, "once", false, "make the turn in this command; no agent need be running")
 	return cmd
 }
 
 func syncReport(ctx context.Context, s streams, settings *config.Settings, o syncOptions) (*report.Report, error) {
+	asks, err := o.asks()
+	if err != nil {
+		return nil, err
+	}
 	if !o.once {
-		rep, err := web.NewClient(settings.Socket).Sync(ctx, web.SyncRequest{Plan: o.plan, AcceptSource: o.acceptSource})
+		rep, err := web.NewClient(settings.Socket).Sync(ctx, web.SyncRequest{Plan: o.plan, AcceptSource: o.acceptSource, Run: asks})
 		if errors.Is(err, web.ErrNoAgent) {
 			return nil, errors.New("no agent is running behind " + settings.Socket + ": start one with `agent run`, or let this command do it: agent sync --once")
 		}
 		return rep, err
 	}
-	return oneTurn(ctx, s, settings, turn.Request{Mode: report.Run, Plan: o.plan, AcceptSource: o.acceptSource, Afresh: o.plan == ""})
+	return oneTurn(ctx, s, settings, turn.Request{Mode: report.Run, Plan: o.plan, AcceptSource: o.acceptSource, Afresh: o.plan == "", Run: asks})
 }

@@ -3,6 +3,7 @@ package applyers
 import (
 	"context"
 	"errors"
+	"io"
 
 	"berth/desired"
 	"berth/drift"
@@ -65,6 +66,8 @@ type Job struct {
 	Have *drift.Live
 	// Fact answers what earlier steps made known, or what was known before.
 	Fact desired.Lookup
+	// Output takes the full log of the step, where it has one; it never fails.
+	Output io.Writer
 }
 
 // Progress is what a step tells while it is being made.

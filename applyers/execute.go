@@ -3,6 +3,7 @@ package applyers
 import (
 	"context"
 	"errors"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -32,8 +33,24 @@ type Execution struct {
 	// Events are told in order, each before what follows from it goes on: an
 	// error, from a journal that can't be written, stops the execution.
 	Events func(Event) error
+	// Output opens the log of a step; nil keeps none.
+	Output func(k drift.Key) Output
 	Now    func() time.Time
 }
+
+// Output is where the full log of a step is kept.
+type Output interface {
+	io.WriteCloser
+	// Path is the file that holds it; "" as long as nothing was written.
+	Path() string
+}
+
+// nowhere is the Output of who keeps none.
+type nowhere struct{}
+
+func (nowhere) Write(text []byte) (int, error) { return len(text), nil }
+func (nowhere) Close() error                   { return nil }
+func (nowhere) Path() string                   { return "" }
 
 // Event is one thing that happened during an execution. Exactly one of the
 // fields but Key is set.
@@ -46,7 +63,7 @@ type Event struct {
 }
 
 // defaultLanes bounds what happens at once.
-var defaultLanes = map[string]int{"site": 8, "node": 3, "guest": 1, "host": 1}
+var defaultLanes = map[string]int{"site": 8, "node": 3, "guest": 1, "host": 1, "plays": 4}
 
 // Execute carries the plan out and tells what became of each change, in the
 // plan's order. Cancelling ctx lets begun steps come to their end and begins no
@@ -76,20 +93,29 @@ func Execute(ctx context.Context, e Execution) ([]drift.Outcome, error) {
 func (r *running) step(ctx context.Context, c drift.Change) *drift.Outcome {
 	p := &progress{running: r, outcome: drift.Outcome{Key: c.Key, Started: r.Now()}}
 	err := r.tell(Event{Key: c.Key, Started: true})
-	if err == nil {
-		err = r.make(ctx, c, p)
+	var output Output = nowhere{}
+	if r.Output != nil {
+		output = r.Output(c.Key)
 	}
+	if err == nil {
+		err = r.make(ctx, c, p, output)
+	}
+	// What could not be kept of a log takes nothing from the step.
+	_ = output.Close()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	o := &p.outcome
-	o.Ended = r.Now()
+	o.Ended, o.Log = r.Now(), output.Path()
 	var held *HeldError
+	var locked *desired.LockedError
 	var old *supersededError
 	switch {
 	case err == nil:
 		o.Status = drift.Done
 	case errors.As(err, &held):
 		o.Status, o.Reason = drift.Held, held.Reason
+	case errors.As(err, &locked):
+		o.Status, o.Reason = drift.Held, locked.Error()
 	case errors.As(err, &old):
 		o.Status, o.Reason = drift.Left, old.reason
 	case r.failure() != nil && (errors.Is(err, r.failure()) || errors.Is(err, ErrLeft) || errors.Is(err, context.Canceled)):
@@ -118,7 +144,7 @@ func (r *running) leaves(id desired.ID) bool {
 	return r.changes[drift.Key{ID: id, Step: drift.Archive}] != nil || r.changes[drift.Key{ID: id, Step: drift.Delete}] != nil
 }
 
-func (r *running) make(ctx context.Context, c drift.Change, p Progress) error {
+func (r *running) make(ctx context.Context, c drift.Change, p Progress, output Output) error {
 	if r.Superseded != nil {
 		if reason := r.Superseded(ctx); reason != "" {
 			return &supersededError{reason}
@@ -136,7 +162,7 @@ func (r *running) make(ctx context.Context, c drift.Change, p Progress) error {
 	}
 	job := Job{
 		Change: c, Fleet: r.World.Fleet, Want: r.World.Fleet.Resource(c.ID),
-		Have: r.World.Live(c.ID), Fact: r.fact,
+		Have: r.World.Live(c.ID), Fact: r.fact, Output: output,
 	}
 	return r.Appliers[c.ID.Kind()].Apply(ctx, job, p)
 }

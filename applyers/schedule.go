@@ -246,6 +246,9 @@ func (r *running) settle(o *drift.Outcome) {
 		switch {
 		case r.undone[k] != "":
 			reason, told = r.undone[k], f.Held == ""
+			if told && !slices.Contains(o.Untried, f.Path) {
+				o.Untried = append(o.Untried, f.Path)
+			}
 		case o.Results == nil:
 			told = true
 		case !told:

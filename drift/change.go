@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"time"
 
 	"berth/desired"
 )
@@ -96,7 +97,11 @@ type Field struct {
 	// By is who moved the live side, where Proxmox tells: "root@pam".
 	By string `json:"by,omitempty"`
 	// Held is why this field must not be applied; the others of its change go on.
-	Held   string         `json:"held,omitempty"`
+	Held string `json:"held,omitempty"`
+	// Reason says why, for people, where the values on both sides don't: why a playbook
+	// is due. Lines say what the difference consists of: which tasks would change what.
+	Reason string         `json:"reason,omitempty"`
+	Lines  []string       `json:"lines,omitempty"`
 	Source desired.Source `json:"source,omitzero"`
 	// Needs are resources that this field alone waits for; Wait are their steps
 	// in this plan. Where one fails, the field is skipped and the others go on.
@@ -245,6 +250,8 @@ type Observed struct {
 	// Premises is what an applyer learnt of a site beside its resources, by the
 	// site's name, for its own Steps to judge by.
 	Premises map[string]any
+	// Comes is when something becomes due by itself, as a schedule does; zero is never.
+	Comes time.Time
 }
 
 // Add puts what others have found to it.
@@ -265,6 +272,9 @@ func (o *Observed) Add(other Observed) {
 		o.Premises = make(map[string]any)
 	}
 	maps.Copy(o.Premises, other.Premises)
+	if o.Comes.IsZero() || !other.Comes.IsZero() && other.Comes.Before(o.Comes) {
+		o.Comes = other.Comes
+	}
 }
 
 // Count is how many guests of a site are ours, and how many are not. Unread are those

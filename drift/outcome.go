@@ -27,13 +27,19 @@ type Outcome struct {
 	// Results tell of single fields where they went different ways: of hosts of
 	// a playbook, of names of an edge. "" is success.
 	Results map[desired.Path]string `json:"results,omitempty"`
+	// Untried are the fields among Results that were left out, since what they wait
+	// for did not come about.
+	Untried []desired.Path `json:"untried,omitempty"`
 	// Lines are what the step had to say, in order.
 	Lines []string `json:"lines,omitempty"`
 	// Warnings are what people are to read although the step went well.
-	Warnings []string  `json:"warnings,omitempty"`
-	Tasks    []string  `json:"tasks,omitempty"`
-	Started  time.Time `json:"started,omitzero"`
-	Ended    time.Time `json:"ended,omitzero"`
+	Warnings []string `json:"warnings,omitempty"`
+	Tasks    []string `json:"tasks,omitempty"`
+	// Log is the file on the agent's host that holds all that the step has put out;
+	// "" for none.
+	Log     string    `json:"log,omitempty"`
+	Started time.Time `json:"started,omitzero"`
+	Ended   time.Time `json:"ended,omitzero"`
 }
 
 // Resolved puts into a field what has become known since it was planned.

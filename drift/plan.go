@@ -177,9 +177,21 @@ func unmanaged(previous *desired.Fleet, want *desired.Resource, have *Live) []No
 	return notes
 }
 
-// digest stands for all that would be done and held, in order.
+// digest stands for all that would be done and held, in order. What Lines show may
+// read differently each time that it is asked for.
 func (p *Plan) digest() (string, error) {
-	text, err := json.Marshal(p.Changes)
+	changes := slices.Clone(p.Changes)
+	for i := range changes {
+		c := &changes[i]
+		if !slices.ContainsFunc(c.Fields, func(f Field) bool { return f.Lines != nil }) {
+			continue
+		}
+		c.Fields = slices.Clone(c.Fields)
+		for j := range c.Fields {
+			c.Fields[j].Lines = nil
+		}
+	}
+	text, err := json.Marshal(changes)
 	if err != nil {
 		return "", fmt.Errorf("digest the plan: %w", err)
 	}

@@ -95,7 +95,8 @@ func (t *Turner) apply(ctx context.Context, req Request, rep *report.Report, src
 			t.tell(rep.Turn, planned, e)
 			return entry.Event(e)
 		},
-		Now: t.Now,
+		Output: func(k drift.Key) applyers.Output { return t.Journal.Output(rep.Turn, k) },
+		Now:    t.Now,
 	})
 	if err == nil && ctx.Err() == nil {
 		t.again.learn(t.verify(ctx, rep, kinds, input), t.Now())

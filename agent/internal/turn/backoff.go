@@ -10,10 +10,17 @@ import (
 	"berth/drift"
 )
 
-// backoff makes resources that have failed wait: 10 s at first, doubling to an
-// hour. The zero backoff waits for nothing.
+// backoff makes what has failed wait: 10 s at first, doubling to an hour. Where the
+// fields of a change go different ways, as the hosts of a playbook do, the one that
+// failed waits alone. The zero backoff waits for nothing.
 type backoff struct {
-	waits map[desired.ID]wait
+	waits map[waiter]wait
+}
+
+// waiter is a resource, or one field of it.
+type waiter struct {
+	id   desired.ID
+	path desired.Path // "" for all of the resource
 }
 
 type wait struct {
@@ -32,23 +39,24 @@ const (
 // was refused at the last look has failed as much.
 func (b *backoff) learn(plan *drift.Plan, outcomes []drift.Outcome, now time.Time) {
 	failed := make(map[desired.ID]bool)
-	for _, o := range outcomes {
-		refused := false
-		if o.Status == drift.Held {
-			c := plan.Change(o.Key)
-			refused = c != nil && c.Held == ""
+	for i := range outcomes {
+		o := &outcomes[i]
+		c := plan.Change(o.Key)
+		refused := o.Status == drift.Held && c != nil && c.Held == ""
+		switch paths := apart(o, c); {
+		case o.Status != drift.Failed && !refused:
+		case len(paths) > 0:
+			// It no longer fails as a whole.
+			delete(b.waits, waiter{o.ID, ""})
+			for _, path := range paths {
+				b.fails(waiter{o.ID, path}, o.Results[path], now)
+			}
+			failed[o.ID] = true
+		default:
+			b.fails(waiter{o.ID, ""}, o.Reason, now)
+			failed[o.ID] = true
 		}
-		if o.Status != drift.Failed && !refused {
-			continue
-		}
-		if b.waits == nil {
-			b.waits = make(map[desired.ID]wait)
-		}
-		w := b.waits[o.ID]
-		w.delay = min(max(2*w.delay, firstWait), longestWait)
-		w.until, w.reason = now.Add(w.delay), o.Reason
-		b.waits[o.ID] = w
-		failed[o.ID] = true
+		b.right(o, c)
 	}
 	ended := make(map[desired.ID]drift.Status)
 	for _, o := range outcomes {
@@ -56,7 +64,45 @@ func (b *backoff) learn(plan *drift.Plan, outcomes []drift.Outcome, now time.Tim
 	}
 	for id, status := range ended {
 		if status == drift.Done && !failed[id] {
-			delete(b.waits, id)
+			delete(b.waits, waiter{id, ""})
+		}
+	}
+}
+
+func (b *backoff) fails(who waiter, reason string, now time.Time) {
+	if b.waits == nil {
+		b.waits = make(map[waiter]wait)
+	}
+	w := b.waits[who]
+	w.delay = min(max(2*w.delay, firstWait), longestWait)
+	w.until, w.reason = now.Add(w.delay), reason
+	b.waits[who] = w
+}
+
+// apart lists the fields that failed of a change some of whose fields did not; nil
+// where it failed as a whole.
+func apart(o *drift.Outcome, c *drift.Change) []desired.Path {
+	if o.Status != drift.Failed || c == nil {
+		return nil
+	}
+	var paths []desired.Path
+	for _, f := range c.Fields {
+		if o.Results[f.Path] != "" && !slices.Contains(o.Untried, f.Path) {
+			paths = append(paths, f.Path)
+		}
+	}
+	return paths
+}
+
+// right forgets the waits of fields that have come right.
+func (b *backoff) right(o *drift.Outcome, c *drift.Change) {
+	if c == nil {
+		return
+	}
+	for _, f := range c.Fields {
+		reason, told := o.Results[f.Path]
+		if told && reason == "" || o.Results == nil && o.Status == drift.Done && f.Held == "" {
+			delete(b.waits, waiter{o.ID, f.Path})
 		}
 	}
 }
@@ -64,10 +110,10 @@ func (b *backoff) learn(plan *drift.Plan, outcomes []drift.Outcome, now time.Tim
 // rest lets what was due and still waits, wait once more: nothing is tried again
 // and again without a pause.
 func (b *backoff) rest(now time.Time) {
-	for id, w := range b.waits {
+	for who, w := range b.waits {
 		if !w.until.After(now) {
 			w.until = now.Add(w.delay)
-			b.waits[id] = w
+			b.waits[who] = w
 		}
 	}
 }
@@ -75,10 +121,10 @@ func (b *backoff) rest(now time.Time) {
 // rewind lets nothing wait longer than its delay from now: the clock may have been
 // set back.
 func (b *backoff) rewind(now time.Time) {
-	for id, w := range b.waits {
+	for who, w := range b.waits {
 		if w.until.Sub(now) > w.delay {
 			w.until = now.Add(w.delay)
-			b.waits[id] = w
+			b.waits[who] = w
 		}
 	}
 }
@@ -88,19 +134,32 @@ func (b *backoff) rewind(now time.Time) {
 func (b *backoff) guard(now time.Time) drift.Guard {
 	return func(_ *drift.World, p *drift.Plan) {
 		b.rewind(now)
-		tried := make(map[desired.ID]bool)
+		tried := make(map[waiter]bool)
+		// hold tells why something must still wait; "" is that it need not.
+		hold := func(who waiter) string {
+			w, ok := b.waits[who]
+			if !ok {
+				return ""
+			}
+			tried[who] = true
+			if !now.Before(w.until) {
+				return ""
+			}
+			return fmt.Sprintf("tried again at %s, or at once by `agent sync`: %s", w.until.UTC().Format("15:04:05 UTC"), w.reason)
+		}
 		for i := range p.Changes {
 			c := &p.Changes[i]
-			w, ok := b.waits[c.ID]
-			if !ok || c.Held != "" {
+			if len(b.waits) == 0 || c.Held != "" {
 				continue
 			}
-			tried[c.ID] = true
-			if now.Before(w.until) {
-				c.Held = fmt.Sprintf("tried again at %s, or at once by `agent sync`: %s", w.until.UTC().Format("15:04:05 UTC"), w.reason)
+			c.Held = hold(waiter{c.ID, ""})
+			for j := range c.Fields {
+				if f := &c.Fields[j]; f.Held == "" {
+					f.Held = hold(waiter{c.ID, f.Path})
+				}
 			}
 		}
-		maps.DeleteFunc(b.waits, func(id desired.ID, _ wait) bool { return !tried[id] })
+		maps.DeleteFunc(b.waits, func(who waiter, _ wait) bool { return !tried[who] })
 	}
 }
 
@@ -108,9 +167,7 @@ func (b *backoff) guard(now time.Time) drift.Guard {
 func (b *backoff) next() time.Time {
 	var first time.Time
 	for _, w := range b.waits {
-		if first.IsZero() || w.until.Before(first) {
-			first = w.until
-		}
+		first = sooner(first, w.until)
 	}
 	return first
 }
@@ -133,20 +190,22 @@ func (a *again) learn(more bool, now time.Time) {
 }
 
 // Retry is when there is something to do again, be it that a step has failed,
-// that a turn left more to do, that a window opens which something waits for, or
-// that no turn could be made at all; zero if there is not.
+// that a turn left more to do, that a window opens which something waits for, that
+// the schedule of a playbook comes, or that no turn could be made at all; zero if
+// there is not.
 func (t *Turner) Retry() time.Time {
 	if !t.broken.at.IsZero() {
 		return t.broken.at
 	}
-	first := t.backoff.next()
-	if at := t.again.at; first.IsZero() || !at.IsZero() && at.Before(first) {
-		first = at
+	return sooner(sooner(t.backoff.next(), t.again.at), sooner(t.opens, t.comes))
+}
+
+// sooner is the earlier of two times, where zero is never.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
 	}
-	if first.IsZero() || !t.opens.IsZero() && t.opens.Before(first) {
-		first = t.opens
-	}
-	return first
+	return a
 }
 
 func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"berth/agent/internal/checkout"
@@ -62,6 +63,10 @@ type Turner struct {
 	broken  again     // no turn could be made
 	// opens is when a window opens that something waits for; zero if nothing does.
 	opens time.Time
+	// comes is when a schedule makes something due; zero if none does.
+	comes time.Time
+	// enforced is the fleet of the last turn, for those who ask between turns.
+	enforced atomic.Pointer[desired.Fleet]
 	// said is what the last turn left undone, and logged.
 	said map[aloud]bool
 	// watched is what Look compares with; nil before the first turn. knocked are the
@@ -83,6 +88,9 @@ type Request struct {
 	// Afresh forgets the waits of resources that have failed. A plan that was
 	// looked at holds them: asking for it does not.
 	Afresh bool
+	// Run are playbooks to run whether they are due or not. They stay asked for until
+	// they have come to a good end.
+	Run []Asking
 	// Routes puts the routes of the edges into the report.
 	Routes bool
 	// Why says for the log what the turn is made for; "" if somebody asked for it.
@@ -152,6 +160,10 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	if err := t.spend(ctx, src); err != nil {
 		return nil, err
 	}
+	t.enforced.Store(src.fleet)
+	if err := t.ask(src.fleet, req); err != nil {
+		return nil, err
+	}
 	all, counted, err := t.Appliers(src.fleet, src.files)
 	if err != nil {
 		return nil, err
@@ -184,7 +196,7 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
 	if req.Mode == report.Run {
-		t.opens = rep.Plan.Opens(input.World())
+		t.opens, t.comes = rep.Plan.Opens(input.World()), observed.Comes
 	}
 	if req.Routes {
 		rep.Routes = routes.Of(src.fleet, input.World(), rep.Plan)

@@ -30,6 +30,8 @@ type SyncRequest struct {
 	// Plan, if set, is the digest of the only plan to apply.
 	Plan         string `json:"plan,omitempty"`
 	AcceptSource bool   `json:"acceptSource,omitempty"`
+	// Run are playbooks to run whether they are due or not.
+	Run []turn.Asking `json:"run,omitempty"`
 }
 
 // reply is every answer: a report, an error, or both where a plan has changed.
@@ -82,7 +84,7 @@ func Handler(ask Ask, log *slog.Logger) http.Handler {
 			http.Error(w, "the request is no sync: "+err.Error(), http.StatusBadRequest)
 			return
 		}
-		serve(w, r, turn.Request{Mode: report.Run, Plan: body.Plan, AcceptSource: body.AcceptSource, Afresh: body.Plan == ""})
+		serve(w, r, turn.Request{Mode: report.Run, Plan: body.Plan, AcceptSource: body.AcceptSource, Afresh: body.Plan == "", Run: body.Run})
 	})
 	return mux
 }

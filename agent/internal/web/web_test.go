@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"berth/agent/internal/turn"
 	"berth/agent/internal/web"
 	"berth/drift"
@@ -56,8 +58,15 @@ func TestAskOverTheSocket(t *testing.T) {
 	if _, err := client.Sync(t.Context(), web.SyncRequest{Plan: "d1", AcceptSource: true}); err != nil {
 		t.Fatal(err)
 	}
-	if want := (turn.Request{Mode: report.Run, Plan: "d1", AcceptSource: true}); asked != want {
-		t.Errorf("asked %+v, want %+v", asked, want)
+	if diff := cmp.Diff(turn.Request{Mode: report.Run, Plan: "d1", AcceptSource: true}, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+	playbooks := []turn.Asking{{Play: "play/base", Hosts: []string{"web-1"}}, {Play: "play/backup"}}
+	if _, err := client.Sync(t.Context(), web.SyncRequest{Run: playbooks}); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(turn.Request{Mode: report.Run, Afresh: true, Run: playbooks}, asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
 	}
 	var changed *turn.PlanChangedError
 	if rep, err := client.Sync(t.Context(), web.SyncRequest{Plan: "d0"}); !errors.As(err, &changed) || changed.Now != "d1" || rep == nil {

@@ -1,0 +1,131 @@
+package turn
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"berth/desired"
+	"berth/drift/report"
+)
+
+// Asking asks for a run of a playbook.
+type Asking struct {
+	Play desired.ID `json:"play"`
+	// Hosts are those on which it is to run; none is all that it is for.
+	Hosts []string `json:"hosts,omitempty"`
+}
+
+// UnknownError is that somebody asks for what the manifests do not have.
+type UnknownError struct {
+	// What is "play/base" or "host web-1"; Known are those that there are.
+	What  string
+	Known []string
+}
+
+// Error names what there is.
+func (e *UnknownError) Error() string {
+	known := e.Known
+	if more := len(known) - 10; more > 0 {
+		known = append(slices.Clone(known[:10]), fmt.Sprintf("and %d more", more))
+	}
+	if len(known) == 0 {
+		known = []string{"none"}
+	}
+	return fmt.Sprintf("%s is not known here; there are: %s", e.What, strings.Join(known, ", "))
+}
+
+// ask notes the playbooks that a request asks for.
+func (t *Turner) ask(fleet *desired.Fleet, req Request) error {
+	if req.Mode != report.Run {
+		return nil
+	}
+	for _, a := range req.Run {
+		play := playOf(fleet, a.Play)
+		if play == nil {
+			return fmt.Errorf("run %s: %w", a.Play, &UnknownError{What: string(a.Play), Known: plays(fleet)})
+		}
+		names := hostsOf(play)
+		for _, host := range a.Hosts {
+			if !slices.Contains(names, host) {
+				return fmt.Errorf("run %s: its hosts: choose no %s; there are: %w", a.Play, host, &UnknownError{What: "host " + host, Known: names})
+			}
+		}
+		if len(a.Hosts) > 0 {
+			names = a.Hosts
+		}
+		if err := t.Journal.Ask(a.Play, names, "asked for by agent sync"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Provision asks for all playbooks of a host that run by themselves, and tells which
+// these are. They are asked for until they have come to a good end there, whatever
+// happens to the agent; the next turn runs them. It may be called between turns and
+// during one. The error is an [UnknownError] for a host that the manifests of the last
+// turn do not have.
+func (t *Turner) Provision(host, why string) ([]desired.ID, error) {
+	fleet := t.enforced.Load()
+	if fleet == nil {
+		return nil, fmt.Errorf("provision %s: the manifests have not been read yet: ask again in a moment", host)
+	}
+	var all []desired.ID
+	var known []string
+	for _, r := range fleet.Resources {
+		play, ok := r.Spec.(*desired.Playbook)
+		if !ok {
+			continue
+		}
+		names := hostsOf(play)
+		known = append(known, names...)
+		if slices.Contains(names, host) && automatic(play) {
+			all = append(all, r.ID)
+		}
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	if !slices.Contains(known, host) {
+		return nil, fmt.Errorf("provision: %w", &UnknownError{What: "host " + host, Known: known})
+	}
+	for _, id := range all {
+		if err := t.Journal.Ask(id, []string{host}, why); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func playOf(fleet *desired.Fleet, id desired.ID) *desired.Playbook {
+	if r := fleet.Resource(id); r != nil {
+		play, _ := r.Spec.(*desired.Playbook)
+		return play
+	}
+	return nil
+}
+
+// plays lists the playbooks of a fleet.
+func plays(fleet *desired.Fleet) []string {
+	var all []string
+	for _, r := range fleet.Resources {
+		if _, ok := r.Spec.(*desired.Playbook); ok {
+			all = append(all, string(r.ID))
+		}
+	}
+	return all
+}
+
+// hostsOf names the hosts that a playbook is for.
+func hostsOf(play *desired.Playbook) []string {
+	names := make([]string, len(play.Targets))
+	for i, id := range play.Targets {
+		names[i] = id.Name()
+	}
+	return names
+}
+
+// automatic tells whether a playbook runs by itself at all.
+func automatic(play *desired.Playbook) bool {
+	return slices.ContainsFunc(play.Runs, func(word string) bool { return word != "manual" })
+}
