@@ -231,6 +231,9 @@ func (v *viewer) said(b *block, res *resource, c *drift.Change, end fate) {
 	for _, line := range lines {
 		b.remarks = append(b.remarks, remark{word: "│", text: neutral(line)})
 	}
+	if o.Log != "" {
+		b.remarks = append(b.remarks, remark{word: "full log", text: neutral(o.Log)})
+	}
 	if v.verbose && !o.Started.IsZero() && !o.Ended.IsZero() {
 		b.remarks = append(b.remarks, remark{word: neutral(string(c.Step)) + " took", text: took(o.Ended.Sub(o.Started))})
 	}

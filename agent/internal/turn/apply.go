@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -197,10 +198,13 @@ func (t *Turner) tell(turn string, planned map[drift.Key]bool, e applyers.Event)
 // verify observes what was changed again. A step that the same plan would make
 // once more did not take. It tells whether there is more to do.
 func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[string]applyers.Applyer, input drift.Input) (more bool) {
-	done := make(map[drift.Key]*drift.Outcome)
+	done, failed := make(map[drift.Key]*drift.Outcome), make(map[drift.Key]*drift.Outcome)
 	for i := range rep.Outcomes {
 		o := &rep.Outcomes[i]
-		if o.Status == drift.Done {
+		switch o.Status {
+		case drift.Failed:
+			failed[o.Key] = o
+		case drift.Done:
 			done[o.Key] = o
 		}
 		more = more || o.Status == drift.Left
@@ -219,7 +223,7 @@ func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[strin
 	more = unverified(rep, done, after) || more
 	for i := range after.Changes {
 		c := &after.Changes[i]
-		if !c.Goes() {
+		if !c.Goes() || backsOff(c, failed[c.Key]) {
 			continue
 		}
 		more = true
@@ -229,6 +233,17 @@ func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[strin
 		}
 	}
 	return more
+}
+
+// backsOff tells whether all that is left of a change is what has just failed: that
+// has a time of its own to be tried again at.
+func backsOff(c *drift.Change, failed *drift.Outcome) bool {
+	if failed == nil {
+		return false
+	}
+	return failed.Results == nil || !slices.ContainsFunc(c.Fields, func(f drift.Field) bool {
+		return f.Held == "" && (failed.Results[f.Path] == "" || slices.Contains(failed.Untried, f.Path))
+	})
 }
 
 // same tells whether two changes would do the same.
