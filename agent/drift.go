@@ -107,14 +107,21 @@ func driftReport(ctx context.Context, s streams, settings *config.Settings, acce
 
 // oneTurn makes a turn in this process. No agent may be running.
 func oneTurn(ctx context.Context, s streams, settings *config.Settings, req turn.Request) (*report.Report, error) {
+	rep, _, err := turnOnce(ctx, s, settings, req)
+	return rep, err
+}
+
+// turnOnce is oneTurn that also tells what the turn has learnt of the hosts.
+func turnOnce(ctx context.Context, s streams, settings *config.Settings, req turn.Request) (*report.Report, *turn.Known, error) {
 	if err := settings.Check(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	w, err := newWiring(s, settings, quiet(s, settings))
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer w.close()
 	w.turner.Log, w.turner.Once = slog.New(slog.DiscardHandler), true // The report tells.
-	return w.turner.Run(ctx, req)
+	rep, err := w.turner.Run(ctx, req)
+	return rep, w.turner.Known(), err
 }

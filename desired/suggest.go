@@ -5,6 +5,10 @@ import (
 	"strings"
 )
 
+// Nearest lists what of the candidates somebody may have meant who wrote word, the
+// nearest first; nil if nothing is near.
+func Nearest(word string, candidates []string) []string { return nearest(word, candidates) }
+
 // nearest finds the candidates that word was perhaps meant to be: at most two,
 // the nearest first.
 func nearest(word string, candidates []string) []string {

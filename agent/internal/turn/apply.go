@@ -218,6 +218,7 @@ func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[strin
 		rep.Plan.Notes = append(rep.Plan.Notes, drift.Note{Text: "what was done could not be looked at once more; the next turn does"})
 		return true
 	}
+	t.know(&input)
 	maps.Copy(rep.Plan.Counts, after.Counts)
 	heard(rep, after)
 	more = unverified(rep, done, after) || more

@@ -72,6 +72,7 @@ type Turner struct {
 	// watched is what Look compares with; nil before the first turn. knocked are the
 	// sites that it took to be back, dark is when it may do so again.
 	watched *watch
+	known   atomic.Pointer[Known]
 	knocked map[string]bool
 	dark    again
 }
@@ -195,6 +196,7 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	if err != nil {
 		return nil, fmt.Errorf("plan: %w", err)
 	}
+	t.know(&input)
 	if req.Mode == report.Run {
 		t.opens, t.comes = rep.Plan.Opens(input.World()), observed.Comes
 	}

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -44,7 +45,7 @@ func write(b testing.TB, fleet *desired.Fleet) {
 
 func BenchmarkInventory(b *testing.B) {
 	for _, many := range []int{10, 200, 1000, 10000} {
-		b.Run(fmt.Sprint(many), func(b *testing.B) {
+		b.Run(strconv.Itoa(many), func(b *testing.B) {
 			fleet := hosts(b, many)
 			b.ReportAllocs()
 			b.ResetTimer()

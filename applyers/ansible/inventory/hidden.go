@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"slices"
 	"strconv"
 
 	"berth/desired"
@@ -34,11 +35,7 @@ func hiding(value any) bool {
 			}
 		}
 	case []any:
-		for _, one := range v {
-			if hiding(one) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(v, hiding)
 	}
 	return false
 }

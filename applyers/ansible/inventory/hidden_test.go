@@ -48,9 +48,9 @@ func TestSecretsAreLeftOut(t *testing.T) {
   ]
 }
 `
-	vars, ok, err := inv.Host("web-1")
-	if err != nil || !ok {
-		t.Fatal(ok, err)
+	vars, err := inv.Host("web-1")
+	if err != nil {
+		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, string(vars)); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
@@ -67,8 +67,8 @@ func TestSecretsAreLeftOut(t *testing.T) {
 	if inv.Hosts["web-1"]["token"] != own["token"] {
 		t.Error("the reference is gone from the inventory itself")
 	}
-	if _, ok, _ := inv.Host("web-2"); ok {
-		t.Error("there is a web-2")
+	if _, err := inv.Host("web-2"); err == nil || err.Error() != `the fleet has no host "web-2"; did you mean web-1?` {
+		t.Error(err)
 	}
 }
 

@@ -38,10 +38,7 @@ func (inv Inventory) List() ([]byte, error) {
 	}
 	out := map[string]any{
 		"_meta": map[string]any{"hostvars": inv.shown()},
-		"all":   group{Hosts: inv.names(), Children: slices.AppendSeq([]string{}, maps.Keys(inv.Groups))},
-	}
-	if all, ok := out["all"].(group); ok {
-		slices.Sort(all.Children)
+		"all":   group{Hosts: inv.names(), Children: slices.Sorted(maps.Keys(inv.Groups))},
 	}
 	for name, hosts := range inv.Groups {
 		out[name] = group{Hosts: append([]string{}, hosts...), Children: inv.Children[name]}
@@ -49,15 +46,14 @@ func (inv Inventory) List() ([]byte, error) {
 	return text(out)
 }
 
-// Host is what a dynamic inventory script answers to --host; ok is false where
-// there is no such host.
-func (inv Inventory) Host(name string) (vars []byte, ok bool, err error) {
+// Host is what a dynamic inventory script answers to --host. It fails with an
+// [UnknownHostError] where there is no such host.
+func (inv Inventory) Host(name string) ([]byte, error) {
 	own, ok := inv.Hosts[name]
 	if !ok {
-		return nil, false, nil
+		return nil, &UnknownHostError{Host: name, Near: inv.near(name)}
 	}
-	vars, err = text(shown(own))
-	return vars, true, err
+	return text(shown(own))
 }
 
 // shown are the hosts' variables as they may be printed.

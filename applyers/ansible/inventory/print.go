@@ -123,14 +123,19 @@ func (inv Inventory) INI() ([]byte, error) {
 		out.WriteString(name)
 		vars := shown(inv.Hosts[name])
 		for _, key := range slices.Sorted(maps.Keys(vars)) {
-			value, ok := vars[key].(string)
-			if !ok || !plain(value) {
-				var err error
-				if value, err = python(vars[key]); err != nil {
-					return nil, fmt.Errorf("write the variables of %s: %w", name, err)
+			value, err := python(vars[key])
+			if err != nil {
+				return nil, fmt.Errorf("write the variables of %s: %w", name, err)
+			}
+			switch v := vars[key].(type) {
+			case string:
+				if plain(v) {
+					value = v
+					break
 				}
-				// To the shell-like reader of lines this is one word, as it is.
-				value = "'" + strings.ReplaceAll(value, "'", `\x27`) + "'"
+				value = wrapped(value)
+			case map[string]any, []any:
+				value = wrapped(value)
 			}
 			out.WriteString(" " + key + "=" + value)
 		}
@@ -151,6 +156,10 @@ func (inv Inventory) INI() ([]byte, error) {
 	}
 	return out.Bytes(), nil
 }
+
+// wrapped is a value of Python's as one word to INI's reader of lines, which is like
+// a shell's.
+func wrapped(value string) string { return "'" + strings.ReplaceAll(value, "'", `\x27`) + "'" }
 
 // python writes a value as Python would, on one line.
 func python(value any) (string, error) {
