@@ -256,15 +256,3 @@ func (d *decoder) choice(a at, t *tree, words []string) {
 	}
 	d.wrong(a, t.src(), "%q is not known here: write %s", t.text, oneOf(words))
 }
-
-// secret reports a secret where none may stand.
-func (d *decoder) secret(a at, src Source) {
-	switch a.path.path.Keys()[0] {
-	case "cloudInit":
-		d.wrong(a, src, "visible to every user of the guest: use a Playbook's vars")
-	case "vars":
-		d.wrong(a, src, "secrets in vars are not built yet: put it into a file on the agent's host, and write \"{{ lookup('file', '/etc/berth/secrets/NAME') }}\"")
-	default:
-		d.wrong(a, src, "a secret can't stand here: only a site's token and ssh.key take one")
-	}
-}

@@ -69,10 +69,6 @@ func (d *decoder) list(a at, t *tree, s *shape, f *field, v reflect.Value) {
 			d.wrong(a, item.src(), "nothing is written in this place of the list: take it out")
 			continue
 		}
-		if f != nil && f.word == "runs" && item.form == mapForm {
-			d.wrong(a, item.src(), "schedules are not built yet: write created, changed or manual")
-			continue
-		}
 		inner.value(a, item, s.elem, f, out.Index(read))
 		read++
 	}
@@ -138,9 +134,8 @@ func (d *decoder) any(a at, t *tree) (value any, ok bool) {
 		}
 		return list, true
 	case mapForm:
-		if t.get("secret") != nil && len(t.entries) <= 2 && len(t.without("secret", "key").entries) == 0 {
-			d.secret(a, t.src())
-			return nil, false
+		if t.refers() {
+			return d.reference(a, t)
 		}
 		table := make(map[string]any, len(t.entries))
 		for _, e := range t.entries {

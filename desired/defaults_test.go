@@ -113,6 +113,12 @@ func literal(w *word, def string) (reflect.Value, bool) {
 			return v, false
 		}
 		for _, item := range list {
+			if short := w.field.shape.elem.short; short != "" {
+				one := reflect.New(v.Type().Elem()).Elem()
+				fieldByWord(one, short).SetString(item)
+				v = reflect.Append(v, one)
+				continue
+			}
 			v = reflect.Append(v, reflect.ValueOf(item).Convert(v.Type().Elem()))
 		}
 		return v, true

@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -35,13 +34,17 @@ func drafts(t *testing.T, name string) fstest.MapFS {
 	return out
 }
 
-// TestPegasus holds that the owner's fleet has no mistake but what is not built
-// yet. The draft leaves Ansible's files out and names those of guests from the
+// TestPegasus holds that the owner's fleet has no mistake. The draft leaves Ansible's files out and names those of guests from the
 // root; both are put right here.
 func TestPegasus(t *testing.T) {
 	fleet := drafts(t, "pegasus")
-	for _, name := range []string{"ansible/playbook.yml", "ansible/update-certificates.yml"} {
-		fleet[name] = &fstest.MapFile{Data: []byte("- hosts: all\n")}
+	for name, text := range map[string]string{
+		"ansible/playbook.yml": "- hosts: all\n", "ansible/update-certificates.yml": "- hosts: all\n", "ansible/requirements.yml": "roles: []\n",
+		"ansible/vault/lab.yml":      "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
+		"secrets/ssh-key.age":        "age-encryption.org/v1\n-> X25519 a\n",
+		"secrets/vault-password.age": "age-encryption.org/v1\n-> X25519 a\n",
+	} {
+		fleet[name] = &fstest.MapFile{Data: []byte(text)}
 	}
 	fleet["ansible/.berthignore"] = &fstest.MapFile{}
 	fleet["files/lab-ansible.crt"] = &fstest.MapFile{Data: []byte("-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n")}
@@ -50,19 +53,22 @@ func TestPegasus(t *testing.T) {
 			f.Data = regexp.MustCompile(`([ \[])files/`).ReplaceAll(f.Data, []byte("${1}../files/"))
 		}
 	}
-	_, err := Load(fleet)
-	var found Problems
-	if !errors.As(err, &found) {
-		t.Fatalf("got %v", err)
+	got := load(t, fleet)
+	coder := got.Resource("play/coder").Spec.(*Playbook)
+	if coder.Git.Ref != "main" || coder.File != "playbook.yml" || !slices.Equal(coder.RequirementFiles, []string{"ansible/coder-requirements.yml"}) || !coder.Scheduled() {
+		t.Errorf("coder %+v", coder)
 	}
-	for _, p := range found {
-		if !strings.Contains(p.Text, "not built yet") {
-			t.Errorf("%s", p)
+	whole := got.Resource("play/pegasus").Spec.(*Playbook)
+	if !slices.Equal(whole.VarsFilePaths, []string{"ansible/vault/lab.yml"}) || whole.Vaults["lab"] != (SecretRef{Secret: "vault-password"}) {
+		t.Errorf("pegasus %+v", whole)
+	}
+	for _, run := range whole.Due {
+		if !slices.Equal(run.Secrets, []SecretRef{{Secret: "vault-password"}}) {
+			t.Errorf("due %+v", run)
 		}
 	}
-	// Fleet 2, playbooks 10.
-	if len(found) != 12 {
-		t.Errorf("%d mistakes:\n%v", len(found), found)
+	if place := got.Secrets["ssh-key"]; place.Path != "secrets/ssh-key.age" {
+		t.Errorf("ssh-key %+v", place)
 	}
 }
 

@@ -141,24 +141,6 @@ func (l *loader) checkSSH(it *item, ssh SSH) {
 	l.checkSecret(it, ssh.Key, "ssh", "key")
 }
 
-// checkSecret checks a pointer to a secret. It never prints what stands there:
-// it may be the secret itself.
-func (l *loader) checkSecret(it *item, ref SecretRef, keys ...string) {
-	at := Path("")
-	for _, key := range keys {
-		at = at.Sub(key)
-	}
-	switch {
-	case it.explained(at, "secret") || !it.has(at.Sub("secret")) && !it.has(at.Sub("key")):
-	case ref.Secret == "":
-		l.wrong(it, it.at(keys...), "%s: secret is missing: write {secret: NAME}", at)
-	case !isDotted(ref.Secret):
-		l.wrong(it, it.at(append(keys, "secret")...), "%s.secret: a name is wanted, of a-z, 0-9 and . _ - inside; if this is the secret itself, it is in Git's history now: revoke it and make a new one", at)
-	default:
-		l.nearSecret(it, it.at(append(keys, "secret")...), string(at)+".secret", ref.Secret)
-	}
-}
-
 // over gives the settings of high where it has some, else those of low.
 func (s SSH) over(low SSH) SSH {
 	if s.User == "" {

@@ -40,7 +40,7 @@ func (l *loader) finish() {
 			r.Needs = append(r.Needs, ID(after))
 		}
 		for _, q := range l.playbooks {
-			if q.Order < p.Order && q.automatic() && p.automatic() && sharesTarget(p.Targets, q.Targets) {
+			if q.Order < p.Order && q.unasked() && p.unasked() && sharesTarget(p.Targets, q.Targets) {
 				r.Needs = append(r.Needs, q.id)
 			}
 		}
@@ -107,10 +107,8 @@ func (l *loader) guestNeeds(g *guest) []ID {
 	return needs
 }
 
-// automatic tells whether a playbook runs without being asked.
-func (p *playbook) automatic() bool {
-	return slices.Contains(p.Runs, "created") || slices.Contains(p.Runs, "changed")
-}
+// unasked tells whether a playbook runs without being asked.
+func (p *playbook) unasked() bool { return p.Automatic() || p.Scheduled() }
 
 func sharesTarget(a, b []ID) bool {
 	for _, id := range a {
@@ -175,7 +173,7 @@ func (l *loader) edgeNeeds(r *Resource, e *edge) {
 		r.Needs = append(r.Needs, id)
 	}
 	for _, p := range l.playbooks {
-		if p.automatic() && slices.ContainsFunc(p.Targets, func(id ID) bool { return routed[id] }) {
+		if p.Automatic() && slices.ContainsFunc(p.Targets, func(id ID) bool { return routed[id] }) {
 			r.Needs = append(r.Needs, p.id)
 		}
 	}

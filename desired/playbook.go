@@ -1,10 +1,5 @@
 package desired
 
-import (
-	"crypto/sha256"
-	"encoding/hex"
-)
-
 // Playbook is the document of kind Playbook: what Ansible must have run to
 // success, for which hosts, when.
 type Playbook struct {
@@ -12,94 +7,106 @@ type Playbook struct {
 	Name string `yaml:"name" default:"required" example:"base"`
 	// Description is for people.
 	Description string `yaml:"description" example:"what every guest has"`
-	// Path is the playbook's file in this repository, from the manifest's
-	// directory. A digest of its directory tells whether it must run again.
-	Path string `yaml:"path" default:"required" example:"ansible/base.yml"`
-	// File is Path from the root of the manifests.
+	// Path is the playbook's file: from the manifest's directory, in this repository;
+	// with git, from the root of that one. Whatever lies in its directory is the
+	// playbook's, too, and makes hosts due when it changes: host_vars/NAME only that
+	// host, group_vars/NAME only the hosts of that group.
+	Path string `yaml:"path" default:"required, but for a runner that is a webhook" example:"ansible/base.yml"`
+	// File is Path from the root of the manifests; with Git, from that of the other
+	// repository. "" where a webhook runs something of its own.
 	File string `yaml:"-"`
-	// Dir is the directory whose files are Ansible's to read: the playbook's.
+	// Dir is the directory of File: all that is in it is Ansible's to read.
 	Dir string `yaml:"-"`
-	// Hosts is Ansible's pattern of guests and groups, with : :& and :!.
+	// Git is another repository that holds the playbook. Nothing of it is looked at
+	// before the playbook is run: whether the file is there, and what is in it.
+	Git *PlaybookGit `yaml:"git" example:"{url: \"https://git.example.com/kubespray.git\", ref: v2.27.0}"`
+	// Requirements is the file of collections and roles that Ansible Galaxy installs
+	// first: from the manifest's directory; with git, from the root of that repository.
+	Requirements string `yaml:"requirements" default:"requirements.yml, collections/requirements.yml and roles/requirements.yml beside the playbook, those that are there; null is none" example:"ansible/requirements.yml"`
+	// RequirementFiles are the files to install, from the root of the manifests; with
+	// Git from that of the other repository, where [RequirementsBeside] finds them if
+	// there is none here.
+	RequirementFiles []string `yaml:"-"`
+	// NoRequirements tells that the manifest says null: nothing is installed, whatever
+	// lies beside the playbook.
+	NoRequirements bool `yaml:"-"`
+	// Hosts is Ansible's pattern of guests, Hosts and groups: names, wildcards as in
+	// web-*, regular expressions after ~, single ones of a group as in web[0] or
+	// web[1:3], joined by : (or), :& (and) and :! (not). Guests that are not to run
+	// are left out, and so are those that are not there.
 	Hosts string `yaml:"hosts" default:"required" example:"\"vm:!db-1\""`
-	// Targets are the guests that Hosts names.
+	// Limit is a pattern, too: of the hosts, those alone that it names as well.
+	Limit string `yaml:"limit" example:"\"!web-1\""`
+	// Targets are the guests and Hosts that Hosts and Limit name, sorted.
 	Targets []ID `yaml:"-"`
-	// Runs says when hosts are due: created (a guest was made), changed (the
-	// playbook or its variables were), manual.
-	Runs []string `yaml:"runs" list:"replace" enum:"created|changed|manual" default:"[created, changed]" example:"[created]"`
-	// Order is the place in the row: smaller runs first.
+	// Each makes one run of each host, site, project or environment, whose inventory
+	// holds its hosts alone; none is one run for all.
+	Each string `yaml:"each" enum:"none|host|site|project|environment" default:"none" example:"site"`
+	// Groups are groups of groups, by name: the group, and those that it is made of.
+	// They are the fleet's: every playbook has them, and two that say what one is
+	// made of say the same.
+	Groups map[string]List `yaml:"groups" keys:"group" form:"group" example:"{k8s_cluster: [tag_web]}"`
+	// Runs says when hosts are due: created (it has never run to success there, or the
+	// guest was made anew), changed (its files, requirements, variables, a secret that
+	// it uses, or the guest's own manifest changed), a schedule, or manual, which is
+	// only when somebody asks. Whatever it says, somebody may.
+	Runs []Trigger `yaml:"runs" list:"replace" default:"[created, changed]" example:"[created, {schedule: \"11 11 * * *\", zone: Europe/Berlin}]"`
+	// Order is the place in the row: on each host, smaller runs first.
 	Order int `yaml:"order" default:"50" example:"10"`
 	// After are playbooks that end before this one begins.
 	After List `yaml:"after" form:"play" example:"[play/users]"`
-	// Vars are extra variables, which beat all others.
-	Vars map[string]any `yaml:"vars" keys:"var" example:"{release: stable}"`
-	// User is the login name, where it differs from the guest's.
-	User string `yaml:"user" form:"login" default:"the guest's ssh.user" example:"ansible"`
+	// Serial is how many hosts are worked on at a time: a number, or a share of them
+	// as in 25%. A play's own serial beats it.
+	Serial Share `yaml:"serial" form:"share" default:"all at once" example:"2"`
+	// MaxFail is how many hosts may fail, a number or a share of them as in 25%: with
+	// one more, those that have not begun are left out. 0 stops at the first.
+	MaxFail Share `yaml:"maxFail" form:"share" default:"all: each host goes on by itself" example:"25%"`
+	// Vars are extra variables, which beat all others. A value may be a secret:
+	// {secret: NAME}, or {secret: NAME, key: a.b}.
+	Vars map[string]any `yaml:"vars" keys:"var" example:"{release: stable, token: {secret: apps, key: token}}"`
+	// VarsFiles are files of extra variables in this repository, from the manifest's
+	// directory; later ones beat earlier ones, and vars beats all. They may be vaulted.
+	VarsFiles List `yaml:"varsFiles" example:"[ansible/lab.yml]"`
+	// VarsFilePaths are VarsFiles from the root of the manifests.
+	VarsFilePaths []string `yaml:"-"`
+	// Vaults are the passwords of files that ansible-vault encrypted, by vault id.
+	Vaults map[string]SecretRef `yaml:"vaults" keys:"vault" example:"{lab: {secret: vault-password}}"`
+	// Tags are the tags of the tasks that run; others don't.
+	Tags List `yaml:"tags" form:"tasktag" default:"all tasks" example:"[config]"`
+	// SkipTags are the tags of tasks that don't run.
+	SkipTags List `yaml:"skipTags" form:"tasktag" example:"[slow]"`
 	// Become runs the tasks as root.
 	Become bool `yaml:"become" default:"false" example:"true"`
+	// User is the login name, where it differs from the guest's.
+	User string `yaml:"user" form:"login" default:"the guest's ssh.user" example:"ansible"`
+	// Port is the port of SSH, where it differs from the guest's.
+	Port int `yaml:"port" form:"port" default:"the guest's ssh.port" example:"2222"`
 	// Timeout is how long a run may take.
 	Timeout Duration `yaml:"timeout" default:"30m" example:"1h"`
+	// Retry runs it again by itself after a failure, later each time; false waits for
+	// an edit or for somebody to ask.
+	Retry bool `yaml:"retry" default:"true" example:"false"`
+	// Drift says whether agent drift, and every turn, look for what the playbook would
+	// change on hosts where it has run: check asks by Ansible's check mode, and runs
+	// it where something would be changed.
+	Drift string `yaml:"drift" enum:"none|check" default:"none" example:"check"`
+	// Runner is who runs it: ansible, which is the agent, or a webhook.
+	Runner Runner `yaml:"runner" short:"use" default:"ansible" example:"{webhook: {url: \"https://ansible.example.com/hooks/provision?host={host}\"}}"`
 	// Ignore are fields, by dotted path, that Berth lets go.
 	Ignore List `yaml:"ignore" example:"[hosts]"`
 	// Due holds, for each target by name, what must have run there.
 	Due map[string]Run `yaml:"-" path:"hosts" drift:"online"`
-
-	// Git is another repository that holds the playbook.
-	Git *Later `yaml:"git" later:"playbooks of other repositories are not built yet: put it into this one"`
-	// Requirements are collections and roles to install first.
-	Requirements *Later `yaml:"requirements" later:"galaxy requirements are not built yet: install collections on the agent's host"`
-	// Each makes one run a host, site, project or environment.
-	Each *Later `yaml:"each" later:"one run a value is not built yet: write a playbook for each"`
-	// Groups are groups of groups.
-	Groups *Later `yaml:"groups" later:"groups of groups are not built yet: put the guests into both groups"`
-	// Serial is how many hosts at a time.
-	Serial *Later `yaml:"serial" later:"not built yet: write serial in the play itself"`
-	// MaxFail is how many hosts may fail.
-	MaxFail *Later `yaml:"maxFail" later:"not built yet: write max_fail_percentage in the play itself"`
-	// VarsFiles are files of extra variables.
-	VarsFiles *Later `yaml:"varsFiles" later:"not built yet: write vars_files in the play itself"`
-	// Vaults are the passwords of vaulted files.
-	Vaults *Later `yaml:"vaults" later:"secrets are not built yet: leave vaulted files out"`
-	// Tags are the tags of tasks that run.
-	Tags *Later `yaml:"tags" later:"not built yet: leave them out"`
-	// SkipTags are the tags of tasks that don't.
-	SkipTags *Later `yaml:"skipTags" later:"not built yet: leave them out"`
-	// Retry tries again after a failure.
-	Retry *Later `yaml:"retry" later:"failed runs are tried again at every turn for now: leave it out"`
-	// Drift reports what the playbook would change.
-	Drift *Later `yaml:"drift" later:"check mode is not built yet: leave it out"`
-	// Runner is who runs it.
-	Runner *Later `yaml:"runner" later:"other runners are not built yet: leave it out"`
+	// Source is where the document stands.
+	Source Source `yaml:"-"`
 }
 
-// Run is what a playbook's success on one host is measured by: the digest of
-// the playbook's files and variables together with the guest's instance, so
-// that a guest made anew is due again.
-type Run struct {
-	// Digest covers the playbook's files, its variables and the guest's own.
-	Digest string
-	// Guest is the host.
-	Guest ID
+// PlaybookGit is a repository of playbooks.
+type PlaybookGit struct {
+	// URL is where it is fetched from, by https or SSH; by http from the agent's own
+	// host alone.
+	URL string `yaml:"url" form:"giturl" default:"required" example:"https://git.example.com/kubespray.git"`
+	// Ref is a tag or a commit, or a branch, each commit of which makes hosts due.
+	Ref string `yaml:"ref" form:"gitref" default:"required" example:"v2.27.0"`
+	// Key is the secret that holds the private key for SSH, or for https the token.
+	Key SecretRef `yaml:"key" default:"none: the repository is read without" example:"{secret: deploy-key}"`
 }
-
-// Equal tells whether both stand for the same run.
-func (r Run) Equal(other Run) bool { return r.Digest == other.Digest }
-
-// String is the digest, shortened for people.
-func (r Run) String() string {
-	if len(r.Digest) > 12 {
-		return r.Digest[:12]
-	}
-	return r.Digest
-}
-
-// Resolve binds the digest to the guest's instance.
-func (r Run) Resolve(fact Lookup) (leaf any, from string) {
-	instance, known := fact(r.Guest, FactInstance)
-	if !known {
-		return r, string(r.Guest) + " " + FactInstance
-	}
-	sum := sha256.Sum256([]byte(r.Digest + "\n" + instance))
-	return Run{Digest: hex.EncodeToString(sum[:]), Guest: r.Guest}, ""
-}
-
-var _ Deferred = Run{}

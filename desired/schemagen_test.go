@@ -213,7 +213,7 @@ func (s *schemer) word(w *word) object {
 	out := s.value(f.shape, w, form)
 	if f.short != "" && f.shape.is == isStruct {
 		inner := f.shape.byWord[f.short]
-		both(out, s.scalar(inner.shape.typ, w.inner(f.short).tag.Get("form"), nil))
+		both(out, s.short(inner, w.inner(f.short).tag.Get("form")))
 	}
 	if f.short != "" && f.shape.is == isScalar {
 		short := maps.Clone(out)
@@ -273,6 +273,14 @@ func (s *schemer) value(sh *shape, w *word, form string) object {
 	}
 }
 
+// short is the schema of a short form.
+func (s *schemer) short(f *field, form string) object {
+	if len(f.enum) > 0 {
+		return object{"type": []any{"string"}, "pattern": anchored(strings.Join(f.enum, "|")), "patternErrorMessage": "write " + oneOf(f.enum)}
+	}
+	return s.scalar(f.shape.typ, form, nil)
+}
+
 // unbuilt lists the words of an enum that this version can do.
 func unbuilt(w *word) []string {
 	later := strings.Split(w.tag.Get("unbuilt"), "|")
@@ -284,7 +292,7 @@ func (s *schemer) structure(sh *shape, w *word) object {
 	s.into(props, w.words)
 	out := object{"type": []any{"object"}, "properties": props, "additionalProperties": false}
 	if sh.short != "" {
-		both(out, s.scalar(sh.byWord[sh.short].shape.typ, "", nil))
+		both(out, s.short(sh.byWord[sh.short], ""))
 	}
 	if state := w.inner("state"); state.field != nil && slices.Equal(state.field.enum, []string{"absent"}) {
 		both(out, object{"type": []any{"string"}, "pattern": "^absent$", "patternErrorMessage": "write a map, or absent"})

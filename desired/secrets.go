@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -38,19 +39,26 @@ func (l *loader) secretDocuments() {
 	}
 }
 
+// secretPlaces are the words that say where a secret is.
+func secretPlaces() []string {
+	return []string{"age", "sops", "vault", "file", "credential", "env", "generate", "hook"}
+}
+
 func (l *loader) checkSecretDocument(it *item, s *SecretPlace) {
 	var places []string
-	for _, word := range []string{"file", "credential", "env", "age", "sops", "vault", "generate"} {
-		if it.has(Path(word)) {
+	for _, word := range secretPlaces() {
+		if it.writes(word) {
 			places = append(places, word)
 		}
 	}
 	switch {
 	case len(places) > 1:
 		l.wrong(it, it.key(places[1]), "%s: %s says already where the secret is: keep one", places[1], places[0])
-	case len(places) == 0 && !it.explained("", "file") && !it.explained("", "credential") && !it.explained("", "env"):
-		l.wrong(it, it.src, "nothing says where the secret is: write file (a path on the agent's host), credential (systemd's) or env (a variable of the agent's)")
+	case len(places) == 0 && !slices.ContainsFunc(secretPlaces(), func(word string) bool { return it.explained("", word) }):
+		l.wrong(it, it.src, "nothing says where the secret is: write age, sops or vault (an encrypted file in the repository), file (a path on the agent's host), credential (systemd's), env (a variable of the agent's), generate or hook")
 	}
+	l.checkEncrypted(it, s)
+	l.checkGenerate(it, s)
 	if s.File != "" {
 		l.checkSecretFile(it, s)
 	}
@@ -62,32 +70,10 @@ func (l *loader) checkSecretDocument(it *item, s *SecretPlace) {
 	} else if s.Env != "" && !strings.HasPrefix(s.Env, secretVariables) {
 		l.wrong(it, it.at("env"), "env: the agent gives variables that begin with %s only: rename it on its host, as in %sAPPS; %s", secretVariables, secretVariables, revoke)
 	}
-	for _, word := range []string{"file", "credential", "env"} {
+	for _, word := range []string{"age", "sops", "file", "credential", "env"} {
 		if t := it.merged.get(word); t != nil && t.form == scalarForm && t.text == "" {
 			l.wrong(it, t.src(), "%s: it is empty: write where the secret is", word)
 		}
-	}
-}
-
-// nearSecret notes that a name is no Secret document's, and near one's. Without
-// a document a name is the host's affair, and no mistake.
-func (l *loader) nearSecret(it *item, src Source, field, name string) {
-	if l.named[MakeID(KindSecret, name)] != nil || l.lost[MakeID(KindSecret, name)] {
-		return
-	}
-	if l.secrets == nil {
-		l.secrets = append([]candidate{}, l.documents(KindSecret)...)
-	}
-	if !l.mayGuess(len(l.secrets)) {
-		return
-	}
-	for _, c := range l.secrets {
-		// pve-1 and pve-2 are two.
-		if len(nearest(name, []string{c.name})) == 0 || withoutNumbers(name) == withoutNumbers(c.name) {
-			continue
-		}
-		l.note(src, it.id, "%s: no Secret document is called %q, so the agent's own settings must have it: if %s (%s) is meant, write that", field, name, c.name, c.src.place())
-		return
 	}
 }
 

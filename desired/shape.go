@@ -86,6 +86,10 @@ func (s shapes) of(t reflect.Type) *shape {
 			out.short = "name"
 		case reflect.TypeFor[Server]():
 			out.short = "to"
+		case reflect.TypeFor[Trigger]():
+			out.short = "when"
+		case reflect.TypeFor[Header]():
+			out.short = "value"
 		case reflect.TypeFor[Disk](), reflect.TypeFor[NIC]():
 			out.detachable = true
 		}

@@ -2,7 +2,6 @@ package desired
 
 import (
 	"encoding/binary"
-	"encoding/pem"
 	"fmt"
 	"net/netip"
 	"net/url"
@@ -98,7 +97,7 @@ func (l *loader) checkSite(s *site) {
 		l.wrong(s.item, s.src, "token is missing: write {secret: NAME}, and put user@realm!id=uuid where the agent's own settings find it")
 	}
 	l.checkSecret(s.item, s.Token, "token")
-	l.checkTLS(s)
+	l.checkTLS(s.item, &s.TLS, "tls")
 	if s.Node != "" && !isStore(s.Node) {
 		l.wrong(s.item, s.at("node"), "node: %q is no node's name", s.Node)
 	}
@@ -155,52 +154,6 @@ func badEndpoint(text string) string {
 		return fmt.Sprintf("%s is not encrypted or not known: write https://%s", u.Scheme, u.Host)
 	case u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "":
 		return "only a host and a port are wanted: write https://" + u.Host
-	}
-	return ""
-}
-
-func (l *loader) checkTLS(s *site) {
-	tls := &s.TLS
-	if tls.Fingerprint != "" && tls.CA != "" {
-		l.wrong(s.item, s.at("tls"), "tls: fingerprint and ca are two ways of one thing: keep one")
-		return
-	}
-	if tls.Fingerprint != "" {
-		if tls.Fingerprint = strings.ToUpper(tls.Fingerprint); !regexpFingerprint.MatchString(tls.Fingerprint) {
-			l.wrong(s.item, s.at("tls", "fingerprint"), "tls.fingerprint: 32 bytes in hex, parted by colons, are wanted: read it with openssl x509 -fingerprint -sha256")
-		}
-	}
-	if tls.CA == "" {
-		return
-	}
-	text, err := l.readBeside(s.at("tls", "ca"), tls.CA)
-	if err != nil {
-		l.wrong(s.item, s.at("tls", "ca"), "tls.ca: %v", err)
-		return
-	}
-	if complaint := badCertificates(text); complaint != "" {
-		l.wrong(s.item, s.at("tls", "ca"), "tls.ca: %s %s", tls.CA, complaint)
-	}
-	tls.CAPEM = text
-}
-
-// badCertificates says what is wrong with a PEM file of certificates.
-func badCertificates(text string) string {
-	rest, certificates := []byte(text), 0
-	for {
-		var block *pem.Block
-		if block, rest = pem.Decode(rest); block == nil {
-			break
-		}
-		if strings.Contains(block.Type, "PRIVATE KEY") {
-			return "holds a private key: take it out of Git and make a new one"
-		}
-		if block.Type == "CERTIFICATE" {
-			certificates++
-		}
-	}
-	if certificates == 0 {
-		return "holds no certificate: it must be PEM, with BEGIN CERTIFICATE"
 	}
 	return ""
 }

@@ -145,7 +145,7 @@ func isZone(word string) bool {
 	return err == nil && word != "Local" && regexpZone.MatchString(word)
 }
 
-// parseCron reads when a window opens. The library reads more than can be meant
+// parseCron reads when a window opens, or a schedule comes. The library reads more than can be meant
 // here, and panics on a zone without a schedule (robfig/cron issue 554).
 func parseCron(text string) (*cron.SpecSchedule, error) {
 	text = strings.TrimSpace(text)
@@ -153,7 +153,7 @@ func parseCron(text string) (*cron.SpecSchedule, error) {
 	case strings.Contains(text, "="):
 		return nil, fmt.Errorf("%q: a time zone has a field of its own: write zone: Europe/Berlin beside cron", text)
 	case strings.HasPrefix(text, "@every"):
-		return nil, fmt.Errorf("%q names no time of the day: write when it opens, as in 0 3 * * *", text)
+		return nil, fmt.Errorf("%q names no time of the day: write it, as in 0 3 * * *", text)
 	}
 	parser := cron.NewParser(cron.Minute | cron.Hour | cron.Dom | cron.Month | cron.Dow | cron.Descriptor)
 	parsed, err := parser.Parse(text)

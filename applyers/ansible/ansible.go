@@ -89,7 +89,7 @@ func (a *Applyer) Observe(_ context.Context, fleet *desired.Fleet, only applyers
 		due := make(map[string]desired.Run)
 		for _, target := range play.Targets {
 			digest, _, ran := a.Memory.Ran(r.ID, target.Name())
-			if ran {
+			if ran || play.Due[target.Name()].OnDemand {
 				due[target.Name()] = desired.Run{Digest: digest, Guest: target}
 			} else if !runs(fleet, target) {
 				seen.Notes = append(seen.Notes, drift.Note{

@@ -57,7 +57,7 @@ func (a *Applyer) Steps(w *drift.World, want *desired.Resource, _ *drift.Live, f
 
 // manual tells whether a playbook runs only when somebody asks for it.
 func manual(play *desired.Playbook) bool {
-	return len(play.Runs) > 0 && !slices.ContainsFunc(play.Runs, func(word string) bool { return word != "manual" })
+	return !play.Automatic() && !play.Scheduled()
 }
 
 // before lists the playbooks of smaller order.

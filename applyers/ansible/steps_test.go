@@ -28,8 +28,8 @@ func TestDue(t *testing.T) {
 		note string
 	}{
 		{"nothing has run", func(*bench, *desired.Playbook) {}, map[string][]string{"play/base run": {"web-1", "web-2"}}, ""},
-		{"manual", func(_ *bench, p *desired.Playbook) { p.Runs = []string{"manual"} }, map[string][]string{}, ""},
-		{"created", func(_ *bench, p *desired.Playbook) { p.Runs = []string{"created"} }, map[string][]string{"play/base run": {"web-1", "web-2"}}, ""},
+		{"manual", func(_ *bench, p *desired.Playbook) { p.Runs = []desired.Trigger{{When: desired.RunsManual}} }, map[string][]string{}, ""},
+		{"created", func(_ *bench, p *desired.Playbook) { p.Runs = []desired.Trigger{{When: desired.RunsCreated}} }, map[string][]string{"play/base run": {"web-1", "web-2"}}, ""},
 		{
 			"one has run", func(b *bench, p *desired.Playbook) { b.ran(p, "web-1") },
 			map[string][]string{"play/base run": {"web-2"}},

@@ -1,0 +1,108 @@
+package desired
+
+import (
+	"slices"
+	"strings"
+)
+
+// ambiguous notes groups that are called like a guest: Ansible may mean either.
+func (l *loader) ambiguous(c *crowd) {
+	if len(l.playbooks) == 0 {
+		return
+	}
+	note := func(id ID, groups []candidate) {
+		for _, group := range groups {
+			if i, ok := c.hosts[group.name]; ok {
+				l.note(group.src, id, "groups: %q is the name of %s as well: Ansible may mean either", group.name, c.members[i].id)
+			}
+		}
+	}
+	for _, g := range l.guests {
+		if g.settled != nil {
+			note(g.id, g.settled.grouped)
+			continue
+		}
+		g.grouped = g.words("groups")
+		note(g.id, g.grouped)
+	}
+	for _, name := range sortedKeys(l.hosts) {
+		note(l.hosts[name].id, l.hosts[name].words("groups"))
+	}
+}
+
+// targets finds the guests and Hosts that a playbook's patterns name.
+func (l *loader) targets(p *playbook, c *crowd) {
+	src := p.at("hosts")
+	switch {
+	case p.bad["hosts"] || p.Hosts == "" && p.explained("", "hosts"):
+		return
+	case strings.TrimSpace(p.Hosts) == "":
+		l.wrong(p.item, p.src, "hosts is missing: write Ansible's pattern, as in all or env_prod:!web-1")
+		return
+	}
+	named, ok := l.matched(p, c, "hosts", p.Hosts)
+	if strings.TrimSpace(p.Limit) != "" && !p.bad["limit"] {
+		within, known := l.matched(p, c, "limit", p.Limit)
+		ok = ok && known
+		named = slices.DeleteFunc(named, func(m member) bool { return !slices.Contains(within, m) })
+	} else if p.has("limit") && !p.bad["limit"] {
+		l.wrong(p.item, p.at("limit"), "limit: it is empty: write Ansible's pattern, or take it out")
+	}
+	if !ok {
+		return
+	}
+	p.on = make([]member, 0, len(named))
+	for _, m := range named {
+		// Ansible can't reach what does not run; it is due once it does.
+		if m.guest == nil || m.guest.State == Running {
+			p.Targets = append(p.Targets, m.id)
+			p.on = append(p.on, m)
+		}
+	}
+	slices.Sort(p.Targets)
+	switch {
+	case len(p.Targets) > 0:
+	case len(named) == 0 && p.Limit != "":
+		l.note(src, p.id, "hosts: %q, limited to %q, names no guest or Host now", p.Hosts, p.Limit)
+	case len(named) == 0:
+		l.note(src, p.id, "hosts: %q names no guest or Host now", p.Hosts)
+	default:
+		l.note(src, p.id, "hosts: %q names no guest that runs now", p.Hosts)
+	}
+}
+
+// matched finds whom a pattern names. ok tells that it can be used; where it can't, the
+// reason has been reported.
+func (l *loader) matched(p *playbook, c *crowd, field, pattern string) (named []member, ok bool) {
+	named, unknown, strange := c.match(pattern)
+	for _, word := range strange {
+		l.wrong(p.item, p.at(field), "%s: %q: wildcards, ranges and expressions are not built yet: write names and groups, with : :& :!", field, word)
+	}
+	for _, word := range unknown {
+		if !l.lostHost(word) {
+			l.wrong(p.item, p.at(field), "%s: %s", field, l.missing("guest or group", word, l.hostCandidates(c)))
+		}
+	}
+	return named, len(unknown)+len(strange) == 0
+}
+
+// lostHost tells whether a word may name what could not be read.
+func (l *loader) lostHost(word string) bool {
+	if l.lostAny || l.lostKind(KindVM) || l.lostKind(KindContainer) || l.lostKind("project") {
+		return true
+	}
+	return l.lost[MakeID(KindHost, word)] || l.lost[MakeID("data", word)]
+}
+
+func (l *loader) hostCandidates(c *crowd) []candidate {
+	out := []candidate{{name: "all"}, {name: KindVM}, {name: KindContainer}}
+	for _, group := range sortedKeys(c.groups) {
+		if group != KindVM && group != KindContainer {
+			out = append(out, candidate{name: group})
+		}
+	}
+	for _, name := range sortedKeys(c.hosts) {
+		out = append(out, candidate{name: name})
+	}
+	return out
+}
