@@ -127,5 +127,5 @@ func hostsOf(play *desired.Playbook) []string {
 
 // automatic tells whether a playbook runs by itself at all.
 func automatic(play *desired.Playbook) bool {
-	return slices.ContainsFunc(play.Runs, func(word string) bool { return word != "manual" })
+	return play.Automatic() || play.Scheduled()
 }
