@@ -30,6 +30,11 @@ func (g *Guest) groups(kind string) []string {
 		add("tag_", tag)
 	}
 	add("phase_", g.Startup)
+	if g.Project != "" {
+		app := "app_" + groupWord(g.Project)
+		out = append(out, "app_all", app+"_all")
+		add(app+"_", g.Environment)
+	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
@@ -37,7 +42,8 @@ func (g *Guest) groups(kind string) []string {
 // Groups lists the Ansible groups of a guest or Host, sorted, without "all":
 // those that its manifest names, and for a guest those that follow from its
 // kind ("vm", "ct"), site, environment, project, tags and startup phase, as in
-// "site_home" and "tag_prod", where whatever is no letter or digit is "_".
+// "site_home" and "tag_prod", where whatever is no letter or digit is "_". Guests of
+// a project are in "app_all", "app_PROJECT_all" and "app_PROJECT_ENVIRONMENT" besides.
 func (f *Fleet) Groups(id ID) []string {
 	if g := f.Guest(id); g != nil {
 		return g.groups(id.Kind())

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"bytes"
+	"encoding/json"
 	"strings"
 	"testing"
 
@@ -106,5 +107,28 @@ func TestOnly(t *testing.T) {
 	}
 	if len(some.Hosts) != 1 || len(some.Children["both"]) != 2 || len(inv.Groups["web"]) != 2 {
 		t.Errorf("%+v of %+v", some, inv)
+	}
+}
+
+// TestOwnGroups holds that one playbook's groups of groups are not another's.
+func TestOwnGroups(t *testing.T) {
+	a := &desired.Playbook{Groups: map[string]desired.List{"web": {"a"}}}
+	b := &desired.Playbook{Groups: map[string]desired.List{"web": {"b", "a"}}}
+	fleet := &desired.Fleet{Resources: []*desired.Resource{{ID: "play/a", Spec: a}, {ID: "play/b", Spec: b}}}
+	none := func(desired.ID, string) (string, bool) { return "", false }
+	for name, plays := range map[string][]*desired.Playbook{"a": {a}, "a b": nil, "b a": {b}} {
+		var have struct {
+			Web struct{ Hosts, Children []string }
+		}
+		text, err := Make(fleet, none, plays...).List()
+		if err == nil {
+			err = json.Unmarshal(text, &have)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := strings.Fields(name); len(have.Web.Children) != len(want) || have.Web.Hosts == nil {
+			t.Errorf("%s: web is %+v", name, have.Web)
+		}
 	}
 }

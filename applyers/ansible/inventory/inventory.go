@@ -29,9 +29,13 @@ type Inventory struct {
 //
 // Groups of groups are those of the plays that are given, and of all playbooks of
 // the fleet where none is: each playbook has its own.
-func Make(fleet *desired.Fleet, fact desired.Lookup, _ ...*desired.Playbook) Inventory {
+func Make(fleet *desired.Fleet, fact desired.Lookup, plays ...*desired.Playbook) Inventory {
 	inv := Inventory{Hosts: make(map[string]map[string]any), Groups: make(map[string][]string), Children: make(map[string][]string)}
+	all := len(plays) == 0
 	for _, r := range fleet.Resources {
+		if play, ok := r.Spec.(*desired.Playbook); ok && all {
+			plays = append(plays, play)
+		}
 		g := fleet.Guest(r.ID)
 		if g == nil || g.State == desired.Absent {
 			continue
@@ -48,6 +52,9 @@ func Make(fleet *desired.Fleet, fact desired.Lookup, _ ...*desired.Playbook) Inv
 	}
 	for _, hosts := range inv.Groups {
 		slices.Sort(hosts)
+	}
+	for _, play := range plays {
+		inv.gather(play.Groups)
 	}
 	return inv
 }
