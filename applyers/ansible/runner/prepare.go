@@ -8,62 +8,154 @@ import (
 	"maps"
 	"os"
 	"path"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 )
 
 // prepare fills the run's directory and says how to start the program.
-func prepare(ctx context.Context, s Spec, dir *runDir) (*process, error) {
-	if err := unpack(ctx, s.Files, path.Clean(s.Dir), dir.in("src"), s.Say); err != nil {
-		return nil, err
+func (b *batches) prepare(ctx context.Context, bin string) error {
+	if err := unpack(ctx, b.Files, path.Clean(b.Dir), b.dir.in("src"), b.say); err != nil {
+		return err
 	}
-	place := Place{Keys: make(map[string]string), Share: share(dir)}
-	for i, name := range slices.Sorted(maps.Keys(s.Keys)) {
+	installed, err := b.install(ctx)
+	if err != nil {
+		return err
+	}
+	place := Place{Keys: make(map[string]string), Share: share(b.dir)}
+	for i, name := range slices.Sorted(maps.Keys(b.Keys)) {
 		// OpenSSH wants the last line to end.
-		text := append(bytes.TrimRight(s.Keys[name].Reveal(), "\r\n"), '\n')
+		text := append(bytes.TrimRight(b.Keys[name].Reveal(), "\r\n"), '\n')
 		file := "keys/" + strconv.Itoa(i)
-		if err := dir.write(file, text); err != nil {
-			return nil, err
+		if err := b.dir.write(file, text); err != nil {
+			return err
 		}
-		place.Keys[name] = dir.in(file)
+		place.Keys[name] = b.dir.in(file)
 	}
-	inventory, err := s.Inventory(place)
+	inventory, err := b.Inventory(place)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	vars, err := json.Marshal(s.Vars)
+	start, text, err := wrapper(b.Spec)
 	if err != nil {
-		return nil, fmt.Errorf("write the variables of %s: %w", s.File, err)
+		return err
 	}
-	start, text, err := wrapper(s)
-	if err != nil {
-		return nil, err
-	}
-	for _, f := range []struct {
-		name string
-		text []byte
-	}{
+	for _, f := range []file{
 		{"callback/berth_events.py", callback},
 		{"inventory.json", inventory},
-		{"vars.json", vars},
-		{"limit", []byte(strings.Join(s.Limit, "\n") + "\n")},
 		{"ansible.cfg", []byte(settings)},
 		{start, text},
 	} {
-		if err := dir.write(f.name, f.text); err != nil {
-			return nil, err
+		if err := b.dir.write(f.name, f.text); err != nil {
+			return err
 		}
 	}
-	args := []string{"-i", dir.in("inventory.json"), "--limit", "@" + dir.in("limit")}
-	if len(s.Vars) > 0 {
-		args = append(args, "-e", "@"+dir.in("vars.json"))
+	args := []string{"-i", b.dir.in("inventory.json"), "--limit", "@" + b.dir.in("limit")}
+	more, err := b.variables()
+	if err != nil {
+		return err
 	}
-	if s.Become {
+	args = append(append(args, more...), b.flags()...)
+	b.proc = process{
+		bin: bin, args: append(args, b.dir.in(start)), dir: b.dir.in("src"), run: b.dir,
+		env: environment(os.Environ(), b.dir, installed),
+	}
+	return nil
+}
+
+type file struct {
+	name string
+	text []byte
+}
+
+// variables writes the files of variables and vault passwords, and gives the
+// arguments that name them.
+func (b *batches) variables() ([]string, error) {
+	var args []string
+	for i, id := range slices.Sorted(maps.Keys(b.Vaults)) {
+		name := "vaults/" + strconv.Itoa(i)
+		if b.Vaults[id].Empty() {
+			return nil, fmt.Errorf("run %s: the password of vault %s is empty", b.File, id)
+		}
+		if err := b.dir.write(name, b.Vaults[id].Reveal()); err != nil {
+			return nil, err
+		}
+		args = append(args, "--vault-id", id+"@"+b.dir.in(name))
+	}
+	for i, f := range b.VarsFiles {
+		name := varsName(i)
+		if err := b.dir.write(name, f.Text); err != nil {
+			return nil, err
+		}
+		args = append(args, "-e", "@"+b.dir.in(name))
+	}
+	if len(b.Vars) == 0 {
+		return args, nil
+	}
+	vars, _, err := Plain(b.Vars)
+	if err != nil {
+		return nil, fmt.Errorf("write the variables of %s: %w", b.File, err)
+	}
+	text, err := json.Marshal(vars)
+	if err != nil {
+		return nil, fmt.Errorf("write the variables of %s: %w", b.File, err)
+	}
+	return append(args, "-e", "@"+b.dir.in("vars.json")), b.dir.write("vars.json", text)
+}
+
+func varsName(i int) string { return "vars/" + strconv.Itoa(i) + ".yml" }
+
+// flags are the arguments that hold nothing to hide.
+func (b *batches) flags() []string {
+	var args []string
+	if len(b.Tags) > 0 {
+		args = append(args, "--tags", strings.Join(b.Tags, ","))
+	}
+	if len(b.SkipTags) > 0 {
+		args = append(args, "--skip-tags", strings.Join(b.SkipTags, ","))
+	}
+	if b.Forks > 0 {
+		args = append(args, "--forks", strconv.Itoa(b.Forks))
+	}
+	if b.Become {
 		args = append(args, "--become")
 	}
-	return &process{args: append(args, dir.in(start)), env: environment(os.Environ(), dir), dir: dir.in("src"), run: dir}, nil
+	if b.Check {
+		args = append(args, "--check", "--diff")
+	}
+	return args
+}
+
+// names turns the paths of the run's files into what their owners call them.
+func (b *batches) names() *strings.Replacer {
+	pairs := []string{b.dir.in("src"), path.Clean(b.Dir)}
+	for i, f := range b.VarsFiles {
+		pairs = append(pairs, b.dir.in(varsName(i)), f.Name)
+	}
+	for i, id := range slices.Sorted(maps.Keys(b.Vaults)) {
+		pairs = append(pairs, b.dir.in("vaults/"+strconv.Itoa(i)), "the password of vault "+id)
+	}
+	return strings.NewReplacer(append(pairs, b.dir.in("vars.json"), "the playbook's vars", b.dir.in("inventory.json"), "the inventory")...)
+}
+
+// wrapper is a playbook of ours that runs theirs, from the same directory so
+// that all that lies beside it is found, and then tells that it came to its end:
+// Ansible's own sums don't tell hosts on which all went well from hosts on which
+// nothing more was done because others had failed. It is JSON, which is YAML.
+func wrapper(s Spec) (name string, text []byte, err error) {
+	file := strings.TrimPrefix(strings.TrimPrefix(path.Clean(s.File), path.Clean(s.Dir)), "/")
+	base := path.Base(file)
+	if !Quotable(base) {
+		return "", nil, fmt.Errorf("run %s: Ansible can't import a file of this name: use letters, digits and ._+@=,- alone", s.File)
+	}
+	text, err = json.Marshal([]map[string]any{
+		{"import_playbook": base},
+		{"name": lastPlay, "hosts": "all", "gather_facts": false},
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("run %s: %w", s.File, err)
+	}
+	return path.Join("src", path.Dir(file), "berth-run.yml"), text, nil
 }
 
 // share are the options by which ssh uses one connection for many tasks, where
@@ -73,52 +165,4 @@ func share(dir *runDir) []string {
 		return []string{"ControlMaster=auto", "ControlPersist=15s"}
 	}
 	return []string{"ControlMaster=no", "ControlPath=none"}
-}
-
-// settings are those of a playbook that has no ansible.cfg beside it. Pipelining
-// stays off: with it Ansible sometimes tells of a broken pipe where ssh had said
-// what is wrong (ansible-core 2.14, measured).
-const settings = "[defaults]\ninterpreter_python = auto_silent\n"
-
-// passed are the variables of the agent's environment that a run gets. Others
-// may hold secrets of the agent's own.
-var passed = []string{
-	"PATH", "HOME", "USER", "LOGNAME", "TZ", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "VIRTUAL_ENV",
-	"http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-}
-
-// environment is a run's. Ansible takes its settings from there before it looks
-// into an ansible.cfg, so one beside the playbook holds for all else.
-func environment(agents []string, dir *runDir) []string {
-	var env []string
-	for _, pair := range agents {
-		name, _, _ := strings.Cut(pair, "=")
-		if slices.Contains(passed, name) || strings.HasPrefix(name, "ANSIBLE_") || strings.HasPrefix(name, "PYTHON") {
-			env = append(env, pair)
-		}
-	}
-	config := dir.in("ansible.cfg")
-	if beside := filepath.Join(dir.in("src"), "ansible.cfg"); exists(beside) {
-		config = beside
-	}
-	// The last of two wins.
-	return append(env,
-		"LC_ALL=C.UTF-8",
-		"BERTH_EVENTS="+dir.in("events"),
-		"ANSIBLE_CONFIG="+config,
-		"ANSIBLE_CALLBACK_PLUGINS="+dir.in("callback")+":~/.ansible/plugins/callback:/usr/share/ansible/plugins/callback",
-		"ANSIBLE_LOCAL_TEMP="+dir.in("tmp"),
-		"ANSIBLE_SSH_CONTROL_PATH_DIR="+dir.in("cp"),
-		"ANSIBLE_HOST_KEY_CHECKING=True",
-		"ANSIBLE_RETRY_FILES_ENABLED=False",
-		"ANSIBLE_INVENTORY_ENABLED=yaml",
-		"ANSIBLE_INVENTORY_UNPARSED_FAILED=True",
-		"ANSIBLE_FORCE_COLOR=False",
-		"ANSIBLE_NOCOLOR=True",
-	)
-}
-
-func exists(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
 }

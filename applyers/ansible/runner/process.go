@@ -34,22 +34,37 @@ type process struct {
 	dir  string
 	// run is the run's directory: its name tells the processes that belong to it.
 	run *runDir
-	// event and output get the lines as they come, each from a goroutine of its own.
-	event, output func(line []byte)
+	// event gets the lines of BERTH_EVENTS as they come, if it is set, and output all
+	// that the program writes; each from a goroutine of its own.
+	event  func(line []byte)
+	output io.Writer
 }
 
 // wait runs it to its end. It has a session of its own, so that it can ask
 // nobody anything and is stopped whole. The error is an [*exec.ExitError] where
 // the program itself ended badly.
 func (p *process) wait(ctx context.Context) error {
-	events, keep, err := fifo(p.run.in("events"))
-	if err != nil {
-		return err
+	var readers sync.WaitGroup
+	finish := func() {}
+	if p.event != nil {
+		path := p.run.in("events")
+		events, keep, err := fifo(path)
+		if err != nil {
+			return err
+		}
+		readers.Go(func() { lines(events, p.event) })
+		finish = func() {
+			_ = keep.Close()
+			_ = events.SetReadDeadline(time.Now().Add(drain))
+			readers.Wait()
+			_ = events.Close()
+			_ = os.Remove(path)
+		}
 	}
-	defer events.Close()
+	// What was written before the end is read after it.
+	defer func() { finish() }()
 	out, in, err := os.Pipe()
 	if err != nil {
-		_ = keep.Close()
 		return fmt.Errorf("make a pipe: %w", err)
 	}
 	defer out.Close()
@@ -65,22 +80,17 @@ func (p *process) wait(ctx context.Context) error {
 	err = cmd.Start()
 	_ = in.Close()
 	if err != nil {
-		_ = keep.Close()
 		return fmt.Errorf("start %s: %w", filepath.Base(p.bin), err)
 	}
-	var readers sync.WaitGroup
-	readers.Go(func() { lines(events, p.event) })
-	readers.Go(func() { lines(out, p.output) })
+	var reader sync.WaitGroup
+	reader.Go(func() { _, _ = io.Copy(p.output, out) })
 	err = cmd.Wait()
 	// What is left of the group, and ssh's shared connections, end with it; after
 	// a stop everything that carries the run's name does.
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	killMentioning(p.run.path, ctx.Err() != nil)
-	_ = keep.Close()
-	late := time.Now().Add(drain)
-	_ = events.SetReadDeadline(late)
-	_ = out.SetReadDeadline(late)
-	readers.Wait()
+	_ = out.SetReadDeadline(time.Now().Add(drain))
+	reader.Wait()
 	if err != nil {
 		return fmt.Errorf("run %s: %w", filepath.Base(p.bin), err)
 	}

@@ -45,7 +45,7 @@ func newRunDir(base string) (*runDir, error) {
 		_ = os.RemoveAll(dir)
 		return nil, fmt.Errorf("make a private directory: %w", err)
 	}
-	for _, sub := range []string{"src", "keys", "callback", "tmp", "cp"} {
+	for _, sub := range []string{"src", "keys", "vaults", "vars", "callback", "tmp", "cp"} {
 		if err := os.Mkdir(d.in(sub), 0o700); err != nil {
 			d.remove()
 			return nil, fmt.Errorf("make a private directory: %w", err)

@@ -7,14 +7,12 @@ package runner
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
-	"path"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"time"
@@ -25,11 +23,18 @@ import (
 // Options are what a runner is made with.
 type Options struct {
 	// Dir is where each run has a private directory, gone when the run is over:
-	// keys are in it, so memory-backed is best. /dev/shm if it is there, else
+	// secrets are in it, so memory-backed is best. /dev/shm if it is there, else
 	// the system's directory for temporary files, unless set.
 	Dir string
-	// Bin is the program; ansible-playbook unless set.
-	Bin string
+	// Cache is a directory that lasts, for what Ansible Galaxy installs: each set of
+	// requirements once, by content, for as long as it is used. A role or collection
+	// without a version, or at a branch, stays as it was when it was first fetched.
+	Cache string
+	// Fetch bounds the installation of one file of requirements; 5 minutes unless set.
+	Fetch time.Duration
+	// Bin is the program; ansible-playbook unless set. Galaxy is the one that installs
+	// requirements; ansible-galaxy, from Bin's directory if that has one, unless set.
+	Bin, Galaxy string
 	// Log is told of what concerns no host; nothing is logged unless set.
 	Log *slog.Logger
 }
@@ -47,7 +52,7 @@ var quotable = regexp.MustCompile(`^[A-Za-z0-9/._+@=,-]+$`)
 func Quotable(path string) bool { return quotable.MatchString(path) }
 
 // New checks the options, and removes what runs of killed agents left in
-// Options.Dir.
+// Options.Dir and Options.Cache.
 func New(o Options) (*Runner, error) {
 	if o.Dir == "" {
 		o.Dir = os.TempDir()
@@ -58,61 +63,47 @@ func New(o Options) (*Runner, error) {
 	if o.Bin == "" {
 		o.Bin = "ansible-playbook"
 	}
+	if o.Galaxy == "" {
+		o.Galaxy = "ansible-galaxy"
+		if strings.Contains(o.Bin, "/") {
+			o.Galaxy = filepath.Join(filepath.Dir(o.Bin), o.Galaxy)
+		}
+	}
+	if o.Fetch == 0 {
+		o.Fetch = 5 * time.Minute
+	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if !Quotable(o.Dir) {
-		return nil, fmt.Errorf("ssh can't be given the directory %q: use letters, digits and /._+@=,- alone", o.Dir)
+	for _, dir := range []string{o.Dir, o.Cache} {
+		if dir != "" && !Quotable(dir) {
+			return nil, fmt.Errorf("ssh can't be given the directory %q: use letters, digits and /._+@=,- alone", dir)
+		}
 	}
 	sweep(o.Dir, o.Log)
+	if o.Cache != "" {
+		sweepCache(o.Cache, o.Log)
+	}
 	return &Runner{Options: o}, nil
-}
-
-// Spec is one run of a playbook.
-type Spec struct {
-	// Files holds the playbook. Of it, Dir is unpacked, where File is: both are
-	// paths from its root, and File is what messages call the playbook.
-	Files     fs.FS
-	Dir, File string
-	// Inventory writes the inventory, as JSON or YAML, once it is known where
-	// the run's files are.
-	Inventory func(Place) ([]byte, error)
-	// Limit names the hosts to run for.
-	Limit []string
-	// Vars are extra variables, which beat all others.
-	Vars map[string]any
-	// Keys are the SSH keys, under names of the caller's choice; Place says in
-	// which files they are.
-	Keys map[string]desired.Secret
-	// Become adds --become.
-	Become bool
-	// Timeout ends the run; zero is none.
-	Timeout time.Duration
-	// Say is told what happens, in single lines for people. Not nil.
-	Say func(line string)
-}
-
-// Place is what an inventory needs to know of its run.
-type Place struct {
-	// Keys are the paths of Spec.Keys.
-	Keys map[string]string
-	// Share are ssh's options that say whether connections are shared.
-	Share []string
-}
-
-// Result is what a run has done.
-type Result struct {
-	// Hosts tells of each host that a play was for, by name.
-	Hosts map[string]*Host
-	// Whole tells that the playbook came to its end. If not, hosts without a
-	// failure may lack tasks, since others had failed.
-	Whole bool
 }
 
 // Run runs a playbook to its end. An error concerns all hosts, and nothing more is
 // known then; how single hosts fared is in the result. When ctx is done the
-// playbook is stopped within two seconds, and the error is ctx's.
+// playbook is stopped within two seconds, and the error is ctx's; the result then
+// tells of the batches that had ended, and is nil if there is none.
 func (r *Runner) Run(ctx context.Context, s Spec) (*Result, error) {
+	hide := newMask(s.secrets())
+	result, err := r.run(ctx, s, hide)
+	if err != nil {
+		// Whatever is wrapped in it may hold a secret if its text does.
+		if text := hide.text(err.Error()); text != err.Error() {
+			err = errors.New(text)
+		}
+	}
+	return result, err
+}
+
+func (r *Runner) run(ctx context.Context, s Spec, hide *mask) (*Result, error) {
 	bin, err := exec.LookPath(r.Bin)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not on the agent's host: install Ansible there (Debian: apt-get install ansible-core)", r.Bin)
@@ -128,73 +119,41 @@ func (r *Runner) Run(ctx context.Context, s Spec) (*Result, error) {
 		ctx, cancel = context.WithTimeoutCause(ctx, s.Timeout, errTimeout)
 		defer cancel()
 	}
-	proc, err := prepare(ctx, s, dir)
-	if err != nil {
-		return nil, stopped(ctx, s, err)
+	run := &batches{runner: r, Spec: s, dir: dir, hide: hide, room: maxKept, say: limited(func(line string) { s.Say(hide.text(line)) })}
+	run.words = words{mask: hide, names: run.names()}
+	if err := run.prepare(ctx, bin); err != nil {
+		return nil, run.stopped(ctx, "", err)
 	}
-	proc.bin = bin
-	tidy := func(text string) string { return clean(strings.ReplaceAll(text, dir.in("src"), s.Dir), 600) }
-	seen := newWatch(s.Say, tidy)
-	output := &ring{}
-	proc.event, proc.output = seen.line, output.line
-	err = proc.wait(ctx)
-	if seen.junk > 0 {
-		r.Log.WarnContext(ctx, "ansible's events have lines that are none", slog.String("playbook", s.File), slog.Int("lines", seen.junk))
-	}
-	switch {
-	case !seen.stats && ctx.Err() != nil:
-		return nil, stopped(ctx, s, err)
-	case !seen.stats, err != nil && ctx.Err() == nil && len(seen.failed()) == 0:
-		return nil, fmt.Errorf("run %s: %s", s.File, tidy(failure(err)+": "+output.reason()))
-	}
-	return seen.result(), nil
+	return run.all(ctx)
 }
 
 var errTimeout = errors.New("out of time")
 
-// stopped tells a run that was stopped from one that took too long.
-func stopped(ctx context.Context, s Spec, err error) error {
+// stopped tells a run that was stopped from one that took too long, and where.
+func (b *batches) stopped(ctx context.Context, where string, err error) error {
 	switch {
 	case ctx.Err() == nil:
 		return err
-	case errors.Is(context.Cause(ctx), errTimeout):
-		return fmt.Errorf("run %s: it took longer than %s and was stopped: raise its timeout, or find what it waits for", s.File, desired.Duration(s.Timeout))
-	default:
-		return fmt.Errorf("run %s: %w", s.File, ctx.Err())
+	case !errors.Is(context.Cause(ctx), errTimeout):
+		return fmt.Errorf("run %s: %w", b.File, ctx.Err())
 	}
+	if where != "" {
+		where = " (" + where + ")"
+	}
+	return fmt.Errorf("run %s: it took longer than %s and was stopped%s: raise its timeout, or find what it waits for", b.File, desired.Duration(b.Timeout), where)
 }
 
 // failure says how the program ended.
-func failure(err error) string {
+func failure(name string, err error) string {
 	exit, ended := errors.AsType[*exec.ExitError](err)
 	switch {
 	case err == nil:
-		return "ansible-playbook ended without telling what it did"
+		return name + " ended without telling what it did"
 	case !ended:
 		return err.Error()
 	case exit.ExitCode() < 0:
-		return "ansible-playbook was killed (" + exit.String() + ")"
+		return name + " was killed (" + exit.String() + ")"
 	default:
-		return fmt.Sprintf("ansible-playbook ended with %d", exit.ExitCode())
+		return fmt.Sprintf("%s ended with %d", name, exit.ExitCode())
 	}
-}
-
-// wrapper is a playbook of ours that runs theirs, from the same directory so
-// that all that lies beside it is found, and then tells that it came to its end:
-// Ansible's own sums don't tell hosts on which all went well from hosts on which
-// nothing more was done because others had failed. It is JSON, which is YAML.
-func wrapper(s Spec) (name string, text []byte, err error) {
-	file := strings.TrimPrefix(strings.TrimPrefix(path.Clean(s.File), path.Clean(s.Dir)), "/")
-	base := path.Base(file)
-	if !Quotable(base) {
-		return "", nil, fmt.Errorf("run %s: Ansible can't import a file of this name: use letters, digits and ._+@=,- alone", s.File)
-	}
-	text, err = json.Marshal([]map[string]any{
-		{"import_playbook": base},
-		{"name": lastPlay, "hosts": "all", "gather_facts": false},
-	})
-	if err != nil {
-		return "", nil, fmt.Errorf("run %s: %w", s.File, err)
-	}
-	return path.Join("src", path.Dir(file), "berth-run.yml"), text, nil
 }

@@ -18,10 +18,19 @@ func FuzzEvents(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var said []string
-		w := newWatch(func(line string) { said = append(said, line) }, func(s string) string { return clean(s, 100) })
+		room := maxKept
+		w := &watch{
+			say: func(line string) { said = append(said, line) }, hosts: make(map[string]*seen), room: &room,
+			words: words{mask: newMask(nil), names: strings.NewReplacer()},
+		}
 		lines(bytes.NewReader(text), w.line)
-		w.failed()
-		w.result()
+		for name, host := range w.result("base.yml", []string{"web-1"}).Hosts {
+			said = append(said, name)
+			for _, task := range host.Tasks {
+				said = append(said, task.Name, task.Path, task.Msg)
+				said = append(said, strings.Split(task.Diff, "\n")...)
+			}
+		}
 		for _, line := range said {
 			if !utf8.ValidString(line) || strings.ContainsAny(line, "\x1b\u202e\n") {
 				t.Errorf("it says %q", line)
