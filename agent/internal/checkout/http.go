@@ -34,6 +34,12 @@ type web struct {
 // open starts one fetch: it reads the token and the CA file afresh.
 func (w *web) open() (session, error) {
 	token := ""
+	if w.source.token.Read != nil {
+		var err error
+		if token, err = w.source.token.oneLine(); err != nil {
+			return nil, err
+		}
+	}
 	if w.source.TokenFile != "" {
 		var err error
 		if token, err = readToken(w.source.TokenFile); err != nil {

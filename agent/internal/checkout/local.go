@@ -104,6 +104,9 @@ func (s *localSession) tip(ctx context.Context) (plumbing.Hash, error) {
 	if err := ctx.Err(); err != nil {
 		return plumbing.ZeroHash, err
 	}
+	if s.source.anyRef {
+		return s.refTip(ctx)
+	}
 	ref, err := storer.ResolveReference(s.store, plumbing.NewBranchReferenceName(s.source.Branch))
 	if err == nil {
 		return ref.Hash(), nil

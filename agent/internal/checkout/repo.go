@@ -1,6 +1,7 @@
 // Package checkout follows one branch of a Git repository: it fetches the newest
 // commit, refuses rewritten history, remembers the commit that was accepted last,
 // and gives a commit's files to read without ever writing them to disk.
+// A [Library] holds other repositories, which manifests take playbooks from.
 package checkout
 
 import (
@@ -82,14 +83,7 @@ func Open(dir string, src Source, log *slog.Logger) (*Repo, error) {
 		return nil, err
 	}
 	r := &Repo{dir: dir, source: src, log: log, accepted: accepted, maxPacks: defaultMaxPacks, maxFetch: defaultMaxFetch}
-	switch {
-	case src.local():
-		r.remote = &local{source: src}
-	case src.ssh():
-		r.remote = &sshRemote{source: src, log: log}
-	default:
-		r.remote = &web{source: src}
-	}
+	r.remote = newRemote(src, log)
 	if src.exposesToken() {
 		log.Warn("the token travels unencrypted; use an https URL", slog.String("url", src.URL))
 	}
@@ -101,6 +95,18 @@ func Open(dir string, src Source, log *slog.Logger) (*Repo, error) {
 	r.bases = newBases()
 	r.store = openStorageOver(r.clone(), r.bases)
 	return r, nil
+}
+
+// newRemote reaches a source in its own way.
+func newRemote(src Source, log *slog.Logger) remote {
+	switch {
+	case src.local():
+		return &local{source: src}
+	case src.ssh():
+		return &sshRemote{source: src, log: log}
+	default:
+		return &web{source: src}
+	}
 }
 
 // Close frees the connections to the server and the clone's open files. The Repo is not used afterwards.

@@ -39,6 +39,11 @@ type Source struct {
 	// MaxFile and MaxTotal bound one file and all files that are read of a commit, in bytes;
 	// zero means 1 MiB and 64 MiB.
 	MaxFile, MaxTotal int64
+
+	// anyRef and token are those of a [Library]: Branch may be a tag or a commit as
+	// well, and an http(s) URL's token is read where it lies.
+	anyRef bool
+	token  Credential
 }
 
 const (

@@ -18,12 +18,34 @@ func readToken(name string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("read token file: %w", err)
 	}
+	token, err := oneToken(raw)
+	if err != nil {
+		return "", fmt.Errorf("read token file %s: %w", name, err)
+	}
+	return token, nil
+}
+
+// oneLine reads a token. No error repeats its content.
+func (c Credential) oneLine() (string, error) {
+	raw, err := c.Read()
+	if err != nil {
+		return "", err
+	}
+	token, err := oneToken(raw)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", c.Name, err)
+	}
+	return token, nil
+}
+
+// oneToken is a token that may have a newline after it.
+func oneToken(raw []byte) (string, error) {
 	token := strings.TrimSpace(string(raw))
 	if token == "" {
-		return "", fmt.Errorf("read token file %s: it is empty", name)
+		return "", errors.New("it is empty")
 	}
 	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return "", fmt.Errorf("read token file %s: it must hold the token alone, on one line", name)
+		return "", errors.New("it must hold the token alone, on one line")
 	}
 	return token, nil
 }

@@ -24,7 +24,7 @@ func packRequest(advertised *packp.AdvRefs, want plumbing.Hash, haves []plumbing
 			return nil, fmt.Errorf("prepare fetch: %w", err)
 		}
 	}
-	req.Wants = []plumbing.Hash{want}
+	req.Wants = []plumbing.Hash{advertisedFor(advertised.References, advertised.Peeled, want)}
 	req.Haves = haves
 	return req, nil
 }
@@ -43,6 +43,9 @@ func storePack(answer io.Reader, req *packp.UploadPackRequest, into storer.Store
 
 // branchTip finds the source's branch among the references of a server.
 func branchTip(source Source, refs *packp.AdvRefs) (plumbing.Hash, error) {
+	if source.anyRef {
+		return refTip(source, refs.References, refs.Peeled)
+	}
 	tip, ok := refs.References[plumbing.NewBranchReferenceName(source.Branch).String()]
 	if ok {
 		return tip, nil

@@ -18,6 +18,7 @@ import (
 	git "github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/format/pktline"
+	"github.com/go-git/go-git/v5/plumbing/object"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/storage"
@@ -161,6 +162,10 @@ func (s *Server) advertise(service string, prefix ...[]byte) ([]byte, error) {
 	}
 	for name, hash := range refs {
 		adv.References[name.String()] = hash
+		// A client can't tell otherwise which commit an annotated tag is of.
+		if tag, err := object.GetTag(s.store, hash); err == nil && service == uploadPack {
+			adv.Peeled[name.String()] = tag.Target
+		}
 	}
 	capabilities := [][2]string{{"agent", "berth-gitserve"}, {"ofs-delta"}}
 	if service == receivePack {
