@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 )
 
 // Secret reads the secret that a manifest calls name: systemd's credential of
@@ -21,7 +22,7 @@ func (s *Settings) Secret(name string, environ func(string) string) ([]byte, err
 	if dir := environ("CREDENTIALS_DIRECTORY"); dir != "" {
 		value, err := os.ReadFile(filepath.Join(dir, name))
 		if err == nil {
-			return trim(value), nil
+			return Trim(value), nil
 		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("secret %q: %w", name, err)
@@ -41,8 +42,8 @@ func (s *Settings) Secret(name string, environ func(string) string) ([]byte, err
 	return value, nil
 }
 
-// maxSecret bounds the file of a secret, in bytes.
-const maxSecret = 1 << 20
+// MaxSecret bounds a secret, in bytes.
+const MaxSecret = 1 << 20
 
 // readSecret reads a file that other users cannot read.
 func readSecret(file string) ([]byte, error) {
@@ -66,14 +67,14 @@ func readOpened(file string, opened *os.File) ([]byte, error) {
 		return nil, fmt.Errorf("%s: not a regular file", file)
 	case info.Mode().Perm()&0o007 != 0:
 		return nil, fmt.Errorf("%s: mode %04o lets every user of this machine at it; run chmod o-rwx on it", file, info.Mode().Perm())
-	case info.Size() > maxSecret:
-		return nil, fmt.Errorf("%s: larger than %d bytes, which no secret is", file, maxSecret)
+	case info.Size() > MaxSecret:
+		return nil, fmt.Errorf("%s: larger than %d bytes, which no secret is", file, MaxSecret)
 	}
-	value, err := io.ReadAll(io.LimitReader(opened, maxSecret))
+	value, err := io.ReadAll(io.LimitReader(opened, MaxSecret))
 	if err != nil {
 		return nil, err
 	}
-	return trim(value), nil
+	return Trim(value), nil
 }
 
 // DocumentFile reads the file that a Secret document names. It must lie in one of
@@ -163,7 +164,7 @@ func (s *Settings) DocumentCredential(name, credential string, environ func(stri
 	if err != nil {
 		return nil, fmt.Errorf("secret %q: %w", name, err)
 	}
-	return trim(value), nil
+	return Trim(value), nil
 }
 
 // secretVariables is how the variables begin that a Secret document may name.
@@ -178,7 +179,7 @@ func (s *Settings) DocumentEnv(name, variable string, environ func(string) strin
 	case value == "":
 		return nil, fmt.Errorf("secret %q: the agent's environment has no %s: set it in its service", name, variable)
 	default:
-		return trim([]byte(value)), nil
+		return Trim([]byte(value)), nil
 	}
 }
 
@@ -189,9 +190,12 @@ func (s *Settings) where() string {
 	return Default
 }
 
-// trim takes the newline off that editors add. Keys keep theirs.
-func trim(value []byte) []byte {
+// Trim takes the newline off that editors add. Keys, and what is no text, keep theirs.
+func Trim(value []byte) []byte {
 	text := string(value)
+	if !utf8.ValidString(text) || strings.ContainsRune(text, 0) {
+		return value
+	}
 	if strings.Count(strings.TrimRight(text, "\r\n"), "\n") > 0 {
 		return value
 	}

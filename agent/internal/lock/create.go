@@ -13,7 +13,8 @@ import (
 
 	"filippo.io/age"
 	"filippo.io/age/armor"
-	"github.com/google/renameio/v2"
+
+	"berth/agent/internal/durable"
 )
 
 const (
@@ -75,7 +76,12 @@ func (l *Lock) create(passphrase []byte) error {
 	if err := l.publish(identity.Recipient().String(), text); err != nil {
 		return err
 	}
-	return l.write(text)
+	if err := durable.Create(l.IdentityPath(), text); errors.Is(err, fs.ErrExist) {
+		return l.exists()
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 func (l *Lock) exists() error {
@@ -107,37 +113,5 @@ func (l *Lock) publish(recipient string, text []byte) error {
 	digest := sha256.Sum256(text)
 	public := "# The public half of this agent's identity: age -R " + RecipientFile + " encrypts for it.\n" +
 		digestComment + hex.EncodeToString(digest[:]) + "\n" + recipient + "\n"
-	if err := renameio.WriteFile(filepath.Join(l.dir, RecipientFile), []byte(public), 0o644); err != nil {
-		return err
-	}
-	return syncDir(l.dir)
-}
-
-// write puts the identity's file in place, whole and for good, where none is.
-func (l *Lock) write(text []byte) error {
-	file, err := os.CreateTemp(l.dir, ".identity-*") // 0600 by itself.
-	if err != nil {
-		return err
-	}
-	defer os.Remove(file.Name())
-	_, err = file.Write(text)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return err
-	}
-	// A link, other than a rename, takes nobody's place.
-	if err := os.Link(file.Name(), l.IdentityPath()); errors.Is(err, fs.ErrExist) {
-		return l.exists()
-	} else if err != nil {
-		return err
-	}
-	return syncDir(l.dir)
-}
-
-// syncDir makes the names in a directory outlive a power failure.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
+	return durable.Replace(filepath.Join(l.dir, RecipientFile), []byte(public), 0o644)
 }

@@ -1,10 +1,20 @@
 // Package secrets finds what manifests refer to by name: where the Secret document of
 // that name says, else where the host's own settings say.
+//
+// What it keeps itself lies in one directory, nothing of it in clear:
+//
+//	generated/NAME.age       a generated secret, as an age file
+//	hook/NAME/KEY.age        what a hook brought for a key (in base32), as an age file
+//	hook/NAME/KEY.version    which version that is
+//	version.key              makes versions of values that tell nothing about them
+//
+// The age files are encrypted for the agent's identity: `age -d -i IDENTITY FILE` opens
+// them without Berth.
 package secrets
 
 import (
-	"context"
 	"io/fs"
+	"sync"
 
 	"filippo.io/age"
 
@@ -12,7 +22,7 @@ import (
 	"berth/desired"
 )
 
-// Identity opens what is encrypted for the agent. [lock.Lock] is one.
+// Identity opens what is encrypted for the agent. A lock is one.
 type Identity interface {
 	// Recipient is the public half, by which is encrypted also while locked; "" is
 	// none.
@@ -30,33 +40,46 @@ type Options struct {
 	// Dir keeps what was generated and what hooks brought, each encrypted. It need not
 	// be there yet.
 	Dir string
-	// Identity opens age and SOPS files and what Dir keeps. Nil is none: those are
-	// errors then.
+	// Identity opens age and SOPS files and what Dir keeps, unless Settings name an
+	// identity, which comes in its place. Nil is none.
 	Identity Identity
 }
 
 // Store is the secrets of one agent. It may be used by many at once.
-type Store struct{ Options }
+type Store struct {
+	Options
+	identity Identity
 
-// New makes a store.
-func New(o Options) *Store { return &Store{o} }
+	keying sync.Mutex
+	key    []byte // of versions; nil until it is needed
 
-// At is the secrets as one commit has them: its Secret documents, and the encrypted
-// files of its tree.
-func (s *Store) At(places map[string]*desired.SecretPlace, files fs.FS) *View {
-	return &View{store: s, places: places, files: files}
+	putting sync.Mutex // had by who changes what hooks have brought
 }
 
-// View is the secrets at one commit. What was read once is not read again. It may be
-// used by many at once.
+// New makes a store.
+func New(o Options) *Store {
+	s := &Store{Options: o, identity: o.Identity}
+	if c := o.Settings.Identity; c.File != "" || c.Secret != "" {
+		s.identity = hostIdentity{settings: o.Settings, env: o.Env}
+	}
+	return s
+}
+
+// At is the secrets as one commit has them: its Secret documents, and the encrypted
+// files of its tree, which may be nil where it is not at hand.
+func (s *Store) At(places map[string]*desired.SecretPlace, files fs.FS) *View {
+	return &View{store: s, places: places, files: files, entries: make(map[entryKey]*entry), reading: make(map[string]bool)}
+}
+
+// View is the secrets at one commit. What was read once is not read again, so that a
+// value and its version belong together; but what needs the identity is not given any
+// more once the agent is locked. It may be used by many at once.
 type View struct {
 	store  *Store
 	places map[string]*desired.SecretPlace
 	files  fs.FS
-}
 
-// Put keeps what a hook brought for the Secret of that name, each key for itself.
-// Values that are equal to what is kept change nothing. It works while locked.
-func (s *Store) Put(ctx context.Context, name string, values map[string]desired.Secret) error {
-	return errLater
+	mu      sync.Mutex // guards what follows
+	entries map[entryKey]*entry
+	reading map[string]bool // what is being read, to find what needs itself
 }
