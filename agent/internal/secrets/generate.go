@@ -7,12 +7,14 @@ import (
 	"io/fs"
 	"math/big"
 	"path/filepath"
+	"strings"
 
 	"berth/agent/internal/durable"
 	"berth/desired"
 )
 
-// alphabets are the characters of generated secrets, by the word that names them.
+// alphabet is what generated secrets are made of, by the word that names it; "" is that
+// none is so called.
 func alphabet(word string) string {
 	const digits, lower, upper = "0123456789", "abcdefghijklmnopqrstuvwxyz", "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 	switch word {
@@ -75,11 +77,16 @@ func random(how *desired.Generate) ([]byte, error) {
 	}
 	value := make([]byte, length)
 	for i := range value {
-		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(chars))))
+		from := chars
+		if i == 0 {
+			// What begins with - is an option to many commands.
+			from = strings.TrimRight(chars, "-._")
+		}
+		n, err := rand.Int(rand.Reader, big.NewInt(int64(len(from))))
 		if err != nil {
 			return nil, fmt.Errorf("make it at random: %w", err)
 		}
-		value[i] = chars[n.Int64()]
+		value[i] = from[n.Int64()]
 	}
 	return value, nil
 }

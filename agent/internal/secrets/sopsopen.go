@@ -14,6 +14,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"filippo.io/age"
 	"gopkg.in/yaml.v3"
@@ -69,13 +70,17 @@ func (o *sopsOpening) check() error {
 	return nil
 }
 
-// walk decrypts what is below a node. It tells whether to keep that: a comment in a
+// walk decrypts what is below a node, and drops comments, which may be encrypted too. It
+// tells whether to keep that: a comment in a
 // list is none of its values.
 func (o *sopsOpening) walk(at *yaml.Node) (keep bool, err error) {
+	at.HeadComment, at.LineComment, at.FootComment = "", "", ""
 	switch at.Kind {
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(at.Content); i += 2 {
-			o.names = append(o.names, at.Content[i].Value)
+			name := at.Content[i]
+			name.HeadComment, name.LineComment, name.FootComment = "", "", ""
+			o.names = append(o.names, name.Value)
 			if _, err := o.walk(at.Content[i+1]); err != nil {
 				return false, err
 			}
@@ -101,7 +106,6 @@ func (o *sopsOpening) walk(at *yaml.Node) (keep bool, err error) {
 
 // leaf decrypts a value, if it is encrypted, and adds it to the checksum.
 func (o *sopsOpening) leaf(at *yaml.Node) (keep bool, err error) {
-	at.HeadComment, at.LineComment, at.FootComment = "", "", ""
 	if at.ShortTag() == "!!null" {
 		return true, nil
 	}
@@ -168,23 +172,35 @@ func (o *sopsOpening) decrypt(sealed, bound string) (value []byte, kind string, 
 
 // become makes a node the value that was decrypted.
 func become(at *yaml.Node, text []byte, kind string) error {
-	at.Value, at.Tag, at.Style = string(text), "!!str", 0
+	value := string(text)
+	*at = yaml.Node{Kind: yaml.ScalarNode, Value: value}
+	again := ""
 	switch kind {
 	case "str", "bytes":
+		if !utf8.Valid(text) || at.Encode(value) != nil { // It puts what looks like another kind in quotes.
+			*at = yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: value}
+		}
 		return nil
 	case "int":
-		at.Tag = "!!int"
+		n, _ := strconv.Atoi(value)
+		again = strconv.Itoa(n)
 	case "float":
-		at.Tag = "!!float"
+		n, _ := strconv.ParseFloat(value, 64)
+		again = strconv.FormatFloat(n, 'f', -1, 64)
 	case "time":
-		at.Tag = "!!timestamp"
+		var when time.Time
+		_ = when.UnmarshalText(text)
+		written, _ := when.MarshalText()
+		again = string(written)
 	case "bool":
-		at.Tag, at.Value = "!!bool", strings.ToLower(at.Value)
+		if value == "True" || value == "False" {
+			again, at.Value = value, strings.ToLower(value)
+		}
 	default:
 		return errors.New("this value is of a kind that is not known here: write it as a string")
 	}
 	// The kind is not bound to the value as its text is.
-	if again, err := sopsText(at); err != nil || !bytes.Equal(again, text) {
+	if again != value {
 		return errors.New("this value is not what its kind says: encrypt it anew")
 	}
 	return nil
