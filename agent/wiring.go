@@ -83,9 +83,9 @@ func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer
 		Log:    w.log, Dial: w.dial, Answers: w.answers, Memory: &w.memory,
 	})
 	playbooks, err := ansible.New(ansible.Options{
-		Memory: w.journal, State: filepath.Join(w.settings.State, "ansible"), Log: w.log,
-		Files: func(context.Context) (fs.FS, error) { return files, nil },
-		Key:   reveal(places),
+		Memory: w.journal, State: filepath.Join(w.settings.State, "ansible"), Log: w.log, Dial: w.dial,
+		Files:   func(context.Context) (fs.FS, error) { return files, nil },
+		Secrets: places,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -2,15 +2,19 @@ package ansible
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
+	"sync"
 
 	"berth/applyers"
-	"berth/applyers/ansible/runner"
 	"berth/desired"
 )
+
+// atOnce bounds the runs of one playbook that go on side by side, where it makes one
+// run a value.
+const atOnce = 4
 
 // host is one host of a run.
 type host struct {
@@ -19,16 +23,20 @@ type host struct {
 	path desired.Path
 	// digest is what its success is remembered by.
 	digest string
+	// tasks are those that check mode had found, where that is why it runs.
+	tasks string
 	// mode is how its host key is judged, alias the name that it is kept under.
 	mode, alias string
-	// err is why it failed, or was left out.
-	err error
+	// err is why it failed, or was left out; ended tells that a run has said so, well
+	// that there is nothing to do.
+	err         error
+	ended, well bool
 }
 
 // Apply runs the playbook for the hosts that are due. What happens on each is
 // told by its field; the error names those on which it did not come to a good
 // end. When ctx is done the playbook is stopped within two seconds, nothing of
-// the run is remembered, and the next turn runs it again.
+// the run is remembered but that it was cut off, and the next turn runs it again.
 func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progress) error {
 	if job.Want == nil {
 		return fmt.Errorf("run %s: no manifest asks for it", job.ID)
@@ -38,52 +46,58 @@ func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 		return fmt.Errorf("run %s: %T is no playbook", job.ID, job.Want.Spec)
 	}
 	hosts := a.due(job, play)
-	if err := a.run(ctx, job, play, hosts, p); err != nil {
-		return err
+	a.reach(ctx, job.Fleet, play, hosts)
+	whole, left := a.runAll(ctx, job, play, hosts, p)
+	if whole != nil && left == nil {
+		return whole
 	}
-	a.remember(job.ID, hosts)
-	var failed []*host
 	for _, h := range hosts {
-		p.Field(h.path, h.err)
+		// What was not tried, since the agent stops, has neither failed nor gone well.
+		if left == nil || h.ended || h.well {
+			p.Field(h.path, h.err)
+		}
+	}
+	if left != nil {
+		return left
+	}
+	return verdict(hosts)
+}
+
+// verdict is the error of a whole run.
+func verdict(hosts []*host) error {
+	var failed []*host
+	var names []string
+	for _, h := range hosts {
 		if h.err != nil {
-			failed = append(failed, h)
+			failed, names = append(failed, h), append(names, h.name)
 		}
 	}
 	if len(failed) == 0 {
 		return nil
 	}
-	first := fmt.Errorf("%d of %s: %s: %w", len(failed), count(len(hosts), "host"), failed[0].name, failed[0].err)
-	if len(failed) == 1 {
-		return first
+	locked := func(h *host) bool { return errors.As(h.err, new(*desired.LockedError)) }
+	if !slices.ContainsFunc(failed, func(h *host) bool { return !locked(h) }) {
+		return failed[0].err // It waits, and nothing went wrong.
 	}
-	names := make([]string, len(failed))
-	for i, h := range failed {
-		names[i] = h.name
+	if at := slices.IndexFunc(failed, func(h *host) bool { return !locked(h) }); at > 0 {
+		failed[0] = failed[at]
 	}
-	return fmt.Errorf("%w (all: %s)", first, strings.Join(names, " "))
-}
-
-// remember notes the runs that ended well. One that can't be noted has failed, since
-// it is going to be made again.
-func (a *Applyer) remember(play desired.ID, hosts []*host) {
-	runs := make(map[string]string)
-	well := a.todo(play, hosts)
-	for _, h := range well {
-		runs[h.name] = h.digest
+	text := fmt.Sprintf("%d of %s: %s: %v", len(failed), count(len(hosts), "host"), failed[0].name, failed[0].err)
+	if len(failed) > 1 {
+		text += " (all: " + listed(names) + ")"
 	}
-	if len(runs) == 0 {
-		return
-	}
-	if err := a.Memory.Remember(play, runs); err != nil {
-		for _, h := range well {
-			h.err = err
-		}
-	}
+	return errors.New(text)
 }
 
 // due lists the hosts of a job. One on which the very run has ended well
 // already, since the plan was made, needs no other.
 func (a *Applyer) due(job applyers.Job, play *desired.Playbook) []*host {
+	var come map[string]string
+	if play.Scheduled() {
+		// What can't be noted was told when it was planned.
+		come, _ = a.come(job.ID, play, a.Now())
+	}
+	known := foundOf(job.Have)
 	var hosts []*host
 	for _, f := range job.Fields {
 		name := hostOf(f.Path)
@@ -91,7 +105,7 @@ func (a *Applyer) due(job applyers.Job, play *desired.Playbook) []*host {
 		if !ok {
 			continue
 		}
-		h := &host{name: name, id: wanted.Guest, path: f.Path}
+		h := &host{name: name, id: wanted.Guest, path: f.Path, tasks: known.tasks[name]}
 		hosts = append(hosts, h)
 		leaf, from := wanted.Resolve(job.Fact)
 		run, ok := leaf.(desired.Run)
@@ -100,82 +114,146 @@ func (a *Applyer) due(job applyers.Job, play *desired.Playbook) []*host {
 			continue
 		}
 		h.digest = run.Digest
+		digest, at, ran := a.Memory.Ran(job.ID, h.name)
+		forced := h.tasks != "" && !at.After(known.at) || a.reasons(job.ID, h.name, come[h.name], a.Now()) != ""
+		h.well = !forced && (wanted.OnDemand || ran && digest == h.digest)
 	}
 	return hosts
 }
 
 // todo are the hosts that can run and have not.
-func (a *Applyer) todo(play desired.ID, hosts []*host) []*host {
-	return slices.DeleteFunc(slices.Clone(hosts), func(h *host) bool { return h.err != nil || a.has(play, h) })
+func todo(hosts []*host) []*host {
+	return slices.DeleteFunc(slices.Clone(hosts), func(h *host) bool { return h.err != nil || h.well })
 }
 
-// has tells whether the run that a host needs is remembered.
-func (a *Applyer) has(play desired.ID, h *host) bool {
-	digest, _, ran := a.Memory.Ran(play, h.name)
-	return ran && digest == h.digest
+// names are those of hosts.
+func names(hosts []*host) []string {
+	all := make([]string, len(hosts))
+	for i, h := range hosts {
+		all[i] = h.name
+	}
+	return all
 }
 
-// run runs the playbook once and puts each host's error where it belongs; its
-// own error is one that concerns them all.
-func (a *Applyer) run(ctx context.Context, job applyers.Job, play *desired.Playbook, hosts []*host, p applyers.Progress) error {
-	if len(a.todo(job.ID, hosts)) == 0 {
-		return nil
+// runAll makes the runs of a playbook, one or one a value, and puts each host's error
+// where it belongs. Whole is what is wrong with all of them, left that the agent stops.
+func (a *Applyer) runAll(ctx context.Context, job applyers.Job, play *desired.Playbook, hosts []*host, p applyers.Progress) (whole, left error) {
+	run := a.run
+	if play.Runner.Webhook != nil {
+		run = a.call
 	}
-	spec, err := a.prepare(ctx, job, play, hosts)
-	if err != nil {
-		return err
+	groups := split(job.Fleet, play, todo(hosts))
+	var running sync.WaitGroup
+	free := make(chan struct{}, atOnce)
+	lefts, wholes := make([]error, len(groups)), make([]error, len(groups))
+	for i, group := range groups {
+		free <- struct{}{}
+		running.Go(func() {
+			defer func() { <-free }()
+			wholes[i], lefts[i] = a.one(ctx, job, play, group, p, run)
+		})
 	}
-	todo := a.todo(job.ID, hosts)
-	if len(todo) == 0 {
-		return nil
+	running.Wait()
+	differs := func(err error) bool { return err == nil || err.Error() != wholes[0].Error() }
+	if len(wholes) > 0 && wholes[0] != nil && !slices.ContainsFunc(wholes, differs) {
+		whole = wholes[0]
 	}
-	spec.Say = p.Say
-	done, err := a.runner.Run(ctx, spec)
-	switch {
-	case err != nil && ctx.Err() != nil:
-		return applyers.ErrLeft
-	case err != nil:
-		return err
+	if at := slices.IndexFunc(lefts, func(err error) bool { return err != nil }); at >= 0 {
+		left = lefts[at]
 	}
-	for _, h := range todo {
-		h.err = a.verdict(done, play, h)
-	}
-	blame(done, todo)
-	return nil
+	return whole, left
 }
 
-// blame lays the failure of a host that the playbook itself has added, and that
-// can't be asked for again alone, on those for which it ran.
-func blame(done *runner.Result, todo []*host) {
-	for _, name := range failed(done) {
-		if slices.ContainsFunc(todo, func(h *host) bool { return h.name == name }) {
-			continue
+// runFunc makes one run for some hosts; its error concerns them all.
+type runFunc func(ctx context.Context, job applyers.Job, play *desired.Playbook, hosts []*host, p applyers.Progress) error
+
+// one makes one run, and notes how it ends.
+func (a *Applyer) one(ctx context.Context, job applyers.Job, play *desired.Playbook, group []*host, p applyers.Progress, run runFunc) (whole, left error) {
+	if ctx.Err() != nil {
+		return nil, applyers.ErrLeft
+	}
+	err := run(ctx, job, play, group, p)
+	if errors.Is(err, applyers.ErrLeft) {
+		return nil, applyers.ErrLeft
+	}
+	for _, h := range group {
+		if h.err == nil {
+			h.err = err
 		}
-		for _, h := range todo {
-			if h.err == nil {
-				h.err = fmt.Errorf("on %s, a host of the playbook's own making: %w", name, done.Hosts[name].Err)
+		h.ended = true
+	}
+	a.note(job.ID, play, group)
+	return err, nil
+}
+
+// note remembers the runs that ended well, and those that did not. One that can't be
+// noted has failed, since it is going to be made again.
+func (a *Applyer) note(play desired.ID, what *desired.Playbook, group []*host) {
+	well, bad, mended := make(map[string]string), make(map[string]string), make(map[string]string)
+	for _, h := range group {
+		switch {
+		case h.err == nil:
+			well[h.name] = h.digest
+			if h.tasks != "" {
+				mended[h.name] = h.tasks
 			}
+		case !errors.As(h.err, new(*desired.LockedError)):
+			bad[h.name] = h.digest
 		}
 	}
-}
-
-// failed lists the hosts with failures that nothing made good.
-func failed(done *runner.Result) []string {
-	return slices.DeleteFunc(slices.Sorted(maps.Keys(done.Hosts)), func(name string) bool { return done.Hosts[name].Err == nil })
-}
-
-// verdict says why a host has not come to a good end; nil if it has.
-func (a *Applyer) verdict(done *runner.Result, play *desired.Playbook, h *host) error {
-	sums, there := done.Hosts[h.name]
-	switch {
-	case there && sums.Err != nil && sums.Err.Unreachable:
-		return fmt.Errorf("can't be reached: %s", a.explain(sums.Err.Msg, h))
-	case there && sums.Err != nil:
-		return sums.Err
-	case !done.Whole:
-		return fmt.Errorf("the playbook was broken off, since others had failed: %s", strings.Join(failed(done), " "))
-	case !there:
-		return fmt.Errorf("no play in %s is for it: their own hosts: name neither it nor a group of it", play.File)
+	var err error
+	if len(well) > 0 {
+		err = a.Memory.Remember(play, well)
 	}
-	return nil
+	if err == nil && len(mended) > 0 {
+		err = a.Memory.Mend(play, mended)
+	}
+	for _, h := range group {
+		if err != nil && h.err == nil {
+			h.err = err
+		}
+	}
+	if len(bad) > 0 {
+		if err := a.Memory.Ends(play, bad, what.Retry); err != nil {
+			a.Log.Warn("a failed run can't be noted; it counts as cut off", "play", string(play), "err", err)
+		}
+	}
+	a.forget(play, slices.Collect(maps.Keys(well)))
+}
+
+// split parts hosts by what a playbook makes one run for each of.
+func split(fleet *desired.Fleet, play *desired.Playbook, hosts []*host) [][]*host {
+	if len(hosts) == 0 {
+		return nil
+	}
+	by := make(map[string][]*host)
+	for _, h := range hosts {
+		v := valueOf(fleet, play.Each, h.id)
+		by[v] = append(by[v], h)
+	}
+	var all [][]*host
+	for _, v := range slices.Sorted(maps.Keys(by)) {
+		all = append(all, by[v])
+	}
+	return all
+}
+
+// valueOf is what a host has of a word of each; "" is none, which is a value too.
+func valueOf(fleet *desired.Fleet, each string, id desired.ID) string {
+	if each == "host" {
+		return id.Name()
+	}
+	g := fleet.Guest(id)
+	if g == nil {
+		return ""
+	}
+	switch each {
+	case "site":
+		return g.Site
+	case "project":
+		return g.Project
+	case "environment":
+		return g.Environment
+	}
+	return ""
 }

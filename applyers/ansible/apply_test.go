@@ -267,6 +267,10 @@ func TestWhatStandsInTheWay(t *testing.T) {
 			"1 of 1 host: web-1: no space left on device",
 		},
 		{
+			"a run that can't be noted before", func(_ *testing.T, b *bench, _ *desired.Playbook) { b.memory.full = syscall.ENOSPC },
+			"no space left on device",
+		},
+		{
 			"too many files", func(_ *testing.T, b *bench, _ *desired.Playbook) {
 				b.files["ansible/big"] = &fstest.MapFile{Data: make([]byte, 64<<20+1)}
 			},

@@ -30,24 +30,158 @@ const lastPlay = "berth: the playbook has run to its end"
 
 // memory is a Memory that dies with the test.
 type memory struct {
-	mu   sync.Mutex
-	runs map[string]string
-	err  error
+	mu     sync.Mutex
+	runs   map[string]string
+	at     map[string]time.Time
+	asked  map[string]string
+	begun  map[string]time.Time
+	failed map[string]string
+	seen   map[string]time.Time
+	mended map[string][]string
+	err    error // of Remember
+	full   error // of Begins
+	now    func() time.Time
+}
+
+func newMemory() *memory {
+	return &memory{
+		runs: make(map[string]string), at: make(map[string]time.Time), asked: make(map[string]string), begun: make(map[string]time.Time),
+		failed: make(map[string]string), seen: make(map[string]time.Time), mended: make(map[string][]string), now: time.Now,
+	}
 }
 
 func (m *memory) Ran(play desired.ID, host string) (string, time.Time, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	digest, ok := m.runs[string(play)+" "+host]
-	return digest, time.Time{}, ok
+	return digest, m.at[string(play)+" "+host], ok
+}
+
+func (m *memory) Begins(play desired.ID, hosts []string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, host := range hosts {
+		if m.full == nil {
+			m.begun[string(play)+" "+host] = m.now()
+		}
+	}
+	return m.full
+}
+
+func (m *memory) Ends(play desired.ID, runs map[string]string, again bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for host, digest := range runs {
+		key := string(play) + " " + host
+		delete(m.begun, key)
+		m.failed[key] = digest
+		if !again {
+			delete(m.asked, key)
+		}
+	}
+	return nil
+}
+
+func (m *memory) CutOff(play desired.ID, host string) (time.Time, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	at, ok := m.begun[string(play)+" "+host]
+	return at, ok
+}
+
+func (m *memory) Failed(play desired.ID, host string) (string, time.Time, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	digest, ok := m.failed[string(play)+" "+host]
+	return digest, m.now(), ok
+}
+
+func (m *memory) Asked(play desired.ID, host string) (string, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	why, ok := m.asked[string(play)+" "+host]
+	return why, ok
+}
+
+func (m *memory) Since(play desired.ID, schedule string, hosts []string) (map[string]time.Time, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	since := make(map[string]time.Time)
+	for _, host := range hosts {
+		key := string(play) + " " + host
+		if m.seen[key+" "+schedule].IsZero() {
+			m.seen[key+" "+schedule] = m.now()
+		}
+		since[host] = m.seen[key+" "+schedule]
+		if at := m.at[key]; at.After(since[host]) {
+			since[host] = at
+		}
+	}
+	return since, nil
+}
+
+func (m *memory) Mend(play desired.ID, tasks map[string]string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for host, what := range tasks {
+		key := string(play) + " " + host
+		if what == "" || len(m.mended[key]) > 0 && m.mended[key][0] != what {
+			delete(m.mended, key)
+		}
+		if what != "" {
+			m.mended[key] = append(m.mended[key], what)
+		}
+	}
+	return nil
+}
+
+func (m *memory) Mended(play desired.ID, host string) (string, time.Time, int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	key := string(play) + " " + host
+	if all := m.mended[key]; len(all) > 0 {
+		return all[0], m.at[key], len(all)
+	}
+	return "", time.Time{}, 0
+}
+
+// vault is a Secrets of values in memory.
+type vault struct {
+	b *bench
+	// locked are those that can't be read.
+	locked map[string]bool
+	values map[string]string
+}
+
+func (v *vault) Read(_ context.Context, ref desired.SecretRef) (desired.Secret, error) {
+	if v.locked[ref.Secret] {
+		return desired.Secret{}, &desired.LockedError{Secret: ref.Secret}
+	}
+	if value, ok := v.values[ref.Secret]; ok {
+		return desired.MakeSecret([]byte(value)), nil
+	}
+	if v.b.key == nil {
+		return desired.Secret{}, errors.New("no such secret")
+	}
+	return desired.MakeSecret(v.b.key), nil
+}
+
+func (v *vault) Version(_ context.Context, ref desired.SecretRef) (string, error) {
+	if value, ok := v.values[ref.Secret]; ok {
+		return "version of " + value, nil
+	}
+	return "", errors.New("no such secret")
 }
 
 func (m *memory) Remember(play desired.ID, runs map[string]string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for host, digest := range runs {
-		if m.err == nil {
-			m.runs[string(play)+" "+host] = digest
+		if key := string(play) + " " + host; m.err == nil {
+			m.runs[key], m.at[key] = digest, m.now()
+			delete(m.asked, key)
+			delete(m.begun, key)
+			delete(m.failed, key)
 		}
 	}
 	return m.err
@@ -73,27 +207,25 @@ type bench struct {
 	fleet  *desired.Fleet
 	lives  []drift.Live
 	key    []byte
+	vault  *vault
+	seen   drift.Observed // last
 	log    *strings.Builder
 }
 
 func newBench(t testing.TB, bin string) *bench {
 	t.Helper()
 	b := &bench{
-		t: t, memory: &memory{runs: make(map[string]string)}, files: make(fstest.MapFS),
+		t: t, memory: newMemory(), files: make(fstest.MapFS),
 		fleet: &desired.Fleet{Hosts: make(map[string]*desired.Host)},
 		log:   &strings.Builder{},
 	}
+	b.vault = &vault{b: b, locked: make(map[string]bool), values: make(map[string]string)}
 	var err error
 	b.Applyer, err = New(Options{
-		Memory: b.memory,
-		Files:  func(context.Context) (fs.FS, error) { return b.files, nil },
-		Key: func(context.Context, desired.SecretRef) ([]byte, error) {
-			if b.key == nil {
-				return nil, errors.New("no such secret")
-			}
-			return b.key, nil
-		},
-		State: t.TempDir(), Dir: t.TempDir(), Bin: bin,
+		Memory:  b.memory,
+		Files:   func(context.Context) (fs.FS, error) { return b.files, nil },
+		Secrets: b.vault,
+		State:   t.TempDir(), Dir: t.TempDir(), Bin: bin,
 		Log: slog.New(slog.NewTextHandler(b.log, nil)),
 	})
 	if err != nil {
@@ -152,10 +284,11 @@ func (b *bench) play(name, text string, targets ...string) *desired.Playbook {
 
 func (b *bench) plan(ctx context.Context) (*drift.Plan, *drift.World) {
 	b.t.Helper()
-	seen, err := b.Observe(ctx, b.fleet, applyers.Scope{})
+	seen, err := b.Observe(ctx, b.fleet, applyers.Scope{Others: drift.Observed{Lives: b.lives}})
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	b.seen = seen
 	seen.Lives = append(seen.Lives, b.lives...)
 	plan, err := drift.Make(drift.Input{
 		Fleet: b.fleet, Observed: seen, Steps: map[string]drift.Steps{desired.KindPlaybook: b.Steps},

@@ -14,7 +14,7 @@ func (a *Applyer) knownHosts() string { return machine.KnownHosts(a.State) }
 
 // keyring collects the private keys of one run, each once.
 type keyring struct {
-	key   func(ctx context.Context, ref desired.SecretRef) ([]byte, error)
+	read  func(ctx context.Context, ref desired.SecretRef) (desired.Secret, error)
 	texts map[string]desired.Secret
 }
 
@@ -27,14 +27,14 @@ func (k keyring) add(ctx context.Context, ref desired.SecretRef) (string, error)
 	if _, ok := k.texts[name]; ok {
 		return name, nil
 	}
-	text, err := k.key(ctx, ref)
+	value, err := k.read(ctx, ref)
 	if err != nil {
 		return "", fmt.Errorf("read the SSH key, secret %s: %w", ref.Secret, err)
 	}
-	if _, err := machine.ParseKey(ref, text); err != nil {
+	if _, err := machine.ParseKey(ref, value.Reveal()); err != nil {
 		return "", err
 	}
-	k.texts[name] = desired.MakeSecret(text)
+	k.texts[name] = value
 	return name, nil
 }
 

@@ -2,73 +2,109 @@ package ansible
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"berth/desired"
 	"berth/drift"
 )
 
-// lane bounds playbooks to one at a time: two would meet on the same hosts.
-const lane = "play"
+// lane bounds how many playbooks run at once; one on a host more is bounded by the
+// host's own.
+const lane = "plays"
 
 // Steps makes one run of all hosts that are due. Each host waits for itself: one
 // that does not get ready is left out by name, and the others go on. So do those
-// on which a playbook of smaller order fails. What `after` names must have ended
-// well for all.
-func (a *Applyer) Steps(w *drift.World, want *desired.Resource, _ *drift.Live, fields []drift.Field) []drift.Change {
+// on which a playbook of smaller order, or one that `after` names, fails. An `after`
+// that is for none of the hosts must have ended well for all of its own.
+func (a *Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live, fields []drift.Field) []drift.Change {
 	if want == nil {
 		return nil
 	}
 	play, ok := want.Spec.(*desired.Playbook)
-	if !ok || manual(play) {
+	if !ok {
 		return nil
 	}
-	earlier := before(w.Fleet, want.ID, play)
-	var due []drift.Field
+	known := foundOf(have)
+	earlier, whole := before(w.Fleet, want.ID, play)
+	c := drift.Change{Key: drift.Key{ID: want.ID, Step: drift.Run}, Lanes: []string{lane}}
+	whys := make(map[string]int)
 	for _, f := range fields {
-		run, wanted := play.Due[hostOf(f.Path)]
+		host := hostOf(f.Path)
+		run, wanted := play.Due[host]
 		if !wanted || !runs(w.Fleet, run.Guest) {
 			continue
 		}
 		f.Needs = append(f.Needs, run.Guest)
 		for _, other := range earlier {
-			if slices.Contains(other.Spec.(*desired.Playbook).Targets, run.Guest) {
-				f.NeedsFields = append(f.NeedsFields, drift.FieldNeed{ID: other.ID, Path: f.Path})
+			if _, both := slices.BinarySearch(other.targets, run.Guest); both {
+				f.NeedsFields = append(f.NeedsFields, drift.FieldNeed{ID: other.id, Path: f.Path})
 			}
 		}
-		due = append(due, f)
+		f.Reason, f.Held, f.Lines = known.why[host], known.held[host], known.lines[host]
+		whys[f.Reason]++
+		c.Fields = append(c.Fields, f)
+		c.Lanes = append(c.Lanes, "on:"+host)
 	}
-	if len(due) == 0 {
+	if len(c.Fields) == 0 {
 		return nil
 	}
-	c := drift.Change{
-		Key: drift.Key{ID: want.ID, Step: drift.Run}, Fields: due, Lanes: []string{lane},
-		Reason: "due on " + count(len(due), "host"),
+	c.Reason = "due on " + count(len(c.Fields), "host")
+	if why := slices.Sorted(maps.Keys(whys)); len(why) == 1 && why[0] != "" {
+		c.Reason += ": " + why[0]
 	}
 	for _, need := range want.Needs {
-		// Hosts, and what comes before by its order alone, are single fields' needs.
-		named := slices.Contains(play.After, string(need))
-		if named || need.Kind() != desired.KindPlaybook && !slices.Contains(play.Targets, need) {
+		// Hosts, and what comes before on single hosts, are single fields' needs.
+		if slices.Contains(whole, need) || need.Kind() != desired.KindPlaybook && !slices.Contains(play.Targets, need) {
 			c.Needs = append(c.Needs, need)
 		}
 	}
 	return []drift.Change{c}
 }
 
-// manual tells whether a playbook runs only when somebody asks for it.
-func manual(play *desired.Playbook) bool {
-	return !play.Automatic() && !play.Scheduled()
-}
-
-// before lists the playbooks of smaller order.
-func before(fleet *desired.Fleet, id desired.ID, play *desired.Playbook) []*desired.Resource {
-	var all []*desired.Resource
-	for _, r := range fleet.Resources {
-		if other, ok := r.Spec.(*desired.Playbook); ok && r.ID != id && other.Order < play.Order {
-			all = append(all, r)
+// foundOf is what was observed of a playbook.
+func foundOf(have *drift.Live) found {
+	if have != nil {
+		if f, ok := have.Handle.(*found); ok {
+			return *f
 		}
 	}
-	return all
+	return found{}
+}
+
+// other is a playbook that comes before.
+type other struct {
+	id      desired.ID
+	targets []desired.ID // sorted
+}
+
+// before lists the playbooks that end on a host before this one begins there, since
+// they are of smaller order or it is after them; and those of `after` that have no host
+// of it: they end as a whole.
+func before(fleet *desired.Fleet, id desired.ID, play *desired.Playbook) (all []other, whole []desired.ID) {
+	for _, r := range fleet.Resources {
+		p, ok := r.Spec.(*desired.Playbook)
+		if !ok || r.ID == id {
+			continue
+		}
+		named := slices.Contains(play.After, string(r.ID))
+		if p.Order >= play.Order && !named {
+			continue
+		}
+		o := other{id: r.ID, targets: slices.Sorted(slices.Values(p.Targets))}
+		shares := slices.ContainsFunc(play.Targets, func(id desired.ID) bool {
+			_, both := slices.BinarySearch(o.targets, id)
+			return both
+		})
+		switch {
+		case shares:
+			all = append(all, o)
+		case named:
+			whole = append(whole, r.ID)
+		}
+	}
+	return all, whole
 }
 
 // hostOf is the host in "hosts.web-1".
@@ -85,4 +121,12 @@ func count(n int, noun string) string {
 		noun += "s"
 	}
 	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// listed writes some names, the first ten of many.
+func listed(names []string) string {
+	if more := len(names) - 10; more > 0 {
+		return strings.Join(names[:10], " ") + fmt.Sprintf(" and %d more", more)
+	}
+	return strings.Join(names, " ")
 }

@@ -28,7 +28,7 @@ func TestDue(t *testing.T) {
 		note string
 	}{
 		{"nothing has run", func(*bench, *desired.Playbook) {}, map[string][]string{"play/base run": {"web-1", "web-2"}}, ""},
-		{"manual", func(_ *bench, p *desired.Playbook) { p.Runs = []desired.Trigger{{When: desired.RunsManual}} }, map[string][]string{}, ""},
+		{"manual", func(_ *bench, p *desired.Playbook) { onDemand(p) }, map[string][]string{}, ""},
 		{"created", func(_ *bench, p *desired.Playbook) { p.Runs = []desired.Trigger{{When: desired.RunsCreated}} }, map[string][]string{"play/base run": {"web-1", "web-2"}}, ""},
 		{
 			"one has run", func(b *bench, p *desired.Playbook) { b.ran(p, "web-1") },
@@ -80,6 +80,14 @@ func TestDue(t *testing.T) {
 	}
 }
 
+// onDemand makes a playbook one that runs when somebody asks for it, as the loader does.
+func onDemand(p *desired.Playbook) {
+	p.Runs = []desired.Trigger{{When: desired.RunsManual}}
+	for host, run := range p.Due {
+		p.Due[host] = desired.Run{Guest: run.Guest, Play: run.Play, OnDemand: true}
+	}
+}
+
 // ran notes that a playbook has run as it is now.
 func (b *bench) ran(p *desired.Playbook, host string) {
 	leaf, _ := p.Due[host].Resolve(drift.NewWorld(b.fleet, b.lives).Fact)
@@ -117,14 +125,14 @@ func TestOrder(t *testing.T) {
 		have[c.String()] = w
 	}
 	want := map[string]wait{
-		"play/base run": {Hosts: map[string][]desired.ID{"a": {"vm/a"}, "b": {"vm/b"}}, Lanes: []string{"play"}},
+		"play/base run": {Hosts: map[string][]desired.ID{"a": {"vm/a"}, "b": {"vm/b"}}, Lanes: []string{"plays", "on:a", "on:b"}},
 		"play/web run": {
-			Needs: []desired.ID{"edge/main"}, Lanes: []string{"play"},
+			Needs: []desired.ID{"edge/main"}, Lanes: []string{"plays", "on:b", "on:c"},
 			Hosts: map[string][]desired.ID{"b": {"vm/b"}, "c": {"vm/c"}},
 			After: map[string][]drift.FieldKey{"b": {{Key: drift.Key{ID: "play/base", Step: drift.Run}, Path: "hosts.b"}}},
 		},
 		"play/last run": {
-			Needs: []desired.ID{"play/base"}, Wait: []drift.Key{{ID: "play/base", Step: drift.Run}}, Lanes: []string{"play"},
+			Needs: []desired.ID{"play/base"}, Wait: []drift.Key{{ID: "play/base", Step: drift.Run}}, Lanes: []string{"plays", "on:c"},
 			Hosts: map[string][]desired.ID{"c": {"vm/c"}},
 		},
 	}

@@ -38,6 +38,20 @@ type sight struct {
 	At       time.Time `json:"at"`
 }
 
+// failing is a run that came to a bad end, the last on its host.
+type failing struct {
+	Digest string    `json:"digest"`
+	At     time.Time `json:"at"`
+}
+
+// mending is that check mode found tasks which would change something, and that a run
+// followed.
+type mending struct {
+	Tasks string    `json:"tasks"`
+	At    time.Time `json:"at"`
+	Times int       `json:"times"`
+}
+
 // byHost holds something for each playbook and host.
 type byHost[V any] map[desired.ID]map[string]V
 
@@ -71,10 +85,14 @@ type memory struct {
 	Asked byHost[asking]    `json:"asked,omitempty"`
 	Begun byHost[time.Time] `json:"begun,omitempty"`
 	Seen  byHost[sight]     `json:"seen,omitempty"`
+	// Failed are last runs that came to a bad end, Mended those that check mode had
+	// asked for.
+	Failed byHost[failing] `json:"failed,omitempty"`
+	Mended byHost[mending] `json:"mended,omitempty"`
 }
 
 func (m memory) clone() memory {
-	return memory{Runs: m.Runs.clone(), Asked: m.Asked.clone(), Begun: m.Begun.clone(), Seen: m.Seen.clone()}
+	return memory{Runs: m.Runs.clone(), Asked: m.Asked.clone(), Begun: m.Begun.clone(), Seen: m.Seen.clone(), Failed: m.Failed.clone(), Mended: m.Mended.clone()}
 }
 
 const runsName = "runs.json"
@@ -135,6 +153,7 @@ func (j *Journal) Remember(play desired.ID, runs map[string]string) error {
 			began := m.Begun[play][host]
 			m.Runs.put(play, host, Run{Digest: digest, At: j.now().UTC(), Began: began})
 			m.Begun.drop(play, host)
+			m.Failed.drop(play, host)
 			if asked, ok := m.Asked[play][host]; ok && asked.Late {
 				asked.Late = false
 				m.Asked.put(play, host, asked)
@@ -178,17 +197,67 @@ func (j *Journal) Begins(play desired.ID, hosts []string) error {
 	})
 }
 
-// Ends notes that a run of a playbook on some hosts was seen to its end, a bad one.
-func (j *Journal) Ends(play desired.ID, hosts []string) error {
+// Ends notes that runs of a playbook were seen to their end, a bad one, by host and by
+// what they would have been known by. Unless again is set, nobody asks for them any more.
+func (j *Journal) Ends(play desired.ID, runs map[string]string, again bool) error {
 	return j.change(fmt.Sprintf("note the end of %s", play), func(m *memory) {
-		for _, host := range hosts {
+		for host, digest := range runs {
 			m.Begun.drop(play, host)
-			if asked, ok := m.Asked[play][host]; ok {
+			m.Failed.put(play, host, failing{Digest: digest, At: j.now().UTC()})
+			switch asked, ok := m.Asked[play][host]; {
+			case ok && (again || asked.Late):
 				asked.Late = false
 				m.Asked.put(play, host, asked)
+			case ok:
+				m.Asked.drop(play, host)
 			}
 		}
 	})
+}
+
+// Failed tells of the last run of a playbook on a host, if that came to a bad end, what
+// it would have been known by, and when that was.
+func (j *Journal) Failed(play desired.ID, host string) (digest string, at time.Time, ok bool) {
+	j.memory.Lock()
+	defer j.memory.Unlock()
+	last, ok := j.known.Failed[play][host]
+	return last.Digest, last.At, ok
+}
+
+// Mend notes that a playbook has run since check mode had found tasks which would
+// change something, by host; "" notes that it found none.
+func (j *Journal) Mend(play desired.ID, tasks map[string]string) error {
+	j.memory.Lock()
+	same := true
+	for host, what := range tasks {
+		same = same && what == "" && j.known.Mended[play][host].Tasks == ""
+	}
+	j.memory.Unlock()
+	if same {
+		return nil
+	}
+	return j.change(fmt.Sprintf("note what %s mends", play), func(m *memory) {
+		for host, what := range tasks {
+			before := m.Mended[play][host]
+			switch {
+			case what == "":
+				m.Mended.drop(play, host)
+			case what == before.Tasks:
+				m.Mended.put(play, host, mending{what, j.now().UTC(), before.Times + 1})
+			default:
+				m.Mended.put(play, host, mending{what, j.now().UTC(), 1})
+			}
+		}
+	})
+}
+
+// Mended tells of the last run on a host that followed since check mode had found
+// something: which tasks, when, and how many times in a row it was these.
+func (j *Journal) Mended(play desired.ID, host string) (tasks string, at time.Time, times int) {
+	j.memory.Lock()
+	defer j.memory.Unlock()
+	last := j.known.Mended[play][host]
+	return last.Tasks, last.At, last.Times
 }
 
 // CutOff tells when a run began of which nobody has seen the end; ok is false where

@@ -41,7 +41,7 @@ func TestAskingLastsUntilARunEndsWell(t *testing.T) {
 
 	// A run that ends badly answers nobody.
 	must(t, j.Begins("play/base", []string{"web-1"}))
-	must(t, j.Ends("play/base", []string{"web-1"}))
+	must(t, j.Ends("play/base", map[string]string{"web-1": "x"}, true))
 	asked("agent sync")
 
 	// Nor does one that had begun before somebody asked.
@@ -72,7 +72,7 @@ func TestCutOffIsKnownAfterwards(t *testing.T) {
 	j := open(t, o)
 	must(t, j.Begins("play/base", []string{"web-1", "web-2", "web-3"}))
 	must(t, j.Remember("play/base", map[string]string{"web-1": "x"}))
-	must(t, j.Ends("play/base", []string{"web-2"}))
+	must(t, j.Ends("play/base", map[string]string{"web-2": "x"}, true))
 	j = again(t, j, o)
 	for host, cut := range map[string]bool{"web-1": false, "web-2": false, "web-3": true} {
 		if began, ok := j.CutOff("play/base", host); ok != cut || ok && !began.Equal(at) {
@@ -121,6 +121,36 @@ func TestRunsOfToday(t *testing.T) {
 	since, err := j.Since("play/base", "@daily", []string{"web-1"})
 	if err != nil || !since["web-1"].Equal(time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)) {
 		t.Errorf("since %v, %v", since, err)
+	}
+}
+
+// A failure is known by what it would have run, until a run ends well; where nobody
+// wants it again, it is no longer asked for.
+func TestFailuresAndMends(t *testing.T) {
+	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
+	o := Options{Dir: t.TempDir(), Now: func() time.Time { return at }}
+	j := open(t, o)
+	must(t, j.Ask("play/base", []string{"web-1"}, "agent sync"))
+	must(t, j.Ends("play/base", map[string]string{"web-1": "x"}, false))
+	if _, ok := j.Asked("play/base", "web-1"); ok {
+		t.Error("it is still asked for")
+	}
+	j = again(t, j, o)
+	if digest, when, ok := j.Failed("play/base", "web-1"); digest != "x" || !when.Equal(at) || !ok {
+		t.Errorf("failed: %q at %v, %v", digest, when, ok)
+	}
+	must(t, j.Remember("play/base", map[string]string{"web-1": "x"}))
+	if _, _, ok := j.Failed("play/base", "web-1"); ok {
+		t.Error("it went well, and is still known to have failed")
+	}
+
+	for n, tasks := range []string{"motd", "motd", "sshd", "sshd", ""} {
+		must(t, j.Mend("play/base", map[string]string{"web-1": tasks, "web-2": ""}))
+		j = again(t, j, o)
+		want := []int{1, 2, 1, 2, 0}[n]
+		if got, _, times := j.Mended("play/base", "web-1"); got != tasks || times != want {
+			t.Errorf("after %d: %q %d times, want %d", n+1, got, times, want)
+		}
 	}
 }
 

@@ -1,0 +1,252 @@
+package ansible
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"berth/applyers/ansible/runner"
+	"berth/desired"
+	"berth/drift"
+)
+
+const (
+	// checkFor bounds what check mode may take for one playbook, checkAll for all.
+	checkFor = 5 * time.Minute
+	checkAll = 15 * time.Minute
+	// checkLines bounds what is shown of one host.
+	checkLines = 60
+	// A playbook that would change the same right after its run waits this long before
+	// it runs once more, and twice as long each time that it is so again.
+	firstMend   = 10 * time.Minute
+	longestMend = 24 * time.Hour
+)
+
+// finding is what check mode says of one host: tasks would change something.
+type finding struct {
+	// tasks is what they are known by, due counts them, lines shows what they would do.
+	tasks, due string
+	lines      []string
+}
+
+// note is a remark about a playbook that check mode left.
+type note struct {
+	id   desired.ID
+	text string
+}
+
+// check asks the playbooks that say so what they would change, once in the life of the
+// Applyer, and puts what they said to what is observed.
+func (o *observation) check() error {
+	o.mu.Lock()
+	checked := o.checked != nil
+	if !checked {
+		o.checked = make(map[desired.ID]map[string]finding)
+	}
+	o.mu.Unlock()
+	if !checked {
+		o.ask()
+	}
+	if o.ctx.Err() != nil {
+		return o.ctx.Err()
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for _, p := range o.plays {
+		for _, id := range p.clean {
+			if f, found := o.checked[p.ID][id.Name()]; found {
+				o.drifted(p, id.Name(), f)
+			}
+		}
+	}
+	for _, n := range o.noted {
+		o.seen.Notes = append(o.seen.Notes, drift.Note{ID: n.id, Text: n.text, Source: o.fleet.Resource(n.id).Source})
+	}
+	return nil
+}
+
+// drifted makes a host due on which tasks would change something.
+func (o *observation) drifted(p *observed, host string, f finding) {
+	has := p.due[host]
+	has.Due = f.due
+	p.due[host] = has
+	p.found.why[host], p.found.lines[host], p.found.tasks[host] = f.due, f.lines, f.tasks
+	tasks, at, times := o.Memory.Mended(p.ID, host)
+	if tasks != f.tasks {
+		return
+	}
+	wait := firstMend
+	for range min(times-1, 10) {
+		wait = min(2*wait, longestMend)
+	}
+	if until := at.Add(wait); o.now.Before(until) {
+		p.found.held[host] = fmt.Sprintf("its run of %s UTC changed the same, so the playbook is not idempotent there, or something changes it back: run again at %s UTC, or at once by `agent sync --run %s --limit %s`",
+			moment(at.UTC(), o.now.UTC()), moment(until.UTC(), o.now.UTC()), p.ID, host)
+		o.comes(until)
+	}
+}
+
+// ask runs the check modes, each host's one after the other.
+func (o *observation) ask() {
+	ctx, stop := context.WithTimeout(o.ctx, checkAll)
+	defer stop()
+	locks := make(map[string]*sync.Mutex)
+	for _, p := range o.plays {
+		for _, id := range p.clean {
+			locks[id.Name()] = new(sync.Mutex)
+		}
+	}
+	free := make(chan struct{}, atOnce)
+	var asking sync.WaitGroup
+	for _, p := range o.plays {
+		if p.play.Drift != "check" || p.play.Runner.Webhook != nil {
+			continue
+		}
+		hosts := o.checkable(ctx, p)
+		if len(hosts) == 0 {
+			continue
+		}
+		asking.Go(func() {
+			for _, h := range hosts {
+				locks[h.name].Lock()
+				defer locks[h.name].Unlock()
+			}
+			free <- struct{}{}
+			defer func() { <-free }()
+			on := scene{id: p.ID, play: p.play, fleet: o.fleet, fact: p.fact(o.world)}
+			for _, group := range split(o.fleet, p.play, hosts) {
+				o.ask1(ctx, on, group)
+			}
+		})
+	}
+	asking.Wait()
+}
+
+// checkable are the hosts of a playbook that are up and not due, sorted.
+func (o *observation) checkable(ctx context.Context, p *observed) []*host {
+	var hosts []*host
+	for _, id := range p.clean {
+		live := o.world.Live(id)
+		if id.Kind() != desired.KindHost && (live == nil || !live.Running || live.Archived) {
+			continue
+		}
+		if locked := o.locked(p, id); locked != "" {
+			o.remark(p.ID, "check mode has not looked at "+id.Name()+": "+locked)
+			continue
+		}
+		hosts = append(hosts, &host{name: id.Name(), id: id})
+	}
+	var asking sync.WaitGroup
+	for _, h := range hosts {
+		if h.id.Kind() == desired.KindHost {
+			asking.Go(func() { h.err = o.answers(ctx, o.fleet, p.play, h.id, answerFor/2) })
+		}
+	}
+	asking.Wait()
+	return slices.DeleteFunc(hosts, func(h *host) bool {
+		if h.err != nil {
+			o.remark(p.ID, fmt.Sprintf("check mode has not looked at %s: %s", h.name, reason(h.err)))
+		}
+		return h.err != nil
+	})
+}
+
+// remark notes what people should know of a check.
+func (o *observation) remark(id desired.ID, text string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.noted = append(o.noted, note{id, text})
+}
+
+// ask1 runs one check mode.
+func (o *observation) ask1(ctx context.Context, on scene, hosts []*host) {
+	spec, err := o.prepare(ctx, on, hosts)
+	var done *runner.Result
+	ready := todo(hosts)
+	if err == nil && len(ready) > 0 {
+		spec.Check, spec.Say, spec.Timeout = true, func(string) {}, min(spec.Timeout, checkFor)
+		done, err = o.runner.Run(ctx, spec)
+	}
+	switch {
+	case o.ctx.Err() != nil:
+		return
+	case ctx.Err() != nil:
+		err = fmt.Errorf("the checks of all playbooks took longer than %s", desired.Duration(checkAll))
+	}
+	if err != nil {
+		o.remark(on.id, fmt.Sprintf("what it would change on %s is not known: %s", listed(names(hosts)), reason(err)))
+		return
+	}
+	clean := make(map[string]string)
+	for _, h := range hosts {
+		if h.err == nil && done.Hosts[h.name] != nil && done.Hosts[h.name].Err != nil {
+			h.err = errors.New(o.explain(done.Hosts[h.name].Err.Error(), h))
+		}
+		if h.err != nil {
+			o.remark(on.id, fmt.Sprintf("what it would change on %s is not known: %s", h.name, reason(h.err)))
+			continue
+		}
+		if sums := done.Hosts[h.name]; sums != nil {
+			if f := find(sums); f.tasks != "" {
+				o.keep(on.id, h.name, f)
+			} else {
+				clean[h.name] = ""
+			}
+		}
+	}
+	if len(clean) == 0 {
+		return
+	}
+	if err := o.Memory.Mend(on.id, clean); err != nil {
+		o.Log.Warn("what check mode found can't be noted", "play", string(on.id), "err", err)
+	}
+}
+
+func (a *Applyer) keep(play desired.ID, host string, f finding) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.checked[play] == nil {
+		a.checked[play] = make(map[string]finding)
+	}
+	a.checked[play][host] = f
+}
+
+// forget lets go of what check mode has found where the playbook has run since.
+func (a *Applyer) forget(play desired.ID, hosts []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, host := range hosts {
+		delete(a.checked[play], host)
+	}
+}
+
+// find tells which tasks would change what on a host.
+func find(sums *runner.Host) finding {
+	var f finding
+	sum, n := sha256.New(), 0
+	for _, task := range sums.Tasks {
+		if task.Status != runner.Changed {
+			continue
+		}
+		n++
+		_, _ = fmt.Fprintf(sum, "%s\n%s\n", task.Name, task.Path)
+		f.lines = append(f.lines, fmt.Sprintf("task %q (%s)", task.Name, task.Path))
+		for line := range strings.Lines(task.Diff) {
+			f.lines = append(f.lines, "  "+strings.TrimRight(line, "\r\n"))
+		}
+	}
+	if n == 0 {
+		return finding{}
+	}
+	if more := len(f.lines) - checkLines; more > 0 {
+		f.lines = append(f.lines[:checkLines], fmt.Sprintf("… and %s more", count(more, "line")))
+	}
+	f.tasks, f.due = hex.EncodeToString(sum.Sum(nil)[:8]), count(n, "task")+" would change something"
+	return f
+}
