@@ -15,6 +15,10 @@ const (
 	FactInstance = "instance"
 	// FactUUID is the product UUID that a virtual machine shows to its system.
 	FactUUID = "uuid"
+	// FactHostKeys are the guest's public SSH host keys, learnt otherwise than from
+	// whoever answers at its address: one a line, sorted, each its kind and itself
+	// ("ssh-ed25519 AAAA…").
+	FactHostKeys = "hostkeys"
 )
 
 // Lookup answers a fact about a guest, if it is known.

@@ -19,6 +19,9 @@ func (s *sweep) facts(ctx context.Context, g *found, want *desired.Resource, liv
 	if live.Archived {
 		return
 	}
+	if keys := hostKeys(g.stamp); keys != "" {
+		live.Facts[desired.FactHostKeys] = keys
+	}
 	if addr := cmp.Or(configured(g), s.stampedAddress(ctx, g)); addr != "" {
 		live.Facts[desired.FactAddress] = addr
 		return

@@ -128,7 +128,7 @@ func (l *needList) machine(n *needy) {
 		}
 	}
 	if vm, ok := n.want.Spec.(*desired.VM); ok && vm.Agent.Enabled {
-		optional := "the addresses that DHCP gave to guests, and whether cloud-init has ended, stay unknown"
+		optional := "the addresses that DHCP gave to guests, whether cloud-init has ended, and SSH host keys before the first contact stay unknown"
 		if vm.Ready.Agent || vm.Ready.CloudInit {
 			optional = ""
 		}

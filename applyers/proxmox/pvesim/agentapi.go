@@ -19,8 +19,9 @@ type agentState struct {
 }
 
 // SetGuestAgent lets the guest agent of a VM answer, with these network devices;
-// without a call it is not running. For a container it replaces what is made up
-// from its configuration. No interfaces at all switch the agent off again.
+// without a call it is not running. It knows a made-up SSH host key, too. For a
+// container it replaces what is made up from its configuration. No interfaces at all
+// switch the agent off again.
 func (c *Cluster) SetGuestAgent(vmid int, ifaces ...Interface) {
 	c.lock()
 	defer c.unlock()
@@ -32,30 +33,32 @@ func (c *Cluster) SetGuestAgent(vmid int, ifaces ...Interface) {
 		g.agent = nil
 		return
 	}
-	g.agent = &agentState{ifaces: ifaces, files: cloneMap(g.files())}
+	files := map[string]string{hostKeyFile: g.hostKey()}
+	if g.agent != nil {
+		files = cloneMap(g.agent.files)
+	}
+	g.agent = &agentState{ifaces: ifaces, files: files}
 }
 
 // SetGuestFile lets the guest agent of a VM find a file, such as what cloud-init
-// leaves at /run/cloud-init/result.json. The agent must run, see SetGuestAgent.
+// leaves at /run/cloud-init/result.json; "" takes it away. The agent must run, see
+// SetGuestAgent.
 func (c *Cluster) SetGuestFile(vmid int, path, content string) {
 	c.lock()
 	defer c.unlock()
 	if g := c.guests[vmid]; g != nil && g.agent != nil {
 		g.agent.files[path] = content
+		if content == "" {
+			delete(g.agent.files, path)
+		}
 	}
-}
-
-func (g *guest) files() map[string]string {
-	if g.agent == nil {
-		return nil
-	}
-	return g.agent.files
 }
 
 // madeUp is the agent of a guest of which nobody said what it answers.
 func (g *guest) madeUp() *agentState {
 	a := &agentState{files: map[string]string{
 		"/run/cloud-init/result.json": `{"v1":{"datasource":"DataSourceNoCloud","errors":[]}}`,
+		hostKeyFile:                   g.hostKey(),
 	}}
 	for i := range 32 {
 		n, _ := qemuProps()["net"].parseProps("net", g.conf["net"+itoa(i)])

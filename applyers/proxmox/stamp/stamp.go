@@ -50,6 +50,9 @@ type Stamp struct {
 	// Address is a virtual machine's static address, which stands in its seed
 	// alone; "" for all others.
 	Address string
+	// HostKey is a public SSH host key of the guest's, learnt from the guest itself by
+	// way of Proxmox: "ssh-ed25519:AAAA…"; "" while none is known.
+	HostKey string
 	// Making is set while the creation has not come to its end, Starting from then
 	// on, and after a restore, until the guest has been ready once.
 	Making   bool
@@ -91,6 +94,7 @@ func (s Stamp) String() string {
 	}
 	add("address", s.Address)
 	add("next", s.Next)
+	add("hostkey", s.HostKey)
 	switch {
 	case s.Making:
 		add("state", "making")
@@ -182,6 +186,8 @@ func Parse(line string) (s Stamp, ok bool) {
 			s.Reseeded, _ = time.Parse(time.RFC3339, value)
 		case "address":
 			s.Address = value
+		case "hostkey":
+			s.HostKey = value
 		case "state":
 			s.Making, s.Starting = value == "making", value == "starting"
 		case "remove":
