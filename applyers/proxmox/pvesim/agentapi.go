@@ -156,7 +156,9 @@ func (q *call) containerInterfaces() (any, error) {
 		return null{}, nil
 	}
 	ifaces := []Interface{}
-	if g.agent != nil {
+	if g.real {
+		ifaces = q.opts.Runtime.State(g.vmid).Interfaces
+	} else if g.agent != nil {
 		ifaces = g.agent.ifaces
 	} else {
 		for i := range 32 {

@@ -42,6 +42,9 @@ func (q *call) template(kind string) (any, error) {
 		}
 		return nil, fail("you can't convert a CT to template if the CT is running")
 	}
+	if err := g.immovable("made into a template"); err != nil {
+		return nil, err
+	}
 	upid := q.spawn(job{kind: g.prefix() + "template", id: itoa(g.vmid), holds: []*guest{g}, silent: kind == KindCT, run: func(*task) error {
 		if err := q.alive(g); err != nil {
 			return err
@@ -148,6 +151,9 @@ func (q *call) clone(kind string) (any, error) {
 	if err := q.checkClone(src, conf); err != nil {
 		return nil, err
 	}
+	if err := src.immovable("cloned"); err != nil {
+		return nil, err
+	}
 	if target != q.node {
 		if err := q.checkElsewhere(src, conf, target); err != nil {
 			return nil, err
@@ -159,6 +165,7 @@ func (q *call) clone(kind string) (any, error) {
 	if kind == KindVM {
 		g.conf["lock"], g.conf["description"] = "clone", " qmclone temporary file"
 	}
+	g.real = src.real
 	g.born = q.now()
 	q.guests[newid] = g
 	if q.args["pool"] != "" {
@@ -168,6 +175,9 @@ func (q *call) clone(kind string) (any, error) {
 	return q.spawn(job{kind: g.prefix() + "clone", id: itoa(vmid), holds: []*guest{src, g}, cleanup: func() { q.forget(g) }, abort: q.copyCommand(src, conf, newid), run: func(t *task) error {
 		if err := q.fillClone(t, src, g, conf, full); err != nil {
 			q.forget(g)
+			return fail("clone failed: %s", strings.TrimSuffix(err.Error(), "\n"))
+		}
+		if err := q.realize(t, g, Origin{Clone: src.vmid}); err != nil {
 			return fail("clone failed: %s", strings.TrimSuffix(err.Error(), "\n"))
 		}
 		g.node = target

@@ -51,6 +51,9 @@ type Options struct {
 	Bare bool
 	// MaxCPUs is how many virtual processors a node can give to a VM; zero means 64.
 	MaxCPUs int
+	// Runtime runs containers for real; nil simulates them as all the rest. The
+	// clock must be the real one then.
+	Runtime Runtime
 	// Memory is the memory of a node in bytes; zero means 32 GiB.
 	Memory int64
 	// Bridges are the bridges of every node; empty means vmbr0.

@@ -24,6 +24,10 @@ type guest struct {
 	cloudinit map[string]string
 	snaps     map[string]*snapshot
 
+	// real is a container that the runtime runs, gone that it went off while a task
+	// worked on it.
+	real, gone bool
+
 	running  bool
 	paused   bool
 	deaf     bool
@@ -283,12 +287,19 @@ func modified() error {
 	return fail("detected modified configuration - file changed by other user? Try again.")
 }
 
+// actingWait is after what time a writer looks again whether a runtime has ended
+// its work.
+const actingWait = 50 * time.Millisecond
+
 // heldFor tells how long a task will hold the file lock of the guest that the
 // request writes to.
 func (q *call) heldFor() time.Duration {
 	g := q.guests[guestInPath(q.path)]
 	if g == nil || g.holder == nil || !q.ep.locks {
 		return 0
+	}
+	if g.holder.acting {
+		return actingWait
 	}
 	return g.holder.end.Sub(q.now())
 }

@@ -45,9 +45,15 @@ func (q *call) destroy(kind string) (any, error) {
 				return fail("%s %d is running - destroy failed", g.noun(), g.vmid)
 			}
 			t.logf("forced to stop CT %d before destroying!", g.vmid)
+			if err := q.halt(t.ctx, g, 0); err != nil {
+				return err
+			}
 			if err := q.off(g); err != nil {
 				return err
 			}
+		}
+		if err := q.raze(t, g); err != nil {
+			return err
 		}
 		if err := q.destroyVolumes(t, g, unreferenced); err != nil {
 			return err

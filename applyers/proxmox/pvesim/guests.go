@@ -2,6 +2,7 @@ package pvesim
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -193,7 +194,8 @@ func (c *Cluster) rewrite(g *guest, set map[string]string) (words []string) {
 	return words
 }
 
-// SetRunning starts or stops a guest behind the client's back.
+// SetRunning starts or stops a guest behind the client's back. A real container
+// that its runtime cannot start or stop stays as it is.
 func (c *Cluster) SetRunning(vmid int, running bool) {
 	c.lock()
 	defer c.unlock()
@@ -201,9 +203,16 @@ func (c *Cluster) SetRunning(vmid int, running bool) {
 	if g == nil || g.running == running {
 		return
 	}
+	q := &call{Cluster: c, node: g.node, auth: auth{user: "root@pam"}}
+	if g.real && running {
+		if q.launch(&task{ctx: context.Background()}, g) != nil {
+			return
+		}
+	} else if q.halt(context.Background(), g, 0) != nil {
+		return
+	}
 	c.power(g, running)
 	if !running {
-		q := &call{Cluster: c, node: g.node, auth: auth{user: "root@pam"}}
 		if g.kind == KindVM {
 			_ = q.applyPending(g)
 		} else {
@@ -230,6 +239,9 @@ func (c *Cluster) Remove(vmid int) {
 		return
 	}
 	q := &call{Cluster: c, node: g.node, auth: auth{user: "root@pam"}}
+	if q.halt(context.Background(), g, 0) != nil || q.raze(&task{ctx: context.Background()}, g) != nil {
+		return
+	}
 	_ = q.destroyVolumes(&task{}, g, true)
 	q.forget(g)
 }

@@ -150,12 +150,15 @@ func (q *call) answer(format string, isAPI bool, bodyErr error) *answer {
 	if bodyErr != nil {
 		return q.render(format, nil, bodyErr)
 	}
-	data, wait, err := q.work(q.opts.LockWait > 0)
-	if wait > 0 {
-		if !q.sleep(min(q.opts.LockWait, wait)) {
+	patience := q.opts.LockWait
+	data, wait, err := q.work(patience > 0)
+	for wait > 0 {
+		wait = min(patience, wait)
+		if !q.sleep(wait) {
 			return &answer{drop: true}
 		}
-		data, _, err = q.work(false)
+		patience -= wait
+		data, wait, err = q.work(patience > 0)
 	}
 	if slow := (slowCall{}); errors.As(err, &slow) {
 		data, err = null{}, q.wait(slow.task)

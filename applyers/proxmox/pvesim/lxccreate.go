@@ -124,10 +124,15 @@ func (q *call) createCT() (any, error) {
 	g.conf["lock"], g.born = "create", q.now()
 	q.guests[vmid] = g
 	q.join(vmid)
+	g.real = q.opts.Runtime != nil
 	tmpl, start := q.args["ostemplate"], q.args["start"] == "1"
+	from := Origin{Template: tmpl[strings.LastIndex(tmpl, "/")+1:], Keys: q.args["ssh-public-keys"], Password: q.args["password"]}
 	return q.spawn(job{kind: "vzcreate", id: itoa(vmid), holds: []*guest{g}, cleanup: func() { q.forget(g) }, run: func(t *task) error {
 		if err := q.fillCT(t, g, conf, tmpl); err != nil {
 			q.forget(g)
+			return fail("unable to create CT %d - %s", vmid, strings.TrimSuffix(err.Error(), "\n"))
+		}
+		if err := q.realize(t, g, from); err != nil {
 			return fail("unable to create CT %d - %s", vmid, strings.TrimSuffix(err.Error(), "\n"))
 		}
 		if start {

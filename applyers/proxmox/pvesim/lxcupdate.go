@@ -47,7 +47,11 @@ func (q *call) updateCT() (any, error) {
 	if err := g.checkLock(); err != nil {
 		return nil, err
 	}
-	return nil, q.applyCT(g, ch)
+	before := &guest{conf: maps.Clone(g.conf), pending: maps.Clone(g.pending), pendingDelete: maps.Clone(g.pendingDelete)}
+	if err := q.applyCT(g, ch); err != nil {
+		return nil, err
+	}
+	return nil, q.takeLive(g, before)
 }
 
 func (q *call) applyCT(g *guest, ch *change) error {

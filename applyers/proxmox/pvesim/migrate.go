@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Migration is simulated from the sources, since nothing of it was recorded.
@@ -177,6 +178,9 @@ func (m *trip) run(t *task) error {
 	if m.g.kind == KindCT && m.g.running && m.args["online"] == "1" {
 		return fail("lxc live migration is currently not implemented")
 	}
+	if err := m.g.immovable("migrated"); err != nil {
+		return err
+	}
 	if err := m.devices(); err != nil {
 		return err
 	}
@@ -197,6 +201,9 @@ func (m *trip) run(t *task) error {
 	restart := m.g.kind == KindCT && m.g.running
 	if restart {
 		t.logf("shutdown CT %d", m.g.vmid)
+		if err := m.halt(t.ctx, m.g, time.Minute); err != nil {
+			return err
+		}
 		if err := m.off(m.g); err != nil {
 			return err
 		}
@@ -209,6 +216,11 @@ func (m *trip) run(t *task) error {
 	m.g.node = m.to
 	if restart {
 		t.logf("start container on target node")
+		if m.g.real {
+			if err := m.launch(t, m.g); err != nil {
+				return err
+			}
+		}
 		m.power(m.g, true)
 	}
 	return nil

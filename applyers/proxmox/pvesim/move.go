@@ -94,6 +94,11 @@ func (q *call) moveVolume() (any, error) {
 	if q.args["target-vmid"] != "" {
 		return q.reassignCT(g, key)
 	}
+	if key != "rootfs" {
+		if err := g.immovable("moved"); err != nil {
+			return nil, err
+		}
+	}
 	p := parseMount(key, g.conf[key])
 	old, err := q.mountVolume(g, p)
 	if err != nil {

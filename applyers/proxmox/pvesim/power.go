@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // prefix is the first part of the types of a guest's tasks.
@@ -85,6 +86,11 @@ func (q *call) boot(t *task, g *guest) error {
 		if os := q.rootfsOS(g); os != "" {
 			g.conf["ostype"] = os
 		}
+		if g.real {
+			if err := q.launch(t, g); err != nil {
+				return err
+			}
+		}
 		q.power(g, true)
 		return nil
 	}
@@ -143,11 +149,14 @@ func (q *call) stop(kind string) (any, error) {
 	if g.haExists {
 		return q.haCommand(g, "stop", "stopped"), nil
 	}
-	return q.spawn(job{kind: g.prefix() + "stop", id: itoa(g.vmid), holds: []*guest{g}, run: func(*task) error {
+	return q.spawn(job{kind: g.prefix() + "stop", id: itoa(g.vmid), holds: []*guest{g}, run: func(t *task) error {
 		if err := q.alive(g); err != nil {
 			return err
 		}
 		if err := g.checkLock(); err != nil {
+			return err
+		}
+		if err := q.halt(t.ctx, g, 0); err != nil {
 			return err
 		}
 		return q.off(g)
@@ -195,6 +204,18 @@ func (q *call) powerDown(t *task, g *guest, force bool) error {
 			return fail("VM quit/powerdown failed - got timeout")
 		}
 		t.logf("VM still running - terminating now with SIGTERM")
+	case g.real:
+		timeout := atoi(cmp.Or(q.args["timeout"], "60"))
+		err := q.halt(t.ctx, g, time.Duration(timeout)*time.Second)
+		if err != nil {
+			t.logf("%s", strings.TrimSuffix(err.Error(), "\n"))
+			if !force {
+				return fail("command 'lxc-stop -n %d --nokill --timeout %d' failed: exit code 1", g.vmid, timeout)
+			}
+			if err := q.halt(t.ctx, g, 0); err != nil {
+				return err
+			}
+		}
 	}
 	return q.off(g)
 }
@@ -291,6 +312,11 @@ func (q *call) statusRow(g *guest) map[string]any {
 		row["status"], row["pid"] = "running", g.pid
 		row["uptime"] = int(q.now().Sub(g.started).Seconds())
 		row["mem"] = g.memory() / 20
+	}
+	if g.real && g.running {
+		// It tells itself how it is.
+		s := q.opts.Runtime.State(g.vmid)
+		row["pid"], row["mem"], row["uptime"] = s.PID, s.Memory, int(q.now().Sub(s.Since).Seconds())
 	}
 	if t, ok := g.conf["tags"]; ok {
 		row["tags"] = t

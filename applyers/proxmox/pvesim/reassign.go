@@ -87,6 +87,9 @@ func (q *call) reassignCT(g *guest, key string) (any, error) {
 			return nil, err
 		}
 	}
+	if err := g.immovable("given to others"); err != nil {
+		return nil, err
+	}
 	p := parseMount("rootfs", g.conf[key])
 	if !strings.HasPrefix(key, "unused") {
 		p = parseMount(key, g.conf[key])

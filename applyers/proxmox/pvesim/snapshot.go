@@ -12,6 +12,9 @@ func (q *call) hasFeature(g *guest, feature string) bool {
 	if g.kind == KindCT {
 		keys = mounts(conf)
 	}
+	if g.real && feature == "snapshot" {
+		return false // The runtime takes none.
+	}
 	for _, k := range keys {
 		value, ok := conf[k]
 		if !ok || g.kind == KindVM && parseDrive(k, value).cdrom() {

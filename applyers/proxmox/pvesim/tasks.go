@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -28,6 +29,12 @@ type task struct {
 	// hidden is the work of a call that answers when it is done, see Options.SyncLimit.
 	hidden bool
 	err    error
+
+	// real is a task whose work the runtime does, acting that it is about it. ctx
+	// ends it, and aborted tells that somebody has.
+	real, acting, aborted bool
+	ctx                   context.Context //nolint:containedctx // The task is what runs.
+	cancel                context.CancelFunc
 }
 
 func (t *task) logf(format string, args ...any) {
@@ -82,6 +89,7 @@ func (q *call) spawn(j job) string {
 		t.until = len(q.requests) + silentRequests
 	}
 	t.abort = j.abort
+	t.real = slices.ContainsFunc(t.holds, func(g *guest) bool { return g.real })
 	if t.end.After(now) || j.silent {
 		for _, g := range t.holds {
 			g.holder = t
@@ -127,7 +135,7 @@ func (c *Cluster) advance() {
 		now := c.now()
 		var next *task
 		for _, t := range c.tasks {
-			if !t.done && !t.end.After(now) && len(c.requests) > t.until && (next == nil || t.end.Before(next.end)) {
+			if !t.done && !t.acting && !t.end.After(now) && len(c.requests) > t.until && (next == nil || t.end.Before(next.end)) {
 				next = t
 			}
 		}
@@ -139,13 +147,22 @@ func (c *Cluster) advance() {
 }
 
 func (c *Cluster) finishTask(t *task) {
+	if t.real {
+		c.act(t)
+		return
+	}
 	t.done = true
 	for _, g := range t.holds {
 		if g.holder == t {
 			g.holder = nil
 		}
 	}
-	err := t.work(t)
+	c.conclude(t, t.work(t))
+}
+
+// conclude writes down how a task has ended.
+func (c *Cluster) conclude(t *task, err error) {
+	t.done = true
 	if t.hidden {
 		t.err = err
 		return
@@ -169,7 +186,12 @@ func (c *Cluster) abort(t *task) {
 	if t.done {
 		return
 	}
-	t.done, t.end = true, c.now()
+	if t.acting {
+		t.aborted = true
+		t.cancel()
+		return
+	}
+	t.end = c.now()
 	for _, g := range t.holds {
 		if g.holder == t {
 			g.holder = nil
@@ -178,7 +200,12 @@ func (c *Cluster) abort(t *task) {
 	if t.cleanup != nil {
 		t.cleanup()
 	}
-	t.exit = "interrupted by signal"
+	c.interrupted(t)
+}
+
+// interrupted writes down that a task was stopped.
+func (c *Cluster) interrupted(t *task) {
+	t.done, t.exit = true, "interrupted by signal"
 	if t.abort != nil {
 		t.exit = t.abort() + " failed: interrupted by signal"
 	}
