@@ -51,8 +51,8 @@ func (f *simFleet) check(cmd *cobra.Command) error {
 }
 
 // cluster makes the cluster up.
-func (f *simFleet) cluster() *pvesim.Cluster {
-	o := pvesim.Options{Now: time.Now}
+func (f *simFleet) cluster(o pvesim.Options) *pvesim.Cluster {
+	o.Now = time.Now
 	if f.guests == 0 {
 		return pvesim.Homelab(o)
 	}

@@ -123,7 +123,7 @@ func TestRuntimeDoesTheWork(t *testing.T) {
 					}
 					return fmt.Sprint(s["exitstatus"])
 				}
-				time.Sleep(10 * time.Millisecond)
+				<-time.After(10 * time.Millisecond)
 			}
 		}
 		want := func(exit, wanted, asked string) {
@@ -228,7 +228,7 @@ func TestRuntimeByHand(t *testing.T) {
 		}
 		api := rootClient(t, c)
 		api.ok("POST", "/nodes/pve1/lxc", form("vmid", "300", "ostemplate", "local:vztmpl/debian-12.tar.zst", "rootfs", "local-lvm:1"))
-		time.Sleep(2 * time.Second)
+		<-time.After(2 * time.Second)
 		c.SetRunning(300, true)
 		c.SetRunning(300, false)
 		c.Remove(300)

@@ -59,7 +59,7 @@ func refuse(c pvesim.Container) error {
 }
 
 // config is LXC's configuration of a container.
-func config(name string, c pvesim.Container, p paths, g groups) string {
+func config(c pvesim.Container, p paths, g groups) string {
 	var b strings.Builder
 	say := func(key, format string, args ...any) {
 		fmt.Fprintf(&b, "lxc.%s = %s\n", key, fmt.Sprintf(format, args...))

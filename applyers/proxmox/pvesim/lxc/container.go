@@ -106,7 +106,7 @@ func (r *Runtime) lay(ctx context.Context, ct *container, c pvesim.Container) er
 	if err := os.WriteFile(p.postStop(), []byte(hook), 0o700); err != nil { //nolint:gosec // LXC runs it.
 		return fmt.Errorf("write what LXC does at the end: %w", err)
 	}
-	if err := os.WriteFile(filepath.Join(p.dir, "config"), []byte(config(ct.name, c, p, r.groups)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(p.dir, "config"), []byte(config(c, p, r.groups)), 0o600); err != nil {
 		return fmt.Errorf("write LXC's configuration: %w", err)
 	}
 	return nil

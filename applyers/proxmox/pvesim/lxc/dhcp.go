@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -73,7 +74,7 @@ func (r *Runtime) bridgePrefix(bridge string) (netip.Prefix, error) {
 				return nil
 			}
 		}
-		return fmt.Errorf("it has no IPv4 address with room for others")
+		return errors.New("it has no IPv4 address with room for others")
 	})
 	return found, err
 }

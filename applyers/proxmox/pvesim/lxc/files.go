@@ -141,16 +141,16 @@ func inherited(root string, c pvesim.Container) error {
 		}
 	}
 	hosts += address + " " + names + "\n"
-	resolv := ""
+	var resolv strings.Builder
 	if len(c.SearchDomains) > 0 {
-		resolv = "search " + strings.Join(c.SearchDomains, " ") + "\n"
+		resolv.WriteString("search " + strings.Join(c.SearchDomains, " ") + "\n")
 	}
 	for _, server := range c.Nameservers {
-		resolv += "nameserver " + server + "\n"
+		resolv.WriteString("nameserver " + server + "\n")
 	}
 	// Without a name server the file is empty: nothing leads out, and to wait for one
 	// that never answers takes ten seconds at each login.
-	files := map[string]string{"etc/hostname": short + "\n", "etc/hosts": hosts, "etc/resolv.conf": resolv}
+	files := map[string]string{"etc/hostname": short + "\n", "etc/hosts": hosts, "etc/resolv.conf": resolv.String()}
 	for name, text := range files {
 		if err := write(root, name, text, 0o644); err != nil {
 			return fmt.Errorf("write /%s of the container: %w", name, err)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -81,7 +82,7 @@ func until(t *testing.T, what string, look func() error) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: %v", what, err)
 		}
-		time.Sleep(20 * time.Millisecond)
+		<-time.After(20 * time.Millisecond)
 	}
 }
 
@@ -90,7 +91,7 @@ func (r *Runtime) answers(t *testing.T, address string) {
 	t.Helper()
 	until(t, address+" answers SSH", func() error {
 		return inNetwork(r.namespaceFile(), func() error {
-			conn, err := net.DialTimeout("tcp", address+":22", time.Second)
+			conn, err := (&net.Dialer{Timeout: time.Second}).DialContext(t.Context(), "tcp", address+":22")
 			if err != nil {
 				return err
 			}
@@ -133,12 +134,12 @@ func TestContainer(t *testing.T) {
 	r.answers(t, "10.77.9.11")
 	t.Logf("answers SSH after %s", time.Since(began))
 	for command, want := range map[string]string{
-		"hostname; cat /etc/hostname":                     "web\nweb",
-		"cat /etc/resolv.conf":                            "search example.test\nnameserver 10.77.9.1",
-		"cat /root/.ssh/authorized_keys":                  "ssh-ed25519 AAAA ann",
-		"stat -c %a /root /root/.ssh /etc /etc/shadow":    "700\n700\n755\n640",
-		"ip -4 -br addr show dev eth0 | awk '{print $3}'": "10.77.9.11/24",
-		"ip route show default":                           "default via 10.77.9.1 dev eth0",
+		"hostname | cmp - /etc/hostname; hostname":                                           "web",
+		"cat /etc/resolv.conf":                                                               "search example.test\nnameserver 10.77.9.1",
+		"cat /root/.ssh/authorized_keys":                                                     "ssh-ed25519 AAAA ann",
+		"stat -c %a /root /root/.ssh /etc /etc/shadow":                                       "700\n700\n755\n640",
+		"ip -4 -br addr show dev eth0 | awk '{print $3}'":                                    "10.77.9.11/24",
+		"ip route show default":                                                              "default via 10.77.9.1 dev eth0",
 		"echo kept >'/srv/data here/file'; echo root >/root/file; cat '/srv/data here/file'": "kept",
 		"systemctl is-system-running --wait":                                                 "running",
 		"grep -c '^root:\\$6\\$' /etc/shadow":                                                "1",
@@ -169,7 +170,7 @@ func TestContainer(t *testing.T) {
 		if err := r.Change(ctx, c); err != nil {
 			t.Error(err)
 		}
-		limit(fmt.Sprint(memory))
+		limit(strconv.FormatInt(memory, 10))
 	}
 	allowed := func(cores int) {
 		t.Helper()

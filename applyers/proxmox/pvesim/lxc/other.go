@@ -42,3 +42,6 @@ func (*Runtime) Namespace() string { return "" }
 
 // Close does nothing.
 func (*Runtime) Close() error { return nil }
+
+// Check refuses.
+func Check() error { return errNoLXC() }

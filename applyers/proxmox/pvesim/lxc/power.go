@@ -46,10 +46,11 @@ func (r *Runtime) Start(ctx context.Context, c pvesim.Container, ended func()) e
 	r.mu.Lock()
 	ct.proc, ct.knows = p, c
 	r.mu.Unlock()
+	lives := context.WithoutCancel(ctx)
 	go func() {
-		<-gone
-		for again := r.reboots(ct, p); again != nil; again = r.reboots(ct, p) {
-			<-again
+		for gone != nil {
+			<-gone
+			gone = r.reboots(lives, ct, p)
 		}
 		r.mu.Lock()
 		ct.proc = nil
@@ -128,7 +129,7 @@ func (r *Runtime) ask(ctx context.Context, ct *container) int {
 // reboots starts a container again where somebody in it has rebooted it, so that it has
 // what was changed meanwhile; it returns nil where it has gone off for good. LXC itself
 // would start it with what it had before.
-func (r *Runtime) reboots(ct *container, p *process) <-chan struct{} {
+func (r *Runtime) reboots(ctx context.Context, ct *container, p *process) <-chan struct{} {
 	mark := r.paths(ct).rebootMark()
 	if err := os.Remove(mark); err != nil {
 		return nil // Nobody has.
@@ -140,7 +141,7 @@ func (r *Runtime) reboots(ct *container, p *process) <-chan struct{} {
 	if stopping {
 		return nil
 	}
-	pid, gone, err := r.boot(context.Background(), ct, c)
+	pid, gone, err := r.boot(ctx, ct, c)
 	if err != nil {
 		r.options.Say(fmt.Sprintf("Container %d does not come up again: %v", ct.vmid, err))
 		return nil

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -71,8 +72,8 @@ func DefaultCache() (string, error) {
 	return filepath.Join(dir, "berth"), nil
 }
 
-// check names everything that is missing.
-func check() error {
+// Check names everything that is missing on this machine for real containers.
+func Check() error {
 	if os.Geteuid() != 0 {
 		return errors.New("real containers need root: they get overlays, network namespaces and cgroups")
 	}
@@ -89,7 +90,7 @@ func check() error {
 
 // New makes a runtime, and removes what killed ones have left. Close it.
 func New(ctx context.Context, o Options) (*Runtime, error) {
-	if err := check(); err != nil {
+	if err := Check(); err != nil {
 		return nil, err
 	}
 	if o.Cache == "" {
@@ -130,7 +131,7 @@ func New(ctx context.Context, o Options) (*Runtime, error) {
 	if r.namespace == "" {
 		r.namespace = filepath.Base(run)
 		if err := r.makeNetwork(ctx); err != nil {
-			return nil, errors.Join(err, r.Close())
+			return nil, errors.Join(err, r.close(context.WithoutCancel(ctx)))
 		}
 	}
 	return r, nil
@@ -155,7 +156,9 @@ func (r *Runtime) makeNetwork(ctx context.Context) error {
 
 // Close switches all containers off and removes them, with everything that was made
 // but the root file systems.
-func (r *Runtime) Close() error {
+func (r *Runtime) Close() error { return r.close(context.Background()) }
+
+func (r *Runtime) close(ctx context.Context) error {
 	r.mu.Lock()
 	all := make([]*container, 0, len(r.cts))
 	for _, ct := range r.cts {
@@ -164,7 +167,6 @@ func (r *Runtime) Close() error {
 	servers := r.dhcps
 	r.dhcps = nil
 	r.mu.Unlock()
-	ctx := context.Background()
 	var faults []error
 	for _, ct := range all {
 		faults = append(faults, r.Stop(ctx, ct.vmid, 0))
@@ -198,7 +200,7 @@ func (r *Runtime) volume(owner int, id string) string {
 }
 
 func (r *Runtime) volumes(owner int) string {
-	return filepath.Join(r.run, "volumes", fmt.Sprint(owner))
+	return filepath.Join(r.run, "volumes", strconv.Itoa(owner))
 }
 
 // prune removes the data of a container's volumes that are no more.
