@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 )
 
 // Secret is a secret's value, which nothing prints: fmt with any verb, JSON, YAML,
@@ -63,10 +64,17 @@ type LockedError struct {
 	Secret string
 }
 
+// waitingForUnlock begins what a [LockedError] says.
+const waitingForUnlock = "waiting for unlock: "
+
 // Error says what to do.
 func (e *LockedError) Error() string {
 	if e.Secret == "" {
-		return "waiting for unlock: run `agent unlock` on the agent's host"
+		return waitingForUnlock + "run `agent unlock` on the agent's host"
 	}
-	return fmt.Sprintf("waiting for unlock: secret %q can't be read before: run `agent unlock` on the agent's host", e.Secret)
+	return fmt.Sprintf(waitingForUnlock+"secret %q can't be read before: run `agent unlock` on the agent's host", e.Secret)
 }
+
+// WaitsForUnlock tells whether a [LockedError] stands behind a reason that was put in
+// words, as those of a plan are.
+func WaitsForUnlock(reason string) bool { return strings.Contains(reason, waitingForUnlock) }
