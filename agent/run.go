@@ -93,7 +93,7 @@ func serve(ctx context.Context, w *wiring, nudge <-chan struct{}) error {
 	var serving sync.WaitGroup
 	var served error
 	serving.Go(func() {
-		if served = web.Serve(ctx, listener, web.WithInventory(web.Handler(loop.Ask, log), w.turner.Known, log), log); served != nil {
+		if served = web.Serve(ctx, listener, web.WithInventory(web.API{Ask: loop.Ask, Log: log}.Handler(), w.turner.Known, log), log); served != nil {
 			stop()
 		}
 	})

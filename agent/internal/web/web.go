@@ -1,5 +1,6 @@
 // Package web is the running agent's interface: a versioned HTTP API on a Unix
-// socket, by which commands ask it for reports and turns.
+// socket, by which commands ask it for reports and turns, and the hooks that other
+// machines call.
 package web
 
 import (
@@ -49,9 +50,25 @@ type changed struct {
 // maxBody bounds what the API reads of a request.
 const maxBody = 64 << 10
 
+// API is what the agent does for its commands.
+type API struct {
+	Ask Ask
+	// Status tells how things stand, at once.
+	Status func() Status
+	// Unlock opens the lock by a passphrase, which it wipes; Lock shuts it.
+	Unlock func(ctx context.Context, passphrase []byte) (Unlocked, error)
+	Lock   func(ctx context.Context) (Locked, error)
+	Log    *slog.Logger
+}
+
 // Handler serves the API.
-func Handler(ask Ask, log *slog.Logger) http.Handler {
+func (a API) Handler() http.Handler {
+	ask, log := a.Ask, a.Log
 	mux := http.NewServeMux()
+	a.handleLock(mux)
+	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, log, http.StatusOK, a.Status())
+	})
 	serve := func(w http.ResponseWriter, r *http.Request, req turn.Request) {
 		rep, err := ask(r.Context(), req)
 		out := reply{Report: rep}
@@ -64,11 +81,7 @@ func Handler(ask Ask, log *slog.Logger) http.Handler {
 				out.Changed = &changed{Asked: plan.Asked, Now: plan.Now}
 			}
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		if err := json.NewEncoder(w).Encode(out); err != nil {
-			log.DebugContext(r.Context(), "answer not delivered", slog.Any("error", err))
-		}
+		answer(w, r, log, status, out)
 	}
 	mux.HandleFunc("POST /v1/drift", func(w http.ResponseWriter, r *http.Request) {
 		serve(w, r, turn.Request{Mode: report.Drift})
@@ -87,6 +100,15 @@ func Handler(ask Ask, log *slog.Logger) http.Handler {
 		serve(w, r, turn.Request{Mode: report.Run, Plan: body.Plan, AcceptSource: body.AcceptSource, Afresh: body.Plan == "", Run: body.Run})
 	})
 	return mux
+}
+
+// answer writes a body of JSON.
+func answer(w http.ResponseWriter, r *http.Request, log *slog.Logger, status int, body any) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	if err := json.NewEncoder(w).Encode(body); err != nil {
+		log.DebugContext(r.Context(), "answer not delivered", slog.Any("error", err))
+	}
 }
 
 // Listen opens the socket for the agent's own user only. A socket that a dead
@@ -182,21 +204,9 @@ func (c *Client) Sync(ctx context.Context, req SyncRequest) (*report.Report, err
 }
 
 func (c *Client) ask(ctx context.Context, path string, body io.Reader) (*report.Report, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://agent"+path, body)
+	resp, text, err := c.do(ctx, http.MethodPost, path, body)
 	if err != nil {
-		return nil, fmt.Errorf("ask the agent: %w", err)
-	}
-	resp, err := c.http.Do(req)
-	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-			return nil, ErrNoAgent
-		}
-		return nil, fmt.Errorf("ask the agent: %w", err)
-	}
-	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return nil, fmt.Errorf("ask the agent: %w", err)
+		return nil, err
 	}
 	var out reply
 	if err := json.Unmarshal(text, &out); err != nil {
@@ -211,4 +221,28 @@ func (c *Client) ask(ctx context.Context, path string, body io.Reader) (*report.
 		return nil, fmt.Errorf("ask the agent: it answers %s without a report", resp.Status)
 	}
 	return out.Report, nil
+}
+
+// do makes one request, and reads its answer whole.
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, []byte, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, body)
+	if err != nil {
+		return nil, nil, fmt.Errorf("ask the agent: %w", err)
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
+			return nil, nil, ErrNoAgent
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			return nil, nil, errors.New("ask the agent: its socket is its own user's only: run this as that user, or as root")
+		}
+		return nil, nil, fmt.Errorf("ask the agent: %w", err)
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil, nil, fmt.Errorf("ask the agent: %w", err)
+	}
+	return resp, text, nil
 }

@@ -30,7 +30,7 @@ func serve(t *testing.T, ask web.Ask) (socket string) {
 	}
 	log := slog.New(slog.DiscardHandler)
 	ended := make(chan error, 1)
-	go func() { ended <- web.Serve(ctx, listener, web.Handler(ask, log), log) }()
+	go func() { ended <- web.Serve(ctx, listener, web.API{Ask: ask, Log: log}.Handler(), log) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

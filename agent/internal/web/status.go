@@ -1,0 +1,159 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"berth/desired"
+	"berth/drift/report"
+)
+
+// StatusVersion is the newest version of [Status] that this package reads, and the
+// one that it writes.
+const StatusVersion = 1
+
+// Status is how an agent stands. What it tells of the fleet is from its last turn.
+type Status struct {
+	Version int `json:"version"`
+	// Agent is the one that runs; nil if none does.
+	Agent      *Agent     `json:"agent,omitempty"`
+	Repository Repository `json:"repository"`
+	Lock       LockStatus `json:"lock"`
+	// Hooks is where others may call, as in "https://10.0.0.5:9000"; "" if nobody may.
+	Hooks string `json:"hooks,omitempty"`
+	// Fleet is its name, Commit the one that is enforced; zero before the first turn.
+	Fleet  string        `json:"fleet,omitempty"`
+	Commit report.Commit `json:"commit,omitzero"`
+	// Refused is a newer commit that is not enforced, or why none can be had; nil if
+	// there is none.
+	Refused *report.Refusal `json:"refused,omitempty"`
+	// Now is the turn that is under way; nil if none is.
+	Now *Underway `json:"now,omitempty"`
+	// Last is the last turn that was not a dry run; nil before the first.
+	Last *Turn `json:"last,omitempty"`
+	// Next is the turn that comes if nothing happens before; nil while nobody knows.
+	Next *Next `json:"next,omitempty"`
+	// Waiting is what waits for an unlock, Failing what went wrong and is tried again,
+	// Held what must not be done for another reason, Unknown what could not be read.
+	Waiting []Waiting `json:"waiting,omitempty"`
+	Failing []Failing `json:"failing,omitempty"`
+	Held    []Held    `json:"held,omitempty"`
+	Unknown []Held    `json:"unknown,omitempty"`
+}
+
+// Agent is a process.
+type Agent struct {
+	Process int       `json:"process"`
+	Version string    `json:"version"`
+	Started time.Time `json:"started"`
+}
+
+// Repository is where the manifests come from.
+type Repository struct {
+	URL    string `json:"url"`
+	Branch string `json:"branch"`
+	Path   string `json:"path,omitempty"`
+}
+
+// The states of a lock.
+const (
+	// LockNew has no identity, LockOpen one that is never locked.
+	LockNew      = "new"
+	LockLocked   = "locked"
+	LockUnlocked = "unlocked"
+	LockOpen     = "open"
+)
+
+// LockStatus tells whether secrets can be read.
+type LockStatus struct {
+	State string `json:"state"`
+	// Since is when it became so, as far as the agent that runs knows.
+	Since time.Time `json:"since,omitzero"`
+	// Recipient is the public half, by which people encrypt.
+	Recipient string `json:"recipient,omitempty"`
+}
+
+// Underway is a turn that has begun.
+type Underway struct {
+	Turn  string    `json:"turn,omitempty"`
+	Why   string    `json:"why"`
+	Since time.Time `json:"since"`
+}
+
+// Turn is one that has ended.
+type Turn struct {
+	ID      string         `json:"id,omitempty"`
+	Why     string         `json:"why,omitempty"`
+	Started time.Time      `json:"started"`
+	Ended   time.Time      `json:"ended"`
+	Summary report.Summary `json:"summary"`
+	// Error is why the turn as a whole went wrong, or could not be made; "" if it did
+	// not.
+	Error string `json:"error,omitempty"`
+}
+
+// Next is a turn that comes.
+type Next struct {
+	At  time.Time `json:"at"`
+	Why string    `json:"why"`
+}
+
+// Waiting is what needs a secret that can't be read before an unlock.
+type Waiting struct {
+	ID desired.ID `json:"id"`
+	// Hosts are those of a playbook, sorted; none where all of it waits.
+	Hosts  []string `json:"hosts,omitempty"`
+	Reason string   `json:"reason"`
+}
+
+// Failing is what went wrong.
+type Failing struct {
+	ID     desired.ID   `json:"id"`
+	Field  desired.Path `json:"field,omitempty"`
+	Reason string       `json:"reason"`
+	// Next is when it is tried again; zero if the next turn does.
+	Next time.Time `json:"next,omitzero"`
+}
+
+// Held is what is left as it is.
+type Held struct {
+	// What is the id of a resource, with the field if it is but one; or a site or kind
+	// that is unknown.
+	What   string `json:"what"`
+	Reason string `json:"reason"`
+}
+
+// Well tells whether there is nothing to be done by anybody.
+func (s *Status) Well() bool {
+	return s.Agent != nil && s.Refused == nil && (s.Last == nil || s.Last.Error == "") &&
+		len(s.Waiting)+len(s.Failing)+len(s.Held)+len(s.Unknown) == 0
+}
+
+// Runs counts what waits: a playbook once for each of its hosts.
+func Runs(waiting []Waiting) int {
+	n := 0
+	for _, w := range waiting {
+		n += max(1, len(w.Hosts))
+	}
+	return n
+}
+
+// Status asks how the agent stands, which is answered at once. It fails with
+// [ErrNoAgent] where none runs.
+func (c *Client) Status(ctx context.Context) (*Status, error) {
+	resp, text, err := c.do(ctx, http.MethodGet, "/v1/status", http.NoBody)
+	if err != nil {
+		return nil, err
+	}
+	s := &Status{}
+	switch err := json.Unmarshal(text, s); {
+	case resp.StatusCode != http.StatusOK, err != nil && s.Version <= StatusVersion:
+		return nil, c.strange(resp, text)
+	case s.Version > StatusVersion:
+		return nil, fmt.Errorf("ask the agent: its status is of version %d and this command knows %d: use the newer one", s.Version, StatusVersion)
+	}
+	return s, nil
+}
