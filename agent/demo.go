@@ -79,7 +79,7 @@ The loop is running. Try, in another terminal:
 Ctrl-C ends it, and the cluster forgets everything.
 
 `, program(), d.settings.File, d.gitURL, d.sim.token, d.sim.endpoint)
-	return serve(ctx, d.wiring, d.pushed)
+	return newService(d.wiring).serve(ctx, d.pushed)
 }
 
 // program is how this command was most likely called.

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"context"
 	"log/slog"
 	"os"
 	"os/signal"
-	"sync"
 	"syscall"
-	"time"
 
 	"github.com/spf13/cobra"
 
-	"berth/agent/internal/trigger"
-	"berth/agent/internal/web"
+	"berth/agent/internal/lock"
 )
 
 func newRun(s streams) *cobra.Command {
@@ -30,6 +26,10 @@ Sys.Syslog on /, each poll is a sweep.
 The log, on standard error, tells what each turn was made for and did, and once,
 with the reason, what it left as it is: what is held, or unknown.
 
+Each start is locked: what needs the agent's identity waits, and goes on by itself
+once somebody has typed the passphrase into agent unlock. agent status tells how it
+stands.
+
 SIGHUP and SIGUSR1 start a turn at once; SIGTERM lets requests in flight end,
 leaves Proxmox's tasks running, and ends within two seconds: the next start picks
 them up.`,
@@ -42,14 +42,18 @@ them up.`,
 			if err := settings.Check(); err != nil {
 				return err
 			}
-			w, err := newWiring(s, settings, newLog(s, settings.Log))
+			log := newLog(s, settings.Log)
+			if err := lock.ForbidDumps(); err != nil {
+				log.WarnContext(cmd.Context(), "a crash may leave secrets in a core dump", slog.Any("error", err))
+			}
+			w, err := newWiring(s, settings, log)
 			if err != nil {
 				return err
 			}
 			defer w.close()
 			nudge, forget := signals()
 			defer forget()
-			return serve(cmd.Context(), w, nudge)
+			return newService(w).serve(cmd.Context(), nudge)
 		},
 	}
 }
@@ -68,38 +72,4 @@ func signals() (nudge <-chan struct{}, forget func()) {
 		}
 	}()
 	return out, func() { signal.Stop(in); close(in) }
-}
-
-// serve runs the loop and its socket until ctx is done.
-func serve(ctx context.Context, w *wiring, nudge <-chan struct{}) error {
-	settings, log := w.settings, w.log
-	listener, err := web.Listen(ctx, settings.Socket)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(settings.Socket)
-	loop := trigger.New(trigger.Loop{
-		Turn: w.turner.Run, Look: w.turner.Look, Retry: w.turner.Retry, Nudge: nudge, Log: log,
-		Tip: func(ctx context.Context) (string, error) {
-			commit, err := w.repository.Fetch(ctx)
-			return commit.Hash, err
-		},
-		Poll: time.Duration(settings.Poll), Sweep: time.Duration(settings.Sweep),
-	})
-	log.InfoContext(ctx, "agent started",
-		slog.String("version", version()), slog.String("repository", w.repository.Source().String()), slog.String("socket", settings.Socket))
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	var serving sync.WaitGroup
-	var served error
-	serving.Go(func() {
-		if served = web.Serve(ctx, listener, web.WithInventory(web.API{Ask: loop.Ask, Log: log}.Handler(), w.turner.Known, log), log); served != nil {
-			stop()
-		}
-	})
-	loop.Run(ctx)
-	stop()
-	serving.Wait()
-	log.InfoContext(ctx, "agent stopped")
-	return served
 }

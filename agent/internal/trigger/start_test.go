@@ -59,11 +59,11 @@ func TestNextTellsWhatComes(t *testing.T) {
 		}
 		w.set(func() { w.retry = began.Add(time.Minute) })
 		pass(15 * time.Second) // A poll.
-		if at, why := loop.Next(); why != "retry" || at.Sub(began) != time.Minute {
+		if at, why := loop.Next(); why != "retry" || at.Sub(began).Round(time.Minute) != time.Minute {
 			t.Errorf("next is %s in %v", why, at.Sub(began))
 		}
 		pass(time.Minute)
-		if at, why := loop.Next(); why != "sweep" || at.Sub(began) != 11*time.Minute {
+		if at, why := loop.Next(); why != "sweep" || at.Sub(began).Round(time.Minute) != 11*time.Minute {
 			t.Errorf("next is %s in %v", why, at.Sub(began))
 		}
 	})

@@ -21,10 +21,15 @@ type UnknownError struct {
 	// What is "play/base" or "host web-1"; Known are those that there are.
 	What  string
 	Known []string
+	// Near are those of them that may be meant.
+	Near []string
 }
 
 // Error names what there is.
 func (e *UnknownError) Error() string {
+	if len(e.Near) > 0 {
+		return fmt.Sprintf("%s is not known here; did you mean %s?", e.What, strings.Join(e.Near, " or "))
+	}
 	known := e.Known
 	if more := len(known) - 10; more > 0 {
 		known = append(slices.Clone(known[:10]), fmt.Sprintf("and %d more", more))
@@ -59,42 +64,6 @@ func (t *Turner) ask(fleet *desired.Fleet, req Request) error {
 		}
 	}
 	return nil
-}
-
-// Provision asks for all playbooks of a host that run by themselves, and tells which
-// these are. They are asked for until they have come to a good end there, whatever
-// happens to the agent; the next turn runs them. It may be called between turns and
-// during one. The error is an [UnknownError] for a host that the manifests of the last
-// turn do not have.
-func (t *Turner) Provision(host, why string) ([]desired.ID, error) {
-	fleet := t.enforced.Load()
-	if fleet == nil {
-		return nil, fmt.Errorf("provision %s: the manifests have not been read yet: ask again in a moment", host)
-	}
-	var all []desired.ID
-	var known []string
-	for _, r := range fleet.Resources {
-		play, ok := r.Spec.(*desired.Playbook)
-		if !ok {
-			continue
-		}
-		names := hostsOf(play)
-		known = append(known, names...)
-		if slices.Contains(names, host) && automatic(play) {
-			all = append(all, r.ID)
-		}
-	}
-	slices.Sort(known)
-	known = slices.Compact(known)
-	if !slices.Contains(known, host) {
-		return nil, fmt.Errorf("provision: %w", &UnknownError{What: "host " + host, Known: known})
-	}
-	for _, id := range all {
-		if err := t.Journal.Ask(id, []string{host}, why); err != nil {
-			return nil, err
-		}
-	}
-	return all, nil
 }
 
 func playOf(fleet *desired.Fleet, id desired.ID) *desired.Playbook {

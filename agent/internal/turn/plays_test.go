@@ -207,7 +207,7 @@ func TestAskedForUntilItWentWell(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		turner, r, p := playbooksOf(t)
 		r.push("aaaa", base+guest("web", "101", "1GiB")+guest("db", "102", "1GiB")+playbook)
-		if _, err := turner.Provision("web", "a webhook"); err == nil || !strings.Contains(err.Error(), "have not been read yet") {
+		if _, _, err := turner.Provision("web", "a webhook"); err == nil || !strings.Contains(err.Error(), "have not been read yet") {
 			t.Errorf("before the first turn: %v", err)
 		}
 		run(t, turner, report.Run)
@@ -230,9 +230,9 @@ func TestAskedForUntilItWentWell(t *testing.T) {
 		run(t, turner, report.Run)
 		wantRuns(t, p)
 
-		all, err := turner.Provision("db", "POST /hooks/provision")
-		if err != nil || !slices.Equal(all, []desired.ID{"play/base"}) {
-			t.Errorf("provision: %v, %v", all, err)
+		hosts, all, err := turner.Provision("db", "POST /hooks/provision")
+		if err != nil || !slices.Equal(all, []desired.ID{"play/base"}) || !slices.Equal(hosts, []string{"db"}) {
+			t.Errorf("provision: %v on %v, %v", all, hosts, err)
 		}
 		p.fail["play/base db"] = "boom"
 		run(t, turner, report.Run)
@@ -244,10 +244,21 @@ func TestAskedForUntilItWentWell(t *testing.T) {
 		}
 		run(t, turner, report.Run)
 		wantRuns(t, p, "play/base on db")
-		_, err = turner.Provision("nobody", "")
-		if unknown := new(turn.UnknownError); !errors.As(err, &unknown) {
+		_, _, err = turner.Provision("nobody", "")
+		if unknown := new(turn.UnknownError); !errors.As(err, &unknown) || !strings.Contains(err.Error(), "there are: all, ct, db, site_home, web") {
 			t.Errorf("provision of a host that is none: %v", err)
 		}
+		if _, _, err = turner.Provision("wbe", ""); err == nil || err.Error() != "provision: host wbe is not known here; did you mean web?" {
+			t.Errorf("provision of a host that is misspelt: %v", err)
+		}
+		for _, target := range []string{"all", "ct", "site_home"} {
+			hosts, all, err := turner.Provision(target, "")
+			if err != nil || !slices.Equal(all, []desired.ID{"play/base"}) || !slices.Equal(hosts, []string{"db", "web"}) {
+				t.Errorf("provision of %s: %v on %v, %v", target, all, hosts, err)
+			}
+		}
+		run(t, turner, report.Run)
+		wantRuns(t, p, "play/base on db web")
 	})
 }
 

@@ -21,8 +21,8 @@ type Wait struct {
 // whoever makes them.
 func (t *Turner) Waits() []Wait {
 	var all []Wait
-	for id, w := range t.backoff.waits {
-		all = append(all, Wait{ID: id, Until: w.until, Reason: w.reason})
+	for who, w := range t.backoff.waits {
+		all = append(all, Wait{ID: who.id, Path: who.path, Until: w.until, Reason: w.reason})
 	}
 	slices.SortFunc(all, func(a, b Wait) int {
 		if a.ID != b.ID {

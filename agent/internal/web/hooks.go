@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"berth/agent/internal/turn"
 	"berth/desired"
 )
 
@@ -23,9 +24,10 @@ type Hooks struct {
 	Token func() ([]byte, error)
 	// Fleet is the one in force; nil before the first commit was taken.
 	Fleet func() *desired.Fleet
-	// Ask keeps that a playbook is to run on hosts, until it has: over a restart, and
-	// while the agent is locked.
-	Ask func(play desired.ID, hosts []string, why string) error
+	// Provision keeps that the playbooks of a host, a group or all are to run until
+	// they have: over a restart, and while the agent is locked. See
+	// [turn.Turner.Provision].
+	Provision func(target, why string) (hosts []string, plays []desired.ID, err error)
 	// Put keeps what was sent for a Secret, by key; "" is the Secret itself.
 	Put func(ctx context.Context, secret string, values map[string]desired.Secret) error
 	// Start makes a turn soon, and tells its id at once.
@@ -42,9 +44,9 @@ const maxHook = 1 << 20
 // control node know (fleets/FACTS A1.9).
 type hookReply struct {
 	// Turn is the id of the turn that is made for it.
-	Turn      string   `json:"turn,omitempty"`
-	Hosts     []string `json:"hosts,omitempty"`
-	Playbooks []string `json:"playbooks,omitempty"`
+	Turn      string       `json:"turn,omitempty"`
+	Hosts     []string     `json:"hosts,omitempty"`
+	Playbooks []desired.ID `json:"playbooks,omitempty"`
 	// Secrets are those that were kept.
 	Secrets []string   `json:"secrets,omitempty"`
 	Data    *hookCount `json:"data,omitempty"`
@@ -99,8 +101,15 @@ func (h *Hooks) serve(method string, do func(*http.Request) (hookReply, error)) 
 		out.Status = "OK"
 		if err != nil {
 			out, status = hookReply{Error: err.Error(), Status: "ERROR"}, http.StatusInternalServerError
-			if no, ok := errors.AsType[*hookError](err); ok {
+			_, unknown := errors.AsType[*turn.UnknownError](err)
+			no, ours := errors.AsType[*hookError](err)
+			switch {
+			case ours:
 				status = no.status
+			case unknown:
+				status = http.StatusNotFound
+			case errors.Is(err, turn.ErrNoFleet):
+				status = http.StatusServiceUnavailable
 			}
 			h.complain(r, status, err)
 			// What is left of a body is not read, and the connection closed.

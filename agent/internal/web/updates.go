@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"berth/agent/internal/turn"
 	"berth/desired"
 )
 
@@ -150,7 +151,7 @@ func (h *Hooks) keep(r *http.Request, u update, count int, what string) (hookRep
 	}
 	fleet := h.Fleet()
 	if fleet == nil {
-		return hookReply{}, wrong(http.StatusServiceUnavailable, "no commit of the fleet has been taken yet: ask again in a minute")
+		return hookReply{}, turn.ErrNoFleet
 	}
 	names := slices.Sorted(maps.Keys(u))
 	for _, name := range names {
