@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -16,8 +13,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"golang.org/x/crypto/ssh"
 
 	"berth/agent/internal/config"
 	"berth/agent/internal/gitserve"
@@ -216,7 +211,7 @@ func replaceLine(text, start, line string) string {
 func (d *demoWorld) wire(once bool) error {
 	for name, content := range map[string]string{"pve-home": d.sim.token, "ssh-key": ""} {
 		if name == "ssh-key" {
-			key, err := newSSHKey()
+			key, err := newSSHKey("berth demo")
 			if err != nil {
 				return err
 			}
@@ -247,18 +242,6 @@ func (d *demoWorld) wire(once bool) error {
 	d.wiring.dial, d.wiring.answers = d.dial, nil
 	d.wiring.turner.Events = d.watch
 	return nil
-}
-
-func newSSHKey() (string, error) {
-	_, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return "", fmt.Errorf("make an SSH key: %w", err)
-	}
-	block, err := ssh.MarshalPrivateKey(private, "berth demo")
-	if err != nil {
-		return "", fmt.Errorf("make an SSH key: %w", err)
-	}
-	return string(pem.EncodeToMemory(block)), nil
 }
 
 // dial stands in for guests that are only simulated: whoever should be there

@@ -89,21 +89,13 @@ func (s *service) notifyWaiting() {
 	host, _ := os.Hostname()
 	event := notify.Event{
 		Kind: notify.WaitingForUnlock, ID: eventID(), At: time.Now().UTC(), Fleet: status.Fleet, Host: host, Turn: status.Last.ID, Commit: status.Commit.Hash,
-		Title: runsWait(web.Runs(status.Waiting)) + " for somebody to unlock the agent on " + host,
-		Text:  "Run `agent unlock` there. Nothing is lost: what waits runs at once then, and all that needs no locked secret goes on meanwhile.",
+		Title: "Waiting for somebody to unlock the agent on " + host,
+		Text:  "Run `agent unlock` there. Nothing is lost: what waits goes on at once then, and all that needs no locked secret goes on meanwhile.",
 	}
 	for _, w := range status.Waiting {
 		event.Items = append(event.Items, notify.Item{ID: w.ID, Hosts: w.Hosts, Reason: w.Reason})
 	}
 	s.notifier.Tell(event)
-}
-
-// runsWait counts what waits, in words.
-func runsWait(n int) string {
-	if n == 1 {
-		return "1 run waits"
-	}
-	return fmt.Sprintf("%d runs wait", n)
 }
 
 // eventID is one of a kind.

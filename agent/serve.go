@@ -87,7 +87,7 @@ func (s *service) begin() {
 	s.standing.Set(func(status *web.Status) {
 		status.Version = web.StatusVersion
 		status.Agent = &web.Agent{Process: os.Getpid(), Version: version(), Started: now}
-		status.Repository = web.Repository{URL: from.String(), Branch: from.Branch, Path: from.Path}
+		status.Repository = web.Repository{URL: from.URL, Branch: from.Branch, Path: from.Path}
 		status.Lock.Since = now
 	})
 }
@@ -122,7 +122,7 @@ func (s *service) status() web.Status {
 
 // lockStatus tells whether secrets can be read.
 func (k keeping) lockStatus() web.LockStatus {
-	status := web.LockStatus{State: web.LockOpen, Recipient: k.lock.Recipient()}
+	status := web.LockStatus{State: web.LockOpen, Recipient: k.public()}
 	if k.secrets.Settings.Identity != (config.Credential{}) {
 		return status
 	}
@@ -157,7 +157,7 @@ func (s *service) unlock(ctx context.Context, passphrase []byte) (web.Unlocked, 
 	s.waiting.Over()
 	s.standing.Set(func(status *web.Status) { status.Lock.Since = time.Now() })
 	out := web.Unlocked{Waiting: s.standing.Status().Waiting, Turn: s.loop.Start("unlocked")}
-	s.log.InfoContext(ctx, "unlocked", slog.Int("waiting", web.Runs(out.Waiting)), slog.String("turn", out.Turn))
+	s.log.InfoContext(ctx, "unlocked", slog.Int("waiting", len(out.Waiting)), slog.String("turn", out.Turn))
 	return out, nil
 }
 

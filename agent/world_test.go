@@ -52,6 +52,7 @@ func newTestWorld(t *testing.T, env *testscript.Env) error {
 //	appears FILE       wait until a file is there
 //	guest VMID KEY=VALUE…      check a guest's configuration; "gone" alone: it is not there
 //	until VMID KEY=VALUE…      wait until it is so
+//	modes MODE FILE…   check the permissions of files
 //	writes N           check how many writes the cluster has seen since the last look
 func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	type verb func(w *testWorld, ts *testscript.TestScript, args []string) error
@@ -72,6 +73,7 @@ func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, ar
 		"guest":    wrap((*testWorld).guest),
 		"until":    wrap((*testWorld).until),
 		"writes":   wrap((*testWorld).writes),
+		"modes":    wrap((*testWorld).modes),
 	}
 }
 
@@ -216,6 +218,19 @@ func (w *testWorld) until(ts *testscript.TestScript, args []string) error {
 		<-time.After(20 * time.Millisecond) // The agent is another process: there is nothing else to wait for.
 	}
 	return err
+}
+
+func (w *testWorld) modes(ts *testscript.TestScript, args []string) error {
+	for _, file := range args[1:] {
+		info, err := os.Stat(ts.MkAbs(file))
+		if err != nil {
+			return err
+		}
+		if got := fmt.Sprintf("%o", info.Mode().Perm()); got != args[0] {
+			return fmt.Errorf("%s has mode %s, want %s", file, got, args[0])
+		}
+	}
+	return nil
 }
 
 func (w *testWorld) writes(_ *testscript.TestScript, args []string) error {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"berth/agent/internal/lock"
 	"berth/agent/internal/turn"
 	"berth/desired"
 )
@@ -28,7 +29,7 @@ type Hooks struct {
 	// they have: over a restart, and while the agent is locked. See
 	// [turn.Turner.Provision].
 	Provision func(target, why string) (hosts []string, plays []desired.ID, err error)
-	// Put keeps what was sent for a Secret, by key; "" is the Secret itself.
+	// Put keeps what was sent for a Secret, by key. See [secrets.Store.Put].
 	Put func(ctx context.Context, secret string, values map[string]desired.Secret) error
 	// Start makes a turn soon, and tells its id at once.
 	Start func(why string) (turn string)
@@ -108,7 +109,7 @@ func (h *Hooks) serve(method string, do func(*http.Request) (hookReply, error)) 
 				status = no.status
 			case unknown:
 				status = http.StatusNotFound
-			case errors.Is(err, turn.ErrNoFleet):
+			case errors.Is(err, turn.ErrNoFleet), errors.Is(err, lock.ErrNew):
 				status = http.StatusServiceUnavailable
 			}
 			h.complain(r, status, err)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"berth/agent/internal/turn"
+	"berth/applyers"
 	"berth/desired"
 	"berth/drift"
 	"berth/drift/report"
@@ -58,12 +60,14 @@ func (s *Standing) Began(req turn.Request) {
 }
 
 // Ended notes what came of the turn: its report, or why there is none. waits are what
-// is tried again by itself. A dry run changes nothing.
+// is tried again by itself. A dry run, and one whose plan was another than was asked
+// for, changes nothing.
 func (s *Standing) Ended(req turn.Request, rep *report.Report, err error, waits []turn.Wait) {
 	s.Set(func(status *Status) {
 		now := status.Now
 		status.Now = nil
-		if req.Mode != report.Run || now == nil {
+		_, changed := errors.AsType[*turn.PlanChangedError](err)
+		if req.Mode != report.Run || now == nil || changed || errors.Is(err, applyers.ErrLeft) {
 			return
 		}
 		if err != nil {
@@ -85,20 +89,26 @@ func (s *Status) tell(rep *report.Report) {
 		return
 	}
 	for _, b := range rep.Plan.Blind {
-		what := string(b.ID)
-		switch {
-		case b.ID != "":
-		case b.Site != "":
-			what = "site " + b.Site
-		default:
-			what = "kind " + b.Kind
+		if desired.WaitsForUnlock(b.Reason) {
+			continue
 		}
 		reason := b.Reason
 		if b.Remedy != "" {
 			reason += ": " + b.Remedy
 		}
-		s.Unknown = append(s.Unknown, Held{What: what, Reason: reason})
+		s.Unknown = append(s.Unknown, Held{What: string(unread(b)), Reason: reason})
 	}
+}
+
+// unread is what could not be read: a resource, "site/home", or all of a kind, "vm/".
+func unread(b drift.Blind) desired.ID {
+	switch {
+	case b.ID != "":
+		return b.ID
+	case b.Site != "":
+		return desired.MakeID("site", b.Site)
+	}
+	return desired.MakeID(b.Kind, "")
 }
 
 // Recall takes what a report of the journal says, which is all that there is to know
@@ -140,6 +150,11 @@ func held(rep *report.Report, waits []turn.Wait) (waiting []Waiting, others []He
 	again := make(map[turn.Wait]bool)
 	for _, w := range waits {
 		again[turn.Wait{ID: w.ID, Path: w.Path}] = true
+	}
+	for _, b := range rep.Plan.Blind {
+		if desired.WaitsForUnlock(b.Reason) {
+			waiting = wait(waiting, unread(b), "", b.Reason)
+		}
 	}
 	reasons := outcomes(rep)
 	for i := range rep.Plan.Changes {

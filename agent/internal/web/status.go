@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"berth/desired"
@@ -103,6 +104,7 @@ type Next struct {
 
 // Waiting is what needs a secret that can't be read before an unlock.
 type Waiting struct {
+	// ID is a resource's, or a site's, as in "site/home".
 	ID desired.ID `json:"id"`
 	// Hosts are those of a playbook, sorted; none where all of it waits.
 	Hosts  []string `json:"hosts,omitempty"`
@@ -120,8 +122,8 @@ type Failing struct {
 
 // Held is what is left as it is.
 type Held struct {
-	// What is the id of a resource, with the field if it is but one; or a site or kind
-	// that is unknown.
+	// What is the id of a resource, with the field if it is but one; or what is unknown
+	// as a whole: a site, as in "site/home", or a kind, as in "edge/".
 	What   string `json:"what"`
 	Reason string `json:"reason"`
 }
@@ -132,13 +134,12 @@ func (s *Status) Well() bool {
 		len(s.Waiting)+len(s.Failing)+len(s.Held)+len(s.Unknown) == 0
 }
 
-// Runs counts what waits: a playbook once for each of its hosts.
-func Runs(waiting []Waiting) int {
-	n := 0
-	for _, w := range waiting {
-		n += max(1, len(w.Hosts))
+// String is "play/base on web-1, web-2".
+func (w Waiting) String() string {
+	if len(w.Hosts) == 0 {
+		return string(w.ID)
 	}
-	return n
+	return string(w.ID) + " on " + strings.Join(w.Hosts, ", ")
 }
 
 // Status asks how the agent stands, which is answered at once. It fails with

@@ -57,7 +57,7 @@ func (k *variableKey) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
-var errKey = errors.New(`key: write "a.b" or ["a", "b"]`)
+var errKey = errors.New(`key: write "apps.token" or ["apps", "token"]`)
 
 // updateSecrets keeps values: the first word of a key is the Secret, the others are the
 // key within it.
@@ -69,8 +69,11 @@ func (h *Hooks) updateSecrets(r *http.Request) (hookReply, error) {
 	u := make(update)
 	for i, v := range body.Variables {
 		at := fmt.Sprintf("variables[%d]", i)
-		if len(v.Key) == 0 || slices.Contains(v.Key, "") {
-			return hookReply{}, wrong(http.StatusBadRequest, `%s.key: write "a.b" or ["a", "b"]`, at)
+		if len(v.Key) < 2 || slices.Contains(v.Key, "") {
+			return hookReply{}, wrong(http.StatusBadRequest, `%s.key: name a Secret and a key in it: "apps.token", or ["apps", "token"]`, at)
+		}
+		if len(strings.Join(v.Key, ".")) > maxKey {
+			return hookReply{}, wrong(http.StatusBadRequest, "%s.key: it is longer than %d bytes", at, maxKey)
 		}
 		value, err := scalar(v.Value)
 		if err != nil {
@@ -108,6 +111,9 @@ func scalar(raw json.RawMessage) ([]byte, error) {
 	return []byte(text), nil
 }
 
+// maxKey bounds a key, in bytes.
+const maxKey = 128
+
 // certificateSecret is the Secret that keeps certificates: the name of the variable
 // that the Pegasus control node put them into (fleets/FACTS A1.9).
 const certificateSecret = "reverse_proxy_tls_certs"
@@ -130,7 +136,7 @@ func (h *Hooks) updateCertificates(r *http.Request) (hookReply, error) {
 	u := make(update)
 	for i, c := range body.Certificates {
 		at := fmt.Sprintf("certificates[%d]", i)
-		if !regexpTarget.MatchString(strings.TrimPrefix(c.Domain, "*.")) {
+		if !regexpTarget.MatchString(strings.TrimPrefix(c.Domain, "*.")) || len(c.Domain) > maxKey {
 			return hookReply{}, wrong(http.StatusBadRequest, "%s.domain: write the name that the certificate is for, as in www.example.com", at)
 		}
 		if _, err := tls.X509KeyPair([]byte(c.Certificate), []byte(c.Key)); err != nil {

@@ -1,0 +1,105 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"berth/agent/internal/config"
+	"berth/agent/internal/journal"
+	"berth/agent/internal/web"
+	"berth/drift/report"
+)
+
+func newStatus(s streams) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Tell how the agent stands: locked or not, last turn, what waits, fails or is held",
+		Long: `Tell how the running agent stands, at once, also while a turn is made: locked or
+not; which commit is enforced, and which is refused; the last turn and the next one;
+what waits for agent unlock, what failed and is tried again and when, what is held or
+unknown. Where no agent runs it tells what the journal knows.
+
+Exits 0 where all is well, 2 where no agent runs, or something waits, fails, is held,
+unknown or refused. With --output json it is versioned.`,
+		Example: "  agent status\n  agent status --output json | jq .waiting",
+		Args:    atMost(0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if format != "text" && format != "json" {
+				return usageError{fmt.Errorf("--output %q: text or json", format), cmd.CommandPath()}
+			}
+			settings, err := loadSettings(cmd, s)
+			if err != nil {
+				return err
+			}
+			status, err := standing(cmd.Context(), s, settings)
+			if err != nil {
+				return err
+			}
+			if format == "json" {
+				enc := json.NewEncoder(s.Out)
+				enc.SetIndent("", "  ")
+				enc.SetEscapeHTML(false)
+				if err := enc.Encode(status); err != nil {
+					return fmt.Errorf("write the status: %w", err)
+				}
+			} else {
+				statusText(s, settings, status)
+			}
+			if !status.Well() {
+				return exit(exitDiffers)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVarP(&format, "output", "o", "text", "text or json")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// standing asks the running agent how it stands, or else the state directory.
+func standing(ctx context.Context, s streams, settings *config.Settings) (*web.Status, error) {
+	status, err := web.NewClient(settings.Socket).Status(ctx)
+	if !errors.Is(err, web.ErrNoAgent) {
+		return status, err
+	}
+	if settings.Repository.URL == "" {
+		if err := settings.Check(); err != nil {
+			return nil, err
+		}
+	}
+	from := settings.Repository
+	status = &web.Status{Version: web.StatusVersion, Repository: web.Repository{URL: bare(from.URL), Branch: from.Branch, Path: from.Path}}
+	kept, err := newSecrets(s, settings)
+	if err != nil {
+		return nil, err
+	}
+	status.Lock = kept.lockStatus()
+	last, err := journal.Newest(filepath.Join(settings.State, "journal"))
+	if err != nil {
+		return nil, err
+	}
+	if last != nil && last.Report != nil {
+		rep := &report.Report{}
+		if json.Unmarshal(last.Report, rep) == nil && rep.Version <= report.Version {
+			status.Recall(rep)
+		}
+	} else if last != nil {
+		status.Last = &web.Turn{ID: last.ID, Started: last.Started, Error: "the agent was stopped in the middle of it; the next start goes on"}
+	}
+	return status, nil
+}
+
+// bare is a URL without a password that should not be in it.
+func bare(address string) string {
+	if u, err := url.Parse(address); err == nil {
+		return u.Redacted()
+	}
+	return address
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"berth/agent/internal/config"
+	"berth/agent/internal/web"
+	"berth/desired"
+	"berth/drift/report"
+)
+
+// statusText writes how an agent stands, for people.
+func statusText(s streams, settings *config.Settings, status *web.Status) {
+	now := time.Now()
+	line := func(label, format string, args ...any) {
+		text := fmt.Sprintf(format, args...)
+		fmt.Fprintf(s.Out, "%-12s%s\n", label, report.Neutral(text))
+	}
+	if a := status.Agent; a != nil {
+		line("agent", "runs since %s, process %d, version %s", moment(a.Started), a.Process, a.Version)
+	} else {
+		line("agent", "none is running behind %s: what follows is what its last turn with something to do left", settings.Socket)
+	}
+	where := status.Repository.URL + ", branch " + status.Repository.Branch
+	if path := status.Repository.Path; path != "" && path != "." {
+		where += ", path " + path
+	}
+	line("repository", "%s", where)
+	line("lock", "%s", lockWords(status))
+	if status.Hooks != "" {
+		line("hooks", "%s", status.Hooks)
+	}
+	switch {
+	case status.Commit.Hash != "":
+		line("commit", "%s %q enforced", shortHash(status.Commit.Hash), status.Commit.Subject)
+	default:
+		line("commit", "none is enforced yet")
+	}
+	if r := status.Refused; r != nil {
+		line("refused", "%s", refusedWords(r))
+		for _, problem := range r.Problems {
+			line("", "  %s", problem)
+		}
+	}
+	if n := status.Now; n != nil {
+		line("turn", "under way since %s: %s", moment(n.Since), n.Why)
+	}
+	if t := status.Last; t != nil {
+		line("last turn", "%s", lastWords(t))
+	} else {
+		line("last turn", "none yet")
+	}
+	if n := status.Next; n != nil {
+		line("next turn", "at %s at the latest: %s", moment(n.At), n.Why)
+	}
+	statusLists(s, status, now)
+}
+
+// statusLists writes what is not as it should be.
+func statusLists(s streams, status *web.Status, now time.Time) {
+	heading := func(format string, args ...any) { fmt.Fprintf(s.Out, "\n"+format+"\n", args...) }
+	line := func(format string, args ...any) {
+		fmt.Fprintln(s.Out, "  "+report.Neutral(fmt.Sprintf(format, args...)))
+	}
+	if len(status.Waiting) > 0 {
+		heading("waiting for unlock")
+		for _, w := range status.Waiting {
+			line("%s", w)
+		}
+	}
+	if len(status.Failing) > 0 {
+		heading("failing")
+		for _, f := range status.Failing {
+			next := ""
+			if f.Next.After(now) {
+				next = ", tried again at " + moment(f.Next)
+			}
+			line("%s%s: %s", named(f.ID, f.Field), next, f.Reason)
+		}
+	}
+	if len(status.Held) > 0 {
+		heading("held")
+		for _, h := range status.Held {
+			line("%s: %s", h.What, h.Reason)
+		}
+	}
+	if len(status.Unknown) > 0 {
+		heading("unknown")
+		for _, h := range status.Unknown {
+			line("%s: %s", h.What, h.Reason)
+		}
+	}
+}
+
+func named(id desired.ID, field desired.Path) string {
+	if field == "" {
+		return string(id)
+	}
+	if keys := field.Keys(); len(keys) == 2 && keys[0] == "hosts" {
+		return string(id) + " on " + keys[1]
+	}
+	return string(id) + " " + string(field)
+}
+
+// lockWords says whether secrets can be read, and what to do about it.
+func lockWords(status *web.Status) string {
+	since := ""
+	if !status.Lock.Since.IsZero() {
+		since = " since " + moment(status.Lock.Since)
+	}
+	switch status.Lock.State {
+	case web.LockUnlocked:
+		return "unlocked" + since
+	case web.LockLocked:
+		if status.Agent == nil {
+			return "locked, as each start is"
+		}
+		return "locked" + since + ": agent unlock opens it"
+	case web.LockNew:
+		return "no identity yet: agent bootstrap makes one"
+	case web.LockOpen:
+		return "never locked: `identity` of agent.yaml names an identity"
+	}
+	return status.Lock.State
+}
+
+func refusedWords(r *report.Refusal) string {
+	if r.Commit.Hash == "" {
+		if r.Since.IsZero() {
+			return "the repository can't be asked: " + r.Reason
+		}
+		return "the repository can't be asked since " + moment(r.Since) + ": " + r.Reason
+	}
+	return fmt.Sprintf("%s %q: %s", shortHash(r.Commit.Hash), r.Commit.Subject, r.Reason)
+}
+
+// lastWords says what came of a turn.
+func lastWords(t *web.Turn) string {
+	text := moment(t.Ended)
+	if t.Ended.IsZero() {
+		text = moment(t.Started)
+	}
+	if t.Why != "" {
+		text += " (" + t.Why + ")"
+	}
+	if t.Error != "" {
+		return text + ": went wrong: " + t.Error
+	}
+	sum, none := t.Summary, report.Tally{}
+	var words []string
+	if sum.Done != none {
+		words = append(words, "made changes")
+	}
+	for _, part := range []struct {
+		n    int
+		word string
+	}{{sum.Failed, "failed"}, {sum.Held, "held"}, {sum.Unknown, "unknown"}, {sum.Skipped, "skipped"}, {sum.Left, "left to the next"}} {
+		if part.n > 0 {
+			words = append(words, fmt.Sprintf("%d %s", part.n, part.word))
+		}
+	}
+	if len(words) == 0 {
+		return text + ": nothing to do"
+	}
+	return text + ": " + strings.Join(words, ", ")
+}
+
+// moment is a time as people say it here; with the day where it is not today's.
+func moment(t time.Time) string {
+	t = t.Local()
+	if now := time.Now(); t.YearDay() == now.YearDay() && t.Year() == now.Year() {
+		return t.Format("15:04:05")
+	}
+	return t.Format("2 Jan 2006 15:04")
+}
+
+func shortHash(hash string) string { return hash[:min(len(hash), 7)] }

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/term"
+)
+
+// typist asks a person at a terminal for passphrases.
+type typist struct {
+	tty *os.File
+}
+
+// openTerminal finds the person who typed the command. A passphrase that comes by a
+// pipe or from a file has been written down somewhere, and is not taken.
+func openTerminal(s streams, command string) (*typist, error) {
+	in, ok := s.In.(*os.File)
+	if !ok || !term.IsTerminal(int(in.Fd())) {
+		return nil, fmt.Errorf("a passphrase is typed on a terminal, and the standard input is none: what comes by a pipe or from a file stands in clear elsewhere; over SSH ask for a terminal: ssh -t HOST %s", command)
+	}
+	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open the terminal: %w", err)
+	}
+	return &typist{tty: tty}, nil
+}
+
+func (t *typist) close() { _ = t.tty.Close() }
+
+// ask reads a passphrase without showing it. Where ctx ends first, as by Ctrl-C, the
+// terminal shows again what is typed.
+func (t *typist) ask(ctx context.Context, prompt string) ([]byte, error) {
+	fd := int(t.tty.Fd())
+	before, err := term.GetState(fd)
+	if err != nil {
+		return nil, fmt.Errorf("ask for the passphrase: %w", err)
+	}
+	fmt.Fprint(t.tty, prompt)
+	type typed struct {
+		passphrase []byte
+		err        error
+	}
+	answer := make(chan typed, 1)
+	go func() {
+		passphrase, err := term.ReadPassword(fd)
+		answer <- typed{passphrase, err}
+	}()
+	select {
+	case a := <-answer:
+		fmt.Fprintln(t.tty)
+		if a.err != nil {
+			clear(a.passphrase)
+			return nil, fmt.Errorf("ask for the passphrase: %w", ended(a.err))
+		}
+		return a.passphrase, nil
+	case <-ctx.Done():
+		_ = term.Restore(fd, before)
+		fmt.Fprintln(t.tty)
+		return nil, fmt.Errorf("ask for the passphrase: %w", ctx.Err())
+	}
+}
+
+// ended says in words that nobody typed anything.
+func ended(err error) error {
+	if err == io.EOF { //nolint:errorlint // ReadPassword gives the bare error.
+		return fmt.Errorf("none was typed: %w", err)
+	}
+	return err
+}
