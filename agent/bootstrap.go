@@ -210,7 +210,7 @@ func strength(passphrase []byte) string {
 
 // recipient is the public half of the identity in use, by which people encrypt.
 func (k keeping) recipient() (string, error) {
-	recipient := k.public()
+	recipient := k.secrets.Recipient()
 	switch {
 	case recipient != "":
 		return recipient, nil

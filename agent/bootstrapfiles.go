@@ -16,6 +16,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"berth/agent/internal/config"
+	"berth/agent/internal/durable"
 	"berth/agent/internal/web"
 )
 
@@ -165,27 +166,10 @@ func keepNew(path string, content func() (string, error)) (made bool, err error)
 	if err != nil {
 		return false, err
 	}
-	file, err := os.CreateTemp(dir, ".new-*") // 0600 by itself.
-	if err != nil {
-		return false, err
+	if err := durable.Create(path, []byte(text)); !errors.Is(err, fs.ErrExist) {
+		return err == nil, err
 	}
-	defer os.Remove(file.Name())
-	_, err = file.WriteString(text)
-	if err := errors.Join(err, file.Sync(), file.Close()); err != nil {
-		return false, err
-	}
-	// A link, other than a rename, takes nobody's place.
-	switch err := os.Link(file.Name(), path); {
-	case errors.Is(err, fs.ErrExist):
-		return false, nil
-	case err != nil:
-		return false, err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return true, err
-	}
-	return true, errors.Join(d.Sync(), d.Close())
+	return false, nil
 }
 
 // giveAway lets the user who owns the state directory have what root made in it: the

@@ -122,7 +122,7 @@ func (s *service) status() web.Status {
 
 // lockStatus tells whether secrets can be read.
 func (k keeping) lockStatus() web.LockStatus {
-	status := web.LockStatus{State: web.LockOpen, Recipient: k.public()}
+	status := web.LockStatus{State: web.LockOpen, Recipient: k.secrets.Recipient()}
 	if k.secrets.Settings.Identity != (config.Credential{}) {
 		return status
 	}

@@ -65,6 +65,15 @@ func New(o Options) *Store {
 	return s
 }
 
+// Recipient is the public half of the identity in use, by which people encrypt; "" if
+// there is none, or none that can be read.
+func (s *Store) Recipient() string {
+	if s.identity == nil {
+		return ""
+	}
+	return s.identity.Recipient()
+}
+
 // At is the secrets as one commit has them: its Secret documents, and the encrypted
 // files of its tree, which may be nil where it is not at hand.
 func (s *Store) At(places map[string]*desired.SecretPlace, files fs.FS) *View {
