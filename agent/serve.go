@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -87,7 +88,7 @@ func (s *service) begin() {
 	s.standing.Set(func(status *web.Status) {
 		status.Version = web.StatusVersion
 		status.Agent = &web.Agent{Process: os.Getpid(), Version: version(), Started: now}
-		status.Repository = web.Repository{URL: from.URL, Branch: from.Branch, Path: from.Path}
+		status.Repository = web.Repository{URL: from.URL, Branch: from.Branch, Path: strings.TrimPrefix(from.Path, ".")}
 		status.Lock.Since = now
 	})
 }
@@ -155,8 +156,12 @@ func (s *service) unlock(ctx context.Context, passphrase []byte) (web.Unlocked, 
 		return web.Unlocked{Already: true}, nil
 	}
 	s.waiting.Over()
-	s.standing.Set(func(status *web.Status) { status.Lock.Since = time.Now() })
-	out := web.Unlocked{Waiting: s.standing.Status().Waiting, Turn: s.loop.Start("unlocked")}
+	var out web.Unlocked
+	s.standing.Set(func(status *web.Status) {
+		out.Waiting, status.Waiting = status.Waiting, nil
+		status.Lock.Since = time.Now()
+	})
+	out.Turn = s.loop.Start("unlocked")
 	s.log.InfoContext(ctx, "unlocked", slog.Int("waiting", len(out.Waiting)), slog.String("turn", out.Turn))
 	return out, nil
 }

@@ -24,7 +24,7 @@ func statusText(s streams, settings *config.Settings, status *web.Status) {
 		line("agent", "none is running behind %s: what follows is what its last turn with something to do left", settings.Socket)
 	}
 	where := status.Repository.URL + ", branch " + status.Repository.Branch
-	if path := status.Repository.Path; path != "" && path != "." {
+	if path := status.Repository.Path; path != "" {
 		where += ", path " + path
 	}
 	line("repository", "%s", where)

@@ -53,6 +53,8 @@ func newTestWorld(t *testing.T, env *testscript.Env) error {
 //	guest VMID KEY=VALUE…      check a guest's configuration; "gone" alone: it is not there
 //	until VMID KEY=VALUE…      wait until it is so
 //	modes MODE FILE…   check the permissions of files
+//	encrypt PUBLIC IN OUT      encrypt a file by age
+//	answers REGEXP COMMAND…    run a command until it prints that
 //	writes N           check how many writes the cluster has seen since the last look
 func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	type verb func(w *testWorld, ts *testscript.TestScript, args []string) error
@@ -74,6 +76,8 @@ func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, ar
 		"until":    wrap((*testWorld).until),
 		"writes":   wrap((*testWorld).writes),
 		"modes":    wrap((*testWorld).modes),
+		"encrypt":  wrap((*testWorld).encrypt),
+		"answers":  wrap((*testWorld).answers),
 	}
 }
 
