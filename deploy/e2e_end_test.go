@@ -186,7 +186,7 @@ func testEndInPlaybook(t *testing.T, binary string, how end) {
 			return err
 		}
 		for _, command := range running {
-			if strings.Contains(command, "berth-ansible-") {
+			if strings.Contains(command, "berth.ansible.") {
 				return fmt.Errorf("on the node still runs: %s", command)
 			}
 		}

@@ -19,6 +19,8 @@ type batches struct {
 	words  words
 	say    func(string)
 	room   int
+	// at is what is being done before the program is started; "" for nothing long.
+	at string
 	// proc is the program as it is started for each batch.
 	proc process
 }

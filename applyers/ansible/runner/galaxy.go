@@ -2,13 +2,16 @@ package runner
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
+	"unicode"
 )
 
 // install sees to it that all requirements are installed, and gives the directories
@@ -53,10 +56,15 @@ func (b *batches) installed(ctx context.Context, r *requirements) (string, error
 		return "", err
 	}
 	c := entry{dir: filepath.Join(b.runner.Cache, name)}
-	return c.dir, c.fill(ctx, func(fresh string) error {
-		b.say("installing " + r.file)
+	err = c.fill(ctx, func(fresh string) error {
+		b.at = "installing " + r.file
+		b.say(b.at)
 		return b.fetch(ctx, galaxy, r, fresh)
 	})
+	if err == nil {
+		b.at = ""
+	}
+	return c.dir, err
 }
 
 // fetch installs requirements into a directory.
@@ -116,18 +124,17 @@ func (b *batches) told(line []byte) {
 
 // named names the requirements where the program's own words name none of them.
 func named(said *ring, items []requirement) string {
-	words := strings.Join(said.lines, "\n")
+	text := strings.Join(said.lines, "\n")
+	words := strings.FieldsFunc(text, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("._-", r)
+	})
 	var all []string
 	for _, item := range items {
-		if item.source != "" && strings.Contains(words, item.source) {
+		url := strings.TrimPrefix(cmp.Or(item.source, item.name), "git+")
+		if strings.Contains(url, "/") && strings.Contains(text, url) || slices.Contains(words, item.name) {
 			return " (" + item.String() + ")"
 		}
 		all = append(all, item.String())
-	}
-	for _, item := range items {
-		if item.name != "" && strings.Contains(said.reason(), item.name) {
-			return " (" + item.String() + ")"
-		}
 	}
 	if len(all) > 5 {
 		all = append(all[:5], fmt.Sprintf("and %d more", len(all)-5))

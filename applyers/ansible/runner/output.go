@@ -24,8 +24,8 @@ func (r *ring) line(text []byte) {
 	if line == "" {
 		return
 	}
-	if strings.HasPrefix(line, "ERROR!") || strings.HasPrefix(line, "[ERROR]") {
-		if !r.failing || len(r.failed) >= failedLines {
+	if begins(line) {
+		if len(r.failed) >= failedLines && !strings.Contains(line, "--ignore-errors") {
 			r.failed = nil
 		}
 		r.failing = true
@@ -39,9 +39,18 @@ func (r *ring) line(text []byte) {
 	r.lines = append(r.lines, line)
 }
 
+// begins tells whether an error begins with a line.
+func begins(line string) bool {
+	return strings.HasPrefix(line, "ERROR!") || strings.HasPrefix(line, "[ERROR]") || strings.Contains(line, "was NOT installed successfully")
+}
+
 // reason is why the program ended, in its own words.
 func (r *ring) reason() string {
 	text := r.failed
+	if len(text) > 0 && strings.Contains(text[0], "No inventory was parsed") {
+		// Why is told before, among warnings.
+		text = r.lines[max(0, len(r.lines)-8):]
+	}
 	if text == nil {
 		text = r.lines[max(0, len(r.lines)-3):]
 	}

@@ -68,7 +68,10 @@ func TestRealResult(t *testing.T) {
 	if breaks := task(t, done, "web-1", "Breaks"); breaks.Msg != "non-zero return code: it is broken" || breaks.Path != "ansible/base.yml:13" {
 		t.Errorf("the task that was rescued: %+v", breaks)
 	}
-	b.silent(done, nil, "hush-", b.Options.Dir)
+	b.silent(done, nil, "hush-")
+	if strings.Contains(b.told(done, nil), b.Options.Dir) {
+		t.Errorf("paths of the run are told: %s", b.told(done, nil))
+	}
 	if !strings.Contains(b.out.String(), "TASK [Write]") || !strings.Contains(b.out.String(), "PLAY RECAP") {
 		t.Errorf("the output is %s", b.out.String())
 	}

@@ -20,7 +20,8 @@ import (
 var callback []byte
 
 const (
-	runPrefix = "berth-ansible-"
+	// Without a hyphen, at which Ansible breaks the lines of its warnings.
+	runPrefix = "berth.ansible."
 	lockName  = "lock"
 
 	// A playbook's directory holds text; more than this is a mistake.

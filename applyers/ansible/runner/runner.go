@@ -120,9 +120,9 @@ func (r *Runner) run(ctx context.Context, s Spec, hide *mask) (*Result, error) {
 		defer cancel()
 	}
 	run := &batches{runner: r, Spec: s, dir: dir, hide: hide, room: maxKept, say: limited(func(line string) { s.Say(hide.text(line)) })}
-	run.words = words{mask: hide, names: run.names()}
+	run.words = words{mask: hide, names: run.names(), run: dir.path + "/"}
 	if err := run.prepare(ctx, bin); err != nil {
-		return nil, run.stopped(ctx, "", err)
+		return nil, run.stopped(ctx, run.at, err)
 	}
 	return run.all(ctx)
 }

@@ -148,6 +148,8 @@ func (w *watch) line(text []byte) {
 func (w *watch) task(e event) {
 	h := w.host(e.Host)
 	h.at = ""
+	// Where the task stands is told besides.
+	e.Msg, _, _ = strings.Cut(e.Msg, "\n\nThe error appears to be in")
 	t := Task{
 		Name: e.Task, Path: e.Path, Status: Status(e.Event), Handler: e.Handler, MoreItems: e.More,
 		Msg: w.words.message(e.Msg, e.MsgCut), Diff: w.words.diff(e.Diff, e.DiffCut),

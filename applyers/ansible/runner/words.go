@@ -19,6 +19,8 @@ type words struct {
 	mask *mask
 	// names turns paths of the run's directory into the manifests' own.
 	names *strings.Replacer
+	// run is the run's directory.
+	run string
 }
 
 func (w words) short(text string) string {
@@ -35,7 +37,16 @@ func (w words) message(text string, cut bool) string {
 	if text == "" {
 		return ""
 	}
-	return advised(clean(w.names.Replace(text), messageLimit), text)
+	return advised(clean(w.names.Replace(unquoted(text)), messageLimit), text)
+}
+
+// unquoted takes away what Ansible quotes of the playbook, since it only guesses
+// what is wrong there.
+func unquoted(text string) string {
+	for _, from := range []string{"\n\nThe offending line appears to be:", ", but may\nbe elsewhere in the file", ", but may be elsewhere in the file"} {
+		text, _, _ = strings.Cut(text, from)
+	}
+	return text
 }
 
 // diff keeps its lines.
@@ -48,6 +59,9 @@ func (w words) diff(text string, cut bool) string {
 	lines := strings.Split(strings.TrimRight(w.names.Replace(text), "\n"), "\n")
 	size := 0
 	for i, line := range lines {
+		if strings.HasPrefix(line, "+++ after: "+w.run) {
+			line = "+++ after" // A file of the run's own, which means nothing.
+		}
 		line = strings.Map(printable, strings.ToValidUTF8(strings.ReplaceAll(line, "\t", "    "), "?"))
 		if len(line) > messageLimit {
 			line = strings.ToValidUTF8(line[:messageLimit], "") + "…"
