@@ -64,10 +64,10 @@ func TestRealCheck(t *testing.T) {
 	if got := strings.Join(changed, " "); got != "Write Long Hidden" {
 		t.Errorf("it would change %s", got)
 	}
-	if got := task(t, done, "web-1", "Write").Diff; !strings.Contains(got, "\n one\n-old\n+new (secret)") {
+	if got := task(t, done, "Write").Diff; !strings.Contains(got, "\n one\n-old\n+new (secret)") {
 		t.Errorf("the difference is\n%s", got)
 	}
-	if got := task(t, done, "web-1", "Long").Diff; len(got) > diffLimit+100 || !strings.HasSuffix(got, "\n… and more, which is left out") {
+	if got := task(t, done, "Long").Diff; len(got) > diffLimit+100 || !strings.HasSuffix(got, "\n… and more, which is left out") {
 		t.Errorf("the long difference has %d bytes and ends with %q", len(got), got[max(0, len(got)-50):])
 	}
 	var unchecked []string
@@ -103,8 +103,8 @@ func closed(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// vaulted encrypts a file as Ansible users do.
-func vaulted(t *testing.T, id, password, text string) []byte {
+// vaulted encrypts a file as Ansible users do, for the vault id lab.
+func vaulted(t *testing.T, password, text string) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"password": password, "file": text} {
@@ -112,7 +112,7 @@ func vaulted(t *testing.T, id, password, text string) []byte {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.CommandContext(t.Context(), "ansible-vault", "encrypt", "--encrypt-vault-id", id, "--vault-id", id+"@"+filepath.Join(dir, "password"), filepath.Join(dir, "file"))
+	cmd := exec.CommandContext(t.Context(), "ansible-vault", "encrypt", "--encrypt-vault-id", "lab", "--vault-id", "lab@"+filepath.Join(dir, "password"), filepath.Join(dir, "file"))
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -150,7 +150,7 @@ func TestRealSecrets(t *testing.T) {
 	b.Secrets = more
 	b.file("base.yml", keepsSecrets)
 	b.file("group_vars/all.yml", "b: beside\nc: beside\na: beside\n")
-	b.VarsFiles = []VarsFile{{Name: "vars/a.yml", Text: vaulted(t, "lab", "hush-hush-lab", "a: vaulted\nc: first\n")}, {Name: "vars/c.yml", Text: []byte("c: second\n")}}
+	b.VarsFiles = []VarsFile{{Name: "vars/a.yml", Text: vaulted(t, "hush-hush-lab", "a: vaulted\nc: first\n")}, {Name: "vars/c.yml", Text: []byte("c: second\n")}}
 	b.Vars = map[string]any{"token": secret(token)}
 	b.Vaults = map[string]desired.Secret{"lab": secret("hush-hush-lab"), "prod": secret("hush-hush-prod\n")}
 	done := b.good()
@@ -191,20 +191,20 @@ func TestRealFaults(t *testing.T) {
 		},
 		"no password for a vault": {
 			set: func(t *testing.T, b *bench) {
-				b.VarsFiles = []VarsFile{{Name: "vars/lab.yml", Text: vaulted(t, "lab", "right", "a: 1\n")}}
+				b.VarsFiles = []VarsFile{{Name: "vars/lab.yml", Text: vaulted(t, "right", "a: 1\n")}}
 			},
 			all: []string{"run ansible/base.yml: ansible-playbook ended with", "Attempting to decrypt but no vault secrets found", "(name the password of the file's vault id under vaults)"},
 		},
 		"a wrong password for a vault": {
 			set: func(t *testing.T, b *bench) {
-				b.VarsFiles = []VarsFile{{Name: "vars/lab.yml", Text: vaulted(t, "lab", "right", "a: 1\n")}}
+				b.VarsFiles = []VarsFile{{Name: "vars/lab.yml", Text: vaulted(t, "right", "a: 1\n")}}
 				b.Vaults = map[string]desired.Secret{"lab": secret("hush-wrong")}
 			},
 			all: []string{"Decryption failed (no vault secrets were found that could decrypt)", "vars/lab.yml", "(the password under vaults is not the one that it was encrypted with"},
 		},
 		"a wrong password for a file beside it": {
 			set: func(t *testing.T, b *bench) {
-				b.file("group_vars/all.yml", string(vaulted(t, "lab", "right", "a: 1\n")))
+				b.file("group_vars/all.yml", string(vaulted(t, "right", "a: 1\n")))
 				b.Vaults = map[string]desired.Secret{"lab": secret("hush-wrong")}
 			},
 			all: []string{"Decryption failed (no vault secrets were found that could decrypt) on ansible/group_vars/all.yml"},

@@ -47,7 +47,7 @@ func TestRealGalaxy(t *testing.T) {
 	b.file("base.yml", "- {hosts: all, gather_facts: false, roles: [own, theirs, greet, ours.kit.wave]}\n")
 	done := b.good()
 	for _, name := range []string{"own : Own", "theirs : Vendored", "greet : Greet from a repository", "ours.kit.wave : Wave"} {
-		if got := task(t, done, "web-1", name); got.Status != OK {
+		if got := task(t, done, name); got.Status != OK {
 			t.Errorf("%s: %s\n%s", name, got.Status, b.out.String())
 		}
 	}
@@ -66,7 +66,7 @@ func TestRealGalaxy(t *testing.T) {
 
 	// Another content of a local source is another entry.
 	b.file("local/ours/kit/roles/wave/tasks/main.yml", "- {name: Wave twice, debug: {msg: hi}}\n")
-	task(t, b.good(), "web-1", "ours.kit.wave : Wave twice")
+	task(t, b.good(), "ours.kit.wave : Wave twice")
 }
 
 func repositoryOf(b *bench) string {

@@ -65,7 +65,7 @@ func TestRealResult(t *testing.T) {
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Errorf("the tasks (-want +got):\n%s", diff)
 	}
-	if breaks := task(t, done, "web-1", "Breaks"); breaks.Msg != "non-zero return code: it is broken" || breaks.Path != "ansible/base.yml:13" {
+	if breaks := task(t, done, "Breaks"); breaks.Msg != "non-zero return code: it is broken" || breaks.Path != "ansible/base.yml:13" {
 		t.Errorf("the task that was rescued: %+v", breaks)
 	}
 	b.silent(done, nil, "hush-")
