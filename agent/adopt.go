@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"strings"
 
@@ -92,20 +93,17 @@ func (o *byHand) run(cmd *cobra.Command, s streams, id desired.ID, do func(conte
 	if err != nil {
 		return err
 	}
-	fleet, err := manifestsOf(cmd.Context(), s, settings, o.dir)
-	if err != nil {
-		return err
-	}
 	store, err := newSecrets(s, settings)
 	if err != nil {
 		return err
 	}
-	places := store.secrets.At(fleet.Secrets, nil)
-	guests := proxmox.New(proxmox.Options{
-		Token: tokens(places),
-		Log:   slog.New(slog.DiscardHandler),
+	err = withManifests(cmd.Context(), s, settings, o.dir, func(fleet *desired.Fleet, files fs.FS) error {
+		guests := proxmox.New(proxmox.Options{
+			Token: besideAgent(tokens(store.secrets.At(fleet.Secrets, files))),
+			Log:   slog.New(slog.DiscardHandler),
+		})
+		return do(cmd.Context(), s, guests, fleet, id)
 	})
-	err = do(cmd.Context(), s, guests, fleet, id)
 	if errors.Is(err, proxmox.ErrDeclined) {
 		return fmt.Errorf("%w: answer yes, or give --yes", err)
 	}

@@ -224,7 +224,7 @@ func (f *importFlags) repository(cmd *cobra.Command, s streams) (o importer.Opti
 	if err != nil {
 		return o, nil, err
 	}
-	read := tokens(kept.secrets.At(fleet.Secrets, o.Existing))
+	read := besideAgent(tokens(kept.secrets.At(fleet.Secrets, o.Existing)))
 	return o, func(site *desired.Site) (string, error) { return read(cmd.Context(), site) }, nil
 }
 

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"path/filepath"
 
 	"berth/agent/internal/config"
@@ -40,5 +42,17 @@ func reveal(places *secrets.View) func(context.Context, desired.SecretRef) ([]by
 	return func(ctx context.Context, ref desired.SecretRef) ([]byte, error) {
 		value, err := places.Read(ctx, ref)
 		return value.Reveal(), err
+	}
+}
+
+// besideAgent says of a token that is locked what helps a command that works beside the
+// running agent, which alone can be unlocked.
+func besideAgent(read func(context.Context, *desired.Site) (string, error)) func(context.Context, *desired.Site) (string, error) {
+	return func(ctx context.Context, site *desired.Site) (string, error) {
+		token, err := read(ctx, site)
+		if locked, is := errors.AsType[*desired.LockedError](err); is {
+			err = fmt.Errorf("secret %q is encrypted for the agent's identity, and this command works beside the running agent, which alone can be unlocked: give the secret a file, a credential or a variable on this host, or the agent an identity in agent.yaml", locked.Secret)
+		}
+		return token, err
 	}
 }

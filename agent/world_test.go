@@ -74,6 +74,7 @@ func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, ar
 		"appears":  wrap((*testWorld).appears),
 		"guest":    wrap((*testWorld).guest),
 		"until":    wrap((*testWorld).until),
+		"seal":     wrap((*testWorld).seal),
 		"writes":   wrap((*testWorld).writes),
 		"modes":    wrap((*testWorld).modes),
 		"encrypt":  wrap((*testWorld).encrypt),

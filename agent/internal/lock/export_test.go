@@ -10,3 +10,13 @@ func (l *Lock) Page() []byte {
 	}
 	return l.page.memory
 }
+
+// Wiped is a page that held what is secret, as it is when it is given back.
+func Wiped(secret []byte) ([]byte, error) {
+	p, err := newPage(secret)
+	if err != nil {
+		return nil, err
+	}
+	p.wipe()
+	return p.memory, nil
+}

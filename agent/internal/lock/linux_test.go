@@ -34,6 +34,9 @@ func TestMemoryIsLockedAndWiped(t *testing.T) {
 	if l.Page() != nil {
 		t.Error("locked, and the page is there")
 	}
+	if wiped, err := lock.Wiped([]byte("s3cret")); err != nil || len(bytes.Trim(wiped, "\x00")) > 0 {
+		t.Errorf("%q is left in the page, %v", wiped, err)
+	}
 }
 
 // mapping gives the flags of the mapping that an address lies in.

@@ -212,9 +212,9 @@ func TestWrongPassphraseWaitsLongerEachTime(t *testing.T) {
 			return wrong
 		}
 		began := time.Now()
-		for _, want := range []time.Duration{1, 2, 4, 8, 16, 32, 60, 60} {
-			if e := wrong(); e.Delay != want*time.Second || !strings.Contains(e.Error(), e.Delay.String()) {
-				t.Errorf("delay %v, want %v: %v", e.Delay, want*time.Second, e)
+		for _, want := range []int{1, 2, 4, 8, 16, 32, 60, 60} {
+			if e := wrong(); e.Delay != time.Duration(want)*time.Second || !strings.Contains(e.Error(), e.Delay.String()) {
+				t.Errorf("delay %v, want %d s: %v", e.Delay, want, e)
 			}
 		}
 		if waited := time.Since(began); waited != 123*time.Second {

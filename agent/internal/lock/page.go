@@ -33,9 +33,11 @@ func newPage(secret []byte) (*page, error) {
 
 // close wipes the page and gives it back.
 func (p *page) close() {
-	clear(p.memory)
+	p.wipe()
 	// Neither can fail for what newPage made, and nothing is left in it.
 	_ = unix.Munlock(p.memory)
 	_ = unix.Munmap(p.memory)
 	p.memory = nil
 }
+
+func (p *page) wipe() { clear(p.memory) }

@@ -65,6 +65,7 @@ func (l *Lock) Unlock(ctx context.Context, passphrase []byte) error {
 		return nil
 	case New:
 		return ErrNew
+	case Locked:
 	}
 	if wait := time.Until(l.next); wait > 0 {
 		select {
@@ -74,8 +75,7 @@ func (l *Lock) Unlock(ctx context.Context, passphrase []byte) error {
 		}
 	}
 	err := l.unlock(passphrase)
-	var wrong *WrongPassphraseError
-	if errors.As(err, &wrong) {
+	if wrong, is := errors.AsType[*WrongPassphraseError](err); is {
 		wrong.Delay = min(firstDelay<<min(l.wrong, 10), maxDelay)
 		l.wrong++
 		l.next = time.Now().Add(wrong.Delay)

@@ -82,8 +82,7 @@ func readSSH(text []byte, where config.Credential) ([]age.Identity, string, erro
 
 // asLocked finds the error that somebody locked the agent meanwhile.
 func asLocked(err error) error {
-	var locked *desired.LockedError
-	if errors.As(err, &locked) {
+	if locked, is := errors.AsType[*desired.LockedError](err); is {
 		return locked
 	}
 	return nil

@@ -7,6 +7,7 @@ import (
 	"io"
 	"path"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -153,12 +154,7 @@ func (f *sopsFile) makeRule() error {
 	}
 	wanted := m.EncryptedSuffix != "" || m.EncryptedRegex != ""
 	f.rule = func(names []string) bool {
-		for _, name := range names {
-			if matches(name) {
-				return wanted
-			}
-		}
-		return !wanted
+		return slices.ContainsFunc(names, matches) == wanted
 	}
 	return nil
 }

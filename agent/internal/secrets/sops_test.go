@@ -3,7 +3,6 @@ package secrets
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -271,7 +270,7 @@ func FuzzSOPS(f *testing.F) {
 				return "", err
 			}
 			whole, err := file.find("")
-			return fmt.Sprint(whole), err
+			return string(whole), err
 		}
 		first, err := open()
 		if err != nil && strings.Contains(err.Error(), "s3cret-dev") && !bytes.Contains(text, []byte("s3cret")) {

@@ -73,10 +73,10 @@ func jsonNode(decoder *json.Decoder, token json.Token, depth int) (*yaml.Node, e
 // writeJSON writes a tree as JSON, the order of its names kept.
 func writeJSON(out *bytes.Buffer, at *yaml.Node) error {
 	open, end := byte('['), byte(']')
-	switch at.Kind {
-	case yaml.MappingNode:
+	if at.Kind == yaml.MappingNode {
 		open, end = '{', '}'
-	case yaml.ScalarNode:
+	}
+	if at.Kind == yaml.ScalarNode {
 		var value any = at.Value
 		if at.ShortTag() != "!!str" {
 			value = json.RawMessage(at.Value)

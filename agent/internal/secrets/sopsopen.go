@@ -75,8 +75,7 @@ func (o *sopsOpening) check() error {
 // list is none of its values.
 func (o *sopsOpening) walk(at *yaml.Node) (keep bool, err error) {
 	at.HeadComment, at.LineComment, at.FootComment = "", "", ""
-	switch at.Kind {
-	case yaml.MappingNode:
+	if at.Kind == yaml.MappingNode {
 		for i := 0; i+1 < len(at.Content); i += 2 {
 			name := at.Content[i]
 			name.HeadComment, name.LineComment, name.FootComment = "", "", ""
@@ -87,7 +86,8 @@ func (o *sopsOpening) walk(at *yaml.Node) (keep bool, err error) {
 			o.names = o.names[:len(o.names)-1]
 		}
 		return true, nil
-	case yaml.SequenceNode:
+	}
+	if at.Kind == yaml.SequenceNode {
 		kept := at.Content[:0]
 		for _, below := range at.Content {
 			keep, err := o.walk(below)
