@@ -60,15 +60,19 @@ func newDrift(s streams) *cobra.Command {
 	var v view
 	var acceptSource bool
 	cmd := &cobra.Command{
-		Use:   "drift",
+		Use:   "drift [RESOURCE…]",
 		Short: "Report what differs between Git and what runs; touch nothing",
 		Long: `Report what differs between the newest commit and what runs, and what a turn
 would do about it. Nothing is touched. Where an agent is running, it is asked.
 
-Exits 0 where nothing differs, 2 where something does, is held or is unknown.`,
+Exits 0 where nothing differs, 2 where something does, is held or is unknown.
+
+` + aboutResources,
 		Example: "  agent drift\n  agent drift --output json | jq .summary",
-		Args:    atMost(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args:    resources,
+
+		ValidArgsFunction: completeResources(s),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := v.check(); err != nil {
 				return err
 			}
@@ -76,7 +80,7 @@ Exits 0 where nothing differs, 2 where something does, is held or is unknown.`,
 			if err != nil {
 				return err
 			}
-			rep, err := driftReport(cmd.Context(), s, settings, acceptSource)
+			rep, err := driftReport(cmd.Context(), s, settings, acceptSource, args)
 			if err != nil {
 				return err
 			}
@@ -93,16 +97,16 @@ Exits 0 where nothing differs, 2 where something does, is held or is unknown.`,
 
 // driftReport asks the running agent, or makes a turn of its own that touches
 // nothing.
-func driftReport(ctx context.Context, s streams, settings *config.Settings, acceptSource bool) (*report.Report, error) {
+func driftReport(ctx context.Context, s streams, settings *config.Settings, acceptSource bool, only []string) (*report.Report, error) {
 	if acceptSource {
 		// The running agent has settings of its own.
-		return oneTurn(ctx, s, settings, turn.Request{Mode: report.Drift, AcceptSource: true})
+		return oneTurn(ctx, s, settings, turn.Request{Mode: report.Drift, AcceptSource: true, Only: only})
 	}
-	rep, err := web.NewClient(settings.Socket).Drift(ctx)
+	rep, err := web.NewClient(settings.Socket).Drift(ctx, only...)
 	if !errors.Is(err, web.ErrNoAgent) {
 		return rep, err
 	}
-	return oneTurn(ctx, s, settings, turn.Request{Mode: report.Drift})
+	return oneTurn(ctx, s, settings, turn.Request{Mode: report.Drift, Only: only})
 }
 
 // oneTurn makes a turn in this process. No agent may be running.

@@ -21,6 +21,8 @@ type syncOptions struct {
 	acceptSource bool
 	once         bool
 	run, limit   []string
+	// only are the resources that are asked for; empty is all.
+	only []string
 }
 
 // asks are the playbooks that are asked for, each on the same hosts.
@@ -48,7 +50,7 @@ func (o *syncOptions) asks() ([]turn.Asking, error) {
 func newSync(s streams) *cobra.Command {
 	var o syncOptions
 	cmd := &cobra.Command{
-		Use:   "sync",
+		Use:   "sync [RESOURCE…]",
 		Short: "Make one turn now: bring what runs to what Git says",
 		Long: `Make one turn at once, by the running agent, and report what it did. With
 --once no agent need be running: the turn is made by this command itself.
@@ -57,13 +59,18 @@ With --plan, the plan of that digest (agent drift prints it) is applied, or
 nothing.
 
 With --run, a playbook runs whether it is due or not: on all its hosts, or on those
-of --limit. It stays asked for until it has come to a good end there.`,
-		Example: "  agent sync\n  agent sync --run play/backup --limit web-1\n  agent sync --plan 3f2a91c04d1e77aa\n  agent sync --once --config /etc/berth/agent.yaml",
-		Args:    atMost(0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+of --limit. It stays asked for until it has come to a good end there.
+
+` + aboutResources,
+		Example: "  agent sync\n  agent sync project/shop\n  agent sync --run play/backup --limit web-1\n  agent sync --plan 3f2a91c04d1e77aa\n  agent sync --once --config /etc/berth/agent.yaml",
+		Args:    resources,
+
+		ValidArgsFunction: completeResources(s),
+		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
 				return err
 			}
+			o.only = args
 			settings, err := loadSettings(cmd, s)
 			if err != nil {
 				return err
@@ -96,11 +103,11 @@ func syncReport(ctx context.Context, s streams, settings *config.Settings, o syn
 		return nil, err
 	}
 	if !o.once {
-		rep, err := web.NewClient(settings.Socket).Sync(ctx, web.SyncRequest{Plan: o.plan, AcceptSource: o.acceptSource, Run: asks})
+		rep, err := web.NewClient(settings.Socket).Sync(ctx, web.SyncRequest{Plan: o.plan, AcceptSource: o.acceptSource, Only: o.only, Run: asks})
 		if errors.Is(err, web.ErrNoAgent) {
 			return nil, errors.New("no agent is running behind " + settings.Socket + ": start one with `agent run`, or let this command do it: agent sync --once")
 		}
 		return rep, err
 	}
-	return oneTurn(ctx, s, settings, turn.Request{Mode: report.Run, Plan: o.plan, AcceptSource: o.acceptSource, Afresh: o.plan == "", Run: asks})
+	return oneTurn(ctx, s, settings, turn.Request{Mode: report.Run, Plan: o.plan, AcceptSource: o.acceptSource, Only: o.only, Afresh: o.plan == "", Run: asks})
 }

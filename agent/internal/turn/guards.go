@@ -9,7 +9,7 @@ import (
 )
 
 // guards are what every plan passes.
-func (t *Turner) guards(ctx context.Context, src *source, previous *desired.Fleet, req Request) []drift.Guard {
+func (t *Turner) guards(ctx context.Context, src *source, previous *desired.Fleet, req Request, only *narrowed) []drift.Guard {
 	var vital drift.Vital
 	if t.Surroundings != nil {
 		vital = t.Surroundings.vital(ctx, src.fleet)
@@ -20,6 +20,9 @@ func (t *Turner) guards(ctx context.Context, src *source, previous *desired.Flee
 	}
 	if req.AcceptSource {
 		guards = append(guards, newSource)
+	}
+	if only != nil {
+		guards = append(guards, only.guard)
 	}
 	return append(guards, t.backoff.guard(t.Now()))
 }

@@ -89,6 +89,9 @@ type Request struct {
 	// Afresh forgets the waits of resources that have failed. A plan that was
 	// looked at holds them: asking for it does not.
 	Afresh bool
+	// Only, if set, are the resources that the turn is about, as vm/web-1, play/base,
+	// project/shop or site/home: all else is held, and left out of the report.
+	Only []string
 	// Run are playbooks to run whether they are due or not. They stay asked for until
 	// they have come to a good end.
 	Run []Asking
@@ -128,52 +131,56 @@ func (t *Turner) release(ctx context.Context, all []applyers.Applyer) {
 // [PlanChangedError] or nil; another error means that no plan could be made at
 // all. Cancelling ctx lets begun steps come to their end and begins no more.
 func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
-	rep, err := t.run(ctx, req)
+	rep, only, err := t.run(ctx, req)
 	if req.Mode == report.Run {
 		_, changed := errors.AsType[*PlanChangedError](err)
-		t.broken.learn(err != nil && !changed && ctx.Err() == nil, t.Now())
+		_, unknown := errors.AsType[*UnknownResourceError](err)
+		t.broken.learn(err != nil && !changed && !unknown && ctx.Err() == nil, t.Now())
 		t.backoff.rest(t.Now())
 		if err == nil && rep.Error == "" && rep.Plan != nil {
 			t.remember(rep)
 		}
 	}
+	if only != nil && rep != nil {
+		only.answer(rep)
+	}
 	return rep, err
 }
 
-func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
+func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only *narrowed, err error) {
 	started := t.Now()
 	if req.ID == "" {
 		req.ID = t.Journal.NextID()
 	}
-	rep := &report.Report{Version: report.Version, Turn: req.ID, Mode: req.Mode, Started: started}
+	rep = &report.Report{Version: report.Version, Turn: req.ID, Mode: req.Mode, Started: started}
 	if req.AcceptSource {
 		t.Repository.AcceptSource()
 	}
 	before, had := t.Repository.Accepted()
 	src, err := t.checkOut(ctx, req, rep)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	if req.Afresh || t.tried != src.commit.Hash {
+	if req.Afresh && len(req.Only) == 0 || t.tried != src.commit.Hash {
 		t.backoff = backoff{}
 		t.tried = src.commit.Hash
 	}
 	if err := t.spend(ctx, src); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	t.enforced.Store(src.fleet)
 	if err := t.ask(src.fleet, req); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, counted, err := t.Appliers(src.fleet, src.files)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer t.release(ctx, all)
 	kinds := applyers.ByKind(all...)
 	if req.Mode == report.Run {
 		if err := t.resume(ctx, kinds, src.fleet); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	previous := t.previous(ctx, src, before, had)
@@ -185,16 +192,22 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	observed.Notes = append(observed.Notes, goneSites(src.fleet, previous)...)
 	observed.Notes = append(observed.Notes, movedEdges(src.fleet, previous)...)
 	if ctx.Err() != nil {
-		return nil, applyers.ErrLeft
+		return nil, nil, applyers.ErrLeft
+	}
+	if only, err = narrow(req.Only, src.fleet, previous, observed.Lives); err != nil {
+		return nil, nil, err
+	}
+	if only != nil && req.Afresh {
+		t.backoff.forget(only)
 	}
 	input := drift.Input{
 		Commit: src.commit.Hash, Fleet: src.fleet, Previous: previous, Observed: observed, Now: t.Now(),
 		Steps:  applyers.StepsByKind(kinds),
-		Guards: t.guards(ctx, src, previous, req),
+		Guards: t.guards(ctx, src, previous, req, only),
 	}
 	rep.Plan, err = drift.Make(input)
 	if err != nil {
-		return nil, fmt.Errorf("plan: %w", err)
+		return nil, nil, fmt.Errorf("plan: %w", err)
 	}
 	t.know(&input)
 	if req.Mode == report.Run {
@@ -210,28 +223,30 @@ func (t *Turner) run(ctx context.Context, req Request) (*report.Report, error) {
 	}
 	if req.Plan != "" && req.Plan != rep.Plan.Digest {
 		finish()
-		return rep, &PlanChangedError{Asked: req.Plan, Now: rep.Plan.Digest}
+		return rep, only, &PlanChangedError{Asked: req.Plan, Now: rep.Plan.Digest}
 	}
 	if req.Mode == report.Run && rep.Plan.Go() {
 		if err := t.apply(ctx, req, rep, src, kinds, input, finish); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		t.keep(src.fleet, all, counted, rep)
-		return rep, nil
+		return rep, only, nil
 	}
 	finish()
 	if req.Mode == report.Run {
 		t.keep(src.fleet, all, counted, rep)
-		t.again = again{}
+		if only == nil {
+			t.again = again{}
+		}
 	}
 	t.ended(req, rep)
-	return rep, nil
+	return rep, only, nil
 }
 
 // ended is the one line that a turn leaves in the log, beside those about what it did
 // and what it left undone. It counts resources, as the report does.
 func (t *Turner) ended(req Request, rep *report.Report) {
-	if req.Mode == report.Run {
+	if req.Mode == report.Run && len(req.Only) == 0 {
 		t.aloud(rep)
 	}
 	differ := make(map[desired.ID]bool)

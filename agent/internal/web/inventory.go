@@ -28,13 +28,15 @@ type Inventory struct {
 	At     time.Time `json:"at,omitzero"`
 	// Unreached are the hosts of which no address is known.
 	Unreached []string `json:"unreached,omitempty"`
+	// Resources are what a request may name; see [turn.Request].
+	Resources []string `json:"resources,omitempty"`
 }
 
 // MakeInventory writes what is known in one of [inventory.Forms], or the variables of
 // one host, if a host is named.
 func MakeInventory(known *turn.Known, form, host string) (*Inventory, error) {
 	inv := inventory.Make(known.Fleet, known.Fact)
-	out := &Inventory{Fleet: known.Fleet.Spec.Name, Commit: known.Commit, At: known.At, Unreached: inv.Unreached()}
+	out := &Inventory{Fleet: known.Fleet.Spec.Name, Commit: known.Commit, At: known.At, Unreached: inv.Unreached(), Resources: known.Resources()}
 	text, err := []byte(nil), error(nil)
 	if host != "" {
 		text, err = inv.Host(host)

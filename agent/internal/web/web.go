@@ -29,8 +29,10 @@ type Ask func(ctx context.Context, req turn.Request) (*report.Report, error)
 // SyncRequest is the body of a sync.
 type SyncRequest struct {
 	// Plan, if set, is the digest of the only plan to apply.
-	Plan         string `json:"plan,omitempty"`
-	AcceptSource bool   `json:"acceptSource,omitempty"`
+	Plan string `json:"plan,omitempty"`
+	// Only are the resources that it is about; see [turn.Request].
+	Only         []string `json:"only,omitempty"`
+	AcceptSource bool     `json:"acceptSource,omitempty"`
 	// Run are playbooks to run whether they are due or not.
 	Run []turn.Asking `json:"run,omitempty"`
 }
@@ -84,7 +86,12 @@ func (a API) Handler() http.Handler {
 		answer(w, r, log, status, out)
 	}
 	mux.HandleFunc("POST /v1/drift", func(w http.ResponseWriter, r *http.Request) {
-		serve(w, r, turn.Request{Mode: report.Drift})
+		only, err := onlyOf(w, r)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		serve(w, r, turn.Request{Mode: report.Drift, Only: only})
 	})
 	mux.HandleFunc("POST /v1/routes", func(w http.ResponseWriter, r *http.Request) {
 		serve(w, r, turn.Request{Mode: report.Drift, Routes: true})
@@ -97,7 +104,7 @@ func (a API) Handler() http.Handler {
 			http.Error(w, "the request is no sync: "+err.Error(), http.StatusBadRequest)
 			return
 		}
-		serve(w, r, turn.Request{Mode: report.Run, Plan: body.Plan, AcceptSource: body.AcceptSource, Afresh: body.Plan == "", Run: body.Run})
+		serve(w, r, turn.Request{Mode: report.Run, Plan: body.Plan, AcceptSource: body.AcceptSource, Only: body.Only, Afresh: body.Plan == "", Run: body.Run})
 	})
 	return mux
 }
@@ -176,10 +183,14 @@ func NewClient(socket string) *Client {
 	}}}
 }
 
-// Drift asks for a report of what a turn would do. It fails with [ErrNoAgent]
-// where none runs.
-func (c *Client) Drift(ctx context.Context) (*report.Report, error) {
-	return c.ask(ctx, "/v1/drift", http.NoBody)
+// Drift asks for a report of what a turn would do, of these resources alone if any are
+// named. It fails with [ErrNoAgent] where no agent runs.
+func (c *Client) Drift(ctx context.Context, only ...string) (*report.Report, error) {
+	body, err := json.Marshal(DriftRequest{Only: only})
+	if err != nil {
+		return nil, fmt.Errorf("ask the agent: %w", err)
+	}
+	return c.ask(ctx, "/v1/drift", bytes.NewReader(body))
 }
 
 // Routes asks for the same report with the routes of the edges in it. It fails with
