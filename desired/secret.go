@@ -64,17 +64,17 @@ type LockedError struct {
 	Secret string
 }
 
-// waitingForUnlock begins what a [LockedError] says.
-const waitingForUnlock = "waiting for unlock: "
+// WaitingForUnlock is how the reason of all begins that waits for an unlock.
+const WaitingForUnlock = "waiting for unlock"
 
 // Error says what to do.
 func (e *LockedError) Error() string {
 	if e.Secret == "" {
-		return waitingForUnlock + "run `agent unlock` on the agent's host"
+		return WaitingForUnlock + ": run `agent unlock` on the agent's host"
 	}
-	return fmt.Sprintf(waitingForUnlock+"secret %q can't be read before: run `agent unlock` on the agent's host", e.Secret)
+	return fmt.Sprintf(WaitingForUnlock+": secret %q can't be read before: run `agent unlock` on the agent's host", e.Secret)
 }
 
 // WaitsForUnlock tells whether a [LockedError] stands behind a reason that was put in
 // words, as those of a plan are.
-func WaitsForUnlock(reason string) bool { return strings.Contains(reason, waitingForUnlock) }
+func WaitsForUnlock(reason string) bool { return strings.Contains(reason, WaitingForUnlock+": ") }

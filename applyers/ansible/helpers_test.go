@@ -266,7 +266,7 @@ func (b *bench) guest(name string, set func(*desired.Guest)) {
 
 // play adds a playbook for targets, with text as its file.
 func (b *bench) play(name, text string, targets ...string) *desired.Playbook {
-	p := &desired.Playbook{Name: name, File: "ansible/" + name + ".yml", Dir: "ansible", Order: 50, Due: make(map[string]desired.Run)}
+	p := &desired.Playbook{Name: name, File: "ansible/" + name + ".yml", Dir: "ansible", Order: 50, Retry: true, Due: make(map[string]desired.Run)}
 	b.files[p.File] = &fstest.MapFile{Data: []byte(text)}
 	r := &desired.Resource{
 		ID: desired.MakeID(desired.KindPlaybook, name), Spec: p,

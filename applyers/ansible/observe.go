@@ -243,14 +243,7 @@ func (o *observation) judge(p *observed, host string, wanted desired.Run, ran bo
 		p.clean = append(p.clean, wanted.Guest)
 		return
 	}
-	switch {
-	case has.Due != "":
-		p.found.why[host] = has.Due
-	case !ran:
-		p.found.why[host] = "it has not run there yet"
-	case from == "":
-		p.found.why[host] = "its files, its variables or the host are not what they were at the last run"
-	}
+	p.found.why[host] = has.Due // Else what it was and is tells.
 	if p.found.held[host] == "" {
 		p.found.held[host] = o.holds(p, host, resolved, from == "")
 	}

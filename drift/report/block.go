@@ -88,6 +88,8 @@ type row struct {
 	sign                        Sign
 	path, value, origin, effect string
 	remark                      remark
+	// lines show what the difference consists of.
+	lines []string
 }
 
 // remark is a sentence below a block or row: "held", and why.
@@ -198,7 +200,9 @@ func (v *viewer) step(b *block, res *resource, c *drift.Change) {
 		status, reason = drift.Held, c.Held
 	}
 	name := neutral(string(c.Step))
-	if sign, ended := signOf(status); ended && (v.verbose || !res.follows(c)) && !rowsTell(b, reason) {
+	if sign, ended := signOf(status); ended && strings.HasPrefix(reason, desired.WaitingForUnlock) && !rowsTell(b, reason) {
+		b.remarks = append(b.remarks, heldRemark("", reason))
+	} else if ended && (v.verbose || !res.follows(c)) && !rowsTell(b, reason) {
 		b.remarks = append(b.remarks, remark{sign: sign, word: name + " " + string(status), text: neutral(reason)})
 	}
 	if v.verbose && len(c.Wait) > 0 {
@@ -259,7 +263,7 @@ func signOf(s drift.Status) (sign Sign, ended bool) {
 // rowsTell tells whether the fields say already what reason does.
 func rowsTell(b *block, reason string) bool {
 	return slices.ContainsFunc(b.rows, func(r row) bool {
-		return r.remark.word != "" && (reason == "" || r.remark.text == neutral(reason))
+		return r.remark.word != "" && (reason == "" || r.remark.text == neutral(reason) || desired.WaitsForUnlock(reason) && r.remark == heldRemark("", reason))
 	})
 }
 

@@ -122,6 +122,12 @@ func (m *marker) block(b block) {
 		if r.remark.word != "" {
 			words = r.remark.markdown()
 		}
+		for _, line := range r.lines {
+			if words != "" {
+				words += "<br>"
+			}
+			words += code(line)
+		}
 		m.row(sign, code(r.path)+" "+code(r.value), prose(r.origin), words)
 	}
 }

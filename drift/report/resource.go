@@ -161,17 +161,31 @@ func (res *resource) worst() drift.Status {
 	return worst
 }
 
-// held tells whether anything of the resource must not be done.
-func (res *resource) held() bool {
-	for _, c := range res.changes {
-		if c.Held != "" || res.fate(c, nil).status == drift.Held {
-			return true
-		}
-		for _, f := range c.Fields {
-			if f.Held != "" {
-				return true
-			}
+// held tells whether anything of the resource must not be done, and whether anything
+// only waits for an unlock.
+func (res *resource) held() (held, waiting bool) {
+	add := func(reason string) {
+		if desired.WaitsForUnlock(reason) {
+			waiting = true
+		} else {
+			held = true
 		}
 	}
-	return false
+	for _, c := range res.changes {
+		told := false
+		for _, f := range c.Fields {
+			if f.Held != "" {
+				add(f.Held)
+				told = true
+			}
+		}
+		end := res.fate(c, nil)
+		switch {
+		case c.Held != "" && !told:
+			add(c.Held)
+		case end.status == drift.Held && !told:
+			add(end.reason)
+		}
+	}
+	return held, waiting
 }

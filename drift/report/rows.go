@@ -1,6 +1,10 @@
 package report
 
 import (
+	"fmt"
+	"strings"
+
+	"berth/desired"
 	"berth/drift"
 )
 
@@ -39,7 +43,7 @@ func (v *viewer) row(res *resource, c *drift.Change, field *drift.Field) row {
 			r.remark = remark{sign: r.sign, word: string(end.status), text: neutral(end.reason)}
 		}
 	case f.Held != "":
-		r.sign, r.remark = Held, remark{sign: Held, word: "held", text: neutral(f.Held)}
+		r.sign, r.remark = Held, heldRemark("held", f.Held)
 	case c.Held != "" || end.status == drift.Held:
 		r.sign = Held
 	case end.status == drift.Done && c.Step != drift.Pending:
@@ -47,7 +51,39 @@ func (v *viewer) row(res *resource, c *drift.Change, field *drift.Field) row {
 	default:
 		r.effect = res.effect(c, f)
 	}
+	if v.verbose || res.fate(c, f).status != drift.Done {
+		r.lines = v.lines(f)
+	}
 	return r
+}
+
+// heldRemark tells why something is held: what waits for an unlock by a word of its own.
+func heldRemark(word, reason string) remark {
+	if strings.HasPrefix(reason, desired.WaitingForUnlock) {
+		return remark{sign: Held, word: desired.WaitingForUnlock, text: neutral(strings.TrimPrefix(strings.TrimPrefix(reason, desired.WaitingForUnlock), ": "))}
+	}
+	return remark{sign: Held, word: word, text: neutral(reason)}
+}
+
+// rowLines is how much of what a difference consists of is shown.
+const rowLines = 20
+
+// lines show what a difference consists of.
+func (v *viewer) lines(f *drift.Field) []string {
+	lines := make([]string, 0, len(f.Lines))
+	for i, line := range f.Lines {
+		if !v.verbose && i == rowLines {
+			return append(lines, fmt.Sprintf("… %s more; --verbose lists them", count(len(f.Lines)-i, "line")))
+		}
+		lines = append(lines, indented(line))
+	}
+	return lines
+}
+
+// indented is a line made neutral, which begins as far to the right as it did.
+func indented(line string) string {
+	text := strings.TrimLeft(line, " ")
+	return line[:len(line)-len(text)] + neutral(text)
 }
 
 // route tells where a name goes.
@@ -65,8 +101,12 @@ func (v *viewer) route(r *row, f *drift.Field) {
 // host tells why a playbook runs on a host: digests mean nothing to people.
 func (v *viewer) host(r *row, f *drift.Field, done bool) {
 	switch {
+	case done && f.Reason != "":
+		r.value = "ran: " + neutral(f.Reason)
 	case done:
 		r.value = "ran"
+	case f.Reason != "":
+		r.value = neutral(f.Reason)
 	case f.After.From != "":
 		r.value = "after " + v.source(f.After, f)
 	case f.Before == drift.Value{}:

@@ -12,6 +12,9 @@ type Summary struct {
 	Done    Tally `json:"done"`
 	// Held counts resources of which something must not be done.
 	Held int `json:"held"`
+	// Waiting counts resources of which something waits for somebody to unlock the
+	// agent. That alone does not make them held.
+	Waiting int `json:"waiting,omitempty"`
 	// Unknown counts what could not be read.
 	Unknown int `json:"unknown"`
 	// Failed, Skipped and Left count resources, each by the worst of its steps.
@@ -57,7 +60,7 @@ func (r *Report) Differs() bool {
 	if r.Mode == Drift && s.Planned != (Tally{}) {
 		return true
 	}
-	return s.Held+s.Unknown+s.Failed+s.Skipped+s.Left+s.Refused > 0
+	return s.Held+s.Waiting+s.Unknown+s.Failed+s.Skipped+s.Left+s.Refused > 0
 }
 
 func (r *Report) summary() Summary {
@@ -85,8 +88,12 @@ func (r *Report) summary() Summary {
 			s.Left++
 		case drift.Held, drift.Done:
 		}
-		if res.held() {
+		held, waiting := res.held()
+		if held {
 			s.Held++
+		}
+		if waiting {
+			s.Waiting++
 		}
 	}
 	return s

@@ -303,40 +303,48 @@ func (p *printer) rows(rows []row) {
 		origin = max(origin, min(cells(r.origin), 40))
 	}
 	for _, r := range rows {
-		sign := " "
-		if r.sign != "" {
-			sign = p.paint(colorOf(r.sign), string(r.sign))
+		p.row(r, path, value, origin)
+		for _, line := range r.lines {
+			p.line("      " + p.paint(dim, "│") + " " + line)
 		}
-		words := r.effect
-		if r.remark.word != "" {
-			words = r.remark.words()
-		}
-		start := "  " + sign + " " + pad(r.path, path)
-		used := 4 + max(path, cells(r.path))
-		columns := func(value, origin int) (line string, width int) {
-			line, width = start+"   "+pad(r.value, value), used+3+max(value, cells(r.value))
-			if origin > 0 || r.origin != "" {
-				line += "   " + p.paint(dim, r.origin) + strings.Repeat(" ", max(0, origin-cells(r.origin)))
-				width += 3 + max(origin, cells(r.origin))
-			}
-			return line, width
-		}
-		line, width := columns(value, origin)
-		if words == "" {
-			p.line(line)
-			continue
-		}
-		if !p.fits(width, words) {
-			line, width = columns(0, 0)
-		}
-		if p.fits(width, words) {
-			p.line(line + "   " + words)
-			continue
-		}
-		line, _ = columns(value, origin)
-		p.line(line)
-		p.wrapped("        ", 8, 8, words)
 	}
+}
+
+// row writes one field.
+func (p *printer) row(r row, path, value, origin int) {
+	sign := " "
+	if r.sign != "" {
+		sign = p.paint(colorOf(r.sign), string(r.sign))
+	}
+	words := r.effect
+	if r.remark.word != "" {
+		words = r.remark.words()
+	}
+	start := "  " + sign + " " + pad(r.path, path)
+	used := 4 + max(path, cells(r.path))
+	columns := func(value, origin int) (line string, width int) {
+		line, width = start+"   "+pad(r.value, value), used+3+max(value, cells(r.value))
+		if origin > 0 || r.origin != "" {
+			line += "   " + p.paint(dim, r.origin) + strings.Repeat(" ", max(0, origin-cells(r.origin)))
+			width += 3 + max(origin, cells(r.origin))
+		}
+		return line, width
+	}
+	line, width := columns(value, origin)
+	if words == "" {
+		p.line(line)
+		return
+	}
+	if !p.fits(width, words) {
+		line, width = columns(0, 0)
+	}
+	if p.fits(width, words) {
+		p.line(line + "   " + words)
+		return
+	}
+	line, _ = columns(value, origin)
+	p.line(line)
+	p.wrapped("        ", 8, 8, words)
 }
 
 // fits tells whether words go onto a line of which used columns are taken.

@@ -296,6 +296,7 @@ func (r *Report) line() string {
 	also(s.Skipped, "skipped")
 	also(s.Left, "left for the next turn")
 	also(s.Held, "held")
+	also(s.Waiting, desired.WaitingForUnlock)
 	also(s.Unknown, "unknown")
 	parts = slices.DeleteFunc(parts, func(p string) bool { return p == "" })
 	switch {
