@@ -303,6 +303,12 @@ func (b *bench) plan(ctx context.Context) (*drift.Plan, *drift.World) {
 func (b *bench) turn(ctx context.Context) []drift.Outcome {
 	b.t.Helper()
 	plan, world := b.plan(ctx)
+	return b.execute(ctx, plan, world)
+}
+
+// execute applies a plan.
+func (b *bench) execute(ctx context.Context, plan *drift.Plan, world *drift.World) []drift.Outcome {
+	b.t.Helper()
 	outcomes, err := applyers.Execute(ctx, applyers.Execution{
 		Plan: plan, World: world, Appliers: applyers.ByKind(b.Applyer),
 	})
