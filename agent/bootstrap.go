@@ -36,7 +36,7 @@ told and never overwritten, so that it may be run again, also beside a running a
 An agent whose identity shall never be locked, as one that nobody looks after, names a
 file in agent.yaml, as in identity: /etc/berth/identity; bootstrap makes it without
 asking for anything. Whoever has that file has every secret that is encrypted for it.`,
-		Args: atMost(0),
+		Args: typedLater,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := loadSettings(cmd, s)
 			if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/spf13/cobra"
 	"golang.org/x/term"
 )
 
@@ -69,4 +70,12 @@ func ended(err error) error {
 		return fmt.Errorf("none was typed: %w", err)
 	}
 	return err
+}
+
+// typedLater takes no arguments, and repeats none: it may be the passphrase.
+func typedLater(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return usageError{fmt.Errorf("%s takes no arguments: it asks for the passphrase itself, since one on a command line stays in the shell's history", cmd.CommandPath()), cmd.CommandPath()}
 }

@@ -22,7 +22,7 @@ of the agent or one of its host. What waited for it runs at once, each once.
 The passphrase is read from a terminal only. After a wrong one the agent takes none
 for a while: a second at first, twice as long each time, a minute at most.`,
 		Example: "  agent unlock\n  ssh -t agent-host agent unlock",
-		Args:    atMost(0),
+		Args:    typedLater,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := loadSettings(cmd, s)
 			if err != nil {
