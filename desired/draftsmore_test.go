@@ -29,7 +29,7 @@ func otherDraft(t *testing.T, name string) *editedDraft {
 	}
 	for file, text := range map[string]string{
 		"ansible/requirements.yml": "roles: []\n", "secrets/ssh-key.age": "age-encryption.org/v1\n-> X25519 a\n",
-		"secrets/apps.sops.yaml": "pote: ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]\nsops: {mac: \"ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]\", version: 3.9.0}\n",
+		"secrets/apps.sops.yaml": "pote: ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]\nsops: {age: [{recipient: age1x, enc: x}], mac: \"ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]\", version: 3.9.0}\n",
 		"secrets/.berthignore":   "",
 	} {
 		d.files[file] = &fstest.MapFile{Data: []byte(text)}

@@ -300,7 +300,7 @@ func loadExample(text string) Problems {
 		"keys/example.asc":         {Data: []byte("-----BEGIN PGP PUBLIC KEY BLOCK-----\n")},
 		"files/motd":               {Data: []byte("hello\n")},
 		"secrets/apps.age":         {Data: []byte("-----BEGIN AGE ENCRYPTED FILE-----\n")},
-		"secrets/apps.sops.yaml":   {Data: []byte("token: ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]\nsops: {mac: \"ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]\", version: 3.9.0}\n")},
+		"secrets/apps.sops.yaml":   {Data: []byte("token: ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]\nsops: {age: [{recipient: age1x, enc: x}], mac: \"ENC[AES256_GCM,data:eA==,iv:eA==,tag:eA==,type:str]\", version: 3.9.0}\n")},
 		"secrets/lab.yml":          {Data: []byte("$ANSIBLE_VAULT;1.1;AES256\n6162\n")},
 		"ansible/requirements.yml": {Data: []byte("collections: []\n")},
 		"ansible/lab.yml":          {Data: []byte("release: stable\n")},

@@ -65,7 +65,7 @@ func TestLookups(t *testing.T) {
 	if got := strings.Join(f.Groups("vm/web-1"), " "); got != want {
 		t.Errorf("groups %s", got)
 	}
-	if got := f.Groups("host/nas"); !slices.Equal(got, []string{"storage"}) {
+	if got := f.Groups("host/nas"); !slices.Equal(got, []string{"host", "storage"}) {
 		t.Errorf("groups %v", got)
 	}
 	if f.Groups("vm/none") != nil {

@@ -181,15 +181,15 @@ func FuzzPath(f *testing.F) {
 
 // FuzzPattern holds that patterns never break the matcher.
 func FuzzPattern(f *testing.F) {
-	for _, s := range []string{"all", "a:!b", "a:&b,c", "!", ":", "&&a", "a[0]", "~x"} {
+	for _, s := range []string{"all", "a:!b", "a:&b,c", "!", ":", "&&a", "a[0]", "~x", "a*", "[ab]", "[!a]?", "g[1:]", "g[-1]", "~(", "*[0-1]", "[", "[]", "[^a]"} {
 		f.Add(s)
 	}
 	c := &crowd{
-		members: []member{{name: "a", id: "vm/a"}, {name: "b", id: "ct/b"}},
+		members: []member{{name: "a", id: "host/a"}, {name: "b", id: "host/b"}},
 		hosts:   map[string]int{"a": 0, "b": 1}, groups: map[string][]int{"g": {0, 1}}, all: []int{0, 1},
 	}
 	f.Fuzz(func(t *testing.T, pattern string) {
-		names, _, _ := c.match(pattern)
+		names := c.match(pattern).named
 		if !slices.IsSortedFunc(names, func(a, b member) int { return strings.Compare(a.name, b.name) }) {
 			t.Errorf("%q: %v", pattern, names)
 		}

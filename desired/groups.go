@@ -26,167 +26,103 @@ func (g *Guest) groups(kind string) []string {
 	add("site_", g.Site)
 	add("env_", g.Environment)
 	add("project_", g.Project)
+	if g.Project != "" {
+		out = append(out, appGroups(g.Project, g.Environment)...)
+	}
 	for _, tag := range g.Tags {
 		add("tag_", tag)
 	}
 	add("phase_", g.Startup)
-	if g.Project != "" {
-		app := "app_" + groupWord(g.Project)
-		out = append(out, "app_all", app+"_all")
-		add(app+"_", g.Environment)
-	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// Groups lists the Ansible groups of a guest or Host, sorted, without "all":
-// those that its manifest names, and for a guest those that follow from its
-// kind ("vm", "ct"), site, environment, project, tags and startup phase, as in
-// "site_home" and "tag_prod", where whatever is no letter or digit is "_". Guests of
-// a project are in "app_all", "app_PROJECT_all" and "app_PROJECT_ENVIRONMENT" besides.
+// appGroups are the groups of what belongs to a project, as stacks of applications
+// name them.
+func appGroups(project, environment string) []string {
+	groups := []string{"app_all", "app_" + groupWord(project) + "_all"}
+	if environment != "" {
+		groups = append(groups, "app_"+groupWord(project)+"_"+groupWord(environment))
+	}
+	return groups
+}
+
+// Groups lists the Ansible groups of a guest or Host, sorted, without "all" and
+// without the groups of groups that these are in: those that its manifest names,
+// its kind ("vm", "ct", "host"), and for a guest those that follow from its site,
+// environment, project, tags and startup phase, as in "site_home" and "tag_prod",
+// where whatever is no letter or digit is "_". A guest of a project, be it made by
+// a Project or not, is in "app_all", "app_PROJECT_all" and, with an environment, in
+// "app_PROJECT_ENVIRONMENT".
 func (f *Fleet) Groups(id ID) []string {
 	if g := f.Guest(id); g != nil {
 		return g.groups(id.Kind())
 	}
 	if h := f.Hosts[id.Name()]; h != nil && id.Kind() == KindHost {
-		return h.Groups.sorted()
+		return h.groups()
 	}
 	return nil
 }
 
-// A crowd is what patterns choose from: hosts by name, and by group.
-type crowd struct {
-	// members are sorted by name. hosts, groups and all hold places among them.
-	members []member
-	hosts   map[string]int
-	// A guest that shall be absent is in no group, nor among all: only its own name
-	// means it.
-	groups map[string][]int
-	all    []int
+// groups is [Fleet.Groups] for a Host.
+func (h *Host) groups() []string {
+	out := append([]string{KindHost}, h.Groups...)
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
-// A member of a crowd is a guest or a Host.
-type member struct {
-	name string
-	id   ID
-	// guest is nil for a Host.
-	guest *guest
+// A Group is a group of Ansible's inventory.
+type Group struct {
+	Name string
+	// Hosts are the guests and Hosts that are in it themselves, sorted by name;
+	// Children the groups that it is made of, sorted.
+	Hosts    []ID
+	Children []string
 }
 
-func (l *loader) crowd() *crowd {
-	many := len(l.guests) + len(l.hosts)
-	c := &crowd{members: make([]member, 0, many), hosts: make(map[string]int, many), groups: map[string][]int{}}
-	for _, g := range l.guests {
-		c.members = append(c.members, member{name: g.name, id: g.id, guest: g})
-	}
-	for name, host := range l.hosts {
-		c.members = append(c.members, member{name: name, id: host.id})
-	}
-	slices.SortFunc(c.members, func(a, b member) int { return strings.Compare(a.name, b.name) })
-	for i, m := range c.members {
-		if m.guest == nil {
-			c.add(i, l.fleet.Hosts[m.name].Groups, true)
-		} else {
-			c.add(i, m.guest.ansible(), m.guest.State != Absent)
+// AllGroups lists the groups of the fleet as some playbooks see them, sorted by name:
+// of all guests but those that shall be absent, of all Hosts, and the playbooks' groups
+// of groups with what they are made of; without playbooks, those of all. Only "all" is
+// left out, which holds everybody.
+func (f *Fleet) AllGroups(plays ...*Playbook) []Group {
+	all := make(map[string]*Group)
+	group := func(name string) *Group {
+		if all[name] == nil {
+			all[name] = &Group{Name: name}
 		}
+		return all[name]
 	}
-	return c
-}
-
-// add takes a member in, and into groups if it is there.
-func (c *crowd) add(i int, groups []string, there bool) {
-	c.hosts[c.members[i].name] = i
-	if there {
-		c.all = append(c.all, i)
-	}
-	for _, group := range groups {
-		if there {
-			c.groups[group] = append(c.groups[group], i)
-		} else if _, known := c.groups[group]; !known {
-			c.groups[group] = nil
+	every := len(plays) == 0
+	for _, r := range f.Resources {
+		if play, is := r.Spec.(*Playbook); is && every {
+			plays = append(plays, play)
 		}
-	}
-}
-
-// ansible are the guest's groups, made once.
-func (g *guest) ansible() []string {
-	if g.inGroups == nil {
-		g.inGroups = g.groups(g.kind.short)
-	}
-	return g.inGroups
-}
-
-// match finds what an Ansible pattern chooses. Like Ansible it takes unions
-// first, then intersections, then exclusions, wherever they stand. unknown
-// lists the words that name nothing, strange those that are no names at all.
-func (c *crowd) match(pattern string) (chosen []member, unknown, strange []string) {
-	in := make([]bool, len(c.members))
-	var both, not [][]int
-	regular := false
-	for _, word := range strings.FieldsFunc(pattern, func(r rune) bool { return r == ':' || r == ',' }) {
-		word = strings.TrimSpace(word)
-		bare := strings.TrimLeft(word, "!&")
-		found, ok := c.find(bare)
-		switch {
-		case bare == "" || strings.ContainsAny(bare, "*?[]~ ") || len(word)-len(bare) > 1:
-			strange = append(strange, word)
-			continue
-		case !ok:
-			unknown = append(unknown, bare)
-			continue
-		}
-		switch word[0] {
-		case '!':
-			not = append(not, found)
-		case '&':
-			both = append(both, found)
-		default:
-			regular = true
-			for _, i := range found {
-				in[i] = true
+		if g := f.Guest(r.ID); g != nil && g.State != Absent {
+			for _, name := range g.groups(r.ID.Kind()) {
+				group(name).Hosts = append(group(name).Hosts, r.ID)
 			}
 		}
 	}
-	if !regular {
-		for _, i := range c.all {
-			in[i] = true
+	for _, h := range f.Hosts {
+		for _, name := range h.groups() {
+			group(name).Hosts = append(group(name).Hosts, MakeID(KindHost, h.Name))
 		}
 	}
-	for _, found := range both {
-		kept := make([]bool, len(in))
-		for _, i := range found {
-			kept[i] = in[i]
-		}
-		in = kept
-	}
-	for _, found := range not {
-		for _, i := range found {
-			in[i] = false
+	for _, play := range plays {
+		for name, children := range play.Groups {
+			group(name).Children = append(group(name).Children, children...)
+			for _, child := range children {
+				group(child)
+			}
 		}
 	}
-	chosen = make([]member, 0, len(in))
-	for i, m := range c.members {
-		if in[i] {
-			chosen = append(chosen, m)
-		}
+	out := make([]Group, 0, len(all))
+	for _, name := range sortedKeys(all) {
+		g := all[name]
+		slices.SortFunc(g.Hosts, func(a, b ID) int { return strings.Compare(a.Name(), b.Name()) })
+		slices.Sort(g.Children)
+		g.Children = slices.Compact(g.Children)
+		out = append(out, *g)
 	}
-	return chosen, unknown, strange
-}
-
-// find is who a word of a pattern names.
-func (c *crowd) find(word string) ([]int, bool) {
-	if word == "all" {
-		return c.all, true
-	}
-	if i, ok := c.hosts[word]; ok {
-		return []int{i}, true
-	}
-	if places, ok := c.groups[word]; ok {
-		return places, true
-	}
-	switch word {
-	case KindVM, KindContainer:
-		return nil, true
-	}
-	return nil, false
+	return out
 }

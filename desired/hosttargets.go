@@ -61,7 +61,7 @@ func (l *loader) targets(p *playbook, c *crowd) {
 	}
 	slices.Sort(p.Targets)
 	switch {
-	case len(p.Targets) > 0:
+	case len(p.Targets) > 0 || len(named) == 0 && wild(p.Hosts):
 	case len(named) == 0 && p.Limit != "":
 		l.note(src, p.id, "hosts: %q, limited to %q, names no guest or Host now", p.Hosts, p.Limit)
 	case len(named) == 0:
@@ -74,16 +74,21 @@ func (l *loader) targets(p *playbook, c *crowd) {
 // matched finds whom a pattern names. ok tells that it can be used; where it can't, the
 // reason has been reported.
 func (l *loader) matched(p *playbook, c *crowd, field, pattern string) (named []member, ok bool) {
-	named, unknown, strange := c.match(pattern)
-	for _, word := range strange {
-		l.wrong(p.item, p.at(field), "%s: %q: wildcards, ranges and expressions are not built yet: write names and groups, with : :& :!", field, word)
+	found := c.match(pattern)
+	for _, strange := range found.strange {
+		l.wrong(p.item, p.at(field), "%s: %q: %s", field, strange.word, strange.why)
 	}
-	for _, word := range unknown {
-		if !l.lostHost(word) {
-			l.wrong(p.item, p.at(field), "%s: %s", field, l.missing("guest or group", word, l.hostCandidates(c)))
+	for _, word := range found.unknown {
+		if other := l.whoseGroup(word); other != "" {
+			l.wrong(p.item, p.at(field), "%s: %s", field, other)
+		} else if !l.lostHost(word) {
+			l.wrong(p.item, p.at(field), "%s: %s", field, l.missing("guest or group", word, c.hostCandidates()))
 		}
 	}
-	return named, len(unknown)+len(strange) == 0
+	for _, word := range found.idle {
+		l.note(p.at(field), p.id, "%s: %q fits no guest, Host or group now", field, word)
+	}
+	return found.named, len(found.unknown)+len(found.strange) == 0
 }
 
 // lostHost tells whether a word may name what could not be read.
@@ -92,17 +97,4 @@ func (l *loader) lostHost(word string) bool {
 		return true
 	}
 	return l.lost[MakeID(KindHost, word)] || l.lost[MakeID("data", word)]
-}
-
-func (l *loader) hostCandidates(c *crowd) []candidate {
-	out := []candidate{{name: "all"}, {name: KindVM}, {name: KindContainer}}
-	for _, group := range sortedKeys(c.groups) {
-		if group != KindVM && group != KindContainer {
-			out = append(out, candidate{name: group})
-		}
-	}
-	for _, name := range sortedKeys(c.hosts) {
-		out = append(out, candidate{name: name})
-	}
-	return out
 }

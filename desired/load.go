@@ -74,6 +74,7 @@ func (l *loader) load() (*Fleet, error) {
 	l.edgeDocuments()
 	l.playbookDocuments()
 	l.approvalDocuments()
+	l.unnamedSeals()
 	l.finish()
 	switch {
 	case len(l.problems) > 0:
@@ -149,12 +150,21 @@ type loader struct {
 	files   []*knownFile
 	besides map[string]string
 	runs    map[string]knownRuns
+	// contents are the files of playbooks that this load has read or known, and before
+	// those of the last one; playDirs the directories of playbooks.
+	contents, before map[string]content
+	playDirs         map[string]*playDir
 	// settler makes the settings of items.
 	settler settler
 	// diskSets are the disks of guests that were looked at.
 	diskSets diskSets
 	// fresh are the resources that this load has made.
 	fresh []*Resource
+	// sealed are the encrypted files among the manifests, secretFiles those that Secrets
+	// and varsFiles name, forgiven those of them that are wrong.
+	sealed      []*sealedFile
+	secretFiles map[string]bool
+	forgiven    []string
 	// looking is the guest that is looked at by itself; nil in between.
 	looking *guest
 }

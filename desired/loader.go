@@ -22,7 +22,7 @@ type Loader struct{ last *memory }
 func (r *Loader) Load(fsys fs.FS) (*Fleet, error) {
 	if r.last != nil {
 		l := newLoader(fsys)
-		l.remembers, l.known = true, r.last
+		l.remembers, l.known, l.before = true, r.last, r.last.contents
 		if fleet, err := l.load(); err == nil {
 			r.last = l.remember()
 			return fleet, nil
@@ -31,6 +31,9 @@ func (r *Loader) Load(fsys fs.FS) (*Fleet, error) {
 	}
 	l := newLoader(fsys)
 	l.remembers = true
+	if r.last != nil {
+		l.before = r.last.contents
+	}
 	fleet, err := l.load()
 	if err == nil {
 		r.last = l.remember()
@@ -58,6 +61,8 @@ type memory struct {
 	documents, guests int
 	// runs are what playbooks must have run, by name.
 	runs map[string]knownRuns
+	// contents are the files of playbooks that were read.
+	contents map[string]content
 }
 
 // A knownFile is a manifest that was read.
@@ -70,6 +75,8 @@ type knownFile struct {
 	guests []*settled
 	trees  []*tree
 	other  bool
+	// sealed is set where it is encrypted, and no manifest.
+	sealed *sealedFile
 	// from and to are the file's documents among those of the load that reads it.
 	from, to int
 }
@@ -138,6 +145,12 @@ func (l *loader) sameAs(name, digest string) *knownFile {
 
 // readAnew reads the documents of a file.
 func (l *loader) readAnew(file *knownFile, data []byte) error {
+	if file.sealed = sealedAmong(file.name, data); file.sealed != nil {
+		l.sealed = append(l.sealed, file.sealed)
+		file.to = len(l.docs)
+		l.files = append(l.files, file)
+		return nil
+	}
 	made := l.made
 	trees := l.readFile(file.name, data)
 	if !l.remembers {
@@ -161,6 +174,10 @@ func (l *loader) readAgain(known *knownFile) error {
 		return err
 	}
 	l.files = append(l.files, known)
+	if known.sealed != nil {
+		l.sealed = append(l.sealed, known.sealed)
+		return nil
+	}
 	if known.other {
 		for _, t := range known.trees {
 			l.fleet.Documents++
@@ -201,7 +218,7 @@ func (l *loader) sameOthers() bool {
 // remember keeps what the next load may go by. Nothing that this one read is kept
 // but what it gave, and the trees of the few documents that are no guests.
 func (l *loader) remember() *memory {
-	m := &memory{files: make(map[string]*knownFile, len(l.files)), documents: len(l.docs), guests: len(l.guests), runs: l.runs}
+	m := &memory{files: make(map[string]*knownFile, len(l.files)), documents: len(l.docs), guests: len(l.guests), runs: l.runs, contents: l.contents}
 	for _, file := range l.files {
 		m.files[file.name] = file
 		switch {

@@ -43,9 +43,9 @@ type Playbook struct {
 	// holds its hosts alone; none is one run for all.
 	Each string `yaml:"each" enum:"none|host|site|project|environment" default:"none" example:"site"`
 	// Groups are groups of groups, by name: the group, and those that it is made of.
-	// They are the fleet's: every playbook has them, and two that say what one is
-	// made of say the same.
-	Groups map[string]List `yaml:"groups" keys:"group" form:"group" example:"{k8s_cluster: [tag_web]}"`
+	// They are this playbook's own; the fleet's defaults can give them to all. One that
+	// is made of none is an empty group.
+	Groups map[string]List `yaml:"groups" keys:"group" form:"group" example:"{servers: [vm, ct]}"`
 	// Runs says when hosts are due: created (it has never run to success there, or the
 	// guest was made anew), changed (its files, requirements, variables, a secret that
 	// it uses, or the guest's own manifest changed), a schedule, or manual, which is

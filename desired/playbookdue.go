@@ -1,29 +1,41 @@
 package desired
 
+import (
+	"slices"
+	"strings"
+)
+
+// A dueness is what all runs of a playbook have in common.
+type dueness struct {
+	*playbook
+	dir *playDir
+	// play is the digest of what concerns all hosts, files that of all that lies in the
+	// repository for any of them.
+	play, files string
+	// refs are the secrets that all use.
+	refs []SecretRef
+	// extra are the digests of files that lie elsewhere.
+	extra []string
+}
+
 // due computes what must have run on each target.
-func (l *loader) due(p *playbook, dirs map[string]string) {
+func (l *loader) due(p *playbook, c *crowd) {
 	if p.File == "" && p.Runner.Webhook == nil {
 		return
 	}
-	files := ""
-	if p.File != "" && p.Git == nil {
-		known, ok := dirs[p.Dir]
-		if !ok {
-			var err error
-			if known, err = digestDir(l.fsys, p.Dir); err != nil {
-				l.wrong(p.item, p.at("path"), "path: read the files of Ansible: %v", err)
-				return
-			}
-			dirs[p.Dir] = known
-		}
-		files = known
+	d, ok := l.dueness(p)
+	if !ok {
+		return
+	}
+	if d.dir != nil {
+		l.forNobody(p, d.dir, c)
 	}
 	p.Due = make(map[string]Run, len(p.on))
-	known := l.knownRuns(p, files)
+	known := l.knownRuns(p, d.files)
 	for _, m := range p.on {
 		run, ok := known[m.name]
 		if !ok || m.guest == nil || m.guest.settled == nil {
-			run = l.runOf(p, files, m)
+			run = l.runOf(d, c, m)
 		}
 		p.Due[m.name] = run
 	}
@@ -31,13 +43,67 @@ func (l *loader) due(p *playbook, dirs map[string]string) {
 		if l.runs == nil {
 			l.runs = make(map[string]knownRuns)
 		}
-		l.runs[p.name] = knownRuns{files, p.Due}
+		l.runs[p.name] = knownRuns{d.files, p.Due}
 	}
 	from := p.at("hosts")
 	p.set.room(len(p.on))
 	for _, m := range p.on {
 		p.set.put(Path("hosts").Sub(m.name), from)
 	}
+}
+
+// dueness looks at what all runs of a playbook have in common. ok tells that its files
+// could be read; where they couldn't, it has been reported.
+func (l *loader) dueness(p *playbook) (d *dueness, ok bool) {
+	d = &dueness{playbook: p, refs: sortedRefs(append(SecretRefs(p.Vars), p.vaultRefs()...))}
+	common := ""
+	if p.File != "" && p.Git == nil {
+		dir, err := l.playDir(p.Dir)
+		if err != nil {
+			l.wrong(p.item, p.at("path"), "path: read the files of Ansible: %v", err)
+			return nil, false
+		}
+		d.dir, d.files, common = dir, dir.whole, dir.common
+	}
+	elsewhere := p.VarsFilePaths
+	if p.Git == nil {
+		elsewhere = slices.Concat(p.RequirementFiles, elsewhere)
+	}
+	for _, name := range elsewhere {
+		if d.dir != nil && strings.HasPrefix(name, p.Dir+"/") {
+			continue // It is among the files of the directory.
+		}
+		file, err := l.contentOf(name)
+		if err != nil {
+			l.wrong(p.item, p.src, "read %s: %v", name, err)
+			return nil, false
+		}
+		d.extra = append(d.extra, name+" "+file.digest)
+	}
+	d.files = digest(append([]string{d.files}, d.extra...))
+	d.play = digest(struct {
+		File, Common, Each     string
+		Extra, Files, Required []string
+		Vars                   map[string]any
+		Vaults                 map[string]SecretRef
+		Tags, SkipTags         []string
+		User                   string
+		Port                   int
+		Become                 bool
+		Webhook                []string
+	}{
+		p.File, common, p.Each, d.extra, p.VarsFilePaths, p.RequirementFiles, p.Vars, p.Vaults,
+		p.Tags, p.SkipTags, p.User, p.Port, p.Become, p.Runner.asks(),
+	})
+	return d, true
+}
+
+// asks is what a webhook is asked for; nil where there is none.
+func (r Runner) asks() []string {
+	if r.Webhook == nil {
+		return nil
+	}
+	return []string{r.Webhook.Method, r.Webhook.URL}
 }
 
 // knownRuns are what a playbook must have run on guests, as an earlier load found,
@@ -51,26 +117,31 @@ func (l *loader) knownRuns(p *playbook, files string) map[string]Run {
 
 // runOf is what must have run on a host. A playbook that runs at creation only is
 // never due because of an edit.
-func (l *loader) runOf(p *playbook, files string, m member) Run {
-	run := Run{Guest: m.id, Play: p.id}
+func (l *loader) runOf(d *dueness, c *crowd, m member) Run {
+	run := Run{Guest: m.id, Play: d.id}
 	switch {
-	case !p.Automatic():
+	case !d.Automatic():
 		run.OnDemand = true
 		return run
-	case !p.RunsWhen(RunsChanged):
-		run.Digest = digest(string(p.id))
+	case !d.RunsWhen(RunsChanged):
+		run.Digest = digest(string(d.id))
 		return run
 	}
 	host := l.hostSide(m)
-	refs := append(append(SecretRefs(host.Vars), SecretRefs(p.Vars)...), p.vaultRefs()...)
-	run.Secrets, run.Git = sortedRefs(refs), p.Git != nil
+	host.Groups = c.closure(host.Groups)
+	run.Git, run.Secrets = d.Git != nil, d.refs
+	if own := SecretRefs(host.Vars); own != nil && d.Runner.Webhook == nil {
+		run.Secrets = sortedRefs(slices.Concat(own, d.refs))
+	}
+	var files []string
+	if d.dir != nil {
+		files = d.dir.concerning(m.name, host.Groups)
+	}
 	run.Digest = digest(struct {
-		File, Files string
-		Vars        map[string]any
-		User        string
-		Become      bool
-		Host        hostSide
-	}{p.File, files, p.Vars, p.User, p.Become, host})
+		Play  string
+		Files []string
+		Host  hostSide
+	}{d.play, files, host})
 	return run
 }
 
@@ -88,5 +159,5 @@ func (l *loader) hostSide(m member) hostSide {
 		return hostSide{g.Hostname, addr, g.SSH.User, g.SSH.Port, g.ansible(), g.Vars}
 	}
 	h := l.fleet.Hosts[m.name]
-	return hostSide{h.Name, h.Address, h.SSH.User, h.SSH.Port, h.Groups.sorted(), h.Vars}
+	return hostSide{h.Name, h.Address, h.SSH.User, h.SSH.Port, h.groups(), h.Vars}
 }

@@ -141,6 +141,10 @@ func (l *loader) varsFiles(p *playbook) {
 		}
 		if name, ok := l.fileBeside(p.item, node.src(), "varsFiles", node.text); ok {
 			p.VarsFilePaths = append(p.VarsFilePaths, name)
+			if l.secretFiles == nil {
+				l.secretFiles = make(map[string]bool)
+			}
+			l.secretFiles[name] = true
 		}
 	}
 }

@@ -42,13 +42,14 @@ func (l *loader) playbookDocuments() {
 	slices.SortFunc(l.playbooks, func(a, b *playbook) int { return strings.Compare(a.name, b.name) })
 	crowd := l.crowd()
 	l.ambiguous(crowd)
-	dirs := map[string]string{}
+	l.alike(crowd)
 	for _, p := range l.playbooks {
 		l.checkPlaybook(p)
 		l.checkVars(p.item)
 		l.checkIgnore(p.item, p.kind)
-		l.targets(p, crowd)
-		l.due(p, dirs)
+		seen := l.families(p, crowd)
+		l.targets(p, seen)
+		l.due(p, seen)
 		p.set.drop("hosts")
 	}
 }

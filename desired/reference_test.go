@@ -62,12 +62,6 @@ func referenceOf(t *testing.T, m *manual) []byte {
 	b.WriteString("\n## Not built yet\n\nThe language has these, and this version refuses them. What to do instead:\n\n")
 	slices.Sort(later)
 	b.WriteString(strings.Join(slices.Compact(later), ""))
-	if len(unbuiltValues()) > 0 {
-		b.WriteString("\nFields that are built, but not in every form:\n\n")
-	}
-	for _, v := range unbuiltValues() {
-		fmt.Fprintf(&b, "- `%s: %s` of %s: %s.\n", v.path, v.value, v.kind, v.refusal(t))
-	}
 	return b.Bytes()
 }
 
@@ -123,37 +117,6 @@ func (m *manual) created() string {
 		}
 	}
 	return b.String()
-}
-
-// An unbuiltValue is one that the language has and this version refuses.
-type unbuiltValue struct{ kind, path, value string }
-
-func unbuiltValues() []unbuiltValue {
-	return []unbuiltValue{
-		{"Playbook", "hosts", `"web-*"`},
-	}
-}
-
-// refusal is what the loader says to it.
-func (v unbuiltValue) refusal(t *testing.T) string {
-	t.Helper()
-	text, err := exampleFleet(v.kind, v.path, v.value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, p := range loadExample(text) {
-		if at := strings.Index(p.Text, "not built yet"); at >= 0 {
-			before, _, _ := strings.Cut(p.Text, ": ")
-			_, said, _ := strings.Cut(p.Text[len(before):], ": ")
-			if rest, ok := strings.CutPrefix(said, "\""); ok {
-				// What was written is said again.
-				_, said, _ = strings.Cut(rest, "\": ")
-			}
-			return said
-		}
-	}
-	t.Errorf("%s: %s: %s is refused no more: take it out of unbuiltValues", v.kind, v.path, v.value)
-	return ""
 }
 
 // prose is what a section begins with.

@@ -27,6 +27,7 @@ const secretVariables = "BERTH_SECRET_"
 // secretDocuments reads where secrets are. A name that no document has is the
 // agent's own settings' affair.
 func (l *loader) secretDocuments() {
+	items := map[string]*item{}
 	for _, doc := range l.docs {
 		if doc.kind.word != "Secret" {
 			continue
@@ -36,6 +37,17 @@ func (l *loader) secretDocuments() {
 		s.Name, s.Source = doc.name, doc.src
 		l.fleet.Secrets[doc.name] = s
 		l.checkSecretDocument(it, s)
+		items[doc.name] = it
+	}
+	l.vaultCircles(items)
+	l.forgiveSecretFiles()
+}
+
+// forgiveSecretFiles takes back what was said of files as manifests that Secrets name
+// and that are wrong as such: that is told there, and once.
+func (l *loader) forgiveSecretFiles() {
+	if len(l.forgiven) > 0 {
+		l.problems = slices.DeleteFunc(l.problems, func(p Problem) bool { return slices.Contains(l.forgiven, p.Source.File) })
 	}
 }
 
