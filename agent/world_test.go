@@ -55,6 +55,9 @@ func newTestWorld(t *testing.T, env *testscript.Env) error {
 //	modes MODE FILE…   check the permissions of files
 //	encrypt PUBLIC IN OUT      encrypt a file by age
 //	answers REGEXP COMMAND…    run a command until it prints that
+//	expand FILE…       put variables into files
+//	receiver FILE      write what is posted to $RECEIVER into a file
+//	hook STATUS METHOD PATH [BODY]   call a hook; its body goes to the file answer
 //	writes N           check how many writes the cluster has seen since the last look
 func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	type verb func(w *testWorld, ts *testscript.TestScript, args []string) error
@@ -79,6 +82,9 @@ func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, ar
 		"modes":    wrap((*testWorld).modes),
 		"encrypt":  wrap((*testWorld).encrypt),
 		"answers":  wrap((*testWorld).answers),
+		"expand":   wrap((*testWorld).expand),
+		"receiver": wrap((*testWorld).receiver),
+		"hook":     wrap((*testWorld).hook),
 	}
 }
 
