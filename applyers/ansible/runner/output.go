@@ -39,9 +39,15 @@ func (r *ring) line(text []byte) {
 	r.lines = append(r.lines, line)
 }
 
-// begins tells whether an error begins with a line.
+// begins tells whether an error begins with a line; it is one, too, if our callback
+// can't be loaded, or dies.
 func begins(line string) bool {
-	return strings.HasPrefix(line, "ERROR!") || strings.HasPrefix(line, "[ERROR]") || strings.Contains(line, "was NOT installed successfully")
+	for _, word := range []string{"ERROR!", "[ERROR]", "[WARNING]: Skipping plugin", "[WARNING]: Failure using method"} {
+		if strings.HasPrefix(line, word) {
+			return true
+		}
+	}
+	return strings.Contains(line, "was NOT installed successfully")
 }
 
 // reason is why the program ended, in its own words.

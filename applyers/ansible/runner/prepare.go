@@ -135,7 +135,7 @@ func (b *batches) names() *strings.Replacer {
 	for i, id := range slices.Sorted(maps.Keys(b.Vaults)) {
 		pairs = append(pairs, b.dir.in("vaults/"+strconv.Itoa(i)), "the password of vault "+id)
 	}
-	return strings.NewReplacer(append(pairs, b.dir.in("vars.json"), "the playbook's vars", b.dir.in("inventory.json"), "the inventory")...)
+	return strings.NewReplacer(append(pairs, b.dir.in("vars.json"), "the playbook's vars", b.dir.in("inventory.json"), "the inventory", b.dir.path+"/", "")...)
 }
 
 // wrapper is a playbook of ours that runs theirs, from the same directory so

@@ -40,7 +40,7 @@ func TestRealResult(t *testing.T) {
 	}
 	done := b.good()
 	one, two := done.Hosts["web-1"], done.Hosts["web-2"]
-	if one.Err != nil || two.Err == nil || two.Err.Error() != `task "Last" (ansible/base.yml:18): non-zero return code` || !done.Whole {
+	if one.Err != nil || two.Err == nil || two.Err.Error() != `task "Last" (ansible/base.yml:17): non-zero return code` || !done.Whole {
 		t.Errorf("it ends with %v and %v", one.Err, two.Err)
 	}
 	tallies := Host{OK: 8, Changed: 6, Skipped: 2, Rescued: 1, Ignored: 1}

@@ -3,6 +3,31 @@
 //
 // Like every use of Ansible this lets the playbook's author run programs on the
 // agent's host, as the agent's user.
+//
+// # Secrets
+//
+// Their values are in files of mode 0600, in a private directory of the run in
+// memory, which is gone when the run is over, or else when the next agent starts.
+// They are on no command line and in no environment. In all that leaves the package
+// they are replaced by [desired.Hidden]: in each form in which programs write values
+// (as they are, line by line, escaped, quoted, in base64 and hex), also where
+// Ansible has broken a line in them. A value of less than four bytes, or such a line
+// of one, is not: it occurs by chance in every text. Nor is what a task has made of a
+// value, as its reverse or a hash.
+//
+// # Check mode
+//
+// It asks each task what it would do. Of some there is no answer: see
+// [Host.Unchecked]. They are no difference from what is wanted, and no failure.
+//
+// # Settings
+//
+// An ansible.cfg beside the playbook counts, but for what the run itself needs: see
+// environment.go. Forks and become of the run beat it, as arguments do.
+//
+// # Versions
+//
+// It is written for ansible-core 2.14 and later, and tested with 2.14.
 package runner
 
 import (
