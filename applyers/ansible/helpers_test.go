@@ -373,3 +373,17 @@ func newKey(t *testing.T, passphrase string) (private []byte, public string) {
 func show(o drift.Outcome) string {
 	return fmt.Sprintf("%s %s: %q, results %q, lines:\n%s", o.Key, o.Status, o.Reason, o.Results, strings.Join(o.Lines, "\n"))
 }
+
+// read is a file's text; "" if it is not there.
+func read(file string) string {
+	text, _ := os.ReadFile(file)
+	return string(text)
+}
+
+// write makes an empty file.
+func write(t testing.TB, file string) {
+	t.Helper()
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
