@@ -2,7 +2,6 @@ package inventory
 
 import (
 	"bytes"
-	"encoding/json"
 	"strings"
 	"testing"
 
@@ -110,25 +109,17 @@ func TestOnly(t *testing.T) {
 	}
 }
 
-// TestOwnGroups holds that one playbook's groups of groups are not another's.
-func TestOwnGroups(t *testing.T) {
-	a := &desired.Playbook{Groups: map[string]desired.List{"web": {"a"}}}
-	b := &desired.Playbook{Groups: map[string]desired.List{"web": {"b", "a"}}}
-	fleet := &desired.Fleet{Resources: []*desired.Resource{{ID: "play/a", Spec: a}, {ID: "play/b", Spec: b}}}
-	none := func(desired.ID, string) (string, bool) { return "", false }
-	for name, plays := range map[string][]*desired.Playbook{"a": {a}, "a b": nil, "b a": {b}} {
-		var have struct {
-			Web struct{ Hosts, Children []string }
-		}
-		text, err := Make(fleet, none, plays...).List()
-		if err == nil {
-			err = json.Unmarshal(text, &have)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := strings.Fields(name); len(have.Web.Children) != len(want) || have.Web.Hosts == nil {
-			t.Errorf("%s: web is %+v", name, have.Web)
-		}
+// TestGroupsOfGroups holds that the groups of groups of all playbooks are the fleet's.
+func TestGroupsOfGroups(t *testing.T) {
+	fleet := &desired.Fleet{Resources: []*desired.Resource{
+		{ID: "play/a", Spec: &desired.Playbook{Groups: map[string]desired.List{"web": {"front"}}}},
+		{ID: "play/b", Spec: &desired.Playbook{Groups: map[string]desired.List{"web": {"front"}, "all_of_it": {"web", "back"}}}},
+	}}
+	inv := Make(fleet, func(desired.ID, string) (string, bool) { return "", false })
+	if diff := cmp.Diff(map[string][]string{"web": {"front"}, "all_of_it": {"back", "web"}}, inv.Children); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string][]string{"web": nil, "front": nil, "all_of_it": nil, "back": nil}, inv.Groups); diff != "" {
+		t.Error(diff)
 	}
 }

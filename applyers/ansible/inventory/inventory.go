@@ -27,15 +27,10 @@ type Inventory struct {
 // not known has no ansible_host. A guest's own variables beat what Berth sets, save
 // berth_….
 //
-// Groups of groups are those of the plays that are given, and of all playbooks of
-// the fleet where none is: each playbook has its own.
-func Make(fleet *desired.Fleet, fact desired.Lookup, plays ...*desired.Playbook) Inventory {
+// Groups of groups are those of all playbooks: they are the fleet's.
+func Make(fleet *desired.Fleet, fact desired.Lookup) Inventory {
 	inv := Inventory{Hosts: make(map[string]map[string]any), Groups: make(map[string][]string), Children: make(map[string][]string)}
-	all := len(plays) == 0
 	for _, r := range fleet.Resources {
-		if play, ok := r.Spec.(*desired.Playbook); ok && all {
-			plays = append(plays, play)
-		}
 		g := fleet.Guest(r.ID)
 		if g == nil || g.State == desired.Absent {
 			continue
@@ -53,8 +48,10 @@ func Make(fleet *desired.Fleet, fact desired.Lookup, plays ...*desired.Playbook)
 	for _, hosts := range inv.Groups {
 		slices.Sort(hosts)
 	}
-	for _, play := range plays {
-		inv.gather(play.Groups)
+	for _, r := range fleet.Resources {
+		if play, ok := r.Spec.(*desired.Playbook); ok {
+			inv.gather(play.Groups)
+		}
 	}
 	return inv
 }
@@ -90,7 +87,8 @@ func (inv Inventory) gather(groups map[string]desired.List) {
 	for _, group := range slices.Sorted(maps.Keys(groups)) {
 		children := slices.Concat(inv.Children[group], groups[group])
 		slices.Sort(children)
-		inv.Children[group] = slices.Compact(children)
+		children = slices.Compact(children)
+		inv.Children[group] = children
 		for _, name := range append([]string{group}, children...) {
 			if _, there := inv.Groups[name]; !there {
 				inv.Groups[name] = nil
