@@ -60,7 +60,7 @@ func statusText(s streams, settings *config.Settings, status *web.Status) {
 
 // statusLists writes what is not as it should be.
 func statusLists(s streams, status *web.Status, now time.Time) {
-	heading := func(format string, args ...any) { fmt.Fprintf(s.Out, "\n"+format+"\n", args...) }
+	heading := func(text string) { fmt.Fprintf(s.Out, "\n%s\n", text) }
 	line := func(format string, args ...any) {
 		fmt.Fprintln(s.Out, "  "+report.Neutral(fmt.Sprintf(format, args...)))
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -63,7 +64,7 @@ func TestHangingTargetHoldsNobodyUp(t *testing.T) {
 		n := notify.New(ctx, slog.New(slog.NewTextHandler(&log, nil)), hangs, well)
 		began := time.Now()
 		for i := range 100 {
-			n.Tell(notify.Event{Kind: notify.WaitingForUnlock, ID: fmt.Sprint(i)})
+			n.Tell(notify.Event{Kind: notify.WaitingForUnlock, ID: strconv.Itoa(i)})
 			synctest.Wait()
 		}
 		if time.Since(began) != 0 {
@@ -72,7 +73,7 @@ func TestHangingTargetHoldsNobodyUp(t *testing.T) {
 		if _, took := well.state(); len(strings.Fields(took)) != 100 {
 			t.Errorf("the other target took %q", took)
 		}
-		time.Sleep(11 * time.Second)
+		<-time.After(11 * time.Second)
 		if tries, _ := hangs.state(); tries != 1 {
 			t.Errorf("%d attempts within the first time limit", tries)
 		}
@@ -100,7 +101,7 @@ func TestDeliveryIsTriedAgainAndGivenUp(t *testing.T) {
 		ctx, stop := context.WithCancel(t.Context())
 		n := notify.New(ctx, slog.New(slog.NewTextHandler(&log, nil)), late, never, refuses)
 		n.Tell(notify.Event{ID: "a"})
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		if tries, took := late.state(); tries != 3 || took != "a" {
 			t.Errorf("late: %d attempts, took %q", tries, took)
 		}

@@ -17,5 +17,5 @@ func ShownCertificate(read Certificate, log *slog.Logger) func(context.Context) 
 // Pass lets a minute go by.
 func Pass(t *testing.T) {
 	t.Helper()
-	time.Sleep(certificateEvery + time.Second)
+	<-time.After(certificateEvery + time.Second)
 }

@@ -86,7 +86,7 @@ func newHookWorld() *hookWorld {
 
 // call makes a request that shows the token.
 func (w *hookWorld) call(method, path, body string, edit ...func(*http.Request)) *httptest.ResponseRecorder {
-	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	r := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
 	r.Header.Set("X-Token", hookToken)
 	for _, e := range edit {
 		e(r)
@@ -303,7 +303,7 @@ func TestHooksReadNoMoreThanTheyTake(t *testing.T) {
 	} {
 		w := newHookWorld()
 		body := &endless{}
-		r := httptest.NewRequest(row.method, row.path, io.LimitReader(body, 100<<20))
+		r := httptest.NewRequestWithContext(context.Background(), row.method, row.path, io.LimitReader(body, 100<<20))
 		r.Header.Set("X-Token", row.token)
 		got := httptest.NewRecorder()
 		w.hooks.Handler().ServeHTTP(got, r)
@@ -324,7 +324,7 @@ func FuzzHooks(f *testing.F) {
 	f.Add("PUT", "/hooks/update-secrets", "", []byte("{}"))
 	f.Add("GET", "/hooks/../v1/status", hookToken, []byte("\xff"))
 	f.Fuzz(func(t *testing.T, method, path, token string, body []byte) {
-		r, err := http.NewRequest(method, "http://agent", bytes.NewReader(body))
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://agent", bytes.NewReader(body))
 		if err != nil {
 			return
 		}

@@ -42,6 +42,8 @@ type refusal struct {
 // maxPassphrase bounds a passphrase, in bytes.
 const maxPassphrase = 1 << 10
 
+var errLong = fmt.Errorf("a passphrase has fewer than %d bytes", maxPassphrase)
+
 // unlockFor bounds an unlock, the delay after wrong ones included.
 const unlockFor = 5 * time.Minute
 
@@ -90,7 +92,7 @@ func readPassphrase(body io.Reader) ([]byte, error) {
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return buffer[:n], nil
 	case err == nil:
-		return buffer, fmt.Errorf("a passphrase has fewer than %d bytes", maxPassphrase)
+		return buffer, errLong
 	}
 	return buffer, errors.New("the passphrase did not arrive whole")
 }
@@ -100,6 +102,9 @@ func readPassphrase(body io.Reader) ([]byte, error) {
 func (c *Client) Unlock(ctx context.Context, passphrase []byte) (Unlocked, error) {
 	defer clear(passphrase)
 	var out Unlocked
+	if len(passphrase) >= maxPassphrase {
+		return out, errLong
+	}
 	err := c.tell(ctx, "/v1/unlock", bytes.NewReader(passphrase), &out)
 	return out, err
 }
@@ -112,27 +117,27 @@ func (c *Client) Lock(ctx context.Context) (Locked, error) {
 }
 
 func (c *Client) tell(ctx context.Context, path string, body io.Reader, out any) error {
-	resp, text, err := c.do(ctx, http.MethodPost, path, body)
+	status, text, err := c.do(ctx, http.MethodPost, path, body)
 	if err != nil {
 		return err
 	}
-	if resp.StatusCode != http.StatusOK {
+	if status != http.StatusOK {
 		var no refusal
 		if json.Unmarshal(text, &no) != nil || no.Error == "" {
-			return c.strange(resp, text)
+			return strange(status, text)
 		}
 		return errors.New(no.Error)
 	}
 	if json.Unmarshal(text, out) != nil {
-		return c.strange(resp, text)
+		return strange(status, text)
 	}
 	return nil
 }
 
 // strange is an answer that this version's agent would not give.
-func (c *Client) strange(resp *http.Response, text []byte) error {
-	if resp.StatusCode == http.StatusNotFound {
+func strange(status int, text []byte) error {
+	if status == http.StatusNotFound {
 		return errors.New("ask the agent: it does not know this request: restart it, so that it is of this version")
 	}
-	return fmt.Errorf("ask the agent: it answers %s: %.200s", resp.Status, text)
+	return fmt.Errorf("ask the agent: it answers %d: %.200s", status, text)
 }

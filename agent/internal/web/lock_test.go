@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -64,7 +65,8 @@ func TestPassphraseCrossesTheSocketAndIsWiped(t *testing.T) {
 
 func TestUnlockRefusals(t *testing.T) {
 	reached := false
-	client := serveAPI(t, web.API{
+	api := web.API{
+		Log: slog.New(slog.DiscardHandler),
 		Unlock: func(_ context.Context, passphrase []byte) (web.Unlocked, error) {
 			reached = true
 			if string(passphrase) == "wrong" {
@@ -73,7 +75,8 @@ func TestUnlockRefusals(t *testing.T) {
 			return web.Unlocked{}, lock.ErrNew
 		},
 		Lock: func(context.Context) (web.Locked, error) { return web.Locked{Busy: true}, nil },
-	})
+	}
+	client := serveAPI(t, api)
 	for passphrase, want := range map[string]string{
 		"wrong": "wrong passphrase: the next one is tried in 4s", "other": "run `agent bootstrap`",
 	} {
@@ -87,6 +90,12 @@ func TestUnlockRefusals(t *testing.T) {
 	} {
 		if _, err := client.Unlock(t.Context(), []byte(row.passphrase)); err == nil || !strings.Contains(err.Error(), row.want) || strings.Contains(err.Error(), "xxx") {
 			t.Errorf("%s: %v", what, err)
+		}
+		// Whoever asks without our own client.
+		answer := httptest.NewRecorder()
+		api.Handler().ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/v1/unlock", strings.NewReader(row.passphrase)))
+		if answer.Code != http.StatusBadRequest || !strings.Contains(answer.Body.String(), row.want) || strings.Contains(answer.Body.String(), "xxx") {
+			t.Errorf("%s: %d %s", what, answer.Code, answer.Body)
 		}
 	}
 	if reached {

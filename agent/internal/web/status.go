@@ -145,14 +145,14 @@ func (w Waiting) String() string {
 // Status asks how the agent stands, which is answered at once. It fails with
 // [ErrNoAgent] where none runs.
 func (c *Client) Status(ctx context.Context) (*Status, error) {
-	resp, text, err := c.do(ctx, http.MethodGet, "/v1/status", http.NoBody)
+	code, text, err := c.do(ctx, http.MethodGet, "/v1/status", http.NoBody)
 	if err != nil {
 		return nil, err
 	}
 	s := &Status{}
 	switch err := json.Unmarshal(text, s); {
-	case resp.StatusCode != http.StatusOK, err != nil && s.Version <= StatusVersion:
-		return nil, c.strange(resp, text)
+	case code != http.StatusOK, err != nil && s.Version <= StatusVersion:
+		return nil, strange(code, text)
 	case s.Version > StatusVersion:
 		return nil, fmt.Errorf("ask the agent: its status is of version %d and this command knows %d: use the newer one", s.Version, StatusVersion)
 	}

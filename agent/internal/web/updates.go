@@ -9,6 +9,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"berth/agent/internal/turn"
@@ -101,7 +102,7 @@ func scalar(raw json.RawMessage) ([]byte, error) {
 	case json.Number:
 		text = v.String()
 	case bool:
-		text = fmt.Sprint(v)
+		text = strconv.FormatBool(v)
 	default:
 		return nil, errors.New("write one value; what is a map goes key by key")
 	}

@@ -215,13 +215,13 @@ func (c *Client) Sync(ctx context.Context, req SyncRequest) (*report.Report, err
 }
 
 func (c *Client) ask(ctx context.Context, path string, body io.Reader) (*report.Report, error) {
-	resp, text, err := c.do(ctx, http.MethodPost, path, body)
+	status, text, err := c.do(ctx, http.MethodPost, path, body)
 	if err != nil {
 		return nil, err
 	}
 	var out reply
 	if err := json.Unmarshal(text, &out); err != nil {
-		return nil, fmt.Errorf("ask the agent: it answers %s: %.200s", resp.Status, text)
+		return nil, fmt.Errorf("ask the agent: it answers %d: %.200s", status, text)
 	}
 	switch {
 	case out.Changed != nil:
@@ -229,31 +229,31 @@ func (c *Client) ask(ctx context.Context, path string, body io.Reader) (*report.
 	case out.Error != "":
 		return out.Report, errors.New(out.Error)
 	case out.Report == nil:
-		return nil, fmt.Errorf("ask the agent: it answers %s without a report", resp.Status)
+		return nil, fmt.Errorf("ask the agent: it answers %d without a report", status)
 	}
 	return out.Report, nil
 }
 
 // do makes one request, and reads its answer whole.
-func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (*http.Response, []byte, error) {
+func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (status int, text []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, method, "http://agent"+path, body)
 	if err != nil {
-		return nil, nil, fmt.Errorf("ask the agent: %w", err)
+		return 0, nil, fmt.Errorf("ask the agent: %w", err)
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {
-			return nil, nil, ErrNoAgent
+			return 0, nil, ErrNoAgent
 		}
 		if errors.Is(err, fs.ErrPermission) {
-			return nil, nil, errors.New("ask the agent: its socket is its own user's only: run this as that user, or as root")
+			return 0, nil, errors.New("ask the agent: its socket is its own user's only: run this as that user, or as root")
 		}
-		return nil, nil, fmt.Errorf("ask the agent: %w", err)
+		return 0, nil, fmt.Errorf("ask the agent: %w", err)
 	}
 	defer resp.Body.Close()
-	text, err := io.ReadAll(resp.Body)
+	text, err = io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, nil, fmt.Errorf("ask the agent: %w", err)
+		return 0, nil, fmt.Errorf("ask the agent: %w", err)
 	}
-	return resp, text, nil
+	return resp.StatusCode, text, nil
 }
