@@ -20,7 +20,10 @@ opens its identity by it and keeps that in memory alone, until agent lock, a res
 of the agent or one of its host. What waited for it runs at once, each once.
 
 The passphrase is read from a terminal only. After a wrong one the agent takes none
-for a while: a second at first, twice as long each time, a minute at most.`,
+for a while: a second at first, twice as long each time, a minute at most. The
+identity is never in swap or in a core dump, and agent lock wipes it; copies that it
+left while it was used go when their memory is used anew. Whoever is root on the host
+can read what an unlocked agent holds.`,
 		Example: "  agent unlock\n  ssh -t agent-host agent unlock",
 		Args:    typedLater,
 		RunE: func(cmd *cobra.Command, _ []string) error {
