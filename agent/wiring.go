@@ -30,8 +30,10 @@ type wiring struct {
 	log        *slog.Logger
 	env        func(string) string
 	repository *checkout.Repo
-	journal    *journal.Journal
-	turner     *turn.Turner
+	// library are the repositories that playbooks come from.
+	library *checkout.Library
+	journal *journal.Journal
+	turner  *turn.Turner
 	keeping
 	// memory is what one turn leaves to the next of the clusters.
 	memory proxmox.Memory
@@ -60,6 +62,9 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 		w.repository.Close()
 		return nil, errors.Join(err, w.journal.Close())
 	}
+	if w.library, err = openLibrary(settings, log); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
 	w.turner = &turn.Turner{
 		Repository: w.repository, Journal: w.journal, Appliers: w.appliers, Log: log, Now: time.Now,
 		Surroundings: &turn.Surroundings{
@@ -70,6 +75,9 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 }
 
 func (w *wiring) close() error {
+	if w.library != nil {
+		w.library.Close()
+	}
 	w.repository.Close()
 	return w.journal.Close()
 }
@@ -77,6 +85,7 @@ func (w *wiring) close() error {
 // appliers makes the appliers for one turn.
 func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
 	places := w.secrets.At(fleet.Secrets, files)
+	w.library.Turn()
 	guests := proxmox.New(proxmox.Options{
 		Token:  tokens(places),
 		Secret: reveal(places),
@@ -85,7 +94,7 @@ func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer
 	playbooks, err := ansible.New(ansible.Options{
 		Memory: w.journal, State: filepath.Join(w.settings.State, "ansible"), Log: w.log, Dial: w.dial,
 		Files:   func(context.Context) (fs.FS, error) { return files, nil },
-		Secrets: places,
+		Secrets: places, Repository: playbookTrees(w.library, places),
 	})
 	if err != nil {
 		return nil, nil, err
