@@ -52,7 +52,7 @@ func TestRealCheck(t *testing.T) {
 	}
 	done := b.good()
 	host := done.Hosts["web-1"]
-	if host.Err != nil || !strings.HasPrefix(done.Hosts["gone"].Err.Error(), "can't be reached: ") {
+	if host.Err != nil || !host.Short || !strings.HasPrefix(done.Hosts["gone"].Err.Error(), "can't be reached: ") {
 		t.Errorf("it ends with %v", errs(done))
 	}
 	var changed []string

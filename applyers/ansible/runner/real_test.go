@@ -76,7 +76,7 @@ func TestRealResult(t *testing.T) {
 		t.Errorf("the output is %s", b.out.String())
 	}
 	lines := strings.Join(b.said, "\n")
-	for _, line := range []string{"task Write", "web-1: changed: Write", "web-1: failed, which the playbook rescues: non-zero return code: it is broken", "web-1: 8 ok, 6 changed, 2 skipped, 1 rescued, 1 ignored"} {
+	for _, line := range []string{"task Write", "web-1: changed: Write", "web-1: failed, which the playbook rescues: non-zero return code: it is broken"} {
 		if !strings.Contains(lines, line) {
 			t.Errorf("nothing says %q:\n%s", line, lines)
 		}

@@ -27,8 +27,11 @@ type Host struct {
 	// Unchecked are tasks of which check mode can't tell what they would do, because
 	// their module has no check mode (as commands, shells, scripts and raw), or
 	// because they failed there, as those do that need what an earlier task would
-	// have made. After a failure the rest of the host's tasks are not looked at.
+	// have made.
 	Unchecked []TaskError
+	// Short tells that check mode has not looked at the host's last tasks, since one
+	// before them failed. That no task would change anything is then not known.
+	Short bool
 }
 
 // Status is how a task ended on a host.

@@ -138,7 +138,6 @@ func (w *watch) line(text []byte) {
 		h.tallied = true
 		h.OK, h.Changed, h.Failures, h.Unreachable = e.OK, e.Changed, e.Failures, e.Unreachable
 		h.Skipped, h.Rescued, h.Ignored = e.Skipped, e.Rescued, int(e.Ignored)
-		w.say(e.Host + ": " + h.recap())
 	case "stats":
 		w.stats = true
 	}
@@ -205,31 +204,6 @@ func said(msg string) string {
 	return msg
 }
 
-// recap is the sums in words, as in "3 ok, 1 changed".
-func (h *Host) recap() string {
-	var parts []string
-	for _, p := range []struct {
-		n    int
-		word string
-	}{
-		{h.OK, "ok"},
-		{h.Changed, "changed"},
-		{h.Failures, "failed"},
-		{h.Unreachable, "unreachable"},
-		{h.Skipped, "skipped"},
-		{h.Rescued, "rescued"},
-		{h.Ignored, "ignored"},
-	} {
-		if p.n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", p.n, p.word))
-		}
-	}
-	if parts == nil {
-		return "nothing to do"
-	}
-	return strings.Join(parts, ", ")
-}
-
 // maxSaid bounds what a run may add to the journal, in lines.
 const maxSaid = 2000
 
@@ -290,6 +264,7 @@ func (w *watch) result(file string, limit []string) *Result {
 		case !w.ended && !w.check:
 			h.Err = &TaskError{Left: true, Msg: "the playbook was broken off, since others had failed: " + broken}
 		case !w.ended:
+			h.Short = true
 			h.Unchecked = append(h.Unchecked, TaskError{Left: true, Msg: "the playbook was broken off, since others had failed: " + broken})
 		case !there:
 			h.Err = &TaskError{Msg: fmt.Sprintf("no play in %s is for it: their own hosts: name neither it nor a group of it", file)}
@@ -298,7 +273,7 @@ func (w *watch) result(file string, limit []string) *Result {
 	if w.check {
 		for _, h := range r.Hosts {
 			if h.Err != nil && !h.Err.Unreachable && h.Failures > 0 {
-				h.Unchecked, h.Err = append(h.Unchecked, *h.Err), nil
+				h.Unchecked, h.Err, h.Short = append(h.Unchecked, *h.Err), nil, true
 			}
 		}
 	}
