@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"unicode"
+
+	"berth/desired"
 )
 
 // install sees to it that all requirements are installed, and gives the directories
@@ -59,6 +61,8 @@ func (b *batches) installed(ctx context.Context, r *requirements) (string, error
 	err = c.fill(ctx, func(fresh string) error {
 		b.at = "installing " + r.file
 		b.say(b.at)
+		// The cache grows here alone, so this is when it is looked through.
+		sweepCache(b.runner.Cache, b.runner.Log)
 		return b.fetch(ctx, galaxy, r, fresh)
 	})
 	if err == nil {
@@ -145,13 +149,7 @@ func named(said *ring, items []requirement) string {
 // galaxyEnvironment is that of an installation. Nothing of it can ask anybody, and
 // what is found elsewhere on the host does not count as installed.
 func (b *batches) galaxyEnvironment(into string) []string {
-	env := inherited(os.Environ())
-	for _, pair := range os.Environ() {
-		// A server's token is named after the server.
-		if strings.HasPrefix(pair, "ANSIBLE_GALAXY_") {
-			env = append(env, pair)
-		}
-	}
+	env := append(inherited(os.Environ()), ofGalaxy(os.Environ())...)
 	config := b.dir.in("src/ansible.cfg")
 	if !exists(config) {
 		config = "/dev/null"
@@ -171,4 +169,21 @@ func (b *batches) galaxyEnvironment(into string) []string {
 		"GIT_ASKPASS=/bin/true",
 		"GIT_SSH_COMMAND=ssh -o BatchMode=yes -o ConnectTimeout=15",
 	)
+}
+
+// ofGalaxy are the settings of an environment that only installations get: the token
+// of a server is among them, under the server's name.
+func ofGalaxy(agents []string) []string {
+	return slices.DeleteFunc(slices.Clone(agents), func(pair string) bool { return !strings.HasPrefix(pair, "ANSIBLE_GALAXY_") })
+}
+
+// galaxySecrets are those among them.
+func galaxySecrets(agents []string) []desired.Secret {
+	var all []desired.Secret
+	for _, pair := range ofGalaxy(agents) {
+		if name, value, _ := strings.Cut(pair, "="); secretive.MatchString(name) {
+			all = append(all, desired.MakeSecret([]byte(value)))
+		}
+	}
+	return all
 }

@@ -99,6 +99,22 @@ func TestGalaxyFaults(t *testing.T) {
 	}
 }
 
+// A server's token is known to installations alone, and told by none.
+func TestGalaxyToken(t *testing.T) {
+	seen := filepath.Join(t.TempDir(), "env")
+	t.Setenv("ANSIBLE_GALAXY_SERVER_OURS_TOKEN", "hush-hush")
+	b := newBench(t, fake(t, "env > "+seen+"; well"))
+	galaxy(t, b, "echo Installing \"'$ANSIBLE_GALAXY_SERVER_OURS_TOKEN'\"; mkdir -p $INTO")
+	done := b.good()
+	b.silent(done, nil, "hush")
+	if !strings.Contains(strings.Join(b.said, "\n"), "Installing '(secret)'") {
+		t.Errorf("it says %q", b.said)
+	}
+	if text, err := os.ReadFile(seen); err != nil || strings.Contains(string(text), "hush") {
+		t.Errorf("the playbook's environment is %s, %v", text, err)
+	}
+}
+
 // Nothing to install needs no program.
 func TestGalaxyOfNothing(t *testing.T) {
 	b := newBench(t, fake(t, "well"))

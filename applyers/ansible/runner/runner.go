@@ -117,7 +117,7 @@ func New(o Options) (*Runner, error) {
 // playbook is stopped within two seconds, and the error is ctx's; the result then
 // tells of the batches that had ended, and is nil if there is none.
 func (r *Runner) Run(ctx context.Context, s Spec) (*Result, error) {
-	hide := newMask(s.secrets())
+	hide := newMask(append(s.secrets(), galaxySecrets(os.Environ())...))
 	result, err := r.run(ctx, s, hide)
 	if err != nil {
 		// Whatever is wrapped in it may hold a secret if its text does.
