@@ -22,6 +22,8 @@ type Playbook struct {
 	Git *PlaybookGit `yaml:"git" example:"{url: \"https://git.example.com/kubespray.git\", ref: v2.27.0}"`
 	// Requirements is the file of collections and roles that Ansible Galaxy installs
 	// first: from the manifest's directory; with git, from the root of that repository.
+	// They are fetched once, and again when the file changes: what has no version, or
+	// follows a branch, stays as it was then.
 	Requirements string `yaml:"requirements" default:"requirements.yml, collections/requirements.yml and roles/requirements.yml beside the playbook, those that are there; null is none" example:"ansible/requirements.yml"`
 	// RequirementFiles are the files to install, from the root of the manifests; with
 	// Git from that of the other repository, where [RequirementsBeside] finds them if
@@ -56,7 +58,8 @@ type Playbook struct {
 	// After are playbooks that end before this one begins.
 	After List `yaml:"after" form:"play" example:"[play/users]"`
 	// Serial is how many hosts are worked on at a time: a number, or a share of them
-	// as in 25%. A play's own serial beats it.
+	// as in 25%. The whole playbook ends for some before it begins for the next; a
+	// play's own serial divides them further.
 	Serial Share `yaml:"serial" form:"share" default:"all at once" example:"2"`
 	// MaxFail is how many hosts may fail, a number or a share of them as in 25%: with
 	// one more, those that have not begun are left out. 0 stops at the first.
@@ -88,7 +91,8 @@ type Playbook struct {
 	Retry bool `yaml:"retry" default:"true" example:"false"`
 	// Drift says whether agent drift, and every turn, look for what the playbook would
 	// change on hosts where it has run: check asks by Ansible's check mode, and runs
-	// it where something would be changed.
+	// it where something would be changed. Tasks that have no check mode, as commands
+	// and shells, are no change; those that say check_mode: false are really run.
 	Drift string `yaml:"drift" enum:"none|check" default:"none" example:"check"`
 	// Runner is who runs it: ansible, which is the agent, or a webhook.
 	Runner Runner `yaml:"runner" short:"use" default:"ansible" example:"{webhook: {url: \"https://ansible.example.com/hooks/provision?host={host}\"}}"`

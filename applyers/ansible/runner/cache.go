@@ -68,28 +68,35 @@ func (e entry) used() bool {
 
 // lock waits until nobody else fills the entry.
 func (e entry) lock(ctx context.Context) (*os.File, error) {
-	f, err := os.OpenFile(e.dir+entryLock, os.O_RDWR|os.O_CREATE, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("lock the cache: %w", err)
-	}
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
-		if err == nil {
+		f, err := e.tryLock()
+		switch {
+		case err == nil:
 			return f, nil
-		}
-		if !errors.Is(err, syscall.EWOULDBLOCK) {
-			_ = f.Close()
+		case !errors.Is(err, syscall.EWOULDBLOCK):
 			return nil, fmt.Errorf("lock the cache: %w", err)
 		}
 		select {
 		case <-ctx.Done():
-			_ = f.Close()
 			return nil, ctx.Err()
 		case <-tick.C:
 		}
 	}
+}
+
+// tryLock fails with EWOULDBLOCK if somebody else fills the entry.
+func (e entry) tryLock() (*os.File, error) {
+	f, err := os.OpenFile(e.dir+entryLock, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // sweepCache removes what nobody has used for long, and what killed agents left half
@@ -112,9 +119,7 @@ func sweepCache(cache string, log *slog.Logger) {
 
 // half removes an entry that is half done, unless somebody is at it.
 func half(e entry, log *slog.Logger) {
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	lock, err := e.lock(now)
+	lock, err := e.tryLock()
 	if err != nil {
 		return
 	}
