@@ -22,9 +22,15 @@ import (
 	"berth/desired"
 )
 
-// Memory is what is known of earlier runs. It is asked to be right, and losing
-// it costs one more run. It may be used by many at once.
+// Memory is what is known of earlier runs, and of who wants one. It is asked to be
+// right, and losing it costs one more run. It may be used by many at once.
 type Memory interface {
+	Runs
+	Demands
+}
+
+// Runs are those that were made.
+type Runs interface {
 	// Ran tells what a playbook's last run on a host that came to a good end is
 	// known by, and when that was.
 	Ran(play desired.ID, host string) (digest string, at time.Time, ok bool)
@@ -40,6 +46,10 @@ type Memory interface {
 	CutOff(play desired.ID, host string) (began time.Time, ok bool)
 	// Failed tells of the last run, if that came to a bad end.
 	Failed(play desired.ID, host string) (digest string, at time.Time, ok bool)
+}
+
+// Demands are why a run is due although nothing has changed.
+type Demands interface {
 	// Asked tells why somebody wants a run.
 	Asked(play desired.ID, host string) (why string, ok bool)
 	// Since tells from when on a schedule counts, by host: from the beginning of the

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"sync"
@@ -182,13 +183,13 @@ func (a *Applyer) one(ctx context.Context, job applyers.Job, play *desired.Playb
 		}
 		h.ended = true
 	}
-	a.note(job.ID, play, group)
+	a.note(ctx, job.ID, play, group)
 	return err, nil
 }
 
 // note remembers the runs that ended well, and those that did not. One that can't be
 // noted has failed, since it is going to be made again.
-func (a *Applyer) note(play desired.ID, what *desired.Playbook, group []*host) {
+func (a *Applyer) note(ctx context.Context, play desired.ID, what *desired.Playbook, group []*host) {
 	well, bad, mended := make(map[string]string), make(map[string]string), make(map[string]string)
 	for _, h := range group {
 		switch {
@@ -215,7 +216,7 @@ func (a *Applyer) note(play desired.ID, what *desired.Playbook, group []*host) {
 	}
 	if len(bad) > 0 {
 		if err := a.Memory.Ends(play, bad, what.Retry); err != nil {
-			a.Log.Warn("a failed run can't be noted; it counts as cut off", "play", string(play), "err", err)
+			a.Log.WarnContext(ctx, "a failed run can't be noted; it counts as cut off", slog.String("play", string(play)), slog.Any("err", err))
 		}
 	}
 	a.forget(play, slices.Collect(maps.Keys(well)))

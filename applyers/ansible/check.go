@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
@@ -43,7 +44,7 @@ type note struct {
 
 // check asks the playbooks that say so what they would change, once in the life of the
 // Applyer, and puts what they said to what is observed.
-func (o *observation) check() error {
+func (o *observation) check(ctx context.Context) error {
 	o.mu.Lock()
 	checked := o.checked != nil
 	if !checked {
@@ -51,10 +52,10 @@ func (o *observation) check() error {
 	}
 	o.mu.Unlock()
 	if !checked {
-		o.ask()
+		o.ask(ctx)
 	}
-	if o.ctx.Err() != nil {
-		return o.ctx.Err()
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -93,8 +94,8 @@ func (o *observation) drifted(p *observed, host string, f finding) {
 }
 
 // ask runs the check modes, each host's one after the other.
-func (o *observation) ask() {
-	ctx, stop := context.WithTimeout(o.ctx, checkAll)
+func (o *observation) ask(ctx context.Context) {
+	ctx, stop := context.WithTimeout(ctx, checkAll)
 	defer stop()
 	locks := make(map[string]*sync.Mutex)
 	for _, p := range o.plays {
@@ -204,7 +205,7 @@ func (o *observation) ask1(ctx context.Context, on scene, hosts []*host) {
 		return
 	}
 	if err := o.Memory.Mend(on.id, clean); err != nil {
-		o.Log.Warn("what check mode found can't be noted", "play", string(on.id), "err", err)
+		o.Log.WarnContext(ctx, "what check mode found can't be noted", slog.String("play", string(on.id)), slog.Any("err", err))
 	}
 }
 

@@ -30,7 +30,7 @@ func TestStoryOfDrift(t *testing.T) {
 	s := newStory(t, "web-1")
 	dir := t.TempDir()
 	s.Bin, s.ran = drifting(t, dir), dir+"/ran"
-	s.Playbook.Drift = "check"
+	s.Drift = "check"
 	s.lives[0].Running = true
 	now := time.Date(2026, 11, 21, 22, 0, 0, 0, time.UTC)
 	s.Now = func() time.Time { return now }

@@ -4,10 +4,8 @@ import (
 	"context"
 
 	"berth/applyers/machine"
+	"berth/desired"
 )
-
-// factHostKeys are a guest's public SSH host keys, learnt through Proxmox.
-const factHostKeys = "hostkeys"
 
 // pin notes the SSH host keys of a guest before the first contact, where they are known
 // otherwise than from whoever answers at its address.
@@ -15,7 +13,7 @@ func (a *Applyer) pin(ctx context.Context, on scene, h *host) error {
 	if h.mode == "file" || h.mode == "strict" {
 		return nil // Nothing is learnt there.
 	}
-	keys, known := on.fact(h.id, factHostKeys)
+	keys, known := on.fact(h.id, desired.FactHostKeys)
 	if !known {
 		return nil
 	}

@@ -27,7 +27,7 @@ func (a *Applyer) Observe(ctx context.Context, fleet *desired.Fleet, only applye
 			o.playbook(r, play)
 		}
 	}
-	if err := o.check(); err != nil {
+	if err := o.check(ctx); err != nil {
 		return drift.Observed{}, err
 	}
 	for _, p := range o.plays {
@@ -267,8 +267,7 @@ func (o *observation) locked(p *observed, id desired.ID) string {
 			_, err = o.Secrets.Read(o.ctx, ref)
 			o.locks[ref] = err
 		}
-		var locked *desired.LockedError
-		if errors.As(err, &locked) {
+		if locked, ok := errors.AsType[*desired.LockedError](err); ok {
 			return locked.Error()
 		}
 	}

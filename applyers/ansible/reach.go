@@ -57,6 +57,6 @@ func (a *Applyer) answers(ctx context.Context, fleet *desired.Fleet, play *desir
 	case asking.Err() != nil:
 		return fmt.Errorf("can't be reached: nothing answers at %s within %s: see that it is up, and that its SSH port is open to the agent", at, within)
 	default:
-		return fmt.Errorf("can't be reached: %v: see that it is up, and that its SSH port is open to the agent", err)
+		return fmt.Errorf("can't be reached: %w: see that it is up, and that its SSH port is open to the agent", err)
 	}
 }

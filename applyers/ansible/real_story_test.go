@@ -16,7 +16,6 @@ import (
 type rounds struct {
 	*bench
 	outcomes []drift.Outcome
-	output   strings.Builder
 }
 
 // want makes a turn, and wants it to have run playbooks on hosts, as "base: web-1 web-2".

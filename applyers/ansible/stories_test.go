@@ -181,7 +181,7 @@ func TestStoryOfTheLock(t *testing.T) {
 	s.next("web-2")
 	s.next()
 	// A secret that is rotated makes what uses it due, locked or not.
-	s.vault.values["apps"] = "hush hush"
+	s.vault.values["apps"] = "hush anew"
 	s.vault.locked["apps"] = true
 	s.next()
 	if f := s.field("web-2"); !strings.HasPrefix(f.Held, "waiting for unlock") {

@@ -50,7 +50,7 @@ func (a *Applyer) call(ctx context.Context, job applyers.Job, play *desired.Play
 			for _, done := range hosts[:i] {
 				done.ended = true
 			}
-			a.note(job.ID, play, hosts[:i])
+			a.note(ctx, job.ID, play, hosts[:i])
 			return applyers.ErrLeft
 		}
 	}

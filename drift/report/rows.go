@@ -59,8 +59,8 @@ func (v *viewer) row(res *resource, c *drift.Change, field *drift.Field) row {
 
 // heldRemark tells why something is held: what waits for an unlock by a word of its own.
 func heldRemark(word, reason string) remark {
-	if strings.HasPrefix(reason, desired.WaitingForUnlock) {
-		return remark{sign: Held, word: desired.WaitingForUnlock, text: neutral(strings.TrimPrefix(strings.TrimPrefix(reason, desired.WaitingForUnlock), ": "))}
+	if text, waits := strings.CutPrefix(reason, desired.WaitingForUnlock+": "); waits {
+		return remark{sign: Held, word: desired.WaitingForUnlock, text: neutral(text)}
 	}
 	return remark{sign: Held, word: word, text: neutral(reason)}
 }

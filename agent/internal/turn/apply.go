@@ -206,6 +206,7 @@ func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[strin
 			failed[o.Key] = o
 		case drift.Done:
 			done[o.Key] = o
+		case drift.Skipped, drift.Held, drift.Left:
 		}
 		more = more || o.Status == drift.Left
 	}
