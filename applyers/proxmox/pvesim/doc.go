@@ -18,8 +18,9 @@
 // FACTS and a number, it means the measured behaviour of Proxmox VE 8.4 that these
 // recordings show; what comes from the sources alone says so.
 //
-// What it does not do: it runs no guest (Cluster.OnPower lets a test hang a
-// stand-in on a start) and moves no bytes of a disk (volumes know their size and
+// What it does not do: it runs no guest by itself (Options.Runtime may run the
+// containers, as package lxc does; Cluster.OnPower lets a test hang a stand-in on a
+// start) and moves no bytes of a disk (volumes know their size and
 // the checksum of the image that they came from; only uploaded and downloaded
 // files hold data). There is no console, no backup run, no Ceph and no
 // replication. Of the software-defined network, the firewall and the HA manager
