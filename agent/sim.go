@@ -96,7 +96,7 @@ func runSimulator(ctx context.Context, s streams, at network, listen string, fle
 	if fleet.out != "" {
 		err = fleet.write(ctx, s, sim)
 	} else {
-		fmt.Fprintf(s.Out, simSite, sim.endpoint, sim.fingerprint, fleet.node())
+		fmt.Fprintf(s.Out, simSite, sim.endpoint, sim.fingerprint, fleet.node(), at.lan.Masked(), at.lan.Addr())
 		fmt.Fprintf(s.Out, "Try: %scurl --insecure --header 'Authorization: PVEAPIToken=%s' %s/api2/json/cluster/resources\n", at.prefix, sim.token, sim.endpoint)
 	}
 	if err != nil {
@@ -115,7 +115,7 @@ token: {secret: pve}                # secrets: {pve: FILE} in agent.yaml; FILE h
 node: %s
 storage: {ssd: {store: local-nvme}}
 images: local
-networks: {lan: {bridge: vmbr0, subnet: 10.111.1.0/24, gateway: 10.111.1.1}}
+networks: {lan: {bridge: vmbr0, subnet: %s, gateway: %s}}
 
 `
 

@@ -55,7 +55,8 @@ func (g *simGuests) check(cmd *cobra.Command) error {
 
 // network is where the simulator listens; the zero value is the machine's own.
 type network struct {
-	prefix string // of commands that are to reach it
+	prefix string       // of commands that are to reach it
+	lan    netip.Prefix // address of the bridge
 	listen func(ctx context.Context, address string) (net.Listener, error)
 }
 
@@ -70,7 +71,7 @@ func (n network) open(ctx context.Context, address string) (net.Listener, error)
 // with calls f with what runs the guests, and takes it away when f is done.
 func (g *simGuests) with(ctx context.Context, s streams, f func(pvesim.Options, network) error) error {
 	if g.runtime == "" {
-		return f(pvesim.Options{}, network{})
+		return f(pvesim.Options{}, network{lan: g.prefix})
 	}
 	say := func(line string) { fmt.Fprintln(s.Err, line) }
 	if g.build {
@@ -81,11 +82,11 @@ func (g *simGuests) with(ctx context.Context, s streams, f func(pvesim.Options, 
 		return fmt.Errorf("run real containers: %w", err)
 	}
 	if err := g.make(ctx, say); err != nil {
-		return errors.Join(err, r.Close())
+		return errors.Join(err, r.Close(ctx))
 	}
 	enter := "nsenter --net=/run/netns/" + r.Namespace() + " "
 	fmt.Fprintf(s.Out, "namespace    %s\nreach it by  %sCOMMAND\n", r.Namespace(), enter)
-	return errors.Join(f(pvesim.Options{Runtime: r, LockWait: simLockWait}, network{prefix: enter, listen: r.Listen}), r.Close())
+	return errors.Join(f(pvesim.Options{Runtime: r, LockWait: simLockWait}, network{prefix: enter, lan: g.prefix, listen: r.Listen}), r.Close(ctx))
 }
 
 // make builds what containers are made from.

@@ -50,7 +50,7 @@ func newGuests(t *testing.T, binary string) *guests {
 		t.Fatalf("BERTH_REAL=1 asks for real containers: %v; deploy/test installs what they need", err)
 	}
 	t.Cleanup(func() {
-		if err := g.runtime.Close(); err != nil {
+		if err := g.runtime.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

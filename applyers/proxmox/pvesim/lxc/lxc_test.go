@@ -32,7 +32,7 @@ func begin(t *testing.T) *Runtime {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := r.Close(); err != nil {
+		if err := r.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
 		if left, _ := filepath.Glob(mountedGroups + "/*/*" + filepath.Base(r.run) + "*"); len(left) > 0 {

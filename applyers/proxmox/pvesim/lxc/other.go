@@ -41,7 +41,7 @@ func (*Runtime) Listen(context.Context, string) (net.Listener, error) { return n
 func (*Runtime) Namespace() string { return "" }
 
 // Close does nothing.
-func (*Runtime) Close() error { return nil }
+func (*Runtime) Close(context.Context) error { return nil }
 
 // Check refuses.
 func Check() error { return errNoLXC() }

@@ -131,7 +131,7 @@ func New(ctx context.Context, o Options) (*Runtime, error) {
 	if r.namespace == "" {
 		r.namespace = filepath.Base(run)
 		if err := r.makeNetwork(ctx); err != nil {
-			return nil, errors.Join(err, r.close(context.WithoutCancel(ctx)))
+			return nil, errors.Join(err, r.Close(ctx))
 		}
 	}
 	return r, nil
@@ -155,10 +155,9 @@ func (r *Runtime) makeNetwork(ctx context.Context) error {
 }
 
 // Close switches all containers off and removes them, with everything that was made
-// but the root file systems.
-func (r *Runtime) Close() error { return r.close(context.Background()) }
-
-func (r *Runtime) close(ctx context.Context) error {
+// but the root file systems, whether the context has ended or not.
+func (r *Runtime) Close(ctx context.Context) error {
+	ctx = context.WithoutCancel(ctx)
 	r.mu.Lock()
 	all := make([]*container, 0, len(r.cts))
 	for _, ct := range r.cts {
