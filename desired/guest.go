@@ -270,16 +270,18 @@ type Expose struct {
 }
 
 // Ready is when a guest counts as ready. The zero value: when it runs; and when a
-// playbook or route wants it, when its address is known and its SSH port or the
-// route's port answers.
+// playbook or route wants it, when its address is known, its SSH port or the route's
+// port answers, and cloud-init is not seen at work by the guest agent.
 type Ready struct {
 	// Agent waits for the guest agent to answer.
 	Agent bool `yaml:"agent" only:"vm" default:"false" example:"true"`
-	// CloudInit waits for cloud-init to have ended.
+	// CloudInit waits for cloud-init to have ended, the reboot of cloudInit.reboot
+	// included, as the guest agent tells.
 	CloudInit bool `yaml:"cloudInit" only:"vm" default:"false" example:"true"`
 	// Port waits for a TCP port to answer.
 	Port int `yaml:"port" form:"port" default:"none; 22 if a playbook wants it" example:"443"`
-	// Timeout is how long is waited.
+	// Timeout is how long is waited for all of it; a guest that is off for two minutes
+	// is not waited for any longer.
 	Timeout Duration `yaml:"timeout" default:"the site's" example:"15m"`
 }
 

@@ -16,6 +16,7 @@ import (
 )
 
 func TestWhatAnAddressAnswers(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		dialed := make(map[string]int)
@@ -69,6 +70,7 @@ func TestWhatAnAddressAnswers(t *testing.T) {
 
 // TestManyPortsAreNotTriedAtOnce: an agent has so many files, and no more.
 func TestManyPortsAreNotTriedAtOnce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		now, most := 0, 0

@@ -326,6 +326,7 @@ func killedWhileGoing(t *testing.T, n int, after bool) (more bool) {
 // TestAnArchivedGuestThatRunsIsTold holds that what somebody started in the
 // archive is shown as such, and left to people.
 func TestAnArchivedGuestThatRunsIsTold(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()

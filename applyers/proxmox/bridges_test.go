@@ -10,6 +10,7 @@ import (
 )
 
 func TestANetworkWhoseBridgeIsNotThereHoldsTheCreation(t *testing.T) {
+	t.Parallel()
 	for name, doc := range map[string]string{"vm": webYAML, "ct": cacheYAML} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -33,6 +34,7 @@ func TestANetworkWhoseBridgeIsNotThereHoldsTheCreation(t *testing.T) {
 }
 
 func TestBridgesThatCannotBeReadHoldNothing(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]pvesim.Fault{
 		"no answer": {Method: http.MethodGet, Path: "/nodes/pve1/network", Status: 500, Count: -1},
 		"none seen": {Method: http.MethodGet, Path: "/nodes/pve1/network", Status: 200, Body: `{"data":[]}`, Count: -1},

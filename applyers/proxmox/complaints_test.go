@@ -15,6 +15,7 @@ import (
 // What people complain of where Terraform looks after Proxmox: none of it may
 // happen here. The first of them is what is not a difference.
 func TestWhatIsNoDifference(t *testing.T) {
+	t.Parallel()
 	spare := `
 kind: VM
 name: spare
@@ -69,6 +70,7 @@ startup: early
 }
 
 func TestTagsKeepTheirCaseWhereItCounts(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		unmanaged := edited(webYAML, "tags: [prod, web]\n", "")
 		b := newBench(t, unmanaged)
@@ -98,6 +100,7 @@ func TestTagsKeepTheirCaseWhereItCounts(t *testing.T) {
 }
 
 func TestAMigratedGuestIsFollowed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(pvesim.Options{Nodes: []string{"pve1", "pve2"}}), webYAML, cacheYAML)
 		b.apply()
@@ -117,6 +120,7 @@ func TestAMigratedGuestIsFollowed(t *testing.T) {
 }
 
 func TestAnEditedSeedReplacesNothing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -133,6 +137,7 @@ func TestAnEditedSeedReplacesNothing(t *testing.T) {
 }
 
 func TestABackupIsWaitedForAndTheOthersGoOn(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		takes time.Duration
 		want  drift.Status
@@ -173,6 +178,7 @@ func TestABackupIsWaitedForAndTheOthersGoOn(t *testing.T) {
 }
 
 func TestAResizeMayTakeMinutes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sim := pvesim.New(pvesim.Options{TaskTime: func(kind string) time.Duration {
 			return map[string]time.Duration{"resize": 8 * time.Minute}[kind]
@@ -199,6 +205,7 @@ func TestAResizeMayTakeMinutes(t *testing.T) {
 }
 
 func TestADiskGrownByHandIsNoted(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -228,6 +235,7 @@ func TestADiskGrownByHandIsNoted(t *testing.T) {
 }
 
 func TestAGuestOfSomebodyElseWithTheWantedVMIDStays(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		sim := pvesim.New(pvesim.Options{})
 		sim.AddGuest(pvesim.Guest{VMID: 4001, Running: true, Config: map[string]string{"name": "hers", "scsi0": "local-lvm:vm-4001-disk-0,size=4G"}})
@@ -257,6 +265,7 @@ func TestAGuestOfSomebodyElseWithTheWantedVMIDStays(t *testing.T) {
 // A data VM has no name of its own to change: what somebody calls it by hand goes
 // back.
 func TestADataVMIsNamedAsInGit(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, "kind: DataVM\nname: certs\nid: 9501\ndisks: {scsi0: {name: main, storage: hdd, size: 1GiB}}\n")
 		b.apply()

@@ -37,6 +37,7 @@ type priced struct {
 // of nodes, from the fourth on, on which something is to be made where nothing of ours
 // runs yet.
 func TestALookCostsWhatTheFormulaSays(t *testing.T) {
+	t.Parallel()
 	strangers := func(b *bench) {
 		for i := range 7 {
 			b.sim.AddGuest(strange(700+i, nil))

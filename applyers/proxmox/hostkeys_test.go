@@ -60,6 +60,7 @@ func (h *hearing) Made(_ desired.ID, fact, value string) {
 // machine knows its SSH before the first contact: in the turn that makes it, in all
 // later ones, and after the agent has forgotten everything.
 func TestHostKeysComeFromTheGuestByWayOfProxmox(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML+"ready: {cloudInit: true}\n")
 		b.booting(4001, map[string]string{
@@ -92,6 +93,7 @@ func TestHostKeysComeFromTheGuestByWayOfProxmox(t *testing.T) {
 // TestWhatIsNoHostKeyIsNotTaken holds that a guest can tell its own public key, and
 // nothing else.
 func TestWhatIsNoHostKeyIsNotTaken(t *testing.T) {
+	t.Parallel()
 	long := strings.Repeat("a", hostKeyLimit)
 	for name, c := range map[string]struct{ first, second, want string }{
 		"a key":             {ed25519Key + " root@web-1\n", "", "ssh-ed25519:" + strings.Fields(ed25519Key)[1]},
@@ -142,6 +144,7 @@ func TestAStampThatHoldsNoKeyTellsNone(t *testing.T) {
 // TestHostKeysAreReadOnceTheyAreThere holds that no key is read before the first boot
 // has made it: an image may bring one, which cloud-init replaces.
 func TestHostKeysAreReadOnceTheyAreThere(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		ready string
 		want  bool
@@ -165,6 +168,7 @@ func TestHostKeysAreReadOnceTheyAreThere(t *testing.T) {
 
 // TestARightThatIsMissingLeavesTheFirstContactBlind, and says so.
 func TestARightThatIsMissingLeavesTheFirstContactBlind(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML+"ready: {port: 22}\n")
 		b.a.opts.Dial = func(context.Context, string, string) (net.Conn, error) {

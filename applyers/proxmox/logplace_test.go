@@ -138,6 +138,7 @@ func TestALogOfBothNumberings(t *testing.T) {
 // TestTasksTellWhereTheLogIsBehind has the log stand still: nodes tell each other of
 // their lines in their own time.
 func TestTasksTellWhereTheLogIsBehind(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML)
 		ask := b.people()

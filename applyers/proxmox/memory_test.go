@@ -14,6 +14,7 @@ import (
 // TestAnotherAgentIsToldOnce, by a look at all, which a look at one guest in between
 // does not forestall; and in the log, since nobody may read that report.
 func TestAnotherAgentIsToldOnce(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML)
 		var lines bytes.Buffer

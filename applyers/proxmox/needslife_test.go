@@ -191,9 +191,9 @@ func (a act) needs(t *testing.T) []Need {
 // TestWhatAStepNeedsIsToldBefore does each step with exactly the rights whose lack
 // its plan would tell, which must be enough, and without each of those: nothing may
 // fail then, and nothing may be held that Proxmox would do. Of the latter a part
-// is tried, all with BERTH_EVERY_RIGHT=1.
+// is tried, more with BERTH_EVERY=1, all with BERTH_EVERY_RIGHT=1 as well.
 func TestWhatAStepNeedsIsToldBefore(t *testing.T) {
-	every := 5
+	every := 5 * stride
 	if os.Getenv("BERTH_EVERY_RIGHT") != "" {
 		every = 1
 	}

@@ -16,6 +16,7 @@ func stores(all ...pvesim.Storage) func() *pvesim.Cluster {
 // TestAPlanPromisesNothingThatCannotBeMade holds what would fail, with the way
 // out, and writes nothing.
 func TestAPlanPromisesNothingThatCannotBeMade(t *testing.T) {
+	t.Parallel()
 	local := pvesim.Storage{Name: "local", Type: "dir", Content: []string{"iso", "import", "vztmpl"}}
 	lvm := pvesim.Storage{Name: "local-lvm", Type: "lvmthin", Content: []string{"images", "rootdir"}}
 	narrow := func(s pvesim.Storage, content ...string) pvesim.Storage {
@@ -141,6 +142,7 @@ func TestAPlanPromisesNothingThatCannotBeMade(t *testing.T) {
 // TestAWrongNodeOfOneGuestHoldsNoOther: the image is fetched for those that can
 // be made.
 func TestAWrongNodeOfOneGuestHoldsNoOther(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, cacheYAML, edited(cacheYAML, "name: cache", "name: more\nnode: pve", "4002", "4003", "10.1.1.5", "10.1.1.6"))
 		out := told(b.turn())
@@ -153,6 +155,7 @@ func TestAWrongNodeOfOneGuestHoldsNoOther(t *testing.T) {
 // TestWhatTheTokenMayNotSeeHoldsNothing: that a list lacks a storage proves
 // nothing.
 func TestWhatTheTokenMayNotSeeHoldsNothing(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		acl   pvesim.ACL
 		notes string
@@ -181,6 +184,7 @@ func TestWhatTheTokenMayNotSeeHoldsNothing(t *testing.T) {
 
 // TestObstaclesTakeNoRequestWhereThereAreNone counts what a look asks for.
 func TestObstaclesTakeNoRequestWhereThereAreNone(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.mark()

@@ -20,6 +20,7 @@ const hidden = "correct-horse-battery"
 const secretiveYAML = cacheYAML + "password: {secret: ct-root, key: cache.root}\n"
 
 func TestAPasswordIsReadForTheCreationAlone(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, secretiveYAML)
 		var asked []desired.SecretRef
@@ -55,6 +56,7 @@ func TestAPasswordIsReadForTheCreationAlone(t *testing.T) {
 }
 
 func TestNothingIsMadeWithoutItsPassword(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		secret func(context.Context, desired.SecretRef) ([]byte, error)
 		want   string
@@ -94,6 +96,7 @@ func (e echo) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestAPasswordIsInNoError(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(pvesim.Options{}), secretiveYAML)
 		b.a.opts.Secret = func(context.Context, desired.SecretRef) ([]byte, error) { return []byte(hidden), nil }

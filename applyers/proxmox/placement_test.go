@@ -26,6 +26,7 @@ func (b *bench) manifestsOn(docs ...string) {
 }
 
 func TestAPinnedGuestMovesWithItsVolumes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, unlikeNodes())
 		b.manifestsOn(webYAML, cacheYAML)
@@ -55,6 +56,7 @@ func TestAPinnedGuestMovesWithItsVolumes(t *testing.T) {
 }
 
 func TestAGuestIsMadeOnItsNodesOwnStorage(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, unlikeNodes())
 		b.manifestsOn(webYAML + "node: pve2\n")
@@ -67,6 +69,7 @@ func TestAGuestIsMadeOnItsNodesOwnStorage(t *testing.T) {
 }
 
 func TestNothingMovesToANodeThatIsNotThere(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ node, want string }{
 		"off":     {"pve2", "node pve2 is offline"},
 		"unknown": {"pve9", `site home has no node "pve9": it has pve1, pve2`},
@@ -91,6 +94,7 @@ func TestNothingMovesToANodeThatIsNotThere(t *testing.T) {
 }
 
 func TestAPoolThatIsNotThereIsToldBefore(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -125,6 +129,7 @@ cloudInit: {native: true, users: [{name: anna, keys: [` + someKey + `]}]}
 `
 
 func TestTheNativeDriveIsRebootedForWhereThatIsAllowed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, nativeYAML)
 		b.apply()
@@ -147,6 +152,7 @@ func TestTheNativeDriveIsRebootedForWhereThatIsAllowed(t *testing.T) {
 }
 
 func TestWhatProxmoxTakesOtherwiseIsTold(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML+"tablet: true\nhotplug: disk\n")
 		b.apply()
@@ -163,6 +169,7 @@ func TestWhatProxmoxTakesOtherwiseIsTold(t *testing.T) {
 }
 
 func TestARefusedHotplugIsTakenBackFromAContainer(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, cacheYAML)
 		b.apply()

@@ -84,6 +84,7 @@ func (b *bench) heldBy(id desired.ID, step drift.Step, want string) {
 }
 
 func TestAnAddressThatSomebodyHasHoldsTheCreation(t *testing.T) {
+	t.Parallel()
 	const remedy = ": write another address, or allowAddressConflict: true"
 	for name, c := range map[string]struct {
 		guest *pvesim.Guest
@@ -168,6 +169,7 @@ func TestAnAddressThatSomebodyHasHoldsTheCreation(t *testing.T) {
 // TestAConfigurationThatCannotBeReadIsTold: nothing is known of it, and the
 // creation goes on by what else is known.
 func TestAConfigurationThatCannotBeReadIsTold(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := withImages(t, pvesim.Options{}, cacheYAML)
 		b.sim.AddGuest(pihole(true))
@@ -183,6 +185,7 @@ func TestAConfigurationThatCannotBeReadIsTold(t *testing.T) {
 // TestACreationThatGoesOnIsNotHeldByItsOwnGuest kills the agent after each write
 // of a creation; from the moment that the guest runs its address answers.
 func TestACreationThatGoesOnIsNotHeldByItsOwnGuest(t *testing.T) {
+	t.Parallel()
 	for vmid, doc := range map[int]string{4001: webYAML, 4002: cacheYAML} {
 		for n := 1; n < 9; n++ {
 			t.Run(fmt.Sprintf("%d after write %d", vmid, n), func(t *testing.T) {
@@ -203,6 +206,7 @@ func TestACreationThatGoesOnIsNotHeldByItsOwnGuest(t *testing.T) {
 }
 
 func TestAnAddressThatSomebodyTookMeanwhileHoldsTheRestore(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := withImages(t, pvesim.Options{}, cacheYAML, webYAML)
 		b.apply()
@@ -233,6 +237,7 @@ func TestAnAddressThatSomebodyTookMeanwhileHoldsTheRestore(t *testing.T) {
 // TestAnAddressOfOneThatIsGoneFromGitIsWaitedFor: it is free once the guest is
 // archived.
 func TestAnAddressOfOneThatIsGoneFromGitIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := withImages(t, pvesim.Options{}, cacheYAML)
 		b.apply()
@@ -248,6 +253,7 @@ func TestAnAddressOfOneThatIsGoneFromGitIsWaitedFor(t *testing.T) {
 }
 
 func TestAnAddressThatSomebodyHasHoldsTheChangeToIt(t *testing.T) {
+	t.Parallel()
 	nativeYAML := edited(webYAML, "cloudInit: {packages: [git]}", "cloudInit: {native: true}")
 	for name, c := range map[string]struct {
 		yaml, from string
@@ -285,6 +291,7 @@ func TestAnAddressThatSomebodyHasHoldsTheChangeToIt(t *testing.T) {
 // TestAnEditThatIsTakenBackIsNotHeldByItsOwnGuest: until its next start the guest
 // has the address that its configuration no longer shows.
 func TestAnEditThatIsTakenBackIsNotHeldByItsOwnGuest(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		yaml := edited(webYAML, "cloudInit: {packages: [git]}", "cloudInit: {native: true}")
 		b := withImages(t, pvesim.Options{}, yaml)
@@ -314,6 +321,7 @@ func TestAnEditThatIsTakenBackIsNotHeldByItsOwnGuest(t *testing.T) {
 
 // TestOthersAreReadOnlyWhereAnAddressIsWanted counts what the question costs.
 func TestOthersAreReadOnlyWhereAnAddressIsWanted(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		docs   []string
 		others int
@@ -353,6 +361,7 @@ func TestOthersAreReadOnlyWhereAnAddressIsWanted(t *testing.T) {
 // TestTheAddressOfACloneThatIsNotWholeYetIsNotAskedFor: it was before the clone was
 // begun, and what answers now may be the clone.
 func TestTheAddressOfACloneThatIsNotWholeYetIsNotAskedFor(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, pvesim.New(slowTasks()))
 		b.template(9000, nil)

@@ -14,6 +14,7 @@ import (
 // TestWhatKeepsAGuestFromBeingMadeIsSaidBefore asserts on the words of the report,
 // and that nothing at all is written.
 func TestWhatKeepsAGuestFromBeingMadeIsSaidBefore(t *testing.T) {
+	t.Parallel()
 	local := pvesim.Storage{Name: "local", Type: "dir", Content: []string{"iso", "import", "vztmpl", "images", "rootdir"}}
 	thick := func(used int64) pvesim.Options {
 		return pvesim.Options{Storages: []pvesim.Storage{local, {Name: "local-lvm", Type: "lvm", Content: []string{"images", "rootdir"}, Size: 20 << 30, Used: used << 30}}}
@@ -91,6 +92,7 @@ func TestWhatKeepsAGuestFromBeingMadeIsSaidBefore(t *testing.T) {
 // TestRoomThatIsThereHoldsNothing: on a thick storage all may be taken, on others
 // more than is there may be promised.
 func TestRoomThatIsThereHoldsNothing(t *testing.T) {
+	t.Parallel()
 	for name, store := range map[string]pvesim.Storage{
 		"just enough":      {Type: "lvm", Size: 20 << 30, Used: 8<<30 - 8<<20}, // Both, and the seed.
 		"overcommitted":    {Type: "lvmthin", Size: 20 << 30, Used: 19 << 30},
@@ -113,6 +115,7 @@ func TestRoomThatIsThereHoldsNothing(t *testing.T) {
 // TestASharedThickStorageIsOneForAllNodes holds what two nodes would put there
 // together.
 func TestASharedThickStorageIsOneForAllNodes(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		local := pvesim.Storage{Name: "local", Type: "dir", Content: []string{"iso", "import", "vztmpl"}}
 		san := pvesim.Storage{Name: "local-lvm", Type: "lvm", Content: []string{"images", "rootdir"}, Size: 6 << 30, Shared: true}
@@ -128,6 +131,7 @@ func TestASharedThickStorageIsOneForAllNodes(t *testing.T) {
 
 // TestAnImageThatIsNotThereIsSaid: what is made of it is skipped.
 func TestAnImageThatIsNotThereIsSaid(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, cacheYAML)
 		b.sim.Inject(pvesim.Fault{Method: http.MethodPost, Path: "/nodes/pve1/storage/local/download-url", TaskError: "download failed: HTTP response code 404"})

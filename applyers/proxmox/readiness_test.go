@@ -13,7 +13,6 @@ import (
 	"berth/drift"
 )
 
-
 // refuses lets no port answer.
 func refuses(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("connection refused")
@@ -46,6 +45,7 @@ func outcome(all []drift.Outcome) drift.Outcome {
 // TestEachConditionIsNamedWithWhatToDo holds the whole messages: which condition was
 // not met, what to do, and how far the guest has come.
 func TestEachConditionIsNamedWithWhatToDo(t *testing.T) {
+	t.Parallel()
 	const status = `{"v1":{"stage":%s,"init-local":{"errors":[],"start":100,"finished":101},"init":{"errors":["no such group"],"start":102,"finished":103},"modules-config":{"errors":[],"start":null,"finished":null},"modules-final":{"errors":[],"start":104,"finished":null}}}`
 	for name, c := range map[string]struct {
 		ready string
@@ -100,6 +100,7 @@ func TestEachConditionIsNamedWithWhatToDo(t *testing.T) {
 // TestAGuestThatStaysOffIsNotWaitedForToTheEnd holds that the rest of a long timeout is
 // not waited for a guest that nothing starts again.
 func TestAGuestThatStaysOffIsNotWaitedForToTheEnd(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, cacheYAML+"ready: {port: 22, timeout: 1h}\n")
 		b.a.opts.Dial = refuses
@@ -121,6 +122,7 @@ func TestAGuestThatStaysOffIsNotWaitedForToTheEnd(t *testing.T) {
 
 // TestAContainerIsReadyByAddressAndPort holds that a container needs no more: it has neither agent nor cloud-init.
 func TestAContainerIsReadyByAddressAndPort(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, cacheYAML+"ready: {port: 22, timeout: 2m}\n")
 		b.a.opts.Dial = refuses
@@ -139,6 +141,7 @@ func TestAContainerIsReadyByAddressAndPort(t *testing.T) {
 // led to no playbook while cloud-init is seen to work in it; where that can't be seen,
 // the port decides.
 func TestAPlaybookDoesNotMeetCloudInitAtWork(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		yaml  string
 		files map[string]string
@@ -175,6 +178,7 @@ func TestAPlaybookDoesNotMeetCloudInitAtWork(t *testing.T) {
 // TestTheRebootThatEndsTheFirstBootIsWaitedFor holds that a playbook is not led to a
 // machine that is about to reboot (cloudInit.reboot).
 func TestTheRebootThatEndsTheFirstBootIsWaitedFor(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, edited(webYAML, "packages: [git]", "packages: [git], reboot: true")+"ready: {cloudInit: true}\n")
 		b.booting(4001, map[string]string{

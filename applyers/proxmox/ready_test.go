@@ -35,6 +35,7 @@ networks: {net0: {network: lan}}
 `
 
 func TestAddressesAreAskedOfTheGuest(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, dhcpYAML, agentYAML+"ready: {agent: true}\n")
 		time.AfterFunc(time.Minute, func() {
@@ -55,6 +56,7 @@ func TestAddressesAreAskedOfTheGuest(t *testing.T) {
 // TestAGuestThatNothingReachesIsReadyWithoutAnAddress holds that an agent which
 // is enabled and not installed keeps no turn waiting.
 func TestAGuestThatNothingReachesIsReadyWithoutAnAddress(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, agentYAML)
 		began := time.Now()
@@ -72,6 +74,7 @@ func nicMAC(g pvesim.Guest) string {
 }
 
 func TestNotReadySaysWhatWasNotReached(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ yaml, want string }{
 		"no address":    {agentYAML + "ready: {port: 22}\n", "not ready after 10m: its address is not known, since its guest agent does not tell it: install and start qemu-guest-agent"},
 		"agent":         {edited(webYAML, "agent: true", "agent: true\nready: {agent: true, timeout: 2m}"), "not ready after 2m: its guest agent does not answer"},
@@ -100,6 +103,7 @@ func TestNotReadySaysWhatWasNotReached(t *testing.T) {
 }
 
 func TestReadyWaitsForThePortOfPlaybookOrRoute(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct{ edge, port string }{
 		"a name":      {"tls: {default: reject, routes: {web.example.net: \"vm/web-1:8443\"}}", "8443"},
 		"an upstream": {"upstreams: {lab: {servers: [\"10.1.1.9:443\", \"vm/web-1:9443\"]}}\ntls: {default: lab}\nhttp: {default: redirect, routes: {web.example.net: \"vm/web-1:80\"}}", "9443"},
@@ -157,6 +161,7 @@ func (a *answering) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestCloudInitThatEndedWithErrorsIsTold(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML+"ready: {cloudInit: true}\n")
 		b.over = &answering{b.sim.Transport(), "/agent/file-read", `{"data":{"content":"{\"v1\":{\"errors\":[\"no such package\"]}}"}}`}
@@ -187,6 +192,7 @@ func (c *capture) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func TestTheSeedNamesTheGuestsOwnMACAndAddress(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		seen := &capture{below: b.sim.Transport()}

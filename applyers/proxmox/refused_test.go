@@ -20,6 +20,7 @@ func refusedMachine(method, path string) pvesim.Fault {
 // TestWhatProxmoxDoesNotTakeKeepsNothingElse holds that one value which Proxmox
 // refuses is told with its place, and that the others are written.
 func TestWhatProxmoxDoesNotTakeKeepsNothingElse(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -48,6 +49,7 @@ func TestWhatProxmoxDoesNotTakeKeepsNothingElse(t *testing.T) {
 
 // TestACreationTellsWhatProxmoxDoesNotTake names the field and its place.
 func TestACreationTellsWhatProxmoxDoesNotTake(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML+"machine: pc-q35-99.9\n")
 		b.sim.Inject(refusedMachine("POST", "/nodes/pve1/qemu"))

@@ -25,6 +25,7 @@ func twoNodes() *pvesim.Cluster {
 }
 
 func TestMigratedGuestsAreFollowed(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, twoNodes(), edited(webYAML, "cloudInit: {packages: [git]}", ""))
 		b.apply()
@@ -48,6 +49,7 @@ func TestMigratedGuestsAreFollowed(t *testing.T) {
 }
 
 func TestWithoutQuorumTheSiteIsUnknown(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, twoNodes(), webYAML)
 		b.sim.SetQuorum(false)
@@ -61,6 +63,7 @@ func TestWithoutQuorumTheSiteIsUnknown(t *testing.T) {
 }
 
 func TestAnOfflineNodeIsNotAskedAndItsGuestsAreUnknown(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, twoNodes(), webYAML, edited(cacheYAML, "name: cache", "name: cache\nnode: pve2"))
 		b.apply()
@@ -85,6 +88,7 @@ func TestAnOfflineNodeIsNotAskedAndItsGuestsAreUnknown(t *testing.T) {
 }
 
 func TestAManifestWithoutANode(t *testing.T) {
+	t.Parallel()
 	site := strings.Replace(siteYAML, "node: pve1\n", "", 1)
 	for name, c := range map[string]struct {
 		sim  func() *pvesim.Cluster
@@ -106,6 +110,7 @@ func TestAManifestWithoutANode(t *testing.T) {
 }
 
 func TestRemoveDestroyIsRememberedOnTheGuest(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML+"lifecycle: {remove: destroy}\n")
 		b.apply()
@@ -124,6 +129,7 @@ func TestRemoveDestroyIsRememberedOnTheGuest(t *testing.T) {
 }
 
 func TestANarrowLookSeesWhatItLooksAt(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.apply()
@@ -143,6 +149,7 @@ func TestANarrowLookSeesWhatItLooksAt(t *testing.T) {
 }
 
 func TestDisksOnFileStoragesAreQCOW2(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, edited(webYAML, "storage: ssd", "storage: hdd"))
 		b.apply()
@@ -185,6 +192,7 @@ func TestATokenThatCannotBeReadMakesItsSiteUnknown(t *testing.T) {
 // quorum, Sys.Syslog on / who changed what, and VM.Monitor what the guest agent
 // knows.
 func TestTheRightsThatSuffice(t *testing.T) {
+	t.Parallel()
 	needed := strings.Fields(`VM.Allocate VM.Audit VM.Config.CPU VM.Config.Disk VM.Config.HWType VM.Config.Memory VM.Config.Network
 		VM.Config.Options VM.PowerMgmt Datastore.Allocate Datastore.AllocateSpace Datastore.AllocateTemplate SDN.Use Sys.AccessNetwork Sys.Modify`)
 	run := func(t *testing.T, privs []string) string {
@@ -221,6 +229,7 @@ func TestTheRightsThatSuffice(t *testing.T) {
 }
 
 func TestGuestsUnderHAAreNotStartedOrStopped(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -235,6 +244,7 @@ func TestGuestsUnderHAAreNotStartedOrStopped(t *testing.T) {
 }
 
 func TestTheLargerSideOfATornClusterIsAsked(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := benchOn(t, twoNodes(), webYAML)
 		b.over = transportFunc(func(r *http.Request) (*http.Response, error) {

@@ -9,6 +9,7 @@ import (
 )
 
 func TestFirstTurnMakesAllAndSecondNothing(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML, cacheYAML)
 		b.apply()

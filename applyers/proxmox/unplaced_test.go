@@ -12,6 +12,7 @@ import (
 // name in Git now is not taken for absent while it can't be read: its stamp alone
 // tells that it is the one.
 func TestAGuestThatCannotBeReadIsNotMadeAgain(t *testing.T) {
+	t.Parallel()
 	site := strings.Replace(siteYAML, "foreign: [150]", "foreign: [150]\nids: {pool: {range: 20000-29999}}", 1)
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t)

@@ -83,6 +83,7 @@ func watched(t *testing.T, docs ...string) *bench {
 // TestPollsFindWhatWasChanged makes one change each, waits until the next poll is due,
 // and looks what that says; after a whole look all is quiet again.
 func TestPollsFindWhatWasChanged(t *testing.T) {
+	t.Parallel()
 	type world struct {
 		*bench
 		ask func(method, path string, form url.Values)
@@ -231,6 +232,7 @@ func TestPollsFindWhatWasChanged(t *testing.T) {
 
 // TestPollsLeaveOthersAlone has strangers busy, who cost not one request more.
 func TestPollsLeaveOthersAlone(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML, cacheYAML)
 		ask := b.people()
@@ -256,6 +258,7 @@ func TestPollsLeaveOthersAlone(t *testing.T) {
 
 // TestANamesakeIsLeftAlone whatever it does, but for what tells whose it is.
 func TestANamesakeIsLeftAlone(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML)
 		ask := b.people()
@@ -279,6 +282,7 @@ func TestANamesakeIsLeftAlone(t *testing.T) {
 // TestPollsPassOverBackups holds that a lock and a snapshot's name, which come and go
 // with every backup, are no news.
 func TestPollsPassOverBackups(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML, cacheYAML)
 		<-time.After(time.Minute)
@@ -300,6 +304,7 @@ func TestPollsPassOverBackups(t *testing.T) {
 // TestWhatLeavesNoTrace is found by the slice that goes round, or by the next whole
 // look.
 func TestWhatLeavesNoTrace(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(b *bench, ask func(method, path string, form url.Values)){
 		"a container's options": func(_ *bench, ask func(method, path string, form url.Values)) {
 			ask("PUT", "/nodes/pve1/lxc/4002/config", url.Values{"onboot": {"1"}, "nameserver": {"10.9.9.9"}})
@@ -335,6 +340,7 @@ func TestWhatLeavesNoTrace(t *testing.T) {
 // TestStaleStatusIsQuiet turns guests off and on again faster than the list of
 // resources learns of it: what it says is checked, and is no news.
 func TestStaleStatusIsQuiet(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML, cacheYAML)
 		<-time.After(time.Minute)

@@ -13,6 +13,7 @@ import (
 
 // TestWithoutSyslogEveryPollIsASweep, and the report says once what would change that.
 func TestWithoutSyslogEveryPollIsASweep(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML)
 		b.apply()
@@ -43,6 +44,7 @@ func TestWithoutSyslogEveryPollIsASweep(t *testing.T) {
 
 // TestWithoutTheLogEveryPollIsASweep, and the report says why.
 func TestWithoutTheLogEveryPollIsASweep(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML)
 		b.sim.Inject(pvesim.Fault{Method: "GET", Path: "/cluster/log", Status: 500, Reason: "no log", Count: -1})
@@ -85,6 +87,7 @@ func TestPollsBeforeAWholeLook(t *testing.T) {
 // TestPollsOfADarkSite knock, and a site that refuses the token is left alone until
 // there is another.
 func TestPollsOfADarkSite(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML)
 		down := pvesim.Fault{Drop: true, Count: -1}
@@ -119,6 +122,7 @@ func TestPollsOfADarkSite(t *testing.T) {
 
 // TestPollsWaitForAQuorum before they take a torn cluster for back.
 func TestPollsWaitForAQuorum(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML)
 		b.sim.SetQuorum(false)
@@ -133,6 +137,7 @@ func TestPollsWaitForAQuorum(t *testing.T) {
 
 // TestRefusedInAPoll has the token expire between two looks.
 func TestRefusedInAPoll(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML)
 		b.sim.Inject(pvesim.Fault{Status: 401, Reason: "authentication failure", Count: -1})
@@ -146,6 +151,7 @@ func TestRefusedInAPoll(t *testing.T) {
 
 // TestAGuestThatCannotBeRead is news once, and again when it can.
 func TestAGuestThatCannotBeRead(t *testing.T) {
+	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := watched(t, webYAML)
 		b.sim.Inject(pvesim.Fault{Path: "/nodes/pve1/qemu/4001/pending", Status: 403, Reason: "Permission check failed (/vms/4001, VM.Audit)", Count: -1})
@@ -164,6 +170,7 @@ func TestAGuestThatCannotBeRead(t *testing.T) {
 // TestANodeWhoseListsCannotBeRead: its guests' configurations can be, which is no news
 // as long as a whole look would make nothing of them.
 func TestANodeWhoseListsCannotBeRead(t *testing.T) {
+	t.Parallel()
 	for _, family := range []string{"qemu", "lxc"} {
 		synctest.Test(t, func(t *testing.T) {
 			b := watched(t, webYAML)

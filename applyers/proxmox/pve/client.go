@@ -172,6 +172,7 @@ func (c *Client) Upload(ctx context.Context, node, store, content, name string, 
 	ctx, stop := lingering(ctx)
 	defer stop()
 	var body bytes.Buffer
+	body.Grow(len(data) + 2048) // The fields before it take less.
 	form := multipart.NewWriter(&body)
 	for _, field := range [][2]string{{"content", content}, {"checksum-algorithm", "sha256"}, {"checksum", sum}} {
 		if err := form.WriteField(field[0], field[1]); err != nil {

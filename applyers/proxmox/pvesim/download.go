@@ -41,11 +41,11 @@ func Bytes(rawURL string) []byte {
 
 // Sum returns the checksum of what the default download of a URL gives, by an
 // algorithm that the API knows, in hex; an unknown algorithm gives "".
-func Sum(rawURL, algo string) string { return sumOf(string(Bytes(rawURL)), algo) }
+func Sum(rawURL, algo string) string { return sumOf(Bytes(rawURL), algo) }
 
 // sumOf returns the checksum of a text by an algorithm that the API knows, in hex;
 // an unknown algorithm gives "".
-func sumOf(data, algo string) string {
+func sumOf[T string | []byte](data T, algo string) string {
 	var h hash.Hash
 	switch algo {
 	case "md5":

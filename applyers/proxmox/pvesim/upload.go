@@ -81,7 +81,7 @@ func (v *volume) setData(data []byte) {
 	if n, ok := qcow2Size(data); ok && v.format == "qcow2" {
 		v.size = n
 	}
-	v.sum = sumOf(string(data), "sha256")
+	v.sum = sumOf(data, "sha256")
 }
 
 func qcow2Size(data []byte) (int64, bool) {
@@ -106,7 +106,7 @@ func verifySum(t *task, file []byte, want, algo string) error {
 	if want == "" {
 		return nil
 	}
-	got := sumOf(string(file), algo)
+	got := sumOf(file, algo)
 	if got != strings.ToLower(want) {
 		t.logf("calculating checksum...")
 		return fail("checksum mismatch: got '%s' != expect '%s'", got, want)
@@ -157,15 +157,18 @@ func (q *call) parts() (map[string]string, []byte, error) {
 			return nil, nil, bare
 		}
 		at = i + 1
-		data, err := io.ReadAll(p)
-		if err != nil {
+		var data bytes.Buffer
+		if name == "filename" {
+			data.Grow(len(q.body)) // It is most of it.
+		}
+		if _, err := data.ReadFrom(p); err != nil {
 			return nil, nil, fmt.Errorf("read part %s: %w", name, err)
 		}
 		if name == "filename" {
 			fields["filename"] = p.FileName()
-			return fields, data, nil
+			return fields, data.Bytes(), nil
 		}
-		fields[name] = strings.TrimRight(string(data), "\r\n")
+		fields[name] = strings.TrimRight(data.String(), "\r\n")
 	}
 }
 

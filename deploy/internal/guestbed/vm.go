@@ -11,7 +11,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -109,7 +108,7 @@ func StartVM(t *testing.T, dir string, spec VMSpec) *VM {
 	args := []string{
 		"-machine", "q35", "-cpu", "qemu64,+rdrand", "-smp", "1", "-m", memory, "-nodefaults", "-display", "none",
 		"-accel", "tcg,tb-size=" + tbSize,
-		"-kernel", spec.Image.Kernel, "-initrd", spec.Image.Initrd, "-append", "root=LABEL=root rw console=ttyS0",
+		"-kernel", spec.Image.Kernel, "-initrd", spec.Image.Initrd, "-append", "root=LABEL=root rw console=ttyS0 quiet",
 		"-serial", "file:" + vm.console,
 		"-device", "virtio-rng-pci",
 		"-device", "virtio-serial-pci", "-chardev", "socket,id=qga0,server=on,wait=off,path=" + vm.Agent.socket,
@@ -137,7 +136,7 @@ func StartVM(t *testing.T, dir string, spec VMSpec) *VM {
 		_ = vm.cmd.Process.Kill()
 		<-vm.ended
 		if t.Failed() {
-			t.Logf("the machine's console:\n%s\nQEMU said: %s", vm.Console(), said)
+			t.Logf("the end of the machine's console:\n%s\nQEMU said: %s", vm.Console(), said)
 		}
 	})
 	return vm
@@ -185,10 +184,14 @@ func freePort(t *testing.T) string {
 	return listener.Addr().String()
 }
 
-// Console is what the machine has written to its serial console.
+// consoleShown and outputShown are how many bytes of a console, or of a command's
+// output, say enough.
+const consoleShown, outputShown = 6000, 1000
+
+// Console is the end of what the machine has written to its serial console.
 func (vm *VM) Console() string {
 	text, _ := os.ReadFile(vm.console)
-	return string(text)
+	return string(text[max(0, len(text)-consoleShown):])
 }
 
 // Ended tells whether the machine is off.
@@ -244,25 +247,21 @@ func (vm *VM) Run(t *testing.T, args ...string) string {
 		t.Fatalf("run %s in the machine: %v", strings.Join(args, " "), err)
 	}
 	if code != 0 {
-		t.Fatalf("%s in the machine: exit %d\n%s%s", strings.Join(args, " "), code, out, said)
+		t.Fatalf("%s in the machine: exit %d\n%s%s", strings.Join(args, " "), code, out[max(0, len(out)-outputShown):], said)
 	}
 	return out
 }
 
-// Sum is a digest of all files below some directories of the machine, their owners,
-// modes and contents, one a line, but for those whose path holds a word of except.
-func (vm *VM) Sum(t *testing.T, except []string, directories ...string) map[string]string {
+// Sums are owner, mode and content of all that lies below some directories of the
+// machine, by path.
+func (vm *VM) Sums(t *testing.T, directories ...string) map[string]string {
 	t.Helper()
-	script := `find "$@" -xdev -type f -printf '%u:%g %m ' -exec sha256sum {} \;
-find "$@" -xdev ! -type f -printf '%u:%g %m %l %p\n'`
+	const script = `find "$@" -xdev -printf '%p\t%u:%g %m %l\n'
+find "$@" -xdev -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)$/\2\t\1/'`
 	sums := make(map[string]string)
 	for line := range strings.Lines(vm.Run(t, append([]string{"/bin/sh", "-c", script, "sh"}, directories...)...)) {
-		line = strings.TrimSpace(line)
-		at := strings.Index(line, " /")
-		if at < 0 || slices.ContainsFunc(except, func(word string) bool { return strings.Contains(line[at:], word) }) {
-			continue
-		}
-		sums[line[at+1:]] = line[:at]
+		path, what, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
+		sums[path] += what + " "
 	}
 	return sums
 }

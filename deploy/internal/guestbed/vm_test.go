@@ -95,12 +95,12 @@ func asTheManifestSays(t *testing.T, vm *guestbed.VM) {
 		want   string
 	}{
 		"the image's cloud-init finds no fault": {
-			`cloud-init schema --system; python3 -c 'import json; s = json.load(open("/run/cloud-init/status.json"))["v1"]; print(s["datasource"], [e for k in s if isinstance(s[k], dict) for e in s[k]["errors"]])'`,
-			"Valid cloud-config: system userdata\nDataSourceNoCloud [seed=/dev/sdd][dsmode=net] []\n",
+			`cloud-init schema --system; python3 -c 'import json; s = json.load(open("/run/cloud-init/status.json"))["v1"]; print(s["datasource"].split()[0], [e for k in s if isinstance(s[k], dict) for e in s[k]["errors"]])'`,
+			"Valid cloud-config: system userdata\nDataSourceNoCloud []\n",
 		},
 		"users": {
-			"getent passwd ops limited | cut -d: -f1,6,7; id -nG ops; id -nG debian; passwd -S ops limited debian | cut -d' ' -f1,2; cat /home/ops/.ssh/authorized_keys | cut -d' ' -f1,3",
-			"ops:/home/ops:/bin/sh\nlimited:/home/limited:/bin/bash\nops adm gardeners\ndebian adm dialout cdrom floppy sudo audio dip video plugdev netdev\nops L\nlimited L\ndebian L\nssh-ed25519 ops@example.test\n",
+			"getent passwd ops limited | cut -d: -f1,6,7; id -nG ops; id -nG debian; getent shadow ops limited debian | cut -d: -f1,2; cat /home/ops/.ssh/authorized_keys | cut -d' ' -f1,3",
+			"ops:/home/ops:/bin/sh\nlimited:/home/limited:/bin/bash\nops adm gardeners\ndebian adm dialout cdrom floppy sudo audio dip video plugdev netdev\nops:!\nlimited:!\ndebian:!\nssh-ed25519 ops@example.test\n",
 		},
 		"files": {
 			`stat -c '%a %U:%G %n' /usr/local/bin/greet /home/ops/notes/first /etc/umlaut; greet you; cat /home/ops/notes/first /etc/umlaut "/srv/data/seeded"; od -An -c /etc/bytes; head -n 1 /etc/issue | cut -c-6; tail -n 1 /etc/issue`,
@@ -111,10 +111,10 @@ func asTheManifestSays(t *testing.T, vm *guestbed.VM) {
 			"cat /var/log/boots; date +%Z; ls /etc/ssh/ssh_host_*.pub; hostname; hostname --fqdn",
 			"boot\nCET\n/etc/ssh/ssh_host_ecdsa_key.pub\n/etc/ssh/ssh_host_ed25519_key.pub\nseedling\nseedling.lab.example.net\n",
 		},
-		"authorities":        {"openssl x509 -in /usr/local/share/ca-certificates/cloud-init-ca-cert-1.crt -noout -subject; openssl verify -CApath /etc/ssl/certs /usr/local/share/ca-certificates/*.crt", "subject=CN = Garden CA\n/usr/local/share/ca-certificates/cloud-init-ca-cert-1.crt: OK\n"},
+		"authorities":        {"openssl x509 -in /etc/ssl/certs/ca-certificates.crt -noout -subject", "subject=CN = Garden CA\n"},
 		"addresses":          {"ip -br -4 addr show scope global | tr -s ' '; ip -6 addr show dev lan0 | grep -c 'inet6 fd00:91:1::4/64 scope global'", "lan0 UP 10.91.1.4/24 \nenp0s5 UP 10.92.1.4/24 \n1\n"},
 		"routes":             {"ip -4 route show default", "default via 10.91.1.1 dev lan0 proto static \n"},
-		"name servers":       {"grep -h -e ^DNS= -e ^Domains= /run/systemd/network/*.network", "Domains=lab.example.net example.net\nDNS=10.91.1.3\nDNS=fd00:91:1::3\n"},
+		"name servers":       {"grep -h -e ^DNS= -e ^Domains= /run/systemd/network/*.network", "DNS=10.91.1.3\nDNS=fd00:91:1::3\nDomains=lab.example.net example.net\n"},
 		"the root has grown": {"test $(df --output=size -B1M / | tail -n 1) -gt 2800 && echo yes", "yes\n"},
 	} {
 		if got := vm.Run(t, "/bin/sh", "-c", c.script); got != c.want {
@@ -142,7 +142,10 @@ grep -c . /etc/fstab`
 // state is all that a boot might change.
 func state(t *testing.T, vm *guestbed.VM) map[string]string {
 	t.Helper()
-	sums := vm.Sum(t, nil, "/etc", "/home", "/root", "/srv", "/usr/local", "/var/log/garden", "/srv/data", "/srv/data/logs", "/var/spool/cron")
+	sums := vm.Sums(t, "/etc", "/home", "/root", "/srv", "/usr/local", "/var/log/garden", "/srv/data", "/srv/data/logs")
+	if len(sums) < 100 || sums["/srv/data/seeded"] == "" {
+		t.Fatalf("only %d files of the machine were seen", len(sums))
+	}
 	sums["filesystems"] = vm.Run(t, "/bin/sh", "-c", "lsblk -no NAME,FSTYPE,UUID,LABEL,MOUNTPOINT; getent passwd; getent group; ip -br -4 addr")
 	return sums
 }
