@@ -63,7 +63,7 @@ func TestHostKeysComeFromTheGuestByWayOfProxmox(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, webYAML+"ready: {cloudInit: true}\n")
-		b.booting(4001, map[string]string{
+		b.booting(map[string]string{
 			resultFile:      `{"v1":{"errors":[]}}`,
 			hostKeyFiles[0]: ed25519Key + " root@web-1\n", hostKeyFiles[1]: ecdsaKey + " root@web-1\n",
 		})
@@ -113,7 +113,7 @@ func TestWhatIsNoHostKeyIsNotTaken(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, webYAML+"ready: {cloudInit: true}\n")
-				b.booting(4001, map[string]string{
+				b.booting(map[string]string{
 					resultFile:      `{"v1":{"errors":[]}}`,
 					hostKeyFiles[0]: c.first, hostKeyFiles[1]: c.second,
 				})
@@ -157,7 +157,7 @@ func TestHostKeysAreReadOnceTheyAreThere(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, webYAML+c.ready)
-				b.booting(4001, map[string]string{resultFile: `{"v1":{"errors":[]}}`})
+				b.booting(map[string]string{resultFile: `{"v1":{"errors":[]}}`})
 				if got := b.made("vm/web-1", desired.FactHostKeys); got != "" != c.want {
 					t.Errorf("made known: %q", got)
 				}
@@ -175,7 +175,7 @@ func TestARightThatIsMissingLeavesTheFirstContactBlind(t *testing.T) {
 			here, _ := net.Pipe()
 			return here, nil
 		}
-		b.booting(4001, nil)
+		b.booting(nil)
 		b.token = b.sim.AddToken("less@pve", "agent", false, pvesim.ACL{Path: "/", Propagate: true, Privs: strings.Fields(`
 			VM.Allocate VM.Audit VM.Config.CPU VM.Config.Disk VM.Config.HWType VM.Config.Memory VM.Config.Network VM.Config.Options VM.PowerMgmt
 			Datastore.Allocate Datastore.AllocateSpace Datastore.AllocateTemplate SDN.Use Sys.AccessNetwork Sys.Modify`)})

@@ -18,16 +18,16 @@ func refuses(context.Context, string, string) (net.Conn, error) {
 	return nil, errors.New("connection refused")
 }
 
-// booting gives a virtual machine a guest agent, and the files of a boot, as soon as
+// booting gives web-1 a guest agent, and the files of a boot, as soon as
 // it starts.
-func (b *bench) booting(vmid int, files map[string]string) {
+func (b *bench) booting(files map[string]string) {
 	b.sim.OnPower(func(g pvesim.Guest, running bool) {
-		if !running || g.VMID != vmid {
+		if !running || g.VMID != 4001 {
 			return
 		}
-		b.sim.SetGuestAgent(vmid, pvesim.Interface{Name: "eth0", MAC: nicMAC(g), Addresses: []string{"10.1.1.4/24"}})
+		b.sim.SetGuestAgent(4001, pvesim.Interface{Name: "eth0", MAC: nicMAC(g), Addresses: []string{"10.1.1.4/24"}})
 		for path, content := range files {
-			b.sim.SetGuestFile(vmid, path, content)
+			b.sim.SetGuestFile(4001, path, content)
 		}
 	})
 }
@@ -35,7 +35,7 @@ func (b *bench) booting(vmid int, files map[string]string) {
 // outcome is how the step of a guest that waits for it has ended.
 func outcome(all []drift.Outcome) drift.Outcome {
 	for _, o := range all {
-		if o.Key.Step == drift.Ready {
+		if o.Step == drift.Ready {
 			return o
 		}
 	}
@@ -54,11 +54,15 @@ func TestEachConditionIsNamedWithWhatToDo(t *testing.T) {
 		want  string
 	}{
 		"a stage": {
-			"{cloudInit: true, timeout: 3m}", map[string]string{statusFile: strings.Replace(status, "%s", `"modules-final"`, 1)}, false,
+			"{cloudInit: true, timeout: 3m}",
+			map[string]string{statusFile: strings.Replace(status, "%s", `"modules-final"`, 1)},
+			false,
 			"not ready after 3m: cloud-init has not ended: it is in stage modules-final (packages, commands, files of users), with errors: no such group: see /var/log/cloud-init-output.log in the guest; it runs, its address is 10.1.1.4",
 		},
 		"between stages": {
-			"{cloudInit: true, timeout: 3m}", map[string]string{statusFile: `{"v1":{"stage":null}}`}, false,
+			"{cloudInit: true, timeout: 3m}",
+			map[string]string{statusFile: `{"v1":{"stage":null}}`},
+			false,
 			"not ready after 3m: cloud-init has not ended: it is between two stages: see /var/log/cloud-init-output.log in the guest; it runs, its address is 10.1.1.4",
 		},
 		"none": {
@@ -66,7 +70,9 @@ func TestEachConditionIsNamedWithWhatToDo(t *testing.T) {
 			"not ready after 3m: cloud-init has not ended: it has not begun: does the image have cloud-init?; it runs, its address is 10.1.1.4",
 		},
 		"disabled": {
-			"{cloudInit: true, timeout: 3m}", map[string]string{disabledFile: "x"}, false,
+			"{cloudInit: true, timeout: 3m}",
+			map[string]string{disabledFile: "x"},
+			false,
 			"not ready after 3m: cloud-init has not ended: it is disabled in the guest, which means that it found no seed or was told not to run: see cloud-init status --long there; it runs, its address is 10.1.1.4",
 		},
 		"no agent to ask": {
@@ -78,7 +84,9 @@ func TestEachConditionIsNamedWithWhatToDo(t *testing.T) {
 			"not ready after 3m: its guest agent does not answer: install and start qemu-guest-agent in the guest (cloudInit.packages can), or take ready.agent out; it runs",
 		},
 		"a port": {
-			"{agent: true, cloudInit: true, port: 2222, timeout: 3m}", map[string]string{resultFile: `{"v1":{"errors":[]}}`}, false,
+			"{agent: true, cloudInit: true, port: 2222, timeout: 3m}",
+			map[string]string{resultFile: `{"v1":{"errors":[]}}`},
+			false,
 			"not ready after 3m: port 2222 of 10.1.1.4 does not answer: connection refused: see whether its service runs in the guest, and whether a firewall keeps this host from it; it runs, its guest agent answers, its address is 10.1.1.4, cloud-init has ended",
 		},
 	} {
@@ -87,7 +95,7 @@ func TestEachConditionIsNamedWithWhatToDo(t *testing.T) {
 				b := newBench(t, webYAML+"ready: "+c.ready+"\n")
 				b.a.opts.Dial = refuses
 				if !c.deaf {
-					b.booting(4001, c.files)
+					b.booting(c.files)
 				}
 				if got := outcome(b.turn()); got.Status != drift.Failed || got.Reason != c.want {
 					t.Errorf("%s:\n%s\nwant:\n%s", got.Status, got.Reason, c.want)
@@ -159,7 +167,7 @@ func TestAPlaybookDoesNotMeetCloudInitAtWork(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, c.yaml+"ready: {port: 22}\n")
 				if c.agent {
-					b.booting(4001, c.files)
+					b.booting(c.files)
 				}
 				time.AfterFunc(5*time.Minute, func() {
 					b.sim.SetGuestAgent(4001, pvesim.Interface{Name: "eth0", MAC: nicMAC(b.guest(4001)), Addresses: []string{"10.1.1.4/24"}})
@@ -181,7 +189,7 @@ func TestTheRebootThatEndsTheFirstBootIsWaitedFor(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBench(t, edited(webYAML, "packages: [git]", "packages: [git], reboot: true")+"ready: {cloudInit: true}\n")
-		b.booting(4001, map[string]string{
+		b.booting(map[string]string{
 			resultFile: `{"v1":{"errors":[]}}`, statusFile: `{"v1":{"stage":null,"init-local":{"start":100.5}}}`, rebootFile: "812: 131.25\n",
 		})
 		time.AfterFunc(3*time.Minute, func() { b.sim.SetGuestFile(4001, resultFile, "") })
@@ -196,7 +204,7 @@ func TestTheRebootThatEndsTheFirstBootIsWaitedFor(t *testing.T) {
 		}
 
 		b = newBench(t, edited(webYAML, "packages: [git]", "packages: [git], reboot: true")+"ready: {cloudInit: true, timeout: 2m}\n")
-		b.booting(4001, map[string]string{
+		b.booting(map[string]string{
 			resultFile: `{"v1":{"errors":[]}}`, statusFile: `{"v1":{"stage":null,"init-local":{"start":100.5}}}`, rebootFile: "812: 131.25\n",
 		})
 		want := "not ready after 2m: cloud-init has ended, and the reboot of its first boot (cloudInit.reboot) is still to come; it runs, its address is 10.1.1.4"

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -60,7 +61,7 @@ func (a *GuestAgent) Ask(ctx context.Context, command string, arguments any) (js
 		if err != nil {
 			return nil, err
 		}
-		if string(answer.Return) == fmt.Sprint(id) {
+		if string(answer.Return) == strconv.FormatInt(id, 10) {
 			break
 		}
 	}

@@ -158,20 +158,20 @@ func drive(slot, file, format, serial string) []string {
 func (vm *VM) network(t *testing.T, number int, nic NIC) []string {
 	t.Helper()
 	id := "net" + strconv.Itoa(number)
-	net := "user,restrict=on,id=" + id
+	words := []string{"user", "restrict=on", "id=" + id}
 	for _, word := range [][2]string{{"net", nic.Subnet}, {"host", nic.Gateway}, {"ipv6-net", nic.Subnet6}, {"ipv6-host", nic.Gateway6}} {
 		if word[1] != "" {
-			net += "," + word[0] + "=" + word[1]
+			words = append(words, word[0]+"="+word[1])
 		}
 	}
 	if nic.Subnet6 == "" {
-		net += ",ipv6=off"
+		words = append(words, "ipv6=off")
 	}
 	if nic.SSH != "" {
 		vm.SSH = freePort(t)
-		net += ",hostfwd=tcp:" + vm.SSH + "-" + nic.SSH + ":22"
+		words = append(words, "hostfwd=tcp:"+vm.SSH+"-"+nic.SSH+":22")
 	}
-	return []string{"-netdev", net, "-device", "virtio-net-pci,netdev=" + id + ",id=" + id + ",romfile=,mac=" + nic.MAC}
+	return []string{"-netdev", strings.Join(words, ","), "-device", "virtio-net-pci,netdev=" + id + ",id=" + id + ",romfile=,mac=" + nic.MAC}
 }
 
 func freePort(t *testing.T) string {
