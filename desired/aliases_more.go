@@ -15,11 +15,18 @@ func newerAlias(typ reflect.Type, word string) alias {
 	case reflect.TypeFor[SecretPlace]():
 		switch word {
 		case "value", "password", "token", "content", "contents", "data", "stringdata", "text", "secret", "key", "apitoken", "privatekey":
-			return alias{remedy: "a Secret says where a secret is, never what: write file, credential or env; " + revoke, field: "file"}
+			return alias{remedy: "a Secret says where a secret is, never what: write age, sops, vault, file, credential, env or generate; " + revoke, field: "file"}
 		case "path", "filename", "src", "from":
 			return write("file")
 		case "environment", "variable", "envvar":
 			return write("env")
+		}
+	case reflect.TypeFor[PlaybookGit]():
+		switch word {
+		case "branch", "tag", "commit", "version", "revision", "rev":
+			return write("ref")
+		case "repo", "repository", "remote":
+			return write("url")
 		}
 	case reflect.TypeFor[Approval]():
 		switch word {

@@ -35,6 +35,8 @@ func exampleOfScalar(t reflect.Type) string {
 		return "a size as in 512MiB"
 	case reflect.TypeFor[Duration]():
 		return "a length of time as in 10m"
+	case reflect.TypeFor[Share]():
+		return "a number of hosts, or a share as in 25%; steps go into the play itself"
 	}
 	switch t.Kind() {
 	case reflect.Bool:

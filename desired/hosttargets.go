@@ -74,6 +74,10 @@ func (l *loader) targets(p *playbook, c *crowd) {
 // matched finds whom a pattern names. ok tells that it can be used; where it can't, the
 // reason has been reported.
 func (l *loader) matched(p *playbook, c *crowd, field, pattern string) (named []member, ok bool) {
+	if len(patternWords(pattern)) == 0 {
+		l.wrong(p.item, p.at(field), "%s: %q names nobody: write Ansible's pattern, as in all or env_prod:!web-1", field, pattern)
+		return nil, false
+	}
 	found := c.match(pattern)
 	for _, strange := range found.strange {
 		l.wrong(p.item, p.at(field), "%s: %q: %s", field, strange.word, strange.why)

@@ -2,6 +2,7 @@ package desired
 
 import (
 	"errors"
+	"fmt"
 	"regexp"
 	"slices"
 	"strconv"
@@ -133,7 +134,9 @@ func (c *crowd) find(word string) ([]int, error) {
 	}
 	if parts := regexpSubscript.FindStringSubmatch(word); parts != nil {
 		found, err := c.find(parts[1])
-		if err != nil {
+		if errors.Is(err, errUnknown) {
+			return nil, fmt.Errorf("a number in brackets is a place in a group, as in vm[0], and there is no group %q: for names write an expression, as in ~web-[12]$", parts[1])
+		} else if err != nil {
 			return nil, err
 		}
 		return placesOf(found, parts[2], parts[3], parts[4]), nil

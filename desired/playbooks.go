@@ -105,8 +105,8 @@ func (l *loader) checkTriggers(p *playbook) {
 	}
 	for i := range p.Runs {
 		t, node := &p.Runs[i], nodes[i]
-		if node.form != mapForm || node.strange != nil || node.holed {
-			continue
+		if node.form != mapForm || node.holed || len(node.without("when", "schedule", "zone").entries) > 0 {
+			continue // What is unknown in it has been told.
 		}
 		schedule, when, zone := node.get("schedule"), node.get("when"), node.get("zone")
 		switch {

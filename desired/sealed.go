@@ -105,7 +105,11 @@ func badSeal(field seal, name string, data []byte) string {
 	case found == field:
 		return unopened(field, name, data)
 	case found != "":
-		return name + " is what " + found.called() + ": write " + string(found)
+		write := string(found)
+		if found == sealVault {
+			write = "vault: {file: …, password: {secret: NAME}}"
+		}
+		return name + " is what " + found.called() + ": write " + write
 	case len(bytes.TrimSpace(data)) == 0:
 		return name + " is empty: encrypt the secret into it"
 	case field == sealVault && bytes.Contains(data, []byte("!vault")):
