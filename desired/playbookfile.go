@@ -1,7 +1,6 @@
 package desired
 
 import (
-	"fmt"
 	"io/fs"
 	"net/netip"
 	"net/url"
@@ -50,8 +49,8 @@ func badRepository(text string) string {
 		return "a user or password can't stand in the address: take it out, and name a secret by key; " + revoke
 	case u.RawQuery != "" || u.Fragment != "":
 		return "what follows ? or # can't stand in it: take it out, and write the branch or tag into ref"
-	case u.Scheme != "https" && u.Scheme != "ssh" && !(u.Scheme == "http" && loopback(u.Hostname())):
-		return fmt.Sprintf("%s is not encrypted or not known, and what comes by it runs on the hosts: write https:// or ssh://", u.Scheme)
+	case u.Scheme != "https" && u.Scheme != "ssh" && (u.Scheme != "http" || !loopback(u.Hostname())):
+		return u.Scheme + " is not encrypted or not known, and what comes by it runs on the hosts: write https:// or ssh://"
 	case u.Hostname() == "" || strings.Trim(u.Path, "/") == "":
 		return "it names no repository: write it as in https://git.example.com/ansible.git"
 	}

@@ -160,7 +160,7 @@ func (c counting) Open(name string) (fs.File, error) {
 	return f, err
 }
 
-func (c counting) Lstat(name string) (fs.FileInfo, error) { return c.MapFS.Stat(name) }
+func (c counting) Lstat(name string) (fs.FileInfo, error) { return c.Stat(name) }
 
 // named is a counting tree whose contents have names, as in Git.
 type named struct{ counting }

@@ -203,10 +203,13 @@ func manifests(t *testing.T, fsys fs.FS) map[string][]byte {
 				return fs.SkipDir
 			}
 			return nil
-		case path.Ext(name) != ".yaml" && path.Ext(name) != ".yml":
+		case path.Ext(name) != ".yaml" && path.Ext(name) != ".yml" || strings.HasPrefix(path.Base(name), "."):
 			return nil
 		}
-		out[name], err = fs.ReadFile(fsys, name)
+		data, err := fs.ReadFile(fsys, name)
+		if sealOf(data) == "" {
+			out[name] = data
+		}
 		return err
 	})
 	if err != nil {
