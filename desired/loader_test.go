@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"path"
 	"reflect"
 	"strings"
 	"testing"
@@ -24,15 +25,24 @@ func others() map[string]string {
 			"tls: {default: lab, routes: {.example.net: lab}}\nhttp: {default: reject, routes: {.example.net: redirect}}\ntcp: {25: vm/g1:25}\nudp: {53: host/nas:53}\n",
 		"e4.yaml": "kind: Edge\nname: main\ntls: {default: reject}\nhttp: {default: \"10.1.1.9:80\", routes: {a2.example.net: reject}}\n---\nkind: Edge\nname: other\nat: host/nas\nhttp: {default: redirect}\n",
 		"pl.yaml": "kind: Playbook\nname: one\npath: play/one.yml\nhosts: all:!nas\n---\nkind: Playbook\nname: two\npath: play/one.yml\nhosts: vm:&ct\nruns: [created]\n",
-		"d.yaml":  "kind: DataVM\nname: certs\nid: 900\ndisks: {scsi0: {name: le, storage: ssd, size: 1GiB, mount: /le}}\n",
-		"pr.yaml": "kind: Project\nname: shop\nguests: {app: {kind: VM, memory: 1GiB}}\nenvironments: {dev: {}, prod: {guests: {app: {memory: 2GiB}}}}\n",
-		"a.yaml":  "kind: Approval\nallow: delete vm/g4\nuntil: 2026-12-01\n",
-		"x.yaml":  "kind: Secret\nname: token-a\nfile: /etc/berth/secrets/a\n---\nkind: VM\nname: mixed\nmemory: 1GiB\n",
-		"i.yaml":  "kind: Image\nname: other\nurl: https://img.example.net/other.iso\nsha256: 054db2d88c454bb0ad8dfd8883955e3946b57d2b0bf0d023f3ade3c93cdd14e5\n",
-		"n.yaml":  "\n",
-		"b.yaml":  "kind: VM\nname: [\n",
-		"m1.txt":  "one",
-		"m2.txt":  "two",
+		"pl2.yaml": "kind: Playbook\nname: one\npath: play/one.yml\nhosts: \"g*:!~g[34]\"\ngroups: {both: [vm, host]}\nvars: {s: {secret: token-a}}\n---\n" +
+			"kind: Playbook\nname: three\npath: x.yml\nhosts: all\nlimit: \"vm[0:2]\"\ngit: {url: \"https://git.example.com/x.git\", ref: v1}\nruns: [changed, {schedule: \"0 3 * * *\"}]\n---\n" +
+			"kind: Playbook\nname: four\nhosts: all\nrunner: {webhook: {url: \"https://x.example.com/{host}\"}}\nafter: [play/one]\n",
+		"hv1.vars": "a: 1\n",
+		"hv2.vars": "a: 2\n",
+		"s1.seal":  "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
+		"s2.seal":  "$ANSIBLE_VAULT;1.1;AES256\n6364\n",
+		"s3.seal":  "token: hunter22\n",
+		"sv.yaml":  "kind: Secret\nname: token-b\nvault: {file: sealed.yml, password: {secret: token-a}}\n",
+		"d.yaml":   "kind: DataVM\nname: certs\nid: 900\ndisks: {scsi0: {name: le, storage: ssd, size: 1GiB, mount: /le}}\n",
+		"pr.yaml":  "kind: Project\nname: shop\nguests: {app: {kind: VM, memory: 1GiB}}\nenvironments: {dev: {}, prod: {guests: {app: {memory: 2GiB}}}}\n",
+		"a.yaml":   "kind: Approval\nallow: delete vm/g4\nuntil: 2026-12-01\n",
+		"x.yaml":   "kind: Secret\nname: token-a\nfile: /etc/berth/secrets/a\n---\nkind: VM\nname: mixed\nmemory: 1GiB\n",
+		"i.yaml":   "kind: Image\nname: other\nurl: https://img.example.net/other.iso\nsha256: 054db2d88c454bb0ad8dfd8883955e3946b57d2b0bf0d023f3ade3c93cdd14e5\n",
+		"n.yaml":   "\n",
+		"b.yaml":   "kind: VM\nname: [\n",
+		"m1.txt":   "one",
+		"m2.txt":   "two",
 	}
 }
 
@@ -172,8 +182,16 @@ func edit(t *rapid.T, fsys fstest.MapFS, all map[string]string, names []string) 
 		if strings.HasPrefix(other, "e") {
 			to = "e.yaml"
 		}
-		if strings.HasSuffix(other, ".txt") {
+		if strings.HasPrefix(other, "pl") {
+			to = "pl.yaml"
+		}
+		switch path.Ext(other) {
+		case ".txt":
 			to = "guests/m.txt"
+		case ".vars":
+			to = "play/host_vars/g1.yml"
+		case ".seal":
+			to = "sealed.yml"
 		}
 		if _, there := fsys[to]; there && rapid.Bool().Draw(t, "delete") {
 			delete(fsys, to)
