@@ -55,7 +55,8 @@ func TestStandingTellsWhatATurnLeft(t *testing.T) {
 		Unknown: []web.Held{{What: "site/paris", Reason: "401: renew the token"}, {What: "edge/", Reason: "no nginx"}},
 		Waiting: []web.Waiting{{ID: "play/base", Hosts: []string{"web-1", "web-2"}, Reason: locked}, {ID: "play/late", Reason: locked}, {ID: "site/home", Reason: "read the token: " + locked}},
 		Failing: []web.Failing{
-			{ID: "play/base", Field: "hosts.web-5", Reason: "task a: boom", Next: noon.Add(time.Minute)}, {ID: "vm/web-8", Reason: "refused"},
+			{ID: "play/base", Field: "hosts.web-5", Reason: "task a: boom", Next: noon.Add(time.Minute)},
+			{ID: "vm/web-8", Reason: "refused"},
 			{ID: "vm/web-9", Reason: "no space", Next: noon.Add(time.Minute)},
 		},
 		Held: []web.Held{{What: "play/base hosts.web-4", Reason: "it does not answer"}, {What: "vm/db-1", Reason: "it is protected"}},
