@@ -16,6 +16,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"berth/applyers/machine"
 	"berth/desired"
 	"berth/drift"
 )
@@ -352,4 +353,53 @@ func TestStoryOfAnotherRepository(t *testing.T) {
 	}
 	broken = nil
 	s.next("web-1")
+}
+
+// Host keys that Proxmox tells are pinned before the first contact, and no run begins
+// where they are others than those learnt before.
+func TestStoryOfHostKeys(t *testing.T) {
+	s := newStory(t, "web-1", "web-2")
+	_, first := newKey(t, "")
+	_, second := newKey(t, "")
+	for i := range s.lives {
+		s.lives[i].Facts[desired.FactHostKeys] = strings.TrimSpace(first)
+	}
+	s.next("web-1 web-2")
+	alias := machine.Alias("vm/web-1", "instance of web-1")
+	if known := read(machine.KnownHosts(s.State)); !strings.Contains(known, alias+" "+strings.Join(strings.Fields(first)[:2], " ")+"\n") {
+		t.Errorf("known hosts:\n%s", known)
+	}
+	s.lives[0].Facts[desired.FactHostKeys] = strings.TrimSpace(second)
+	for _, host := range []string{"web-1", "web-2"} {
+		s.memory.asked["play/base "+host] = "asked"
+	}
+	o := s.next("web-2")[0]
+	if !strings.Contains(o.Results["hosts.web-1"], "its SSH host key is another than the one learnt before") {
+		t.Error(show(o))
+	}
+	// Made anew by us, it has another name, and its key is learnt.
+	s.lives[0].Facts[desired.FactInstance] = "made anew"
+	s.next("web-1")
+}
+
+// Playbooks on different hosts go side by side, and those on one host one after the other.
+func TestStoryOfLanes(t *testing.T) {
+	s := newStory(t, "web-1")
+	s.guest("web-2", nil)
+	s.play("other", "[]", "web-2")
+	s.play("third", "[]", "web-1")
+	dir := t.TempDir()
+	s.Bin = fake(t, `dir=${BERTH_EVENTS%/events}
+for host in $(cat $dir/limit); do mkdir `+dir+`/$host || exit 9; done
+touch `+dir+`/begun-$$
+for i in $(seq 100); do [ $(ls `+dir+` | grep -c begun) -ge 2 ] && break; sleep 0.1; done
+[ $(ls `+dir+` | grep -c begun) -ge 2 ] || exit 8
+for host in $(cat $dir/limit); do rmdir `+dir+`/$host; tell '{"event":"host","host":"'$host'","ok":1}'; done
+ended; tell '{"event":"stats"}'`)
+	s.remake()
+	for _, o := range s.turn(t.Context()) {
+		if o.Status != drift.Done {
+			t.Error(show(o))
+		}
+	}
 }
