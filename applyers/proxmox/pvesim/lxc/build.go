@@ -104,7 +104,7 @@ func build(ctx context.Context, goal, release string) error {
 		return err
 	}
 	args := []string{
-		"--quiet", "--variant=minbase", "--include=" + packages, "--dpkgopt=force-unsafe-io",
+		"--variant=minbase", "--include=" + packages, "--dpkgopt=force-unsafe-io",
 		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/locale/*", "--dpkgopt=path-exclude=/usr/share/man/*",
 	}
 	for _, option := range proxies(ctx) {
@@ -117,7 +117,7 @@ func build(ctx context.Context, goal, release string) error {
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return errors.Join(fmt.Errorf("mmdebstrap: %w: %s", err, lastLines(out, 5)), os.RemoveAll(work))
+		return errors.Join(fmt.Errorf("mmdebstrap: %w: %s", err, lastLines(out, 12)), os.RemoveAll(work))
 	}
 	if err := finish(work); err != nil {
 		return errors.Join(err, os.RemoveAll(work))

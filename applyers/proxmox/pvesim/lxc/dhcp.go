@@ -16,6 +16,12 @@ import (
 	"time"
 )
 
+// server is a DHCP server that runs, until ended is closed.
+type server struct {
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
 // serveDHCP gives a bridge a DHCP server, unless it has one of ours.
 func (r *Runtime) serveDHCP(ctx context.Context, bridge string) error {
 	r.mu.Lock()
@@ -44,7 +50,7 @@ func (r *Runtime) serveDHCP(ctx context.Context, bridge string) error {
 	// What is wrong with its options it says at once. A guest asks more than once.
 	ended := make(chan struct{})
 	go func() {
-		_, _ = cmd.Process.Wait()
+		_ = cmd.Wait() // It is killed in the end.
 		close(ended)
 	}()
 	select {
@@ -52,7 +58,7 @@ func (r *Runtime) serveDHCP(ctx context.Context, bridge string) error {
 		return fmt.Errorf("serve DHCP on %s: dnsmasq: %s", bridge, lastLines(said.Bytes(), 1))
 	case <-time.After(100 * time.Millisecond):
 	}
-	r.dhcps[bridge] = cmd
+	r.dhcps[bridge] = &server{cmd: cmd, ended: ended}
 	return nil
 }
 

@@ -44,7 +44,7 @@ type Runtime struct {
 
 	mu    sync.Mutex
 	cts   map[int]*container
-	dhcps map[string]*exec.Cmd // by bridge
+	dhcps map[string]*server // by bridge
 }
 
 // container is one that was made.
@@ -126,7 +126,7 @@ func New(ctx context.Context, o Options) (*Runtime, error) {
 	}
 	r := &Runtime{
 		options: o, groups: groups, namespace: o.Namespace, run: run, lock: lock,
-		cts: map[int]*container{}, dhcps: map[string]*exec.Cmd{},
+		cts: map[int]*container{}, dhcps: map[string]*server{},
 	}
 	if r.namespace == "" {
 		r.namespace = filepath.Base(run)
@@ -170,9 +170,9 @@ func (r *Runtime) Close(ctx context.Context) error {
 	for _, ct := range all {
 		faults = append(faults, r.Stop(ctx, ct.vmid, 0))
 	}
-	for _, server := range servers {
-		_ = server.Process.Kill()
-		_ = server.Wait() // It was killed.
+	for _, s := range servers {
+		_ = s.cmd.Process.Kill() // It may have ended.
+		<-s.ended
 	}
 	faults = append(faults, remove(ctx, r.run), r.lock.Close())
 	return errors.Join(faults...)
