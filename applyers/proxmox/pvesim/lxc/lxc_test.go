@@ -133,16 +133,16 @@ func TestContainer(t *testing.T) {
 	t.Logf("started after %s", time.Since(began))
 	r.answers(t, "10.77.9.11")
 	t.Logf("answers SSH after %s", time.Since(began))
+	r.inCT(t, 300, "echo kept >'/srv/data here/file'; echo root >/root/file")
 	for command, want := range map[string]string{
-		"hostname | cmp - /etc/hostname; hostname":                                           "web",
-		"cat /etc/resolv.conf":                                                               "search example.test\nnameserver 10.77.9.1",
-		"cat /root/.ssh/authorized_keys":                                                     "ssh-ed25519 AAAA ann",
-		"stat -c %a /root /root/.ssh /etc /etc/shadow":                                       "700\n700\n755\n640",
-		"ip -4 -br addr show dev eth0 | awk '{print $3}'":                                    "10.77.9.11/24",
-		"ip route show default":                                                              "default via 10.77.9.1 dev eth0",
-		"echo kept >'/srv/data here/file'; echo root >/root/file; cat '/srv/data here/file'": "kept",
-		"systemctl is-system-running --wait":                                                 "running",
-		"grep -c '^root:\\$6\\$' /etc/shadow":                                                "1",
+		"hostname | cmp - /etc/hostname; hostname":        "web",
+		"cat /etc/resolv.conf":                            "search example.test\nnameserver 10.77.9.1",
+		"cat /root/.ssh/authorized_keys":                  "ssh-ed25519 AAAA ann",
+		"stat -c %a /root /root/.ssh /etc /etc/shadow":    "700\n700\n755\n640",
+		"ip -4 -br addr show dev eth0 | awk '{print $3}'": "10.77.9.11/24",
+		"ip route show default":                           "default via 10.77.9.1 dev eth0",
+		"systemctl is-system-running --wait":              "running",
+		"grep -c '^root:\\$6\\$' /etc/shadow":             "1",
 	} {
 		if got := r.inCT(t, 300, command); got != want {
 			t.Errorf("%s: %q, not %q", command, got, want)
