@@ -1,0 +1,172 @@
+//go:build linux
+
+package deploy_test
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"io/fs"
+	"maps"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"berth/deploy/internal/standin"
+)
+
+// canaries are the secrets of a world. While it lasts the command lines and the
+// environments of all its processes are watched for them, and at its end all that was
+// printed, logged, written down or left behind is searched.
+type canaries struct {
+	mu     sync.Mutex
+	values map[string]string // What a secret is called, by its value or a form of it.
+	told   map[string]bool   // Where one was seen, once each.
+	seen   int               // How many processes were looked at.
+	texts  []saidText
+}
+
+type saidText struct{ by, text string }
+
+// watchSecrets begins the watch.
+func watchSecrets(t *testing.T, network *standin.Network) *canaries {
+	t.Helper()
+	c := &canaries{values: make(map[string]string), told: make(map[string]bool)}
+	stop, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			c.processes(network)
+			select {
+			case <-stop:
+				return
+			case <-time.After(15 * time.Millisecond):
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		close(stop)
+		<-over
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.seen == 0 || len(c.values) == 0 {
+			t.Errorf("%d processes were looked at for %d secrets: this watch sees nothing", c.seen, len(c.values))
+		}
+		for _, said := range c.texts {
+			c.judge(said.by, []byte(said.text))
+		}
+		for _, where := range slices.Sorted(maps.Keys(c.told)) {
+			t.Error(where)
+		}
+	})
+	return c
+}
+
+// add names a secret's value. Lines of one that has several count each.
+func (c *canaries) add(name, value string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for line := range strings.Lines(value) {
+		line = strings.TrimSpace(line)
+		if len(line) < 8 || strings.HasPrefix(line, "-----") {
+			continue
+		}
+		c.values[line] = name
+		c.values[base64.StdEncoding.EncodeToString([]byte(line))] = name + " in base64"
+		if escaped := url.QueryEscape(line); escaped != line {
+			c.values[escaped] = name + " as a URL has it"
+		}
+	}
+}
+
+// said keeps what a command has printed.
+func (c *canaries) said(by, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.texts = append(c.texts, saidText{by, text})
+}
+
+// judge looks for each secret in a text. c.mu is held.
+func (c *canaries) judge(where string, text []byte) {
+	for value, name := range c.values {
+		if bytes.Contains(text, []byte(value)) {
+			c.told[where+" holds "+name] = true
+		}
+	}
+}
+
+// processes looks at the command line and the environment of each process in the
+// node's network: the agent, and all that it starts.
+func (c *canaries) processes(network *standin.Network) {
+	var node syscall.Stat_t
+	if err := syscall.Stat("/run/netns/"+network.Namespace(), &node); err != nil {
+		return
+	}
+	entries, _ := filepath.Glob("/proc/[0-9]*")
+	for _, dir := range entries {
+		var net syscall.Stat_t
+		if syscall.Stat(dir+"/ns/net", &net) != nil || net.Ino != node.Ino {
+			continue
+		}
+		command, _ := os.ReadFile(dir + "/cmdline")
+		words := bytes.ReplaceAll(command, []byte{0}, []byte{' '})
+		if len(words) == 0 || bytes.HasPrefix(words, []byte("git ")) || bytes.Contains(words, []byte("/git-core/")) {
+			continue // A person's own git, who gives the token to it.
+		}
+		environ, _ := os.ReadFile(dir + "/environ")
+		c.mu.Lock()
+		c.seen++
+		c.judge("the command line "+string(words), command)
+		c.judge("the environment of "+string(words), environ)
+		c.mu.Unlock()
+	}
+}
+
+// leftBehind searches all that an agent has written, but for where its operator has
+// put the secrets, and the directories in which others might have left something.
+func (c *configured) leftBehind(t *testing.T) {
+	t.Helper()
+	own := map[string]bool{}
+	for _, name := range []string{"git-token", "pve-token", "ssh-key", "secrets", "identity"} {
+		own[filepath.Join(c.agent.dir, name)] = true
+	}
+	searched := 0
+	for _, root := range []string{c.agent.dir, c.clone.dir, "/dev/shm"} {
+		err := filepath.WalkDir(root, func(file string, entry fs.DirEntry, err error) error {
+			switch {
+			case errors.Is(err, fs.ErrNotExist):
+				return nil // Another's, who is tidying up.
+			case err != nil:
+				return err
+			case own[file] && entry.IsDir():
+				return fs.SkipDir
+			case own[file], !entry.Type().IsRegular(), strings.HasPrefix(file, filepath.Join(c.clone.dir, ".git")):
+				return nil
+			}
+			if root == "/dev/shm" && strings.Contains(file, "berth-") && !strings.Contains(file, "berth-ansible-") {
+				return nil // A test's, that runs beside this one.
+			}
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return nil //nolint:nilerr // It has gone meanwhile.
+			}
+			searched++
+			c.canaries.mu.Lock()
+			defer c.canaries.mu.Unlock()
+			c.canaries.judge("the file "+strings.TrimPrefix(file, c.agent.dir+"/"), text)
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	if searched < 10 {
+		t.Errorf("only %d files were searched", searched)
+	}
+}
