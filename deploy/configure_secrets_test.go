@@ -74,8 +74,8 @@ func (c *canaries) add(name, value string) {
 	defer c.mu.Unlock()
 	for line := range strings.Lines(value) {
 		line = strings.TrimSpace(line)
-		if len(line) < 8 || strings.HasPrefix(line, "-----") {
-			continue
+		if len(line) < 8 || strings.HasPrefix(line, "-----") || strings.HasPrefix(line, "b3BlbnNzaC1rZXkt") {
+			continue // As every key begins and ends.
 		}
 		c.values[line] = name
 		c.values[base64.StdEncoding.EncodeToString([]byte(line))] = name + " in base64"

@@ -28,6 +28,8 @@ func TestConfigure(t *testing.T) {
 		{"failing host", storyFailingHost},
 		{"changed by hand", storyByHand},
 		{"killed", storyPlaybookKilled},
+		{"locked", storyLocked},
+		{"faults", storyFaults},
 	} {
 		t.Run(story.name, func(t *testing.T) {
 			t.Parallel()
