@@ -39,6 +39,9 @@ func (t *typist) ask(ctx context.Context, prompt string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask for the passphrase: %w", err)
 	}
+	// ReadPassword does so, too, but later: who types fast would be shown.
+	hush(fd)
+	defer func() { _ = term.Restore(fd, before) }()
 	fmt.Fprint(t.tty, prompt)
 	type typed struct {
 		passphrase []byte
@@ -58,7 +61,6 @@ func (t *typist) ask(ctx context.Context, prompt string) ([]byte, error) {
 		}
 		return a.passphrase, nil
 	case <-ctx.Done():
-		_ = term.Restore(fd, before)
 		fmt.Fprintln(t.tty)
 		return nil, fmt.Errorf("ask for the passphrase: %w", ctx.Err())
 	}

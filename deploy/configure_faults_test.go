@@ -131,7 +131,7 @@ func storyFaults(t *testing.T, binary string) {
 	c.clone.replace(t, "ansible/base.yml", "What every guest has", "All that every guest has")
 	c.clone.push(t, "No faults but those of machines")
 	host := c.machines.host(web1)
-	host.Run(t, "sh", "-c", "rm /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key")
+	host.Run(t, "sh", "-c", "rm /etc/ssh/standin_key*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/standin_key")
 	if err := host.Stop(); err != nil {
 		t.Fatal(err)
 	}

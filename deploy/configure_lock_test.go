@@ -19,16 +19,17 @@ import (
 // encrypt writes a secret into the working copy, for the agent's identity.
 func (c *configured) encrypt(t *testing.T, name, value string) {
 	t.Helper()
-	public, err := os.ReadFile(filepath.Join(c.agent.dir, "state", "lock", "identity.pub"))
+	public, err := os.Open(filepath.Join(c.agent.dir, "state", "lock", "identity.pub"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	recipient, err := age.ParseX25519Recipient(strings.TrimSpace(string(public)))
+	defer public.Close()
+	recipients, err := age.ParseRecipients(public)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var text bytes.Buffer
-	w, err := age.Encrypt(&text, recipient)
+	w, err := age.Encrypt(&text, recipients...)
 	if err == nil {
 		_, err = w.Write([]byte(value))
 	}

@@ -40,7 +40,7 @@ func newConfigured(t *testing.T, binary string, place string, more map[string]st
 	}
 	c.install(t, binary, string(private))
 	c.canaries = watchSecrets(t, c.network)
-	c.canaries.add("the SSH key", string(private))
+	c.canaries.addKey(t, "the SSH key", string(private))
 	c.canaries.add("the token of Git", c.remote.token)
 	c.canaries.add("the token of Proxmox", c.cluster.token)
 	c.settings(t, "")
