@@ -5,6 +5,7 @@ package deploy_test
 import (
 	"crypto/rand"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -189,5 +190,17 @@ func storyPlaybookKilled(t *testing.T, binary string) {
 	c.finished(t, web1, 2)
 	c.finished(t, web2, 2)
 	mentions(t, c.sync(t, 0), "no differences")
+	turns, _ := filepath.Glob(filepath.Join(c.agent.dir, "state", "journal", "*.jsonl"))
+	var told strings.Builder
+	for _, file := range turns {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		told.Write(text)
+	}
+	if !strings.Contains(told.String(), "was cut off") {
+		t.Error("no turn of the journal says that the run had been cut off")
+	}
 	c.leftBehind(t)
 }

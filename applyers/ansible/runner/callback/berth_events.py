@@ -48,8 +48,9 @@ class CallbackModule(CallbackBase):
         if res.get("censored"):
             return str(res["censored"])
         text = [str(res.get("msg") or res.get("reason") or res.get("skip_reason") or "")]
-        for key in ("stderr", "module_stderr", "module_stdout"):
-            lines = str(res.get(key) or "").strip().splitlines()
+        for key in ("stderr", "module_stderr", "stdout", "module_stdout"):
+            # Over a terminal ssh itself speaks last, and what the program says is all stdout.
+            lines = [line for line in str(res.get(key) or "").strip().splitlines() if not parting(line)]
             if lines:
                 text.append(lines[-1])
                 break
@@ -116,6 +117,11 @@ class CallbackModule(CallbackBase):
         for host in sorted(stats.processed):
             self._tell("host", host=host, **stats.summarize(host))
         self._tell("stats")
+
+
+def parting(line):
+    """Whether a line says no more than that ssh's connection has ended."""
+    return not line.strip() or line.startswith("Shared connection to ") and line.rstrip().endswith(" closed.")
 
 
 def status(res):
