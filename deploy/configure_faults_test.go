@@ -111,7 +111,7 @@ func storyFaults(t *testing.T, binary string) {
 	if took := time.Since(began); code != 1 || took > 120*time.Second {
 		t.Errorf("agent sync ends with %d after %s", code, took)
 	}
-	c.ranEach(t, 1, 1, 1, 1)
+	c.ranEach(t, [2]int{1, 1}, [2]int{1, 1})
 	for _, f := range all {
 		section := about(out, "play/"+f.name+" ")
 		for _, want := range f.says {
@@ -146,7 +146,7 @@ func storyFaults(t *testing.T, binary string) {
 		t.Errorf("agent sync ends with %d", code)
 	}
 	mentions(t, about(out, "play/base "), "web1", "its SSH host key is another than the one learnt before", "web2", "10.77.1.12")
-	c.ranEach(t, 1, 1, 1, 1)
+	c.ranEach(t, [2]int{1, 1}, [2]int{1, 1})
 	c.leftBehind(t)
 }
 

@@ -74,20 +74,20 @@ func storyLocked(t *testing.T, binary string) {
 	mentions(t, out, "play/app", "web1", "web2", "waiting for unlock", `secret "app-token"`, "agent unlock")
 	out, _ = c.command(t, "status")
 	mentions(t, out, "locked", "waiting for unlock", "play/app")
-	c.ranEach(t, 1, 0, 1, 0)
+	c.ranEach(t, [2]int{1, 0}, [2]int{1, 0})
 
 	// A wrong passphrase opens nothing, the right one lets all run, each once.
 	if out, code := c.terminal(t, []string{passphrase + "x"}, "unlock"); code != 1 || !strings.Contains(out, "wrong passphrase") {
 		t.Errorf("with a wrong passphrase agent unlock ends with %d:\n%s", code, out)
 	}
-	time.Sleep(1200 * time.Millisecond) // The next try is let in after a second.
+	<-time.After(1200 * time.Millisecond) // The next try is let in after a second.
 	if out, code := c.terminal(t, []string{passphrase}, "unlock"); code != 0 {
 		t.Fatalf("agent unlock ends with %d:\n%s", code, out)
 	}
 	c.finished(t, web1, 1)
 	c.finished(t, web2, 1)
 	mentions(t, c.sync(t, 0), "no differences")
-	c.ranEach(t, 1, 1, 1, 1)
+	c.ranEach(t, [2]int{1, 1}, [2]int{1, 1})
 	if env := c.on(web1, "/srv/app.env"); env != "TOKEN="+token+"\n" {
 		t.Errorf("the service's environment is %q", env)
 	}
@@ -115,14 +115,14 @@ func storyLocked(t *testing.T, binary string) {
 		}
 		return nil
 	})
-	c.ranEach(t, 1, 1, 1, 1)
+	c.ranEach(t, [2]int{1, 1}, [2]int{1, 1})
 	if out, code := c.terminal(t, []string{passphrase}, "unlock"); code != 0 {
 		t.Fatalf("agent unlock ends with %d:\n%s", code, out)
 	}
 	c.finished(t, web1, 2)
 	c.finished(t, web2, 2)
 	mentions(t, c.sync(t, 0), "no differences")
-	c.ranEach(t, 1, 2, 1, 2)
+	c.ranEach(t, [2]int{1, 2}, [2]int{1, 2})
 	if env := c.on(web2, "/srv/app.env"); env != "TOKEN="+rotated+"\n" {
 		t.Errorf("the service's environment is %q", env)
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -74,24 +73,6 @@ func (c *configured) terminal(t *testing.T, lines []string, args ...string) (out
 	}
 	c.canaries.said("agent "+strings.Join(args, " ")+" on a terminal", said.String())
 	return strings.ReplaceAll(said.String(), "\r\n", "\n"), cmd.ProcessState.ExitCode()
-}
-
-// lockedBuffer takes what a process says, and gives it meanwhile.
-type lockedBuffer struct {
-	mu   sync.Mutex
-	text strings.Builder
-}
-
-func (b *lockedBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.Write(p)
-}
-
-func (b *lockedBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.text.String()
 }
 
 var errNotYet = errors.New("not yet")

@@ -59,21 +59,21 @@ func storyDue(t *testing.T, binary string) {
 	c.clone.push(t, "Two guests, base and app")
 	c.finished(t, web1, 1)
 	c.finished(t, web2, 1)
-	c.ranEach(t, 1, 1, 1, 1)
+	c.ranEach(t, [2]int{1, 1}, [2]int{1, 1})
 	if env := c.on(web1, "/srv/app.env"); env != "TOKEN="+token+"\n" {
 		t.Errorf("the service's environment is %q", env)
 	}
 	for range 2 {
 		mentions(t, c.sync(t, 0), "no differences")
 	}
-	c.ranEach(t, 1, 1, 1, 1)
+	c.ranEach(t, [2]int{1, 1}, [2]int{1, 1})
 
 	// A variable of one guest.
 	c.clone.replace(t, "web1.yaml", "first edition", "second edition")
 	c.clone.push(t, "Another page on web1")
 	c.finished(t, web1, 2)
 	c.sync(t, 0)
-	c.ranEach(t, 2, 2, 1, 1)
+	c.ranEach(t, [2]int{2, 2}, [2]int{1, 1})
 	if page := c.on(web1, "/srv/page"); page != "web1, second edition\n" {
 		t.Errorf("the page of web1 is %q", page)
 	}
@@ -158,9 +158,9 @@ func storyByHand(t *testing.T, binary string) {
 	if notice := c.on(web1, "/srv/notice"); notice != "kept by Berth\n" {
 		t.Errorf("the notice is %q", notice)
 	}
-	c.ranEach(t, 2, 1, 1, 1)
+	c.ranEach(t, [2]int{2, 1}, [2]int{1, 1})
 	mentions(t, c.sync(t, 0), "no differences")
-	c.ranEach(t, 2, 1, 1, 1)
+	c.ranEach(t, [2]int{2, 1}, [2]int{1, 1})
 	c.leftBehind(t)
 }
 

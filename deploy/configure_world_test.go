@@ -4,6 +4,7 @@ package deploy_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -45,9 +46,7 @@ func newConfigured(t *testing.T, binary string, place string, more map[string]st
 	c.canaries.add("the token of Proxmox", c.cluster.token)
 	c.settings(t, "")
 	words := map[string]string{"KEY": public, "PLACE": place}
-	for name, text := range more {
-		words[name] = text
-	}
+	maps.Copy(words, more)
 	c.manifests(t, "testdata/configure", words)
 	return c
 }
@@ -80,9 +79,9 @@ func (c *configured) command(t *testing.T, args ...string) (output string, code 
 }
 
 // sync makes a turn, which is to end with a code.
-func (c *configured) sync(t *testing.T, code int, args ...string) string {
+func (c *configured) sync(t *testing.T, code int) string {
 	t.Helper()
-	output, got := c.command(t, append([]string{"sync"}, args...)...)
+	output, got := c.command(t, "sync")
 	if got != code {
 		t.Errorf("agent sync ended with %d, not %d:\n%s", got, code, output)
 	}
@@ -96,11 +95,12 @@ func (c *configured) runs(t *testing.T, vmid int, play string) int {
 }
 
 // ranEach holds how often base and app have run, on web1 and on web2.
-func (c *configured) ranEach(t *testing.T, base1, app1, base2, app2 int) {
+func (c *configured) ranEach(t *testing.T, on1, on2 [2]int) {
 	t.Helper()
-	got := [4]int{c.runs(t, web1, "base"), c.runs(t, web1, "app"), c.runs(t, web2, "base"), c.runs(t, web2, "app")}
-	if want := [4]int{base1, app1, base2, app2}; got != want {
-		t.Errorf("base and app have run %d and %d times on web1, %d and %d on web2; want %v", got[0], got[1], got[2], got[3], want)
+	for vmid, want := range map[int][2]int{web1: on1, web2: on2} {
+		if got := [2]int{c.runs(t, vmid, "base"), c.runs(t, vmid, "app")}; got != want {
+			t.Errorf("base and app have run %v times on guest %d, want %v", got, vmid, want)
+		}
 	}
 }
 
