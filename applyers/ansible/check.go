@@ -29,6 +29,8 @@ const (
 	longestMend = 24 * time.Hour
 )
 
+var errLong = fmt.Errorf("the checks of all playbooks took longer than %s", desired.Duration(checkAll))
+
 // finding is what check mode says of one host: tasks would change something.
 type finding struct {
 	// tasks is what they are known by, due counts them, lines shows what they would do.
@@ -95,7 +97,7 @@ func (o *observation) drifted(p *observed, host string, f finding) {
 
 // ask runs the check modes, each host's one after the other.
 func (o *observation) ask(ctx context.Context) {
-	ctx, stop := context.WithTimeout(ctx, checkAll)
+	ctx, stop := context.WithTimeoutCause(ctx, checkAll, errLong)
 	defer stop()
 	locks := make(map[string]*sync.Mutex)
 	for _, p := range o.plays {
@@ -137,7 +139,7 @@ func (o *observation) checkable(ctx context.Context, p *observed) []*host {
 		if id.Kind() != desired.KindHost && (live == nil || !live.Running || live.Archived) {
 			continue
 		}
-		if locked := o.locked(p, id); locked != "" {
+		if locked := o.locked(ctx, p, id); locked != "" {
 			o.remark(p.ID, "check mode has not looked at "+id.Name()+": "+locked)
 			continue
 		}
@@ -175,10 +177,10 @@ func (o *observation) ask1(ctx context.Context, on scene, hosts []*host) {
 		done, err = o.runner.Run(ctx, spec)
 	}
 	switch {
-	case o.ctx.Err() != nil:
-		return
+	case errors.Is(context.Cause(ctx), errLong):
+		err = errLong
 	case ctx.Err() != nil:
-		err = fmt.Errorf("the checks of all playbooks took longer than %s", desired.Duration(checkAll))
+		return // The agent stops.
 	}
 	if err != nil {
 		o.remark(on.id, fmt.Sprintf("what it would change on %s is not known: %s", listed(names(hosts)), reason(err)))

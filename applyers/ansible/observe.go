@@ -18,13 +18,13 @@ import (
 // the life of the Applyer.
 func (a *Applyer) Observe(ctx context.Context, fleet *desired.Fleet, only applyers.Scope) (drift.Observed, error) {
 	o := &observation{
-		Applyer: a, ctx: ctx, fleet: fleet, now: a.Now(),
+		Applyer: a, fleet: fleet, now: a.Now(),
 		world: drift.NewWorld(fleet, only.Others.Lives), versions: make(map[desired.SecretRef]version), locks: make(map[desired.SecretRef]error),
 	}
 	for _, r := range fleet.Resources {
 		play, ok := r.Spec.(*desired.Playbook)
 		if ok && (only.IDs == nil || slices.Contains(only.IDs, r.ID)) {
-			o.playbook(r, play)
+			o.playbook(ctx, r, play)
 		}
 	}
 	if err := o.check(ctx); err != nil {
@@ -39,7 +39,6 @@ func (a *Applyer) Observe(ctx context.Context, fleet *desired.Fleet, only applye
 // observation is one look at what has run.
 type observation struct {
 	*Applyer
-	ctx      context.Context //nolint:containedctx // It lives as long as the call.
 	fleet    *desired.Fleet
 	now      time.Time
 	world    *drift.World
@@ -93,7 +92,7 @@ func (p *observed) fact(w *drift.World) desired.Lookup {
 }
 
 // playbook looks at one playbook.
-func (o *observation) playbook(r *desired.Resource, play *desired.Playbook) {
+func (o *observation) playbook(ctx context.Context, r *desired.Resource, play *desired.Playbook) {
 	p := &observed{
 		Resource: r, play: play, facts: make(map[string]string), due: make(map[string]desired.Run, len(play.Targets)),
 		found: &found{
@@ -104,7 +103,7 @@ func (o *observation) playbook(r *desired.Resource, play *desired.Playbook) {
 	commit := ""
 	var locked *desired.LockedError
 	if play.Git != nil {
-		src := o.source(o.ctx, play)
+		src := o.source(ctx, play)
 		if src.err != nil && !errors.As(src.err, &locked) {
 			o.seen.Blind = append(o.seen.Blind, drift.Blind{
 				ID: r.ID, Reason: fmt.Sprintf("its repository %s can't be read: %v", play.Git.URL, src.err),
@@ -127,7 +126,7 @@ func (o *observation) playbook(r *desired.Resource, play *desired.Playbook) {
 			})
 			continue
 		}
-		o.outside(p, wanted, commit)
+		o.outside(ctx, p, wanted, commit)
 		if locked != nil {
 			p.found.held[host] = locked.Error()
 		}
@@ -135,12 +134,12 @@ func (o *observation) playbook(r *desired.Resource, play *desired.Playbook) {
 		if ran || wanted.OnDemand || has.Due != "" {
 			p.due[host] = has
 		}
-		o.judge(p, host, wanted, ran)
+		o.judge(ctx, p, host, wanted, ran)
 	}
 }
 
 // outside makes known what a run depends on that lies outside of the manifests.
-func (o *observation) outside(p *observed, wanted desired.Run, commit string) {
+func (o *observation) outside(ctx context.Context, p *observed, wanted desired.Run, commit string) {
 	if !wanted.Outside() {
 		return
 	}
@@ -148,7 +147,7 @@ func (o *observation) outside(p *observed, wanted desired.Run, commit string) {
 	for _, ref := range wanted.Secrets {
 		v, known := o.versions[ref]
 		if !known {
-			v.text, v.err = o.Secrets.Version(o.ctx, ref)
+			v.text, v.err = o.Secrets.Version(ctx, ref)
 			o.versions[ref] = v
 		}
 		if v.err != nil {
@@ -235,7 +234,7 @@ func (a *Applyer) come(id desired.ID, play *desired.Playbook, now time.Time) (ma
 }
 
 // judge tells of a host that is due why, and what it must wait for.
-func (o *observation) judge(p *observed, host string, wanted desired.Run, ran bool) {
+func (o *observation) judge(ctx context.Context, p *observed, host string, wanted desired.Run, ran bool) {
 	has := p.due[host]
 	leaf, from := wanted.Resolve(p.fact(o.world))
 	resolved, _ := leaf.(desired.Run)
@@ -245,26 +244,26 @@ func (o *observation) judge(p *observed, host string, wanted desired.Run, ran bo
 	}
 	p.found.why[host] = has.Due // Else what it was and is tells.
 	if p.found.held[host] == "" {
-		p.found.held[host] = o.holds(p, host, resolved, from == "")
+		p.found.held[host] = o.holds(ctx, p, host, resolved, from == "")
 	}
 }
 
 // holds tells why a due host must wait all the same.
-func (o *observation) holds(p *observed, host string, wanted desired.Run, known bool) string {
+func (o *observation) holds(ctx context.Context, p *observed, host string, wanted desired.Run, known bool) string {
 	_, asked := o.Memory.Asked(p.ID, host)
 	digest, at, failed := o.Memory.Failed(p.ID, host)
 	if known && failed && !p.play.Retry && !asked && digest == wanted.Digest && !wanted.OnDemand {
 		return fmt.Sprintf("its run of %s UTC failed, and retry: false waits for an edit, or for `agent sync --run %s --limit %s`", moment(at.UTC(), o.now.UTC()), p.ID, host)
 	}
-	return o.locked(p, wanted.Guest)
+	return o.locked(ctx, p, wanted.Guest)
 }
 
 // locked tells which secret of a host nobody can read before an unlock; "" is none.
-func (o *observation) locked(p *observed, id desired.ID) string {
+func (o *observation) locked(ctx context.Context, p *observed, id desired.ID) string {
 	for _, ref := range refs(o.fleet, p.play, id) {
 		err, known := o.locks[ref]
 		if !known {
-			_, err = o.Secrets.Read(o.ctx, ref)
+			_, err = o.Secrets.Read(ctx, ref)
 			o.locks[ref] = err
 		}
 		if locked, ok := errors.AsType[*desired.LockedError](err); ok {
