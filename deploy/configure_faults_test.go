@@ -57,7 +57,7 @@ func playFaults(vaulted string) []playFault {
 				"play.yml":         plain("    - name: Never run\n      ansible.builtin.ping:\n"),
 				"requirements.yml": "collections:\n  - name: https://10.77.0.1:1/nowhere.tar.gz\n    type: url\n",
 			},
-			says: []string{"10.77.0.1:1"},
+			says: []string{"10.77.0.1:1", "Connection refused"},
 		},
 		{
 			name:     "vault",

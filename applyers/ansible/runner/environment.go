@@ -43,10 +43,7 @@ func inherited(agents []string) []string {
 // go, that host keys are checked, and whether files stay on hosts.
 func environment(agents []string, dir *runDir, installed []string) []string {
 	env := inherited(agents)
-	config := dir.in("ansible.cfg")
-	if beside := filepath.Join(dir.in("src"), "ansible.cfg"); exists(beside) {
-		config = beside
-	}
+	config := configuration(dir)
 	paths := searched{env: env, config: config}
 	if len(installed) > 0 {
 		env = append(env,
@@ -72,6 +69,14 @@ func environment(agents []string, dir *runDir, installed []string) []string {
 		"ANSIBLE_FORCE_COLOR=False",
 		"ANSIBLE_NOCOLOR=True",
 	)
+}
+
+// configuration is the ansible.cfg beside the playbook; without one, the run's own.
+func configuration(dir *runDir) string {
+	if beside := dir.in("src/ansible.cfg"); exists(beside) {
+		return beside
+	}
+	return dir.in("ansible.cfg")
 }
 
 func below(dirs []string, name string) []string {

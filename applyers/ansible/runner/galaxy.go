@@ -150,13 +150,9 @@ func named(said *ring, items []requirement) string {
 // what is found elsewhere on the host does not count as installed.
 func (b *batches) galaxyEnvironment(into string) []string {
 	env := append(inherited(os.Environ()), ofGalaxy(os.Environ())...)
-	config := b.dir.in("src/ansible.cfg")
-	if !exists(config) {
-		config = "/dev/null"
-	}
 	return append(env,
 		"LC_ALL=C.UTF-8",
-		"ANSIBLE_CONFIG="+config,
+		"ANSIBLE_CONFIG="+configuration(b.dir),
 		"BERTH_RUN="+b.dir.path+"/", // Which is how what strays is found.
 		"ANSIBLE_LOCAL_TEMP="+filepath.Join(into, "tmp"),
 		"TMPDIR="+filepath.Join(into, "tmp"),

@@ -69,6 +69,18 @@ func TestRealGalaxy(t *testing.T) {
 	task(t, b.good(), "ours.kit.wave : Wave twice")
 }
 
+// Most playbooks have no ansible.cfg beside them.
+func TestRealGalaxyWithoutSettings(t *testing.T) {
+	b := real(t)
+	b.Limit = b.Limit[:1]
+	b.Requirements = []string{"ansible/requirements.yml"}
+	b.file("requirements.yml", "- {src: '"+repository(t, "- {name: Greet from a repository, debug: {msg: hello}}\n")+"', version: v1, name: greet}\n")
+	b.file("base.yml", "- {hosts: all, gather_facts: false, roles: [greet]}\n")
+	if got := task(t, b.good(), "greet : Greet from a repository"); got.Status != OK {
+		t.Errorf("%s\n%s", got.Status, b.out.String())
+	}
+}
+
 func repositoryOf(b *bench) string {
 	_, rest, _ := strings.Cut(string(b.files["ansible/roles/requirements.yml"].Data), "'")
 	url, _, _ := strings.Cut(rest, "'")

@@ -18,6 +18,9 @@ func (b *batches) prepare(ctx context.Context, bin string) error {
 	if err := unpack(ctx, b.Files, path.Clean(b.Dir), b.dir.in("src"), b.say); err != nil {
 		return err
 	}
+	if err := b.dir.write("ansible.cfg", []byte(settings)); err != nil {
+		return err
+	}
 	installed, err := b.install(ctx)
 	if err != nil {
 		return err
@@ -43,7 +46,6 @@ func (b *batches) prepare(ctx context.Context, bin string) error {
 	for _, f := range []file{
 		{"callback/berth_events.py", callback},
 		{"inventory.json", inventory},
-		{"ansible.cfg", []byte(settings)},
 		{start, text},
 	} {
 		if err := b.dir.write(f.name, f.text); err != nil {
