@@ -24,6 +24,9 @@ func (l *loader) families(p *playbook, c *crowd) *crowd {
 		e := &groups.entries[i]
 		if e.value.form == listForm && l.checkFamily(p, e) {
 			own[e.key] = &family{src: e.src(), children: p.words("groups", e.key)}
+			if at, host := c.hosts[e.key]; host {
+				l.note(e.src(), p.id, "groups: %q is the name of %s as well: in a pattern that is meant, and the group only after ! and &", e.key, c.members[at].id)
+			}
 		}
 	}
 	with := *c

@@ -195,8 +195,13 @@ func (l *loader) checkNames(g *guest) {
 			l.wrong(g.item, g.at(field.word), "%s: %q: write a-z, 0-9 and . _ - inside", field.word, field.value)
 		}
 	}
-	if slices.Contains([]string{"all", "ungrouped", "vm", "ct", "localhost"}, g.name) {
-		l.wrong(g.item, g.nameSrc, "name: %q means something else to Ansible: choose another", g.name)
+	l.checkHostName(g.item)
+}
+
+// checkHostName refuses names that are not a host's to Ansible.
+func (l *loader) checkHostName(it *item) {
+	if slices.Contains([]string{"all", "ungrouped", KindVM, KindContainer, KindHost, "localhost"}, it.name) {
+		l.wrong(it, it.nameSrc, "name: %q means something else to Ansible: choose another", it.name)
 	}
 }
 

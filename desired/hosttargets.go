@@ -5,7 +5,8 @@ import (
 	"strings"
 )
 
-// ambiguous notes groups that are called like a guest: Ansible may mean either.
+// ambiguous notes groups that are called like a guest or Host: by itself the name means
+// the host to Ansible, and the group after ! and &.
 func (l *loader) ambiguous(c *crowd) {
 	if len(l.playbooks) == 0 {
 		return
@@ -13,7 +14,7 @@ func (l *loader) ambiguous(c *crowd) {
 	note := func(id ID, groups []candidate) {
 		for _, group := range groups {
 			if i, ok := c.hosts[group.name]; ok {
-				l.note(group.src, id, "groups: %q is the name of %s as well: Ansible may mean either", group.name, c.members[i].id)
+				l.note(group.src, id, "groups: %q is the name of %s as well: in a pattern that is meant, and the group only after ! and &", group.name, c.members[i].id)
 			}
 		}
 	}

@@ -40,6 +40,10 @@ func (c *crowd) match(pattern string) choice {
 			continue
 		}
 		found, err := c.find(bare)
+		// A name of both means the host by itself, and the group after ! and &, as to Ansible.
+		if places, group := c.groups[bare]; group && bare != word {
+			found, err = places, nil
+		}
 		switch {
 		case errors.Is(err, errUnknown):
 			out.unknown = append(out.unknown, bare)

@@ -28,7 +28,7 @@ func (l *loader) due(p *playbook, c *crowd) {
 		return
 	}
 	if d.dir != nil {
-		l.forNobody(p, d.dir, c)
+		d.dir.named(p, c)
 	}
 	p.Due = make(map[string]Run, len(p.on))
 	known := l.knownRuns(p, d.files)

@@ -52,6 +52,7 @@ func (l *loader) playbookDocuments() {
 		l.due(p, seen)
 		p.set.drop("hosts")
 	}
+	l.forNobody(crowd)
 }
 
 func (l *loader) checkPlaybook(p *playbook) {

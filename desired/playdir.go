@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -29,7 +30,10 @@ type playDir struct {
 	// hosts and groups are the digests of host_vars and group_vars, by name.
 	hosts, groups map[string]string
 	err           error
-	told          bool
+	// first is the playbook that looked at it first, and nobody the groups that no
+	// playbook here knows, sorted.
+	first  *playbook
+	nobody []string
 }
 
 // contentOf reads a file of a playbook's, once a load, and not at all where its content
@@ -53,6 +57,9 @@ func (l *loader) contentOf(name string) (content, error) {
 	l.contents[name] = c
 	return c, nil
 }
+
+// noSubmodule is what to do about a submodule.
+const noSubmodule = "put its files here, or let requirements or git name its repository"
 
 func readContent(fsys fs.FS, name string) (content, error) {
 	f, err := fsys.Open(name)
@@ -97,10 +104,18 @@ func (l *loader) readPlayDir(dir string) *playDir {
 			return nil
 		case entry.Type()&fs.ModeSymlink != 0:
 			return fmt.Errorf("%s is a symbolic link: put the file itself here", name)
+		case entry.Type()&fs.ModeIrregular != 0:
+			return fmt.Errorf("%s is a submodule of Git, whose files are not there: %s", name, noSubmodule)
+		case path.Base(name) == ".git" && path.Dir(name) != ".":
+			return fmt.Errorf("%s is a submodule of Git, whose files the agent does not get: %s", path.Dir(name), noSubmodule)
 		case !entry.Type().IsRegular():
 			return nil
 		}
 		file, err := l.contentOf(name)
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
 		if err != nil {
 			return err
 		}
@@ -115,6 +130,9 @@ func (l *loader) readPlayDir(dir string) *playDir {
 			to = hashOf(groups, whose)
 		}
 		line := fmt.Appendf(nil, "%q %s\n", rel, file.digest)
+		if info.Mode()&0o111 != 0 {
+			line = fmt.Appendf(nil, "%q %s executable\n", rel, file.digest) // As Ansible may copy it.
+		}
 		_, _ = to.Write(line)
 		_, _ = whole.Write(line)
 		return nil
@@ -178,31 +196,42 @@ func (d *playDir) concerning(name string, groups []string) []string {
 	return out
 }
 
-// forNobody notes files of variables that are for nobody: most often a name is wrong.
-func (l *loader) forNobody(p *playbook, d *playDir, c *crowd) {
-	if d.told {
-		return
+// named strikes the groups that a playbook knows off those that have variables in the
+// directory for nobody: the groups of groups of one are not another's.
+func (d *playDir) named(p *playbook, c *crowd) {
+	if d.first == nil {
+		d.first, d.nobody = p, sortedKeys(d.groups)
 	}
-	d.told = true
-	var files []string
-	for _, name := range sortedKeys(d.groups) {
-		if _, is := c.groups[name]; !is && name != "all" && name != "ungrouped" {
+	d.nobody = slices.DeleteFunc(d.nobody, func(group string) bool {
+		_, is := c.groups[group]
+		return is || group == "all"
+	})
+}
+
+// forNobody notes files of variables that are for nobody: most often a name is wrong.
+func (l *loader) forNobody(c *crowd) {
+	for _, p := range l.playbooks {
+		d := l.playDirs[p.Dir]
+		if d == nil || d.first != p || l.lostHost("") {
+			continue
+		}
+		var files []string
+		for _, name := range d.nobody {
 			files = append(files, "group_vars/"+name)
 		}
-	}
-	for _, name := range sortedKeys(d.hosts) {
-		if _, is := c.hosts[name]; !is {
-			files = append(files, "host_vars/"+name)
+		for _, name := range sortedKeys(d.hosts) {
+			if _, is := c.hosts[name]; !is {
+				files = append(files, "host_vars/"+name)
+			}
+		}
+		const shown = 5
+		more := ""
+		if len(files) > shown {
+			more = fmt.Sprintf(" and %d more", len(files)-shown)
+			files = files[:shown]
+		}
+		if len(files) > 0 {
+			l.note(p.at("path"), p.id, "path: beside it, %s%s: nobody is called so, so that nobody gets these variables", strings.Join(files, ", "), more)
 		}
 	}
-	if len(files) == 0 || l.lostHost("") {
-		return
-	}
-	const shown = 5
-	more := ""
-	if len(files) > shown {
-		more = fmt.Sprintf(" and %d more", len(files)-shown)
-		files = files[:shown]
-	}
-	l.note(p.at("path"), p.id, "path: beside it, %s%s: nobody is called so, so that nobody gets these variables", strings.Join(files, ", "), more)
 }

@@ -85,17 +85,20 @@ func TestOnlyWhomItConcerns(t *testing.T) {
 		edit     func(fstest.MapFS)
 		one, two string
 	}{
-		"nothing":                    {func(fstest.MapFS) {}, "", ""},
-		"a host's variables":         {write("play/host_vars/web-1.yml"), "web-1", "web-1"},
-		"a host's directory":         {write("play/host_vars/db-1/b.yml"), "db-1", "db-1"},
-		"a host's first":             {write("play/host_vars/nas.json"), "nas", "nas"},
-		"nobody's":                   {write("play/host_vars/nobody.yml"), "", ""},
-		"a group's variables":        {write("play/group_vars/front.yml"), "web-1 web-2", "web-1 web-2"},
-		"a group of groups'":         {write("play/group_vars/servers/a"), "nas web-1 web-2", ""},
-		"everybody's":                {write("play/group_vars/all"), everybody, everybody},
-		"a role":                     {write("play/roles/x/tasks/main.yml"), everybody, everybody},
-		"a role's host_vars":         {write("play/roles/x/host_vars/web-1.yml"), everybody, everybody},
-		"requirements":               {write("play/requirements.yml"), everybody, everybody},
+		"nothing":             {func(fstest.MapFS) {}, "", ""},
+		"a host's variables":  {write("play/host_vars/web-1.yml"), "web-1", "web-1"},
+		"a host's directory":  {write("play/host_vars/db-1/b.yml"), "db-1", "db-1"},
+		"a host's first":      {write("play/host_vars/nas.json"), "nas", "nas"},
+		"nobody's":            {write("play/host_vars/nobody.yml"), "", ""},
+		"a group's variables": {write("play/group_vars/front.yml"), "web-1 web-2", "web-1 web-2"},
+		"a group of groups'":  {write("play/group_vars/servers/a"), "nas web-1 web-2", ""},
+		"everybody's":         {write("play/group_vars/all"), everybody, everybody},
+		"a role":              {write("play/roles/x/tasks/main.yml"), everybody, everybody},
+		"a role's host_vars":  {write("play/roles/x/host_vars/web-1.yml"), everybody, everybody},
+		"requirements":        {write("play/requirements.yml"), everybody, everybody},
+		"that a file is a program": {func(fsys fstest.MapFS) {
+			fsys["play/roles/x/tasks/main.yml"] = &fstest.MapFile{Data: []byte("[]\n"), Mode: 0o755}
+		}, everybody, everybody},
 		"a file of variables":        {write("other/x.yml"), "", everybody},
 		"a guest's variable":         {edit("x: 1", "x: 2"), "web-1", "web-1"},
 		"a guest's secret":           {edit("key: db", "key: db2"), "db-1", "db-1"},
@@ -219,5 +222,21 @@ func TestLinksBesidePlaybooks(t *testing.T) {
 	_, err := Load(fsys)
 	if err == nil || !strings.Contains(err.Error(), "path: read the files of Ansible: play/roles/y is a symbolic link: put the file itself here") {
 		t.Errorf("got %v", err)
+	}
+}
+
+// TestSubmodulesBesidePlaybooks holds that files which the agent does not get are told,
+// be it Git that says so, or a working copy that has them.
+func TestSubmodulesBesidePlaybooks(t *testing.T) {
+	for name, file := range map[string]*fstest.MapFile{
+		"play/roles/y":      {Mode: fs.ModeIrregular},
+		"play/roles/y/.git": {Data: []byte("gitdir: ../../../.git/modules/y\n")},
+	} {
+		fsys := playFleet()
+		fsys[name] = file
+		_, err := Load(fsys)
+		if err == nil || !strings.Contains(err.Error(), "path: read the files of Ansible: play/roles/y is a submodule of Git") {
+			t.Errorf("%s: got %v", name, err)
+		}
 	}
 }

@@ -147,6 +147,7 @@ func (l *loader) hostDocuments() {
 		h.Name, h.Source = doc.name, doc.src
 		l.hosts[doc.name] = it
 		l.fleet.Hosts[doc.name] = h
+		l.checkHostName(it)
 		for _, node := range it.items("groups") {
 			if node.form == scalarForm {
 				l.checkGroup(it, node)
