@@ -147,7 +147,7 @@ type way struct {
 // inventory is the fleet's, and how each of its hosts is reached. A variable of a host
 // that the run is not for is left out where its secret can't be read.
 func (a *Applyer) inventory(ctx context.Context, on scene, hosts []*host, keys keyring) (inventory.Inventory, map[string]way) {
-	inv, ways := inventory.Make(on.fleet, on.fact), make(map[string]way)
+	inv, ways := inventory.Make(on.fleet, on.fact, on.play), make(map[string]way)
 	mine := make(map[string]*host, len(hosts))
 	for _, h := range hosts {
 		mine[h.name] = h

@@ -27,8 +27,10 @@ type Inventory struct {
 // not known has no ansible_host. A guest's own variables beat what Berth sets, save
 // berth_….
 //
-// Groups of groups are those of all playbooks: they are the fleet's.
-func Make(fleet *desired.Fleet, fact desired.Lookup) Inventory {
+// Groups of groups are a playbook's own: those of plays, for a run, since a host is due
+// by what these say; of all playbooks where none is named, save what would make a group
+// of groups hold itself.
+func Make(fleet *desired.Fleet, fact desired.Lookup, plays ...*desired.Playbook) Inventory {
 	inv := Inventory{Hosts: make(map[string]map[string]any), Groups: make(map[string][]string), Children: make(map[string][]string)}
 	for _, r := range fleet.Resources {
 		g := fleet.Guest(r.ID)
@@ -49,7 +51,7 @@ func Make(fleet *desired.Fleet, fact desired.Lookup) Inventory {
 		slices.Sort(hosts)
 	}
 	for _, r := range fleet.Resources {
-		if play, ok := r.Spec.(*desired.Playbook); ok {
+		if play, ok := r.Spec.(*desired.Playbook); ok && (len(plays) == 0 || slices.Contains(plays, play)) {
 			inv.gather(play.Groups)
 		}
 	}
@@ -82,19 +84,29 @@ func (inv Inventory) add(fleet *desired.Fleet, fact desired.Lookup, id desired.I
 }
 
 // gather adds groups of groups. One that is named and has no host yet is there all
-// the same, since plays may be for it.
+// the same, since plays may be for it. What one playbook says may go round with what
+// another does, which Ansible refuses to read: the later is left out.
 func (inv Inventory) gather(groups map[string]desired.List) {
 	for _, group := range slices.Sorted(maps.Keys(groups)) {
-		children := slices.Concat(inv.Children[group], groups[group])
-		slices.Sort(children)
-		children = slices.Compact(children)
-		inv.Children[group] = children
-		for _, name := range append([]string{group}, children...) {
+		for _, name := range append([]string{group}, groups[group]...) {
 			if _, there := inv.Groups[name]; !there {
 				inv.Groups[name] = nil
 			}
 		}
+		children := slices.Clone(inv.Children[group])
+		for _, child := range groups[group] {
+			if !slices.Contains(children, child) && !inv.holds(child, group) {
+				children = append(children, child)
+			}
+		}
+		slices.Sort(children)
+		inv.Children[group] = children
 	}
+}
+
+// holds tells whether a group is another, or is made of it.
+func (inv Inventory) holds(group, other string) bool {
+	return group == other || slices.ContainsFunc(inv.Children[group], func(child string) bool { return inv.holds(child, other) })
 }
 
 // Only is the inventory of these hosts alone, in the same groups, of which some
