@@ -172,6 +172,9 @@ func unfit(passphrase []byte) error {
 	if len(passphrase) < lock.MinPassphrase {
 		return fmt.Errorf("the passphrase is shorter than %d bytes: nothing was made; take a longer one, such as five words", lock.MinPassphrase)
 	}
+	if len(passphrase) > lock.MaxPassphrase {
+		return fmt.Errorf("the passphrase is longer than %d bytes: nothing was made; take a shorter one, such as five words", lock.MaxPassphrase)
+	}
 	host, _ := os.Hostname()
 	known := []string{host, "passphrase", "berthberth"}
 	if who, err := user.Current(); err == nil {

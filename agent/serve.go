@@ -148,7 +148,11 @@ func (s *service) unlock(ctx context.Context, passphrase []byte) (web.Unlocked, 
 		return web.Unlocked{}, errOpen
 	}
 	if err := s.lock.Unlock(ctx, passphrase); err != nil {
-		s.log.WarnContext(ctx, "unlock refused", slog.Any("error", err))
+		// Of passphrases nothing is logged, not even that one was wrong; of what else
+		// keeps the identity shut all is.
+		if _, wrong := errors.AsType[*lock.WrongPassphraseError](err); !wrong && ctx.Err() == nil {
+			s.log.WarnContext(ctx, "unlock refused", slog.Any("error", err))
+		}
 		return web.Unlocked{}, err
 	}
 	// Of many who unlock at once one is told what it lets go on.

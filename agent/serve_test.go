@@ -177,6 +177,26 @@ func TestManyUnlockAtOnce(t *testing.T) {
 	}
 }
 
+// TestNothingIsLoggedOfPassphrases tries a wrong one, and what somebody gives up on
+// while it waits for its turn.
+func TestNothingIsLoggedOfPassphrases(t *testing.T) {
+	l := newLocked(t)
+	eventually(t, "the first turn", func() bool { return l.turns.Load() == 1 && l.status().Now == nil })
+	before := l.log.String()
+	_, err := l.unlock(t.Context(), []byte("wrong "+testPassphrase))
+	if _, wrong := errors.AsType[*lock.WrongPassphraseError](err); !wrong {
+		t.Errorf("a wrong one: %v", err)
+	}
+	given, stop := context.WithTimeout(t.Context(), 10*time.Millisecond)
+	defer stop()
+	if _, err := l.unlock(given, []byte(testPassphrase)); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("given up: %v", err)
+	}
+	if after := l.log.String(); after != before {
+		t.Errorf("it is logged:\n%s", strings.TrimPrefix(after, before))
+	}
+}
+
 // TestLockLetsATurnEnd locks while a turn is under way, which ends; status and the
 // lock do not wait for it.
 func TestLockLetsATurnEnd(t *testing.T) {

@@ -95,6 +95,9 @@ func (s *Settings) DocumentFile(name, file string) ([]byte, error) {
 	if !inside {
 		return nil, s.outside(name, file)
 	}
+	if info, err := os.Stat(real); err == nil && s.isIdentity(info) {
+		return nil, identityNamed(name)
+	}
 	value, err := readWithin(dir, rest)
 	if err != nil {
 		return nil, fmt.Errorf("secret %q: %w", name, err)
@@ -150,6 +153,9 @@ func readWithin(dir, rest string) ([]byte, error) {
 
 // DocumentCredential reads the systemd credential that a Secret document names.
 func (s *Settings) DocumentCredential(name, credential string, environ func(string) string) ([]byte, error) {
+	if credential == s.Identity.Secret && credential != "" {
+		return nil, identityNamed(name)
+	}
 	dir := environ("CREDENTIALS_DIRECTORY")
 	if dir == "" {
 		return nil, fmt.Errorf("secret %q: the agent has no systemd credentials: add LoadCredential=%s:FILE to its service", name, credential)

@@ -2,8 +2,6 @@ package lock
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -25,6 +23,9 @@ const (
 	maxWork = 18
 	// MinPassphrase is how many bytes a passphrase has at least.
 	MinPassphrase = 8
+	// MaxPassphrase is how many it has at most: what is longer nobody could hand to a
+	// running agent.
+	MaxPassphrase = 1<<10 - 1
 )
 
 // digestComment begins the line of the public half's file by which damage to the
@@ -38,6 +39,9 @@ func (l *Lock) Create(passphrase []byte) error {
 	defer clear(passphrase)
 	if len(passphrase) < MinPassphrase {
 		return fmt.Errorf("the passphrase is shorter than %d bytes: take a longer one, such as five words", MinPassphrase)
+	}
+	if len(passphrase) > MaxPassphrase {
+		return fmt.Errorf("the passphrase is longer than %d bytes: take a shorter one, such as five words", MaxPassphrase)
 	}
 	if err := l.create(passphrase); err != nil {
 		return fmt.Errorf("create the identity: %w", err)
@@ -110,8 +114,7 @@ func encrypt(identity string, passphrase []byte, work int) ([]byte, error) {
 
 // publish writes the public half of the identity whose file has this text.
 func (l *Lock) publish(recipient string, text []byte) error {
-	digest := sha256.Sum256(text)
 	public := "# The public half of this agent's identity: age -R " + RecipientFile + " encrypts for it.\n" +
-		digestComment + hex.EncodeToString(digest[:]) + "\n" + recipient + "\n"
+		digestComment + digestOf(text) + "\n" + recipient + "\n"
 	return durable.Replace(filepath.Join(l.dir, RecipientFile), []byte(public), 0o644)
 }

@@ -16,6 +16,8 @@ package lock
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -108,13 +110,23 @@ func (l *Lock) State() State {
 
 // Recipient is the public half, as in "age1…": who has it encrypts, and opens
 // nothing. It is known while locked. "" is that there is none, or that its file is
-// damaged, which the next Unlock mends.
+// damaged or another identity's, which the next Unlock mends: what was encrypted for
+// one that a backup has replaced nobody would ever open.
 func (l *Lock) Recipient() string {
 	if made, err := l.made(); err != nil || !made {
 		return "" // What a create left that was killed halfway is nobody's public half.
 	}
-	recipient, _ := l.public()
+	recipient, of := l.public()
+	if text, err := l.read(); err == nil && of != digestOf(text) {
+		return ""
+	}
 	return recipient
+}
+
+// digestOf is what an identity's file is told by.
+func digestOf(text []byte) string {
+	digest := sha256.Sum256(text)
+	return hex.EncodeToString(digest[:])
 }
 
 // public reads the public half and the digest that the identity's file had.

@@ -155,6 +155,9 @@ func TestCreateNeverOverwrites(t *testing.T) {
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("mode %v %v", info.Mode(), err)
 	}
+	if err := open(t, t.TempDir()).Create(bytes.Repeat([]byte("x"), lock.MaxPassphrase+1)); err == nil || strings.Contains(err.Error(), "xx") {
+		t.Errorf("a passphrase that no agent takes: %v", err)
+	}
 	if err := open(t, t.TempDir()).Create([]byte("short")); err == nil || strings.Contains(err.Error(), `"short"`) {
 		t.Errorf("a short passphrase: %v", err)
 	}
@@ -327,6 +330,27 @@ func TestPublicHalfIsMended(t *testing.T) {
 			t.Errorf("%v: %q, want %q", err, l.Recipient(), want)
 		}
 		l.Lock()
+	}
+}
+
+// TestAnothersPublicHalfIsNone restores an identity beside the public half of the one
+// that came after it: nothing may be encrypted for that, since nobody opens it.
+func TestAnothersPublicHalfIsNone(t *testing.T) {
+	before, dir := made(t)
+	want := before.Recipient()
+	after, other := made(t)
+	text, err := os.ReadFile(filepath.Join(other, lock.RecipientFile))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, lock.RecipientFile), text, 0o600)
+	}
+	if err != nil || after.Recipient() == want {
+		t.Fatal(err)
+	}
+	if got := before.Recipient(); got != "" {
+		t.Errorf("it is %s, which this identity does not open", got)
+	}
+	if err := before.Unlock(t.Context(), []byte(passphrase)); err != nil || before.Recipient() != want {
+		t.Errorf("unlocked: %v, %s", err, before.Recipient())
 	}
 }
 

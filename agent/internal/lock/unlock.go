@@ -3,8 +3,6 @@ package lock
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -103,8 +101,7 @@ func (l *Lock) unlock(passphrase []byte) error {
 		return l.damaged("what is encrypted in it is no age identity of the kind AGE-SECRET-KEY-1")
 	}
 	recipient := identity.Recipient().String()
-	digest := sha256.Sum256(text)
-	if known, as := l.public(); known != recipient || as != hex.EncodeToString(digest[:]) {
+	if known, as := l.public(); known != recipient || as != digestOf(text) {
 		// Lost, damaged, or the passphrase was changed by hand.
 		if err := l.publish(recipient, text); err != nil {
 			return fmt.Errorf("unlock: write the public half: %w", err)
@@ -154,8 +151,7 @@ func (l *Lock) decrypt(text, passphrase []byte) ([]byte, error) {
 	switch {
 	case errors.As(err, &mismatch) && len(mismatch.StanzaTypes) == 1 && mismatch.StanzaTypes[0] == "scrypt":
 		_, as := l.public()
-		digest := sha256.Sum256(text)
-		return nil, &WrongPassphraseError{Changed: as != "" && as != hex.EncodeToString(digest[:]), file: l.IdentityPath()}
+		return nil, &WrongPassphraseError{Changed: as != "" && as != digestOf(text), file: l.IdentityPath()}
 	case errors.As(err, &mismatch):
 		return nil, l.damaged("it is not encrypted with a passphrase")
 	case err != nil:

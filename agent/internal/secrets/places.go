@@ -14,7 +14,7 @@ func (v *View) fetch(e *entry, name string) (err error) {
 	s, env, doc := v.store.Settings, v.store.Env, v.places[name]
 	switch {
 	case doc == nil:
-		e.value, err = s.Secret(name, env)
+		e.value, err = s.NamedSecret(name, env)
 	case doc.File != "":
 		e.value, err = s.DocumentFile(name, doc.File)
 	case doc.Credential != "":

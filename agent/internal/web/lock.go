@@ -39,10 +39,7 @@ type refusal struct {
 	Delay time.Duration `json:"delayNanoseconds,omitempty"`
 }
 
-// maxPassphrase bounds a passphrase, in bytes.
-const maxPassphrase = 1 << 10
-
-var errLong = fmt.Errorf("a passphrase has fewer than %d bytes", maxPassphrase)
+var errLong = fmt.Errorf("a passphrase has fewer than %d bytes", lock.MaxPassphrase+1)
 
 // unlockFor bounds an unlock, the delay after wrong ones included.
 const unlockFor = 5 * time.Minute
@@ -56,7 +53,7 @@ func (a API) handleLock(mux *http.ServeMux) {
 		answer(w, r, a.Log, status, out)
 	}
 	mux.HandleFunc("POST /v1/unlock", func(w http.ResponseWriter, r *http.Request) {
-		passphrase, err := readPassphrase(http.MaxBytesReader(w, r.Body, maxPassphrase))
+		passphrase, err := readPassphrase(http.MaxBytesReader(w, r.Body, lock.MaxPassphrase+1))
 		defer clear(passphrase)
 		if err != nil {
 			answer(w, r, a.Log, http.StatusBadRequest, refusal{Error: err.Error()})
@@ -84,7 +81,7 @@ func (a API) handleLock(mux *http.ServeMux) {
 // readPassphrase reads into memory of its own, which grows nowhere, so that it can be
 // wiped as a whole.
 func readPassphrase(body io.Reader) ([]byte, error) {
-	buffer := make([]byte, maxPassphrase)
+	buffer := make([]byte, lock.MaxPassphrase+1)
 	n, err := io.ReadFull(body, buffer)
 	switch {
 	case errors.Is(err, io.EOF):
@@ -102,7 +99,7 @@ func readPassphrase(body io.Reader) ([]byte, error) {
 func (c *Client) Unlock(ctx context.Context, passphrase []byte) (Unlocked, error) {
 	defer clear(passphrase)
 	var out Unlocked
-	if len(passphrase) >= maxPassphrase {
+	if len(passphrase) > lock.MaxPassphrase {
 		return out, errLong
 	}
 	err := c.tell(ctx, "/v1/unlock", bytes.NewReader(passphrase), &out)
