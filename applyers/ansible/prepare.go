@@ -49,6 +49,7 @@ func (a *Applyer) prepare(ctx context.Context, on scene, hosts []*host) (runner.
 		inv = inv.Only(names(hosts))
 	}
 	s.Keys = keys.texts
+	s.Secrets = a.others(ctx, on)
 	for _, name := range slices.Sorted(maps.Keys(inv.Hosts)) {
 		_, secrets, err := runner.Plain(inv.Hosts[name])
 		s.Secrets = append(s.Secrets, secrets...)
@@ -65,6 +66,29 @@ func (a *Applyer) prepare(ctx context.Context, on scene, hosts []*host) (runner.
 		s.MaxFail = &n
 	}
 	return s, nil
+}
+
+// others are the secrets of the other playbooks, so far as they can be read now: what one
+// has left on a host may turn up in what another says of it.
+func (a *Applyer) others(ctx context.Context, on scene) []desired.Secret {
+	var all []desired.Secret
+	read := make(map[desired.SecretRef]bool)
+	for _, r := range on.fleet.Resources {
+		other, ok := r.Spec.(*desired.Playbook)
+		if !ok || r.ID == on.id {
+			continue
+		}
+		for _, ref := range other.Secrets() {
+			if read[ref] {
+				continue
+			}
+			read[ref] = true
+			if value, err := a.Secrets.Read(ctx, ref); err == nil {
+				all = append(all, value)
+			}
+		}
+	}
+	return all
 }
 
 // requirements are the files that Galaxy installs first.

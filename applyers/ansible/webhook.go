@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"time"
 
 	"berth/applyers"
+	"berth/applyers/ansible/runner"
 	"berth/desired"
 )
 
@@ -109,25 +111,45 @@ func (a *Applyer) request(ctx context.Context, client *http.Client, hook *desire
 	if err != nil && ctx.Err() != nil {
 		return applyers.ErrLeft
 	}
-	for _, name := range slices.Sorted(maps.Keys(hook.Headers)) {
-		// One that says back what it was told must not tell it to the log.
-		if ref := hook.Headers[name].Ref(); ref != (desired.SecretRef{}) && header.Get(name) != "" {
-			body = bytes.ReplaceAll(body, []byte(header.Get(name)), []byte(desired.Hidden))
-		}
-	}
-	_, _ = fmt.Fprintf(log, "%s %s: %s\n%s\n", hook.Method, where, resp.Status, body)
-	said := strings.Join(strings.Fields(strings.ToValidUTF8(string(body[:min(len(body), 200)]), "")), " ")
+	// One that says back what it was told must not tell it to the log.
+	hide := runner.Hide(shown(hook, header))
+	text, status := hide(string(body)), hide(resp.Status)
+	_, _ = fmt.Fprintf(log, "%s %s: %s\n%s\n", hook.Method, where, status, text)
+	said := strings.Join(strings.Fields(strings.ToValidUTF8(text[:min(len(text), 200)], "")), " ")
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		if said != "" {
 			said = ": " + said
 		}
-		return fmt.Errorf("ask %s: it answers %s%s", where, resp.Status, said)
+		return fmt.Errorf("ask %s: it answers %s%s", where, status, said)
 	}
 	if host != "" {
 		where += " for " + host
 	}
-	p.Say(fmt.Sprintf("%s answers %s", where, resp.Status))
+	p.Say(fmt.Sprintf("%s answers %s", where, status))
 	return nil
+}
+
+// shown are the secrets that a request shows: the values of its headers, and what stands
+// in them behind a word, as in "Bearer TOKEN", for those who say that alone.
+func shown(hook *desired.WebhookRunner, header http.Header) []desired.Secret {
+	var all []desired.Secret
+	for name, h := range hook.Headers {
+		value := header.Get(name)
+		if h.Ref() == (desired.SecretRef{}) || value == "" {
+			continue
+		}
+		all = append(all, desired.MakeSecret([]byte(value)))
+		scheme, rest, two := strings.Cut(value, " ")
+		if !two {
+			continue
+		}
+		all = append(all, desired.MakeSecret([]byte(rest)))
+		if plain, err := base64.StdEncoding.DecodeString(rest); err == nil && strings.EqualFold(scheme, "basic") {
+			_, password, _ := bytes.Cut(plain, []byte(":"))
+			all = append(all, desired.MakeSecret(password))
+		}
+	}
+	return all
 }
 
 // client makes requests as the manifest wants the other side to be judged. It follows

@@ -2,12 +2,14 @@ package ansible
 
 import (
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"fmt"
 	"io"
 	"log"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -127,5 +129,32 @@ func TestStoryOfAWebhook(t *testing.T) {
 	s.vault.locked["hook"] = true
 	if f := s.field("web-1"); !strings.HasPrefix(f.Held, desired.WaitingForUnlock) {
 		t.Errorf("planned: %+v", f)
+	}
+}
+
+// TestWebhookThatSaysBackWhatItWasTold has one answer with the token in other forms
+// than it was sent in: none of them is in the reason or in the log.
+func TestWebhookThatSaysBackWhatItWasTold(t *testing.T) {
+	const token = `hush "hush"/4711`
+	for what, value := range map[string]string{
+		"as it is": token, "as a bearer": "Bearer " + token, "as a password": "Basic " + base64.StdEncoding.EncodeToString([]byte("berth:"+token)),
+	} {
+		s := newStory(t, "web-1")
+		s.vault.values["hook"] = value
+		n := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = fmt.Fprintf(w, "no: %s %q %s %s %s", token, token, url.QueryEscape(token), base64.StdEncoding.EncodeToString([]byte(token)), token[:12])
+		}))
+		defer n.Close()
+		s.Runner.Webhook = &desired.WebhookRunner{URL: n.URL, Method: "POST", Headers: map[string]desired.Header{"X-Token": {Secret: "hook"}}}
+		o := s.next()[0]
+		if o.Status != drift.Failed || !strings.Contains(o.Reason, "it answers 403 Forbidden: no: (secret)") {
+			t.Errorf("%s: %s", what, show(o))
+		}
+		for _, form := range []string{"hush", "4711", "aHVza"} {
+			if strings.Contains(o.Reason, form) {
+				t.Errorf("%s: %q is told: %s", what, form, o.Reason)
+			}
+		}
 	}
 }

@@ -87,6 +87,10 @@ func (m *mask) step(state int32, b byte) int32 {
 	return m.first[b]
 }
 
+// Hide gives what puts [desired.Hidden] in the place of secrets in a text, in whatever
+// form they stand there, and of the beginning of one where the text ends.
+func Hide(secrets []desired.Secret) func(text string) string { return newMask(secrets).cut }
+
 // text masks a whole text.
 func (m *mask) text(s string) string {
 	var out strings.Builder

@@ -114,6 +114,18 @@ func TestMaskOfACutText(t *testing.T) {
 	}
 }
 
+// The label of an item is cut off by the callback, without a word of it.
+func TestMaskOfACutLabel(t *testing.T) {
+	w := words{mask: maskOf("correct horse battery staple"), names: strings.NewReplacer()}
+	before := strings.Repeat("x", labelled-len("correct horse bat")-1) + " "
+	if got := w.label(before + "correct horse bat"); got != before+desired.Hidden {
+		t.Errorf("it is %q", got)
+	}
+	if got := w.label("corr"); got != "corr" {
+		t.Errorf("a short one is %q", got)
+	}
+}
+
 func FuzzMask(f *testing.F) {
 	f.Add("hunter22", "say hunter22 ", " twice", uint8(3))
 	f.Add("a b\nc d e f", "\x00", "\xff\n", uint8(1))

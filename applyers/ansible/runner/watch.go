@@ -154,7 +154,7 @@ func (w *watch) task(e event) {
 		Msg: w.words.message(e.Msg, e.MsgCut), Diff: w.words.diff(e.Diff, e.DiffCut),
 	}
 	for _, item := range e.Items {
-		t.Items = append(t.Items, Item{Label: w.words.short(item.Item), Status: item.Status, Msg: w.words.message(item.Msg, true)})
+		t.Items = append(t.Items, Item{Label: w.words.label(item.Item), Status: item.Status, Msg: w.words.message(item.Msg, true)})
 	}
 	trouble := &TaskError{Task: t.Name, Path: t.Path, Msg: t.Msg, Unreachable: t.Status == Unreachable}
 	switch {

@@ -3,6 +3,7 @@ package runner
 import (
 	"strings"
 	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -25,6 +26,17 @@ type words struct {
 
 func (w words) short(text string) string {
 	return clean(w.names.Replace(w.mask.text(text)), nameLimit)
+}
+
+// labelled is at how many characters the callback cuts an item's label.
+const labelled = 200
+
+// label is what an item of a loop is called. A long one may end within a secret.
+func (w words) label(text string) string {
+	if utf8.RuneCountInString(text) >= labelled {
+		text = w.mask.cut(text)
+	}
+	return w.short(text)
 }
 
 // message is what a task says, and what to do about it where that is known.
