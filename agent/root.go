@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"berth/applyers/proxmox/pvesim"
+	"berth/drift/report"
 )
 
 // The exit codes of every command.
@@ -85,9 +86,20 @@ func run(ctx context.Context, s streams, args []string) int {
 		fmt.Fprintf(s.Err, "agent: %v\nTry: %s --help\n", err, cmp.Or(usage.command, "agent"))
 		return exitUsage
 	default:
-		fmt.Fprintf(s.Err, "agent: %v\n", err)
+		fmt.Fprintf(s.Err, "agent: %s\n", neutralLines(err.Error()))
 		return exitError
 	}
+}
+
+// neutralLines makes a text of several lines safe to show: errors quote what machines and
+// people say that we do not know.
+func neutralLines(text string) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		indent := len(line) - len(strings.TrimLeft(line, "\t"))
+		lines[i] = line[:indent] + report.Neutral(line[indent:])
+	}
+	return strings.Join(lines, "\n")
 }
 
 func newRoot(s streams) *cobra.Command {

@@ -5,9 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"berth/agent/internal/lock"
 )
 
 // typist asks a person at a terminal for passphrases.
@@ -22,6 +26,9 @@ func openTerminal(s streams, command string) (*typist, error) {
 	if !ok || !term.IsTerminal(int(in.Fd())) {
 		return nil, fmt.Errorf("a passphrase is typed on a terminal, and the standard input is none: what comes by a pipe or from a file stands in clear elsewhere; over SSH ask for a terminal: ssh -t HOST %s", command)
 	}
+	if err := lock.ForbidDumps(); err != nil {
+		return nil, err // What is typed may not be found in a core dump.
+	}
 	tty, err := os.OpenFile("/dev/tty", os.O_RDWR, 0)
 	if err != nil {
 		return nil, fmt.Errorf("open the terminal: %w", err)
@@ -31,9 +38,12 @@ func openTerminal(s streams, command string) (*typist, error) {
 
 func (t *typist) close() { _ = t.tty.Close() }
 
-// ask reads a passphrase without showing it. Where ctx ends first, as by Ctrl-C, the
-// terminal shows again what is typed.
+// ask reads a passphrase without showing it. Where ctx ends first, as by Ctrl-C, or by
+// what else ends programs, the terminal shows again what is typed.
 func (t *typist) ask(ctx context.Context, prompt string) ([]byte, error) {
+	// Either signal would end the program at once, and leave the terminal mute.
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGQUIT, syscall.SIGHUP)
+	defer stop()
 	fd := int(t.tty.Fd())
 	before, err := term.GetState(fd)
 	if err != nil {

@@ -161,6 +161,10 @@ func (h *Hooks) allowed(r *http.Request) error {
 	if subtle.ConstantTimeCompare(a[:], b[:]) != 1 {
 		return wrong(http.StatusUnauthorized, "show the agent's token, as X-Token: TOKEN or Authorization: Bearer TOKEN")
 	}
+	// A browser that was given the token as the password of a URL shows it for any page.
+	if http.NewCrossOriginProtection().Check(r) != nil {
+		return wrong(http.StatusForbidden, "a page of another site has a browser ask this, and programs alone may")
+	}
 	return nil
 }
 

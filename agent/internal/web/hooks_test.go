@@ -188,6 +188,14 @@ func TestHooksAskWhoCalls(t *testing.T) {
 			t.Errorf("%s: a token is told: %s %s", what, w.log.String(), got.Body)
 		}
 	}
+	// A page may have a browser ask, that knows the token as the password of a URL.
+	for header, value := range map[string]string{"Sec-Fetch-Site": "cross-site", "Origin": "http://elsewhere.example"} {
+		w := newHookWorld()
+		got := w.call(http.MethodPost, "/hooks/provision?host=web-1", "", func(r *http.Request) { r.Header.Set(header, value) })
+		if got.Code != http.StatusForbidden || w.did() != nothing {
+			t.Errorf("%s: %d %s, did %s", header, got.Code, got.Body, w.did())
+		}
+	}
 	// A stranger learns nothing of what there is, and fills no disk.
 	w := newHookWorld()
 	for range 1000 {
