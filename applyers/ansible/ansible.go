@@ -105,6 +105,8 @@ type Options struct {
 type Applyer struct {
 	Options
 	runner *runner.Runner
+	// places bound the programs that run at once.
+	places chan struct{}
 
 	mu sync.Mutex
 	// checked is what check mode has found, by playbook and host; nil before it was
@@ -140,7 +142,7 @@ func New(o Options) (*Applyer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the ansible applyer: %w", err)
 	}
-	return &Applyer{Options: o, runner: r, sources: make(map[desired.PlaybookGit]*source)}, nil
+	return &Applyer{Options: o, runner: r, places: make(chan struct{}, atOnce), sources: make(map[desired.PlaybookGit]*source)}, nil
 }
 
 // Kinds is play.

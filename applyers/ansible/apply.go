@@ -13,8 +13,8 @@ import (
 	"berth/desired"
 )
 
-// atOnce bounds the runs of one playbook that go on side by side, where it makes one
-// run a value.
+// atOnce bounds the programs that run side by side, of all playbooks. Each works on
+// several hosts at once; see Ansible's forks.
 const atOnce = 4
 
 // host is one host of a run.
@@ -148,7 +148,7 @@ func (a *Applyer) runAll(ctx context.Context, job applyers.Job, play *desired.Pl
 	free := make(chan struct{}, atOnce)
 	lefts, wholes := make([]error, len(groups)), make([]error, len(groups))
 	for i, group := range groups {
-		free <- struct{}{}
+		free <- struct{}{} // Of requests to webhooks too.
 		running.Go(func() {
 			defer func() { <-free }()
 			wholes[i], lefts[i] = a.one(ctx, job, play, group, p, run)

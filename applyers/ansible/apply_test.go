@@ -188,7 +188,7 @@ ended; tell '{"event":"stats"}'`))
       "web-1": {
         "ansible_host": "127.0.0.1",
         "ansible_port": 2222,
-        "ansible_ssh_args": "-o BatchMode=yes -o UpdateHostKeys=no -o CheckHostIP=no -o StrictHostKeyChecking=accept-new -o HashKnownHosts=no -o HostKeyAlias=FIRST -o UserKnownHostsFile=STATE/known_hosts -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes -o IdentityAgent=none -o CONTROL",
+        "ansible_ssh_args": "-o BatchMode=yes -o UpdateHostKeys=no -o CheckHostIP=no -o ServerAliveInterval=20 -o ServerAliveCountMax=3 -o StrictHostKeyChecking=accept-new -o HashKnownHosts=no -o HostKeyAlias=FIRST -o UserKnownHostsFile=STATE/known_hosts -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes -o IdentityAgent=none -o CONTROL",
         "ansible_ssh_private_key_file": "RUN/keys/0",
         "ansible_user": "deploy",
         "berth_id": "vm/web-1",
@@ -197,7 +197,7 @@ ended; tell '{"event":"stats"}'`))
       },
       "web-2": {
         "ansible_host": "127.0.0.1",
-        "ansible_ssh_args": "-o BatchMode=yes -o UpdateHostKeys=no -o CheckHostIP=no -o StrictHostKeyChecking=accept-new -o HashKnownHosts=no -o HostKeyAlias=SECOND -o UserKnownHostsFile=STATE/known_hosts -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes -o IdentityAgent=none -o CONTROL",
+        "ansible_ssh_args": "-o BatchMode=yes -o UpdateHostKeys=no -o CheckHostIP=no -o ServerAliveInterval=20 -o ServerAliveCountMax=3 -o StrictHostKeyChecking=accept-new -o HashKnownHosts=no -o HostKeyAlias=SECOND -o UserKnownHostsFile=STATE/known_hosts -o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes -o IdentityAgent=none -o CONTROL",
         "ansible_ssh_private_key_file": "RUN/keys/0",
         "ansible_user": "own",
         "berth_id": "vm/web-2",
@@ -248,7 +248,7 @@ func TestWhatStandsInTheWay(t *testing.T) {
 			"a key with a passphrase", func(_ *testing.T, b *bench, _ *desired.Playbook) {
 				b.key, b.fleet.Spec.SSH.Key = locked, desired.SecretRef{Secret: "ssh-key"}
 			},
-			"1 of 1 host: web-1: read the SSH key, secret ssh-key: it has a passphrase, and unlocking is not built yet: give the agent a key without one",
+			"1 of 1 host: web-1: read the SSH key, secret ssh-key: it has a passphrase of its own, which nobody is asked for: keep the key without one, in a Secret that age or SOPS encrypts",
 		},
 		{
 			"a key that is none", func(_ *testing.T, b *bench, _ *desired.Playbook) {

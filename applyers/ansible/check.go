@@ -105,7 +105,6 @@ func (o *observation) ask(ctx context.Context) {
 			locks[id.Name()] = new(sync.Mutex)
 		}
 	}
-	free := make(chan struct{}, atOnce)
 	var asking sync.WaitGroup
 	for _, p := range o.plays {
 		if p.play.Drift != "check" || p.play.Runner.Webhook != nil {
@@ -120,8 +119,6 @@ func (o *observation) ask(ctx context.Context) {
 				locks[h.name].Lock()
 				defer locks[h.name].Unlock()
 			}
-			free <- struct{}{}
-			defer func() { <-free }()
 			on := scene{id: p.ID, play: p.play, fleet: o.fleet, fact: p.fact(o.world)}
 			for _, group := range split(o.fleet, p.play, hosts) {
 				o.ask1(ctx, on, group)
@@ -174,7 +171,11 @@ func (o *observation) ask1(ctx context.Context, on scene, hosts []*host) {
 	ready := todo(hosts)
 	if err == nil && len(ready) > 0 {
 		spec.Check, spec.Say, spec.Timeout = true, func(string) {}, min(spec.Timeout, checkFor)
-		done, err = o.runner.Run(ctx, spec)
+		err = ctx.Err()
+		if o.enter(ctx) {
+			done, err = o.runner.Run(ctx, spec)
+			o.leave()
+		}
 	}
 	switch {
 	case errors.Is(context.Cause(ctx), errLong):
@@ -196,9 +197,13 @@ func (o *observation) ask1(ctx context.Context, on scene, hosts []*host) {
 			continue
 		}
 		if sums := done.Hosts[h.name]; sums != nil {
-			if f := find(sums); f.tasks != "" {
+			switch f := find(sums); {
+			case f.tasks != "":
 				o.keep(on.id, h.name, f)
-			} else {
+			case sums.Short:
+				// What an earlier look found may still be so.
+				o.remark(on.id, fmt.Sprintf("what it would change on %s is not known: %s", h.name, reason(o.short(sums, h))))
+			default:
 				clean[h.name] = ""
 			}
 		}
@@ -209,6 +214,15 @@ func (o *observation) ask1(ctx context.Context, on scene, hosts []*host) {
 	if err := o.Memory.Mend(on.id, clean); err != nil {
 		o.Log.WarnContext(ctx, "what check mode found can't be noted", slog.String("play", string(on.id)), slog.Any("err", err))
 	}
+}
+
+// short says where check mode came no further on a host.
+func (a *Applyer) short(sums *runner.Host, h *host) error {
+	text := "it came to no end"
+	if n := len(sums.Unchecked); n > 0 {
+		text = a.explain(sums.Unchecked[n-1].Error(), h)
+	}
+	return errors.New("check mode came no further than " + text)
 }
 
 func (a *Applyer) keep(play desired.ID, host string, f finding) {

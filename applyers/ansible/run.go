@@ -26,6 +26,10 @@ func (a *Applyer) run(ctx context.Context, job applyers.Job, play *desired.Playb
 	if len(ready) == 0 {
 		return nil
 	}
+	if !a.enter(ctx) {
+		return applyers.ErrLeft
+	}
+	defer a.leave()
 	if err := a.Memory.Begins(job.ID, names(ready)); err != nil {
 		return err
 	}
@@ -33,6 +37,7 @@ func (a *Applyer) run(ctx context.Context, job applyers.Job, play *desired.Playb
 	done, err := a.runner.Run(ctx, spec)
 	switch {
 	case err != nil && ctx.Err() != nil:
+		a.ended(ctx, job, play, ready, done)
 		return applyers.ErrLeft
 	case err != nil:
 		return err
@@ -43,6 +48,34 @@ func (a *Applyer) run(ctx context.Context, job applyers.Job, play *desired.Playb
 	blame(done, ready)
 	recap(done, ready, p.Say)
 	return nil
+}
+
+// enter waits for a place among the programs that run at once; it has none where ctx is
+// done before.
+func (a *Applyer) enter(ctx context.Context) bool {
+	select {
+	case a.places <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (a *Applyer) leave() { <-a.places }
+
+// ended notes how the batches of a stopped run went that had ended before: they count.
+func (a *Applyer) ended(ctx context.Context, job applyers.Job, play *desired.Playbook, hosts []*host, done *runner.Result) {
+	if done == nil {
+		return
+	}
+	var over []*host
+	for _, h := range hosts {
+		if done.Hosts[h.name] != nil {
+			h.err, h.ended = a.verdict(done, play, h), true
+			over = append(over, h)
+		}
+	}
+	a.note(ctx, job.ID, play, over)
 }
 
 // recaps bounds how many hosts a recap has a line for: those that failed come first.

@@ -41,7 +41,9 @@ func (k keyring) add(ctx context.Context, ref desired.SecretRef) (string, error)
 // sshArgs are ssh's options for one host. Ansible puts them first, and ssh takes
 // the first of two; ansible_ssh_common_args stays free for the fleet's own.
 func (a *Applyer) sshArgs(mode, alias string, ownKey bool, share []string) string {
-	args := []string{"BatchMode=yes", "UpdateHostKeys=no", "CheckHostIP=no"}
+	// One that falls silent in the middle is given up alone: it must not hold up the
+	// others of its run until their time is over.
+	args := []string{"BatchMode=yes", "UpdateHostKeys=no", "CheckHostIP=no", "ServerAliveInterval=20", "ServerAliveCountMax=3"}
 	switch mode {
 	case "file":
 		// The system's and the user's own files hold the keys.

@@ -33,7 +33,7 @@ func Alias(id desired.ID, instance string) string {
 func ParseKey(ref desired.SecretRef, text []byte) (ssh.Signer, error) {
 	signer, err := ssh.ParsePrivateKey(text)
 	if _, locked := errors.AsType[*ssh.PassphraseMissingError](err); locked {
-		return nil, fmt.Errorf("read the SSH key, secret %s: it has a passphrase, and unlocking is not built yet: give the agent a key without one", ref.Secret)
+		return nil, fmt.Errorf("read the SSH key, secret %s: it has a passphrase of its own, which nobody is asked for: keep the key without one, in a Secret that age or SOPS encrypts", ref.Secret)
 	}
 	if err != nil {
 		// The parser's own error could quote the key.
