@@ -41,6 +41,9 @@ type Scope struct {
 	IDs []desired.ID
 	// Others is what has been found of other kinds, for a [Follower].
 	Others drift.Observed
+	// Quick leaves out what is dear to find, as Ansible's check mode: the turn goes on
+	// with what an earlier one left, or is about something else.
+	Quick bool
 }
 
 // ErrLeft is the error of a step that was begun, or could not begin, because the

@@ -80,19 +80,41 @@ func (o *observation) drifted(p *observed, host string, f finding) {
 	has.Due = f.due
 	p.due[host] = has
 	p.found.why[host], p.found.lines[host], p.found.tasks[host] = f.due, f.lines, f.tasks
-	tasks, at, times := o.Memory.Mended(p.ID, host)
-	if tasks != f.tasks {
-		return
-	}
-	wait := firstMend
-	for range min(times-1, 10) {
-		wait = min(2*wait, longestMend)
-	}
-	if until := at.Add(wait); o.now.Before(until) {
+	tasks, at, until := o.mended(p.ID, host)
+	if tasks == f.tasks && o.now.Before(until) {
 		p.found.held[host] = fmt.Sprintf("its run of %s UTC changed the same, so the playbook is not idempotent there, or something changes it back: run again at %s UTC, or at once by `agent sync --run %s --limit %s`",
 			moment(at.UTC(), o.now.UTC()), moment(until.UTC(), o.now.UTC()), p.ID, host)
 		o.comes(until)
 	}
+}
+
+// mended tells of the last run that followed a check: for which tasks, and until when it
+// is not made again for the same.
+func (o *observation) mended(play desired.ID, host string) (tasks string, at, until time.Time) {
+	tasks, at, times := o.Memory.Mended(play, host)
+	wait := firstMend
+	for range min(times-1, 10) {
+		wait = min(2*wait, longestMend)
+	}
+	return tasks, at, at.Add(wait)
+}
+
+// spared tells whether a look that is to be quick passes over a host: nothing is known
+// of it that another look would change. A run that check mode had asked for and that
+// failed, and one that is to be made again at its time, are not forgotten by that.
+func (o *observation) spared(p *observed, host string) bool {
+	if _, _, failed := o.Memory.Failed(p.ID, host); failed || !o.quick {
+		return false
+	}
+	tasks, _, until := o.mended(p.ID, host)
+	if tasks == "" {
+		return true
+	}
+	if o.now.Before(until) {
+		o.comes(until)
+		return true
+	}
+	return false
 }
 
 // ask runs the check modes, each host's one after the other.
@@ -133,7 +155,7 @@ func (o *observation) checkable(ctx context.Context, p *observed) []*host {
 	var hosts []*host
 	for _, id := range p.clean {
 		live := o.world.Live(id)
-		if id.Kind() != desired.KindHost && (live == nil || !live.Running || live.Archived) {
+		if id.Kind() != desired.KindHost && (live == nil || !live.Running || live.Archived) || o.spared(p, id.Name()) {
 			continue
 		}
 		if locked := o.locked(ctx, p, id); locked != "" {

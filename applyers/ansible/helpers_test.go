@@ -208,6 +208,7 @@ type bench struct {
 	lives  []drift.Live
 	key    []byte
 	vault  *vault
+	quick  bool           // looks are
 	seen   drift.Observed // last
 	log    *strings.Builder
 }
@@ -284,7 +285,7 @@ func (b *bench) play(name, text string, targets ...string) *desired.Playbook {
 
 func (b *bench) plan(ctx context.Context) (*drift.Plan, *drift.World) {
 	b.t.Helper()
-	seen, err := b.Observe(ctx, b.fleet, applyers.Scope{Others: drift.Observed{Lives: b.lives}})
+	seen, err := b.Observe(ctx, b.fleet, applyers.Scope{Others: drift.Observed{Lives: b.lives}, Quick: b.quick})
 	if err != nil {
 		b.t.Fatal(err)
 	}

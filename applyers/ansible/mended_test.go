@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"berth/drift"
 )
@@ -95,3 +96,45 @@ ended; tell '{"event":"stats"}'`))
 	}
 }
 
+// A quick look asks check mode of those hosts alone of which it had found something.
+func TestAQuickLookForgetsNothing(t *testing.T) {
+	s := newStory(t, "web-1", "web-2")
+	dir := t.TempDir()
+	s.Bin, s.ran = drifting(t, dir), dir+"/ran"
+	s.Drift = "check"
+	s.lives[0].Running, s.lives[1].Running = true, true
+	now := time.Date(2026, 11, 21, 22, 0, 0, 0, time.UTC)
+	s.Now = func() time.Time { return now }
+	s.memory.now = s.Now
+	s.next("web-1 web-2")
+	checks := func(want int) {
+		t.Helper()
+		if have := strings.Count(read(dir+"/checks"), "check"); have != want {
+			t.Errorf("check mode was asked %d times, want %d", have, want)
+		}
+	}
+	write(t, dir+"/dirty")
+	s.quick = true
+	s.next()
+	checks(0)
+	s.quick = false
+	write(t, dir+"/sticky")
+	s.next("web-1 web-2")
+	checks(1)
+	// What is not idempotent is run again at its time, not before.
+	s.quick = true
+	now = now.Add(time.Minute)
+	s.next()
+	checks(1)
+	if !s.seen.Comes.Equal(now.Add(9 * time.Minute)) {
+		t.Errorf("looked at again at %s", s.seen.Comes)
+	}
+	now = now.Add(9 * time.Minute)
+	s.next("web-1 web-2")
+	checks(2)
+	// Nor is a run forgotten that check mode had asked for, and that failed.
+	s.memory.mended = make(map[string][]string)
+	s.memory.failed["play/base web-2"] = s.Due["web-2"].Digest
+	s.next("web-2")
+	checks(3)
+}

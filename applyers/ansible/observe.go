@@ -15,10 +15,11 @@ import (
 
 // Observe tells what has run, and why hosts are due all the same. Where a playbook says
 // drift: check, those that are up and not due are asked by Ansible's check mode, once in
-// the life of the Applyer.
+// the life of the Applyer. A quick look asks those alone of which it has found something
+// before.
 func (a *Applyer) Observe(ctx context.Context, fleet *desired.Fleet, only applyers.Scope) (drift.Observed, error) {
 	o := &observation{
-		Applyer: a, fleet: fleet, now: a.Now(),
+		Applyer: a, fleet: fleet, now: a.Now(), quick: only.Quick,
 		world: drift.NewWorld(fleet, only.Others.Lives), versions: make(map[desired.SecretRef]version), locks: make(map[desired.SecretRef]error),
 	}
 	for _, r := range fleet.Resources {
@@ -41,6 +42,7 @@ type observation struct {
 	*Applyer
 	fleet    *desired.Fleet
 	now      time.Time
+	quick    bool
 	world    *drift.World
 	seen     drift.Observed
 	plays    []*observed

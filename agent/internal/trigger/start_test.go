@@ -68,3 +68,42 @@ func TestNextTellsWhatComes(t *testing.T) {
 		}
 	})
 }
+
+// A turn that goes on with what another left spares what is dear to look at, but never
+// for longer than sweeps would.
+func TestTurnsThatGoOnAreQuick(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{tip: "a"}
+		loop, stop := start(t, w, nil)
+		defer stop()
+		synctest.Wait()
+		quick := func(what string, want bool) {
+			t.Helper()
+			if w.last().Quick != want {
+				t.Errorf("%s: made for %q, quick %t", what, w.last().Why, w.last().Quick)
+			}
+		}
+		quick("the first", false)
+		for range 2 {
+			w.set(func() { w.retry = time.Now().Add(4 * time.Minute) })
+			pass(4*time.Minute + 20*time.Second)
+			quick("a retry", true)
+		}
+		w.set(func() { w.retry = time.Now().Add(4 * time.Minute) })
+		pass(4*time.Minute + 20*time.Second)
+		quick("a retry after more than a sweep's time", false)
+		w.set(func() { w.tip = "b" })
+		pass(time.Minute)
+		quick("a commit", false)
+		w.set(func() { w.news = "changed: vm/web-1: it was stopped" })
+		pass(time.Minute)
+		quick("a change elsewhere", true)
+		w.set(func() { w.news = "" })
+		loop.Start("POST /hooks/provision?host=web-1")
+		pass(time.Second)
+		quick("a hook", true)
+		loop.Start("unlocked")
+		pass(time.Second)
+		quick("an unlock", false)
+	})
+}

@@ -81,6 +81,7 @@ func (l *Loop) Run(ctx context.Context) {
 	tried := l.turn(ctx, turn.Request{Mode: report.Run, Why: "start"})
 	sweep := time.NewTimer(l.Sweep)
 	swept := time.Now()
+	thorough := swept
 	defer sweep.Stop()
 	poll := time.NewTimer(l.jitter())
 	defer poll.Stop()
@@ -88,7 +89,7 @@ func (l *Loop) Run(ctx context.Context) {
 	defer retry.Stop()
 	for ctx.Err() == nil {
 		l.plan(retry, swept.Add(l.Sweep))
-		why, id := "", ""
+		why, id, quick := "", "", false
 		select {
 		case <-ctx.Done():
 			return
@@ -107,21 +108,30 @@ func (l *Loop) Run(ctx context.Context) {
 			why = "signal"
 		case <-l.queue.ready:
 			why, id = l.queue.take()
+			quick = why != "unlocked"
 		case <-sweep.C:
 			why = "sweep"
 		case <-retry.C:
-			why = "retry"
+			why, quick = "retry", true
 		case <-poll.C:
 			poll.Reset(l.jitter())
 			why = l.poll(ctx, tried)
+			quick = why != commit
 		}
 		if why != "" && ctx.Err() == nil {
-			tried = l.turn(ctx, turn.Request{Mode: report.Run, Why: why, ID: id})
+			// However many quick turns there are, all is looked at as often as sweeps do.
+			if quick = quick && time.Since(thorough) < l.Sweep; !quick {
+				thorough = time.Now()
+			}
+			tried = l.turn(ctx, turn.Request{Mode: report.Run, Why: why, ID: id, Quick: quick})
 			sweep.Reset(l.Sweep)
 			swept = time.Now()
 		}
 	}
 }
+
+// commit is why a turn is due where Git has a new one.
+const commit = "commit"
 
 // poll asks Git for a commit that was not tried yet and, where there is none, for
 // changes elsewhere: a turn for a commit finds those as well. It tells why a turn is
@@ -135,7 +145,7 @@ func (l *Loop) poll(ctx context.Context, tried string) (why string) {
 	case err != nil:
 		l.Log.WarnContext(ctx, "poll failed", slog.Any("error", err))
 	case tip != tried:
-		return "commit"
+		return commit
 	}
 	if l.Look == nil {
 		return ""

@@ -100,7 +100,7 @@ func (t *Turner) apply(ctx context.Context, req Request, rep *report.Report, src
 		Now:    t.Now,
 	})
 	if err == nil && ctx.Err() == nil {
-		t.again.learn(t.verify(ctx, rep, kinds, input), t.Now())
+		t.again.learn(t.verify(ctx, req, rep, kinds, input), t.Now())
 	}
 	t.backoff.learn(rep.Plan, rep.Outcomes, t.Now())
 	if err != nil {
@@ -197,7 +197,7 @@ func (t *Turner) tell(turn string, planned map[drift.Key]bool, e applyers.Event)
 
 // verify observes what was changed again. A step that the same plan would make
 // once more did not take. It tells whether there is more to do.
-func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[string]applyers.Applyer, input drift.Input) (more bool) {
+func (t *Turner) verify(ctx context.Context, req Request, rep *report.Report, kinds map[string]applyers.Applyer, input drift.Input) (more bool) {
 	done, failed := make(map[drift.Key]*drift.Outcome), make(map[drift.Key]*drift.Outcome)
 	for i := range rep.Outcomes {
 		o := &rep.Outcomes[i]
@@ -213,7 +213,7 @@ func (t *Turner) verify(ctx context.Context, rep *report.Report, kinds map[strin
 	if len(done) == 0 {
 		return more
 	}
-	input.Observed, input.Now = observe(ctx, unique(kinds), input.Fleet, input.Previous), t.Now()
+	input.Observed, input.Now = observe(ctx, unique(kinds), input.Fleet, input.Previous, req.Quick), t.Now()
 	after, err := drift.Make(input)
 	if err != nil || ctx.Err() != nil {
 		rep.Plan.Notes = append(rep.Plan.Notes, drift.Note{Text: "what was done could not be looked at once more; the next turn does"})

@@ -40,12 +40,13 @@ func (e *UnknownError) Error() string {
 	return fmt.Sprintf("%s is not known here; there are: %s", e.What, strings.Join(known, ", "))
 }
 
-// ask notes the playbooks that a request asks for.
+// ask notes the playbooks that a request asks for, all or none.
 func (t *Turner) ask(fleet *desired.Fleet, req Request) error {
 	if req.Mode != report.Run {
 		return nil
 	}
-	for _, a := range req.Run {
+	all := make([][]string, len(req.Run))
+	for i, a := range req.Run {
 		play := playOf(fleet, a.Play)
 		if play == nil {
 			return fmt.Errorf("run %s: %w", a.Play, &UnknownError{What: string(a.Play), Known: plays(fleet)})
@@ -59,7 +60,10 @@ func (t *Turner) ask(fleet *desired.Fleet, req Request) error {
 		if len(a.Hosts) > 0 {
 			names = a.Hosts
 		}
-		if err := t.Journal.Ask(a.Play, names, "asked for by agent sync"); err != nil {
+		all[i] = names
+	}
+	for i, a := range req.Run {
+		if err := t.Journal.Ask(a.Play, all[i], "asked for by agent sync"); err != nil {
 			return err
 		}
 	}

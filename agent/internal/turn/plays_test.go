@@ -225,6 +225,13 @@ func TestAskedForUntilItWentWell(t *testing.T) {
 		ask("run play/other: play/other is not known here; there are: play/base", turn.Asking{Play: "play/other"})
 		ask("host ns is not known here; there are: db, web", turn.Asking{Play: "play/base", Hosts: []string{"web", "ns"}})
 		wantRuns(t, p)
+		// All that was asked for in one breath is, or nothing.
+		ask("play/other is not known here", turn.Asking{Play: "play/base"}, turn.Asking{Play: "play/other"})
+		if at := turner.Retry(); !at.IsZero() {
+			t.Errorf("a slip of the keyboard is tried again at %s", at)
+		}
+		run(t, turner, report.Run)
+		wantRuns(t, p)
 		ask("nil", turn.Asking{Play: "play/base", Hosts: []string{"web"}})
 		wantRuns(t, p, "play/base on web")
 		run(t, turner, report.Run)
@@ -237,6 +244,16 @@ func TestAskedForUntilItWentWell(t *testing.T) {
 		p.fail["play/base db"] = "boom"
 		run(t, turner, report.Run)
 		wantRuns(t, p, "play/base on db")
+		run(t, turner, report.Run)
+		wantRuns(t, p)
+		// Whoever presses the button once more wants it now, not when its wait is over.
+		if _, _, err := turner.Provision("db", "POST /hooks/provision"); err != nil {
+			t.Error(err)
+		}
+		run(t, turner, report.Run)
+		wantRuns(t, p, "play/base on db")
+		run(t, turner, report.Run)
+		wantRuns(t, p)
 		delete(p.fail, "play/base db")
 		pass(11 * time.Second)
 		if why, _ := turner.Journal.Asked("play/base", "db"); why != "POST /hooks/provision" {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"berth/desired"
 )
@@ -35,7 +36,7 @@ func (t *Turner) Enforced() *desired.Fleet { return t.enforced.Load() }
 // Provision asks for all playbooks that run by themselves on a host, on those of a
 // group, or on all, and tells which hosts and playbooks these are. They are asked for
 // until they have come to a good end there, whatever happens to the agent; the next
-// turn runs them. It may be called at any time. The error is an [UnknownError] for
+// turn runs them, whatever has failed there before. It may be called at any time. The error is an [UnknownError] for
 // what the fleet has not, and [ErrNoFleet] before there is one.
 func (t *Turner) Provision(target, why string) (hosts []string, all []desired.ID, err error) {
 	fleet := t.enforced.Load()
@@ -59,6 +60,7 @@ func (t *Turner) Provision(target, why string) (hosts []string, all []desired.ID
 		if err := t.Journal.Ask(r.ID, on, why); err != nil {
 			return nil, nil, err
 		}
+		t.urged.add(r.ID, on)
 		all = append(all, r.ID)
 	}
 	return slices.Sorted(maps.Keys(meant)), all, nil
@@ -102,4 +104,30 @@ func each(fleet *desired.Fleet, do func(desired.ID)) {
 	for _, name := range slices.Sorted(maps.Keys(fleet.Hosts)) {
 		do(desired.MakeID(desired.KindHost, name))
 	}
+}
+
+// urged are hosts of playbooks that somebody wants at once, though they wait since they
+// have failed. It may be used by many at once.
+type urged struct {
+	mu   sync.Mutex
+	whom []waiter
+}
+
+func (u *urged) add(play desired.ID, hosts []string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.whom = append(u.whom, waiter{play, ""})
+	for _, host := range hosts {
+		u.whom = append(u.whom, waiter{play, desired.Path("hosts").Sub(host)})
+	}
+}
+
+// hurry forgets what they wait for.
+func (t *Turner) hurry() {
+	t.urged.mu.Lock()
+	defer t.urged.mu.Unlock()
+	for _, who := range t.urged.whom {
+		delete(t.backoff.waits, who)
+	}
+	t.urged.whom = nil
 }

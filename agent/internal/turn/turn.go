@@ -67,6 +67,8 @@ type Turner struct {
 	comes time.Time
 	// enforced is the fleet of the last turn, for those who ask between turns.
 	enforced atomic.Pointer[desired.Fleet]
+	// urged are those whose waits the next turn forgets.
+	urged urged
 	// said is what the last turn left undone, and logged.
 	said map[aloud]bool
 	// watched is what Look compares with; nil before the first turn. knocked are the
@@ -95,6 +97,8 @@ type Request struct {
 	// Run are playbooks to run whether they are due or not. They stay asked for until
 	// they have come to a good end.
 	Run []Asking
+	// Quick spares what is dear to look at, as [applyers.Scope] says.
+	Quick bool
 	// Routes puts the routes of the edges into the report.
 	Routes bool
 	// Why says for the log what the turn is made for; "" if somebody asked for it.
@@ -135,7 +139,8 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 	if req.Mode == report.Run {
 		_, changed := errors.AsType[*PlanChangedError](err)
 		_, unknown := errors.AsType[*UnknownResourceError](err)
-		t.broken.learn(err != nil && !changed && !unknown && ctx.Err() == nil, t.Now())
+		_, unasked := errors.AsType[*UnknownError](err)
+		t.broken.learn(err != nil && !changed && !unknown && !unasked && ctx.Err() == nil, t.Now())
 		t.backoff.rest(t.Now())
 		if err == nil && rep.Error == "" && rep.Plan != nil {
 			t.remember(rep)
@@ -172,6 +177,7 @@ func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only
 	if err := t.ask(src.fleet, req); err != nil {
 		return nil, nil, err
 	}
+	t.hurry()
 	all, counted, err := t.Appliers(src.fleet, src.files)
 	if err != nil {
 		return nil, nil, err
@@ -188,7 +194,7 @@ func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only
 		// What the next load would go by is let go of before the guests are read.
 		t.loader = desired.Loader{}
 	}
-	observed := observe(ctx, all, src.fleet, previous)
+	observed := observe(ctx, all, src.fleet, previous, req.Quick)
 	observed.Notes = append(observed.Notes, goneSites(src.fleet, previous)...)
 	observed.Notes = append(observed.Notes, movedEdges(src.fleet, previous)...)
 	if ctx.Err() != nil {
