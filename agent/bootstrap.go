@@ -249,9 +249,13 @@ func (b *bootstrap) advise(ctx context.Context, recipient string, deploy deployK
 		}
 	}
 	out("  curl -X POST -H \"X-Token: $(cat %s)\" '%s/hooks/provision?host=NAME'", token, at)
-	if b.settings.Hooks.Listen == "" {
+	switch h := b.settings.Hooks; {
+	case h.Listen == "":
 		out("once agent.yaml says where it listens; for others than this host add tls: {cert: FILE, key: FILE}:")
 		out("  hooks: {listen: \"127.0.0.1:9000\", token: %s}", token)
+	case h.Token == config.Credential{}:
+		out("once agent.yaml names it, under hooks:")
+		out("  token: %s", token)
 	}
 	if b.settings.Identity != (config.Credential{}) {
 		out("\nKeep a copy of the identity elsewhere: without it, what is encrypted for it is lost.")

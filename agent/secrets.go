@@ -45,6 +45,15 @@ func reveal(places *secrets.View) func(context.Context, desired.SecretRef) ([]by
 	}
 }
 
+// waits tells of secrets that wait for an unlock.
+func waits(places *secrets.View) func(context.Context, desired.SecretRef) *desired.LockedError {
+	return func(ctx context.Context, ref desired.SecretRef) *desired.LockedError {
+		_, err := places.Read(ctx, ref)
+		is, _ := errors.AsType[*desired.LockedError](err)
+		return is
+	}
+}
+
 // besideAgent says of a token that is locked what helps a command that works beside the
 // running agent, which alone can be unlocked.
 func besideAgent(read func(context.Context, *desired.Site) (string, error)) func(context.Context, *desired.Site) (string, error) {

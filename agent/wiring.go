@@ -89,6 +89,7 @@ func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer
 	guests := proxmox.New(proxmox.Options{
 		Token:  tokens(places),
 		Secret: reveal(places),
+		Locked: waits(places),
 		Log:    w.log, Dial: w.dial, Answers: w.answers, Memory: &w.memory,
 	})
 	playbooks, err := ansible.New(ansible.Options{

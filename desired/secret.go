@@ -72,7 +72,7 @@ func (e *LockedError) Error() string {
 	if e.Secret == "" {
 		return WaitingForUnlock + ": run `agent unlock` on the agent's host"
 	}
-	return fmt.Sprintf(WaitingForUnlock+": secret %q can't be read before: run `agent unlock` on the agent's host", e.Secret)
+	return fmt.Sprintf(WaitingForUnlock+": secret %q is locked: run `agent unlock` on the agent's host", e.Secret)
 }
 
 // WaitsForUnlock tells whether a [LockedError] stands behind a reason that was put in

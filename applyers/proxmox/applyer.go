@@ -25,6 +25,11 @@ type Options struct {
 	// Secret answers what a manifest refers to. It is asked for when a guest is made
 	// with it, and what it answers is kept nowhere.
 	Secret func(ctx context.Context, ref desired.SecretRef) ([]byte, error)
+	// Locked tells why a secret can't be read before somebody unlocks the agent; nil
+	// stands for one that can, or fails for another reason. It is asked at each look
+	// about the guests to be made, so that they wait in the plan, rather than fail. A nil
+	// Locked asks nobody.
+	Locked func(ctx context.Context, ref desired.SecretRef) *desired.LockedError
 	// Transport carries requests to a site; nil stands for TLS as the site's
 	// manifest asks for it.
 	Transport func(site *desired.Site) (http.RoundTripper, error)

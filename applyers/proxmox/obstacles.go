@@ -101,6 +101,7 @@ func (s *sweep) premises(ctx context.Context) {
 			}
 		}
 	}
+	s.passwords(ctx, p)
 	s.bridges(ctx, p)
 	s.space(p, needs, shelves)
 	s.addresses(ctx, p)

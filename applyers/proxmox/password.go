@@ -37,6 +37,24 @@ func (j *job) rootPassword(ctx context.Context, ct *desired.Container) (string, 
 	return password, nil
 }
 
+// passwords holds containers whose password nobody can read before an unlock: they are
+// made as soon as somebody has unlocked the agent.
+func (s *sweep) passwords(ctx context.Context, p *premises) {
+	if s.applyer.opts.Locked == nil {
+		return
+	}
+	for _, r := range s.absent {
+		ct, ok := r.Spec.(*desired.Container)
+		// A clone has the password of what it is made from.
+		if !ok || ct.Password.Secret == "" || ct.Clone.Template != "" || p.obstacles[r.ID] != "" {
+			continue
+		}
+		if locked := s.applyer.opts.Locked(ctx, ct.Password); locked != nil {
+			p.obstacles[r.ID] = locked.Error()
+		}
+	}
+}
+
 // concealed is an error without a secret that Proxmox may have repeated in it.
 // One that holds none stays as it is.
 func concealed(err error, secret string) error {

@@ -82,6 +82,40 @@ func TestNothingIsMadeWithoutItsPassword(t *testing.T) {
 	}
 }
 
+func TestALockedPasswordIsWaitedForInThePlan(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t, secretiveYAML)
+		locked := &desired.LockedError{Secret: "ct-root"}
+		b.a.opts.Locked = func(_ context.Context, ref desired.SecretRef) *desired.LockedError {
+			if ref.Secret != "ct-root" || ref.Key != "cache.root" {
+				t.Errorf("asked about %v", ref)
+			}
+			return locked
+		}
+		b.a.opts.Secret = func(context.Context, desired.SecretRef) ([]byte, error) {
+			if locked != nil {
+				t.Error("it was read although it is locked")
+			}
+			return []byte(hidden), nil
+		}
+		create := drift.Key{ID: "ct/cache", Step: drift.Create}
+		if c := b.plan().Change(create); c == nil || c.Held != locked.Error() {
+			t.Errorf("planned %+v", c)
+		}
+		b.turn()
+		if _, there := b.sim.Guest(4002); there {
+			t.Error("it was made without its password")
+		}
+		locked = nil
+		b.apply()
+		if _, there := b.sim.Guest(4002); !there {
+			t.Error("it was not made once nothing was locked any more")
+		}
+		b.settled()
+	})
+}
+
 // echo refuses creations in words that repeat what was sent.
 type echo struct{ inner http.RoundTripper }
 

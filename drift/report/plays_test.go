@@ -49,7 +49,7 @@ func TestWhatPlaybooksWouldChange(t *testing.T) {
 	for _, want := range []string{
 		"\n    web-1   2 tasks would change something\n      │ task \"Write motd\" (ansible/base.yml:12)\n      │   -hello\n      │   +bye",
 		"\n    web-2   has not run here\n",
-		"waiting for unlock: secret \"apps\" can't be read before: run `agent unlock` on the agent's host\n",
+		"waiting for unlock: secret \"apps\" is locked: run `agent unlock` on the agent's host\n",
 		"\n1 playbook to run, 2 waiting for unlock\n",
 	} {
 		if !strings.Contains(page.String(), want) {

@@ -199,6 +199,7 @@ func (t *Turner) tell(turn string, planned map[drift.Key]bool, e applyers.Event)
 // once more did not take. It tells whether there is more to do.
 func (t *Turner) verify(ctx context.Context, req Request, rep *report.Report, kinds map[string]applyers.Applyer, input drift.Input) (more bool) {
 	done, failed := make(map[drift.Key]*drift.Outcome), make(map[drift.Key]*drift.Outcome)
+	locked := make(map[drift.Key]bool)
 	for i := range rep.Outcomes {
 		o := &rep.Outcomes[i]
 		switch o.Status {
@@ -206,7 +207,9 @@ func (t *Turner) verify(ctx context.Context, req Request, rep *report.Report, ki
 			failed[o.Key] = o
 		case drift.Done:
 			done[o.Key] = o
-		case drift.Skipped, drift.Held, drift.Left:
+		case drift.Held:
+			locked[o.Key] = desired.WaitsForUnlock(o.Reason)
+		case drift.Skipped, drift.Left:
 		}
 		more = more || o.Status == drift.Left
 	}
@@ -225,7 +228,7 @@ func (t *Turner) verify(ctx context.Context, req Request, rep *report.Report, ki
 	more = unverified(rep, done, after) || more
 	for i := range after.Changes {
 		c := &after.Changes[i]
-		if !c.Goes() || backsOff(c, failed[c.Key]) {
+		if !c.Goes() || locked[c.Key] || backsOff(c, failed[c.Key]) {
 			continue
 		}
 		more = true

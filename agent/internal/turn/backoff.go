@@ -42,7 +42,8 @@ func (b *backoff) learn(plan *drift.Plan, outcomes []drift.Outcome, now time.Tim
 	for i := range outcomes {
 		o := &outcomes[i]
 		c := plan.Change(o.Key)
-		refused := o.Status == drift.Held && c != nil && c.Held == ""
+		// What waits for an unlock has not failed: the turn after it tries it at once.
+		refused := o.Status == drift.Held && c != nil && c.Held == "" && !desired.WaitsForUnlock(o.Reason)
 		switch paths := apart(o, c); {
 		case o.Status != drift.Failed && !refused:
 		case len(paths) > 0:

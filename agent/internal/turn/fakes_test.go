@@ -3,6 +3,7 @@ package turn_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"slices"
@@ -120,6 +121,7 @@ type cluster struct {
 	lives  map[desired.ID]any
 	made   []string
 	fail   map[string]string // by key
+	locked map[string]bool   // steps that need a secret which is locked
 	deaf   map[string]bool   // steps that are made and do not take
 	hangs  map[string]chan struct{}
 	waited []string
@@ -130,7 +132,7 @@ type cluster struct {
 func newCluster() *cluster {
 	return &cluster{
 		lives: make(map[desired.ID]any), fail: make(map[string]string), deaf: make(map[string]bool),
-		hangs: make(map[string]chan struct{}),
+		locked: make(map[string]bool), hangs: make(map[string]chan struct{}),
 	}
 }
 
@@ -190,6 +192,8 @@ func (c *cluster) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 	switch {
 	case c.fail[key] != "":
 		return errors.New(c.fail[key])
+	case c.locked[key]:
+		return fmt.Errorf("read the password: %w", &desired.LockedError{Secret: "apps"})
 	case c.deaf[key]:
 	case job.Step == drift.Archive:
 		delete(c.lives, job.ID)

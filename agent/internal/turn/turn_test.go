@@ -123,6 +123,28 @@ func TestStepThatDoesNotTakeIsAFailure(t *testing.T) {
 	}
 }
 
+func TestWhatWaitsForAnUnlockIsTriedByTheNextTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, c := &repository{}, newCluster()
+		r.push("aaaa", base+guest("web", "101", "512MiB"))
+		turner := newTurner(t, r, c)
+		c.locked["ct/web create"] = true
+		rep := run(t, turner, report.Run)
+		if waits := turner.Waits(); rep.Summary.Waiting != 1 || len(waits) != 0 {
+			t.Errorf("%+v, and waits of %+v", rep.Summary, waits)
+		}
+		if at := turner.Retry(); !at.IsZero() {
+			t.Errorf("tried again at %s, with nobody having unlocked anything", at)
+		}
+		// Somebody has.
+		delete(c.locked, "ct/web create")
+		run(t, turner, report.Run)
+		if c.lives["ct/web"] == nil {
+			t.Error("it was not made by the turn after the unlock")
+		}
+	})
+}
+
 func TestFailureBacksOff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, c := &repository{}, newCluster()

@@ -14,7 +14,7 @@ import (
 	"berth/drift/report"
 )
 
-const locked = "waiting for unlock: secret \"apps\" can't be read before: run `agent unlock` on the agent's host"
+const locked = "waiting for unlock: secret \"apps\" is locked: run `agent unlock` on the agent's host"
 
 var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 
