@@ -168,7 +168,7 @@ func TestRealTwin(t *testing.T) {
 	server := func(name string) string {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/slow" {
-				<-time.After(400 * time.Millisecond)
+				<-time.After(1500 * time.Millisecond)
 			}
 			switch r.URL.Path {
 			case "/who":
@@ -185,7 +185,7 @@ func TestRealTwin(t *testing.T) {
 		t.Cleanup(s.Close)
 		return strings.TrimPrefix(s.URL, "http://")
 	}
-	quick := desired.Duration(200 * time.Millisecond)
+	quick := desired.Duration(time.Second)
 	e := &desired.Edge{
 		Name: "main",
 		Upstreams: map[string]desired.Upstream{
