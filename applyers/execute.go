@@ -82,9 +82,12 @@ func Execute(ctx context.Context, e Execution) ([]drift.Outcome, error) {
 		if active == 0 {
 			break
 		}
-		outcome := <-ended
-		active--
-		r.finish(outcome)
+		select {
+		case outcome := <-ended:
+			active--
+			r.finish(outcome)
+		case <-r.impatient(ctx):
+		}
 	}
 	return r.result(), r.failure()
 }

@@ -33,6 +33,7 @@ type running struct {
 	begun      map[drift.Key]bool
 	undone     map[drift.FieldKey]string // why fields of ended changes were not done
 	lanes      map[string]int
+	patient    patient
 
 	mu    sync.Mutex
 	facts map[string]string // "vm/web-1 address", made by steps of this run
@@ -47,6 +48,7 @@ func newRunning(e Execution, cancel context.CancelCauseFunc) *running {
 		unmet: make(map[drift.Key]int), dependents: make(map[drift.Key][]drift.Key),
 		begun: make(map[drift.Key]bool), undone: make(map[drift.FieldKey]string),
 		lanes: make(map[string]int), jobs: make(map[drift.Key]drift.Change), facts: make(map[string]string),
+		patient: patient{since: make(map[drift.Key]time.Time), over: make(map[drift.Key]bool)},
 	}
 	if r.Lanes == nil {
 		r.Lanes = defaultLanes
@@ -139,7 +141,7 @@ func (r *running) prepare(c drift.Change) (drift.Change, *drift.Outcome) {
 	var fields []drift.Field
 	reason := ""
 	for _, f := range c.Fields {
-		why := cmp.Or(f.Held, r.blocked(f.Wait), r.missing(f.WaitFields))
+		why := cmp.Or(f.Held, r.late(&f), r.blocked(f.Wait), r.missing(f.WaitFields))
 		if why == "" {
 			known := false
 			if f, known = drift.Resolved(want, f, r.fact); !known {
@@ -160,7 +162,8 @@ func (r *running) prepare(c drift.Change) (drift.Change, *drift.Outcome) {
 	return c, nil
 }
 
-// blocked names the first of keys that did not come to a good end.
+// blocked names the first of keys that did not come to a good end. A run that is waited
+// for as a whole has not, where some of its hosts were left out.
 func (r *running) blocked(keys []drift.Key) string {
 	for _, k := range keys {
 		if o := r.outcomes[k]; o != nil && o.Status != drift.Done {
@@ -168,6 +171,13 @@ func (r *running) blocked(keys []drift.Key) string {
 				drift.Failed: "failed", drift.Skipped: "was skipped", drift.Held: "is held", drift.Left: "was left",
 			}
 			return fmt.Sprintf("waits for %s, which %s", k, words[o.Status])
+		}
+		if c := r.changes[k]; c != nil && k.Step == drift.Run {
+			for _, f := range c.Fields {
+				if why := r.undone[drift.FieldKey{Key: k, Path: f.Path}]; why != "" {
+					return fmt.Sprintf("waits for %s, which was not done for %s: %s", k, f.Path, why)
+				}
+			}
 		}
 	}
 	return ""
@@ -217,7 +227,7 @@ func (r *running) finish(o *drift.Outcome) {
 		}
 	}
 	for _, k := range r.dependents[o.Key] {
-		if r.unmet[k]--; r.unmet[k] == 0 {
+		if r.unmet[k]--; r.unmet[k] == 0 && !r.patient.over[k] {
 			r.release(r.changes[k])
 		}
 	}
