@@ -156,7 +156,7 @@ func lastWords(t *web.Turn) string {
 	for _, part := range []struct {
 		n    int
 		word string
-	}{{sum.Failed, "failed"}, {sum.Held, "held"}, {sum.Unknown, "unknown"}, {sum.Skipped, "skipped"}, {sum.Left, "left to the next"}} {
+	}{{sum.Failed, "failed"}, {sum.Held, "held"}, {sum.Waiting, "waiting for unlock"}, {sum.Unknown, "unknown"}, {sum.Skipped, "skipped"}, {sum.Left, "left to the next"}} {
 		if part.n > 0 {
 			words = append(words, fmt.Sprintf("%d %s", part.n, part.word))
 		}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -153,13 +154,14 @@ func (o *observation) ask(ctx context.Context) {
 // checkable are the hosts of a playbook that are up and not due, sorted.
 func (o *observation) checkable(ctx context.Context, p *observed) []*host {
 	var hosts []*host
+	unseen := make(map[string][]string) // Hosts, by why they can't be looked at.
 	for _, id := range p.clean {
 		live := o.world.Live(id)
 		if id.Kind() != desired.KindHost && (live == nil || !live.Running || live.Archived) || o.spared(p, id.Name()) {
 			continue
 		}
 		if locked := o.locked(ctx, p, id); locked != "" {
-			o.remark(p.ID, "check mode has not looked at "+id.Name()+": "+locked)
+			unseen[locked] = append(unseen[locked], id.Name())
 			continue
 		}
 		hosts = append(hosts, &host{name: id.Name(), id: id})
@@ -171,12 +173,16 @@ func (o *observation) checkable(ctx context.Context, p *observed) []*host {
 		}
 	}
 	asking.Wait()
-	return slices.DeleteFunc(hosts, func(h *host) bool {
+	hosts = slices.DeleteFunc(hosts, func(h *host) bool {
 		if h.err != nil {
-			o.remark(p.ID, fmt.Sprintf("check mode has not looked at %s: %s", h.name, reason(h.err)))
+			unseen[reason(h.err)] = append(unseen[reason(h.err)], h.name)
 		}
 		return h.err != nil
 	})
+	for _, why := range slices.Sorted(maps.Keys(unseen)) {
+		o.remark(p.ID, fmt.Sprintf("check mode has not looked at %s: %s", listed(unseen[why]), why))
+	}
+	return hosts
 }
 
 // remark notes what people should know of a check.

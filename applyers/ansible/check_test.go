@@ -107,3 +107,23 @@ func TestStoryOfDrift(t *testing.T) {
 		t.Errorf("noted: %+v", notes)
 	}
 }
+
+func TestWhatChecksLackIsSaidOnceForAllHosts(t *testing.T) {
+	s := newStory(t, "web-1", "web-2")
+	dir := t.TempDir()
+	s.Bin, s.ran = drifting(t, dir), dir+"/ran"
+	s.Drift = "check"
+	for i := range s.lives {
+		s.lives[i].Running = true
+	}
+	s.vault.values["apps"] = "hush"
+	for _, id := range []desired.ID{"vm/web-1", "vm/web-2"} {
+		s.fleet.Guest(id).Vars = map[string]any{"token": desired.SecretRef{Secret: "apps"}}
+	}
+	s.next("web-1 web-2")
+	s.vault.locked["apps"] = true
+	s.next()
+	if notes := s.seen.Notes; len(notes) != 1 || !strings.Contains(notes[0].Text, "check mode has not looked at web-1 web-2: waiting for unlock") {
+		t.Errorf("noted: %+v", notes)
+	}
+}

@@ -291,7 +291,7 @@ func (v *viewer) shorten(b *block) {
 		return
 	}
 	one := func(m *remark) {
-		if m.word == "" || len(m.text) < 80 {
+		if m.word == "" || len(m.text) < 60 {
 			return
 		}
 		switch at := v.told[m.text]; at {

@@ -36,6 +36,32 @@ func playbooks() *Report {
 	}}}
 }
 
+func TestWhyAPlaybookIsDueIsSaidOnce(t *testing.T) {
+	r := playbooks()
+	was := drift.Value{Text: "abc"}
+	r.Plan.Changes = []drift.Change{{
+		Key: drift.Key{ID: "play/app", Step: drift.Run}, Source: desired.Source{File: "plays.yaml", Line: 8},
+		Fields: []drift.Field{
+			{Path: "hosts.asked", Before: was, After: drift.Value{Text: "abc"}, Origin: drift.FromGit, Reason: "asked for by the hook provision"},
+			{Path: "hosts.edited", Before: was, After: drift.Value{Text: "abd"}, Origin: drift.FromGit},
+			{Path: "hosts.sent", Before: was, After: drift.Value{Text: "abd"}, Origin: drift.FromLive},
+		},
+	}}
+	var page strings.Builder
+	if err := Text(&page, r, TextOptions{Width: 140}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\n    asked    asked for by the hook provision\n",
+		"\n    edited   playbook, variables or guest are new since its last run   from Git\n",
+		"\n    sent     a secret, another repository or the guest itself is new since its last run\n",
+	} {
+		if !strings.Contains(page.String(), want) {
+			t.Errorf("nothing says %q in\n%s", want, page.String())
+		}
+	}
+}
+
 func TestWhatPlaybooksWouldChange(t *testing.T) {
 	r := playbooks()
 	r.Summarize()

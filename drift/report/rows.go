@@ -111,7 +111,13 @@ func (v *viewer) host(r *row, f *drift.Field, done bool) {
 		r.value = "after " + v.source(f.After, f)
 	case f.Before == drift.Value{}:
 		r.value = "has not run here"
+	case f.Origin == drift.FromLive:
+		// The manifests ask for what they asked for then.
+		r.value = "a secret, another repository or the guest itself is new since its last run"
 	default:
 		r.value = "playbook, variables or guest are new since its last run"
+		return
 	}
+	// Which side moved is said already, and it is neither where somebody asks.
+	r.origin = ""
 }

@@ -49,12 +49,12 @@ func (t *Turner) ask(fleet *desired.Fleet, req Request) error {
 	for i, a := range req.Run {
 		play := playOf(fleet, a.Play)
 		if play == nil {
-			return fmt.Errorf("run %s: %w", a.Play, &UnknownError{What: string(a.Play), Known: plays(fleet)})
+			return fmt.Errorf("run %s: %w", a.Play, &UnknownError{What: string(a.Play), Known: plays(fleet), Near: desired.Nearest(string(a.Play), plays(fleet))})
 		}
 		names := hostsOf(play)
 		for _, host := range a.Hosts {
 			if !slices.Contains(names, host) {
-				return fmt.Errorf("run %s: its hosts: choose no %s; there are: %w", a.Play, host, &UnknownError{What: "host " + host, Known: names})
+				return fmt.Errorf("run %s: %w", a.Play, &UnknownError{What: "host " + host, Known: names, Near: desired.Nearest(host, names)})
 			}
 		}
 		if len(a.Hosts) > 0 {

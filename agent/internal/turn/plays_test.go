@@ -223,6 +223,7 @@ func TestAskedForUntilItWentWell(t *testing.T) {
 			}
 		}
 		ask("run play/other: play/other is not known here; there are: play/base", turn.Asking{Play: "play/other"})
+		ask("run play/base: host wbe is not known here; did you mean web?", turn.Asking{Play: "play/base", Hosts: []string{"wbe"}})
 		ask("host ns is not known here; there are: db, web", turn.Asking{Play: "play/base", Hosts: []string{"web", "ns"}})
 		wantRuns(t, p)
 		// All that was asked for in one breath is, or nothing.
