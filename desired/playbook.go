@@ -8,9 +8,9 @@ type Playbook struct {
 	// Description is for people.
 	Description string `yaml:"description" example:"what every guest has"`
 	// Path is the playbook's file: from the manifest's directory, in this repository;
-	// with git, from the root of that one. Whatever lies in its directory is the
-	// playbook's, too, and makes hosts due when it changes: host_vars/NAME only that
-	// host, group_vars/NAME only the hosts of that group.
+	// with git, from the root of that one, which it finds whole. Else what lies in its
+	// directory is all that it finds, and makes hosts due when it changes:
+	// host_vars/NAME only that host, group_vars/NAME only the hosts of that group.
 	Path string `yaml:"path" default:"required, but for a runner that is a webhook" example:"ansible/base.yml"`
 	// File is Path from the root of the manifests; with Git, from that of the other
 	// repository. "" where a webhook runs something of its own.

@@ -1,6 +1,9 @@
 package desired
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // checkSecret checks a pointer to a secret. It never prints what stands there:
 // it may be the secret itself.
@@ -47,6 +50,8 @@ func (l *loader) checkVars(it *item) {
 // checkVarSecrets checks the secrets in a variable's value.
 func (l *loader) checkVarSecrets(it *item, at *trail, t *tree) {
 	switch {
+	case t.form == scalarForm:
+		l.checkTruth(it, at, t)
 	case t.form == listForm:
 		for _, item := range t.items {
 			l.checkVarSecrets(it, at, item)
@@ -61,6 +66,24 @@ func (l *loader) checkVarSecrets(it *item, at *trail, t *tree) {
 	case t.form == mapForm:
 		for i := range t.entries {
 			l.checkVarSecrets(it, &trail{at, t.entries[i].key}, t.entries[i].value)
+		}
+	}
+}
+
+// checkTruth notes words that YAML of old takes for true and false, as Ansible's own files
+// do. Here they are texts, and a text is true wherever Ansible asks.
+func (l *loader) checkTruth(it *item, at *trail, t *tree) {
+	if !t.plain || len(t.text) > len("FALSE") {
+		return
+	}
+	switch word := strings.ToLower(t.text); word {
+	case "yes", "on", "true":
+		if t.text != "true" {
+			l.note(t.src(), it.id, "%s: %s is a text here: write true, or put it in quotes if the text is meant", at.path(), t.text)
+		}
+	case "no", "off", "false":
+		if t.text != "false" {
+			l.note(t.src(), it.id, "%s: %s is a text here, which is true to Ansible: write false, or put it in quotes if the text is meant", at.path(), t.text)
 		}
 	}
 }

@@ -37,7 +37,7 @@ func (a *Applyer) prepare(ctx context.Context, on scene, hosts []*host) (runner.
 		return runner.Spec{}, fmt.Errorf("make the state directory: %w", err)
 	}
 	s := runner.Spec{
-		Files: src.files, Dir: play.Dir, File: play.File, Requirements: a.requirements(play, src.files),
+		Files: src.files, Dir: unpacked(play), File: play.File, Requirements: a.requirements(play, src.files),
 		Tags: play.Tags, SkipTags: play.SkipTags, Become: play.Become, Timeout: time.Duration(play.Timeout),
 	}
 	if err := a.variables(ctx, play, &s); err != nil {
@@ -89,6 +89,16 @@ func (a *Applyer) others(ctx context.Context, on scene) []desired.Secret {
 		}
 	}
 	return all
+}
+
+// unpacked is the directory that a playbook finds. Of another repository that is all,
+// since any commit of it makes hosts due: roles/ and an ansible.cfg often lie above its
+// playbooks. Of the manifests' own it is what makes hosts due, which is what lies beside.
+func unpacked(play *desired.Playbook) string {
+	if play.Git != nil {
+		return "."
+	}
+	return play.Dir
 }
 
 // requirements are the files that Galaxy installs first.

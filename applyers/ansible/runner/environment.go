@@ -2,6 +2,7 @@ package runner
 
 import (
 	"os"
+	"path"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -41,9 +42,8 @@ func inherited(agents []string) []string {
 // strategy, the form of the output, pipelining, timeouts and its own roles and
 // plugins. Not its to say are: the inventory, where logs and what is told of the run
 // go, that host keys are checked, and whether files stay on hosts.
-func environment(agents []string, dir *runDir, installed []string) []string {
+func environment(agents []string, dir *runDir, config string, installed []string) []string {
 	env := inherited(agents)
-	config := configuration(dir)
 	paths := searched{env: env, config: config}
 	if len(installed) > 0 {
 		env = append(env,
@@ -71,12 +71,17 @@ func environment(agents []string, dir *runDir, installed []string) []string {
 	)
 }
 
-// configuration is the ansible.cfg beside the playbook; without one, the run's own.
-func configuration(dir *runDir) string {
-	if beside := dir.in("src/ansible.cfg"); exists(beside) {
-		return beside
+// configuration is the ansible.cfg beside the playbook, or in the nearest directory above
+// it that was unpacked; without one, the run's own.
+func (b *batches) configuration() string {
+	for at := path.Dir(b.within()); ; at = path.Dir(at) {
+		if file := b.dir.in(path.Join("src", at, "ansible.cfg")); exists(file) {
+			return file
+		}
+		if at == "." {
+			return b.dir.in("ansible.cfg")
+		}
 	}
-	return dir.in("ansible.cfg")
 }
 
 func below(dirs []string, name string) []string {

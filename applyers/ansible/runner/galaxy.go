@@ -152,7 +152,7 @@ func (b *batches) galaxyEnvironment(into string) []string {
 	env := append(inherited(os.Environ()), ofGalaxy(os.Environ())...)
 	return append(env,
 		"LC_ALL=C.UTF-8",
-		"ANSIBLE_CONFIG="+configuration(b.dir),
+		"ANSIBLE_CONFIG="+b.configuration(),
 		"BERTH_RUN="+b.dir.path+"/", // Which is how what strays is found.
 		"ANSIBLE_LOCAL_TEMP="+filepath.Join(into, "tmp"),
 		"TMPDIR="+filepath.Join(into, "tmp"),

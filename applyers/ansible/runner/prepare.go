@@ -60,7 +60,7 @@ func (b *batches) prepare(ctx context.Context, bin string) error {
 	args = append(append(args, more...), b.flags()...)
 	b.proc = process{
 		bin: bin, args: append(args, b.dir.in(start)), dir: b.dir.in("src"), run: b.dir,
-		env: environment(os.Environ(), b.dir, installed),
+		env: environment(os.Environ(), b.dir, b.configuration(), installed),
 	}
 	return nil
 }
@@ -130,7 +130,7 @@ func (b *batches) flags() []string {
 
 // names turns the paths of the run's files into what their owners call them.
 func (b *batches) names() *strings.Replacer {
-	pairs := []string{b.dir.in("src"), path.Clean(b.Dir)}
+	pairs := []string{b.dir.in("src") + "/", strings.TrimPrefix(path.Clean(b.Dir)+"/", "./"), b.dir.in("src"), path.Clean(b.Dir)}
 	for i, f := range b.VarsFiles {
 		pairs = append(pairs, b.dir.in(varsName(i)), f.Name)
 	}
@@ -145,7 +145,7 @@ func (b *batches) names() *strings.Replacer {
 // Ansible's own sums don't tell hosts on which all went well from hosts on which
 // nothing more was done because others had failed. It is JSON, which is YAML.
 func wrapper(s Spec) (name string, text []byte, err error) {
-	file := strings.TrimPrefix(strings.TrimPrefix(path.Clean(s.File), path.Clean(s.Dir)), "/")
+	file := s.within()
 	base := path.Base(file)
 	if !Quotable(base) {
 		return "", nil, fmt.Errorf("run %s: Ansible can't import a file of this name: use letters, digits and ._+@=,- alone", s.File)

@@ -138,6 +138,9 @@ func unpack(ctx context.Context, fsys fs.FS, dir, to string, say func(string)) e
 			}
 			return os.MkdirAll(target, 0o755) //nolint:gosec // Its parent is private.
 		}
+		if to, ok := linkWithin(fsys, dir, name, entry); ok {
+			return os.Symlink(to, target)
+		}
 		if !entry.Type().IsRegular() {
 			say(name + " is no plain file and is left out: put a copy in its place")
 			return nil
@@ -154,6 +157,21 @@ func unpack(ctx context.Context, fsys fs.FS, dir, to string, say func(string)) e
 		return fmt.Errorf("unpack %s: %w", path.Clean(dir), err)
 	}
 	return nil
+}
+
+// linkWithin is where a symbolic link leads that stays within dir, as a repository of
+// playbooks may have them. A way that goes down and up again does not count: it may
+// lead through another link.
+func linkWithin(fsys fs.FS, dir, name string, entry fs.DirEntry) (to string, ok bool) {
+	if entry.Type()&fs.ModeSymlink == 0 {
+		return "", false
+	}
+	to, err := fs.ReadLink(fsys, name)
+	if err != nil || path.IsAbs(to) || path.Clean(to) != strings.TrimSuffix(to, "/") {
+		return "", false
+	}
+	at := path.Join(path.Dir(name), to)
+	return to, fs.ValidPath(at) && (dir == "." || at == dir || strings.HasPrefix(at, dir+"/"))
 }
 
 var errTooMuch = errors.New("too much")

@@ -6,7 +6,9 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"path"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -83,6 +85,11 @@ type Place struct {
 	Keys map[string]string
 	// Share are ssh's options that say whether connections are shared.
 	Share []string
+}
+
+// within is File from Dir.
+func (s Spec) within() string {
+	return strings.TrimPrefix(path.Clean(s.File), strings.TrimPrefix(path.Clean(s.Dir)+"/", "./"))
 }
 
 // secrets are all that have to be masked.
