@@ -5,6 +5,8 @@ package deploy_test
 import (
 	"bytes"
 	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"maps"
@@ -77,12 +79,32 @@ func (c *canaries) add(name, value string) {
 		if len(line) < 8 || strings.HasPrefix(line, "-----") {
 			continue
 		}
-		c.values[line] = name
-		c.values[base64.StdEncoding.EncodeToString([]byte(line))] = name + " in base64"
-		if escaped := url.QueryEscape(line); escaped != line {
-			c.values[escaped] = name + " as a URL has it"
+		for form, how := range spelt(line) {
+			c.values[form] = name + how
 		}
 	}
+}
+
+// spelt lists the forms in which programs write a text.
+func spelt(text string) map[string]string {
+	forms := map[string]string{
+		hex.EncodeToString([]byte(text)): " in hex", strings.ToUpper(hex.EncodeToString([]byte(text))): " in hex",
+		url.QueryEscape(text): " as a URL has it", url.PathEscape(text): " as a URL has it",
+	}
+	for _, enc := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
+		// Something may stand before and after it, which shares some of the characters.
+		for before := range 3 {
+			form := enc.EncodeToString(append(make([]byte, before), text...))
+			forms[form[[]int{0, 2, 3}[before]:len(form)-1]] = " in base64"
+		}
+	}
+	if quoted, err := json.Marshal(text); err == nil {
+		forms[string(quoted[1:len(quoted)-1])] = " as JSON has it"
+	}
+	forms[strings.ReplaceAll(text, "'", "''")] = " as YAML has it"
+	forms[strings.ReplaceAll(text, "'", `'"'"'`)] = " as shells have it"
+	forms[text] = ""
+	return forms
 }
 
 // addKey names a private key by the lines that no other key has.
@@ -109,8 +131,10 @@ func (c *canaries) said(by, text string) {
 
 // judge looks for each secret in a text. c.mu is held.
 func (c *canaries) judge(where string, text []byte) {
+	// Long texts are broken into lines, and those indented.
+	solid := bytes.Join(bytes.Fields(text), nil)
 	for value, name := range c.values {
-		if bytes.Contains(text, []byte(value)) {
+		if bytes.Contains(text, []byte(value)) || bytes.Contains(solid, []byte(value)) {
 			c.told[where+" holds "+name] = true
 		}
 	}
@@ -164,7 +188,7 @@ func (c *configured) leftBehind(t *testing.T) {
 			case own[file], !entry.Type().IsRegular(), strings.HasPrefix(file, filepath.Join(c.clone.dir, ".git")):
 				return nil
 			}
-			if root == "/dev/shm" && strings.Contains(file, "berth-") && !strings.Contains(file, "berth-ansible-") {
+			if strings.HasPrefix(file, "/dev/shm/berth-") {
 				return nil // A test's, that runs beside this one.
 			}
 			text, err := os.ReadFile(file)
