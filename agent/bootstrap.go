@@ -155,6 +155,7 @@ func (b *bootstrap) create(ctx context.Context, l *lock.Lock) error {
 	}
 	again, err := typist.ask(ctx, "Once more: ")
 	defer clear(again)
+	typist.close()
 	if err != nil {
 		return err
 	}
@@ -248,7 +249,8 @@ func (b *bootstrap) advise(ctx context.Context, recipient string, deploy deployK
 			at = "https://" + h.Listen
 		}
 	}
-	out("  curl -X POST -H \"X-Token: $(cat %s)\" '%s/hooks/provision?host=NAME'", token, at)
+	// Not among curl's own words, which every user of this host could read.
+	out("  printf 'X-Token: %%s' \"$(cat %s)\" | curl -X POST -H @- '%s/hooks/provision?host=NAME'", token, at)
 	switch h := b.settings.Hooks; {
 	case h.Listen == "":
 		out("once agent.yaml says where it listens; for others than this host add tls: {cert: FILE, key: FILE}:")

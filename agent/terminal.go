@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -17,6 +18,9 @@ import (
 // typist asks a person at a terminal for passphrases.
 type typist struct {
 	tty *os.File
+	// before is how the terminal was: it shows nothing from the first question to close,
+	// lest what is typed between two be seen.
+	before *term.State
 }
 
 // openTerminal finds the person who typed the command. A passphrase that comes by a
@@ -33,10 +37,20 @@ func openTerminal(s streams, command string) (*typist, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the terminal: %w", err)
 	}
-	return &typist{tty: tty}, nil
+	before, err := term.GetState(int(tty.Fd()))
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the terminal: %w", err), tty.Close())
+	}
+	return &typist{tty: tty, before: before}, nil
 }
 
-func (t *typist) close() { _ = t.tty.Close() }
+// close lets the terminal show again what is typed. It may be called twice.
+func (t *typist) close() {
+	t.show()
+	_ = t.tty.Close()
+}
+
+func (t *typist) show() { _ = term.Restore(int(t.tty.Fd()), t.before) }
 
 // ask reads a passphrase without showing it. Where ctx ends first, as by Ctrl-C, or by
 // what else ends programs, the terminal shows again what is typed.
@@ -45,13 +59,8 @@ func (t *typist) ask(ctx context.Context, prompt string) ([]byte, error) {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGQUIT, syscall.SIGHUP)
 	defer stop()
 	fd := int(t.tty.Fd())
-	before, err := term.GetState(fd)
-	if err != nil {
-		return nil, fmt.Errorf("ask for the passphrase: %w", err)
-	}
 	// ReadPassword does so, too, but later: who types fast would be shown.
 	hush(fd)
-	defer func() { _ = term.Restore(fd, before) }()
 	fmt.Fprint(t.tty, prompt)
 	type typed struct {
 		passphrase []byte
@@ -71,6 +80,7 @@ func (t *typist) ask(ctx context.Context, prompt string) ([]byte, error) {
 		}
 		return a.passphrase, nil
 	case <-ctx.Done():
+		t.show()
 		fmt.Fprintln(t.tty)
 		return nil, fmt.Errorf("ask for the passphrase: %w", ctx.Err())
 	}

@@ -64,6 +64,7 @@ func unlock(ctx context.Context, s streams, socket string) error {
 	}
 	defer typist.close()
 	passphrase, err := typist.ask(ctx, "Passphrase: ")
+	typist.close()
 	if err != nil {
 		return err
 	}
