@@ -26,7 +26,7 @@ func TestTerminalIsNotLeftMute(t *testing.T) {
 			t.Fatal(err)
 		}
 		if _, err = typist.ask(t.Context(), "Passphrase: "); err == nil {
-			time.Sleep(100 * time.Millisecond) // Whoever types ahead does so now.
+			<-time.After(100 * time.Millisecond) // Whoever types ahead does so now.
 			_, err = typist.ask(t.Context(), "Once more: ")
 		}
 		typist.close()
@@ -42,7 +42,7 @@ func TestTerminalIsNotLeftMute(t *testing.T) {
 		},
 		"typed ahead": func(person *os.File, _ *os.Process) error {
 			_, err := person.WriteString("hunter2\n")
-			time.Sleep(50 * time.Millisecond)
+			<-time.After(50 * time.Millisecond)
 			_, more := person.WriteString("hunter2\n")
 			return errors.Join(err, more)
 		},

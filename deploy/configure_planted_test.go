@@ -70,7 +70,9 @@ func TestSecretScanFindsWhatIsPlanted(t *testing.T) {
 			}
 		}
 	}
+	c.mu.Lock()
 	c.told = make(map[string]bool)
+	c.mu.Unlock()
 	world.leftBehind(t)
 	for name := range leaks {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(c.told)), func(where string) bool { return strings.HasPrefix(where, "the file "+name+" holds") }) {
