@@ -305,6 +305,16 @@ func holdCircles(rest []Change, done map[Key]bool) {
 	}
 }
 
+// waitsFor says what holds a step up. That it waits for an unlock in the end is said
+// of each step: nothing else keeps it, and nobody need look into it.
+func waitsFor(blocker *Change) string {
+	reason := fmt.Sprintf("waits for %s, which is held", blocker.Key)
+	if _, what, locked := strings.Cut(blocker.Held, desired.WaitingForUnlock+": "); locked {
+		reason += ": " + desired.WaitingForUnlock + ": " + what
+	}
+	return reason
+}
+
 // spread carries holds along the waits, by name: what waits for a held step is
 // held, a field that does is held alone, and a guest that stays is not stopped,
 // nor are its names taken away.
@@ -318,7 +328,7 @@ func (p *Plan) spread() {
 				continue
 			}
 			if blocker := heldAmong(all, c.Wait); blocker != nil {
-				c.Held = fmt.Sprintf("waits for %s, which is held", blocker.Key)
+				c.Held = waitsFor(blocker)
 				changed = true
 				continue
 			}
@@ -333,7 +343,7 @@ func (p *Plan) spread() {
 					continue
 				}
 				if blocker := heldAmong(all, f.Wait); blocker != nil {
-					f.Held = fmt.Sprintf("waits for %s, which is held", blocker.Key)
+					f.Held = waitsFor(blocker)
 					changed = true
 				} else if k, why := heldField(all, f.WaitFields); why != "" {
 					f.Held = fmt.Sprintf("waits for %s, which is held: %s", k, why)

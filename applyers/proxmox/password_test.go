@@ -85,7 +85,7 @@ func TestNothingIsMadeWithoutItsPassword(t *testing.T) {
 func TestALockedPasswordIsWaitedForInThePlan(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBench(t, secretiveYAML)
+		b := newBench(t, secretiveYAML+"ready: {port: 22}\n")
 		locked := &desired.LockedError{Secret: "ct-root"}
 		b.a.opts.Locked = func(_ context.Context, ref desired.SecretRef) *desired.LockedError {
 			if ref.Secret != "ct-root" || ref.Key != "cache.root" {
@@ -100,7 +100,13 @@ func TestALockedPasswordIsWaitedForInThePlan(t *testing.T) {
 			return []byte(hidden), nil
 		}
 		create := drift.Key{ID: "ct/cache", Step: drift.Create}
-		if c := b.plan().Change(create); c == nil || c.Held != locked.Error() {
+		plan := b.plan()
+		if c := plan.Change(create); c == nil || c.Held != locked.Error() {
+			t.Errorf("planned %+v", c)
+		}
+		// What comes after it waits for the same.
+		ready := drift.Key{ID: "ct/cache", Step: drift.Ready}
+		if c := plan.Change(ready); c == nil || c.Held != "waits for ct/cache create, which is held: "+locked.Error() {
 			t.Errorf("planned %+v", c)
 		}
 		b.turn()
