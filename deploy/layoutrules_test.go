@@ -82,7 +82,7 @@ var layout = []row{
 
 	{dir: "deploy", tests: slices.Concat(watched, []string{"deploy/internal/..."}, below)},
 	{dir: "deploy/internal/edgebed", imports: []string{"deploy/internal/standin"}},
-	{dir: "deploy/internal/guestbed", imports: []string{"deploy/internal/standin"}, tests: []string{"applyers/proxmox/pvesim"}},
+	{dir: "deploy/internal/guestbed", imports: []string{"deploy/internal/standin"}, tests: []string{"applyers/proxmox/pvesim", "applyers/proxmox/pvesim/schemacheck"}},
 	{dir: "deploy/internal/rulecheck"},
 	{dir: "deploy/internal/standin"},
 	{dir: "deploy/internal/testsummary"},

@@ -30,6 +30,7 @@ import (
 	"time"
 
 	"berth/applyers/proxmox/pvesim"
+	"berth/applyers/proxmox/pvesim/schemacheck"
 	"berth/deploy/internal/guestbed"
 	"berth/deploy/internal/standin"
 )
@@ -69,6 +70,7 @@ func newGarden(t *testing.T) *garden {
 	g := &garden{dir: t.TempDir(), fleet: t.TempDir(), agent: t.TempDir(), starts: make(chan int, 1), network: standin.Net(t)}
 	g.image = guestbed.NewVMImage(t, "./vm-image")
 	g.sim = pvesim.New(pvesim.Options{Bridges: []string{"vmbr0", "vmbr1"}})
+	schemacheck.Watch(t, g.sim)
 	g.sim.OnPower(func(guest pvesim.Guest, running bool) {
 		if running {
 			g.starts <- guest.VMID
