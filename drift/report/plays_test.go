@@ -42,7 +42,7 @@ func TestWhyAPlaybookIsDueIsSaidOnce(t *testing.T) {
 	r.Plan.Changes = []drift.Change{{
 		Key: drift.Key{ID: "play/app", Step: drift.Run}, Source: desired.Source{File: "plays.yaml", Line: 8},
 		Fields: []drift.Field{
-			{Path: "hosts.asked", Before: was, After: drift.Value{Text: "abc"}, Origin: drift.FromGit, Reason: "asked for by the hook provision"},
+			{Path: "hosts.called", Before: was, After: drift.Value{Text: "abc"}, Origin: drift.FromGit, Reason: "asked for by the hook provision"},
 			{Path: "hosts.edited", Before: was, After: drift.Value{Text: "abd"}, Origin: drift.FromGit},
 			{Path: "hosts.sent", Before: was, After: drift.Value{Text: "abd"}, Origin: drift.FromLive},
 		},
@@ -52,7 +52,7 @@ func TestWhyAPlaybookIsDueIsSaidOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"\n    asked    asked for by the hook provision\n",
+		"\n    called   asked for by the hook provision\n",
 		"\n    edited   playbook, variables or guest are new since its last run   from Git\n",
 		"\n    sent     a secret, another repository or the guest itself is new since its last run\n",
 	} {
