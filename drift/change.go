@@ -212,6 +212,9 @@ type Note struct {
 	// Unless is a step of the resource that makes the remark needless where the plan
 	// is going to make it; "" is none.
 	Unless Step `json:"unless,omitempty"`
+	// Unknown tells that a part of the resource could not be looked at, which keeps
+	// nobody from planning the rest.
+	Unknown bool `json:"unknown,omitempty"`
 }
 
 // Live is a resource of ours as it is, in the manifest's words.

@@ -43,6 +43,8 @@ type finding struct {
 type note struct {
 	id   desired.ID
 	text string
+	// unknown tells that a host could not be asked at all.
+	unknown bool
 }
 
 // check asks the playbooks that say so what they would change, once in the life of the
@@ -70,7 +72,7 @@ func (o *observation) check(ctx context.Context) error {
 		}
 	}
 	for _, n := range o.noted {
-		o.seen.Notes = append(o.seen.Notes, drift.Note{ID: n.id, Text: n.text, Source: o.fleet.Resource(n.id).Source})
+		o.seen.Notes = append(o.seen.Notes, drift.Note{ID: n.id, Text: n.text, Source: o.fleet.Resource(n.id).Source, Unknown: n.unknown})
 	}
 	return nil
 }
@@ -180,16 +182,19 @@ func (o *observation) checkable(ctx context.Context, p *observed) []*host {
 		return h.err != nil
 	})
 	for _, why := range slices.Sorted(maps.Keys(unseen)) {
-		o.remark(p.ID, fmt.Sprintf("check mode has not looked at %s: %s", listed(unseen[why]), why))
+		o.unasked(p.ID, fmt.Sprintf("check mode has not looked at %s: %s", listed(unseen[why]), why))
 	}
 	return hosts
 }
 
+// unasked notes that a host could not be asked what would be changed there.
+func (o *observation) unasked(id desired.ID, text string) { o.remark(note{id, text, true}) }
+
 // remark notes what people should know of a check.
-func (o *observation) remark(id desired.ID, text string) {
+func (o *observation) remark(n note) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	o.noted = append(o.noted, note{id, text})
+	o.noted = append(o.noted, n)
 }
 
 // ask1 runs one check mode.
@@ -212,7 +217,7 @@ func (o *observation) ask1(ctx context.Context, on scene, hosts []*host) {
 		return // The agent stops.
 	}
 	if err != nil {
-		o.remark(on.id, fmt.Sprintf("what it would change on %s is not known: %s", listed(names(hosts)), reason(err)))
+		o.unasked(on.id, fmt.Sprintf("what it would change on %s is not known: %s", listed(names(hosts)), reason(err)))
 		return
 	}
 	clean := make(map[string]string)
@@ -221,7 +226,7 @@ func (o *observation) ask1(ctx context.Context, on scene, hosts []*host) {
 			h.err = errors.New(o.explain(done.Hosts[h.name].Err.Error(), h))
 		}
 		if h.err != nil {
-			o.remark(on.id, fmt.Sprintf("what it would change on %s is not known: %s", h.name, reason(h.err)))
+			o.unasked(on.id, fmt.Sprintf("what it would change on %s is not known: %s", h.name, reason(h.err)))
 			continue
 		}
 		if sums := done.Hosts[h.name]; sums != nil {
@@ -230,7 +235,7 @@ func (o *observation) ask1(ctx context.Context, on scene, hosts []*host) {
 				o.keep(on.id, h.name, f)
 			case sums.Short:
 				// What an earlier look found may still be so.
-				o.remark(on.id, fmt.Sprintf("what it would change on %s is not known: %s", h.name, reason(o.short(sums, h))))
+				o.remark(note{id: on.id, text: fmt.Sprintf("what it would change on %s is not known: %s", h.name, reason(o.short(sums, h)))})
 			default:
 				clean[h.name] = ""
 			}

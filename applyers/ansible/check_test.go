@@ -95,7 +95,7 @@ func TestStoryOfDrift(t *testing.T) {
 	// What can't be told is said.
 	s.Bin = fake(t, "echo 'ERROR! odd'; exit 4")
 	s.next()
-	if notes := s.seen.Notes; len(notes) != 1 || !strings.Contains(notes[0].Text, "what it would change on web-1 is not known: ") || !strings.Contains(notes[0].Text, "ERROR! odd") {
+	if notes := s.seen.Notes; len(notes) != 1 || !notes[0].Unknown || !strings.Contains(notes[0].Text, "what it would change on web-1 is not known: ") || !strings.Contains(notes[0].Text, "ERROR! odd") {
 		t.Errorf("noted: %+v", notes)
 	}
 	// Nor can what is locked.
@@ -103,7 +103,7 @@ func TestStoryOfDrift(t *testing.T) {
 	s.vault.values["apps"] = "hush"
 	s.fleet.Guest("vm/web-1").Vars = map[string]any{"token": desired.SecretRef{Secret: "apps"}}
 	s.next()
-	if notes := s.seen.Notes; len(notes) != 1 || !strings.Contains(notes[0].Text, "check mode has not looked at web-1: waiting for unlock") {
+	if notes := s.seen.Notes; len(notes) != 1 || !notes[0].Unknown || !strings.Contains(notes[0].Text, "check mode has not looked at web-1: waiting for unlock") {
 		t.Errorf("noted: %+v", notes)
 	}
 }

@@ -60,7 +60,7 @@ func TestACheckThatBreaksOffMendsNothing(t *testing.T) {
 	s.Bin = fake(t, `tell '{"event":"failed","host":"web-1","task":"Ask the service","path":"'${BERTH_EVENTS%/events}'/src/base.yml:3","msg":"no such file"}'
 tell '{"event":"host","host":"web-1","failures":1}'; tell '{"event":"stats"}'; exit 2`)
 	s.next()
-	if notes := s.seen.Notes; len(notes) != 1 || notes[0].Text != `what it would change on web-1 is not known: check mode came no further than task "Ask the service" (ansible/base.yml:3): no such file` {
+	if notes := s.seen.Notes; len(notes) != 1 || notes[0].Unknown || notes[0].Text != `what it would change on web-1 is not known: check mode came no further than task "Ask the service" (ansible/base.yml:3): no such file` {
 		t.Errorf("noted: %+v", notes)
 	}
 	s.Bin = whole

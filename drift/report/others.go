@@ -49,6 +49,12 @@ func (v *viewer) toldAs(f drift.Foreign) bool {
 }
 
 func (v *viewer) note(n drift.Note) block {
+	if n.Unknown {
+		return block{
+			class: unknown, sign: Unknown, id: neutral(string(n.ID)), source: neutral(n.Source.String()),
+			remarks: []remark{{sign: Unknown, word: "unknown", text: neutral(n.Text)}},
+		}
+	}
 	return block{
 		class: notes, sign: Remark, id: neutral(string(n.ID)), source: neutral(n.Source.String()),
 		remarks: []remark{{text: neutral(n.Text)}},

@@ -71,7 +71,14 @@ func (r *Report) summary() Summary {
 	if r.Plan == nil {
 		return s
 	}
-	s.Unknown, s.Foreign, s.Notes = len(r.Plan.Blind), len(r.Plan.Foreign), len(r.Plan.Notes)
+	s.Unknown, s.Foreign = len(r.Plan.Blind), len(r.Plan.Foreign)
+	for _, n := range r.Plan.Notes {
+		if n.Unknown {
+			s.Unknown++
+		} else {
+			s.Notes++
+		}
+	}
 	for _, res := range r.resources() {
 		s.Planned.add(res, func(c *drift.Change, f *drift.Field) bool {
 			return c.Held == "" && (f == nil && c.Goes() || f != nil && f.Held == "")
