@@ -3,6 +3,7 @@ package ansible
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"berth/desired"
 	"berth/drift"
 )
 
@@ -137,4 +139,21 @@ func TestAQuickLookForgetsNothing(t *testing.T) {
 	s.memory.failed["play/base web-2"] = s.Due["web-2"].Digest
 	s.next("web-2")
 	checks(3)
+}
+
+// Where nobody is there, that is found out once, not for each of many hosts; one that
+// answers for some is asked for all.
+func TestAWebhookThatIsAwayIsTriedOnce(t *testing.T) {
+	s := newStory(t, "web-1", "web-2", "web-3")
+	s.Runner.Webhook = &desired.WebhookRunner{URL: "http://127.0.0.1:1/?host={host}", Method: "POST"}
+	tries := 0
+	dial := s.Dial
+	s.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		tries++
+		return dial(ctx, network, address)
+	}
+	o := s.next()[0]
+	if tries != 1 || o.Status != drift.Failed || !strings.Contains(o.Results["hosts.web-3"], "nobody was there before: ask the webhook of 127.0.0.1:1: ") {
+		t.Errorf("tried %d times: %s", tries, show(o))
+	}
 }

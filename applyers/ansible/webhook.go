@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -45,7 +46,13 @@ func (a *Applyer) call(ctx context.Context, job applyers.Job, play *desired.Play
 	if !strings.Contains(hook.URL, desired.HostPlaceholder) {
 		return a.request(ctx, client, hook, header, "", job.Output, p)
 	}
+	var away error
 	for i, h := range hosts {
+		if away != nil {
+			// Each of many hosts would wait as long, in vain.
+			h.err = fmt.Errorf("not asked for this host, since nobody was there before: %w", away)
+			continue
+		}
 		h.err = a.request(ctx, client, hook, header, h.name, job.Output, p)
 		if errors.Is(h.err, applyers.ErrLeft) {
 			// What was answered counts.
@@ -54,6 +61,9 @@ func (a *Applyer) call(ctx context.Context, job applyers.Job, play *desired.Play
 			}
 			a.note(ctx, job.ID, play, hosts[:i])
 			return applyers.ErrLeft
+		}
+		if dial, is := errors.AsType[*net.OpError](h.err); is && dial.Op == "dial" {
+			away = h.err
 		}
 	}
 	return nil
