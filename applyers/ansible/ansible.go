@@ -107,6 +107,9 @@ type Applyer struct {
 	runner *runner.Runner
 	// places bound the programs that run at once.
 	places chan struct{}
+	// alive is how often a host must say that it is there, in seconds; after three times
+	// without an answer it can't be reached.
+	alive int
 
 	mu sync.Mutex
 	// checked is what check mode has found, by playbook and host; nil before it was
@@ -142,7 +145,7 @@ func New(o Options) (*Applyer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the ansible applyer: %w", err)
 	}
-	return &Applyer{Options: o, runner: r, places: make(chan struct{}, atOnce), sources: make(map[desired.PlaybookGit]*source)}, nil
+	return &Applyer{Options: o, runner: r, places: make(chan struct{}, atOnce), alive: 20, sources: make(map[desired.PlaybookGit]*source)}, nil
 }
 
 // Kinds is play.

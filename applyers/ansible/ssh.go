@@ -43,7 +43,7 @@ func (k keyring) add(ctx context.Context, ref desired.SecretRef) (string, error)
 func (a *Applyer) sshArgs(mode, alias string, ownKey bool, share []string) string {
 	// One that falls silent in the middle is given up alone: it must not hold up the
 	// others of its run until their time is over.
-	args := []string{"BatchMode=yes", "UpdateHostKeys=no", "CheckHostIP=no", "ServerAliveInterval=20", "ServerAliveCountMax=3"}
+	args := []string{"BatchMode=yes", "UpdateHostKeys=no", "CheckHostIP=no", fmt.Sprintf("ServerAliveInterval=%d", a.alive), "ServerAliveCountMax=3"}
 	switch mode {
 	case "file":
 		// The system's and the user's own files hold the keys.
