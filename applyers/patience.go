@@ -3,6 +3,7 @@ package applyers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"berth/drift"
@@ -55,15 +56,8 @@ func (r *running) impatient(ctx context.Context) <-chan time.Time {
 // some tells whether all that a change itself waits for has ended, and all that one of
 // its fields waits for has ended well.
 func (r *running) some(c *drift.Change) bool {
-	for _, k := range c.Wait {
-		if r.goesOn(k) {
-			return false
-		}
-	}
-	for _, k := range c.WaitFields {
-		if r.goesOn(k.Key) {
-			return false
-		}
+	if slices.ContainsFunc(c.Wait, r.goesOn) || slices.ContainsFunc(c.WaitFields, func(k drift.FieldKey) bool { return r.goesOn(k.Key) }) {
+		return false
 	}
 	for i := range c.Fields {
 		f := &c.Fields[i]

@@ -33,11 +33,13 @@ func TestExecuteBeginsWithoutTheLate(t *testing.T) {
 		want []string
 	}{
 		"soon enough": {
-			90 * time.Second, 90 * time.Second, []desired.Path{"hosts.a", "hosts.b", "hosts.slow"},
+			90 * time.Second, 90 * time.Second,
+			[]desired.Path{"hosts.a", "hosts.b", "hosts.slow"},
 			[]string{"edge/base run done", "edge/app run done"},
 		},
 		"too late": {
-			10 * time.Minute, 2*time.Minute + 2*time.Second, []desired.Path{"hosts.a", "hosts.b"},
+			10 * time.Minute, 2*time.Minute + 2*time.Second,
+			[]desired.Path{"hosts.a", "hosts.b"},
 			[]string{"edge/base run done", "edge/app run done"},
 		},
 	} {
