@@ -18,7 +18,7 @@ func (g *guest) hostKey() string {
 	// RFC 8709: the name of its kind, and the key; each after its length.
 	var key []byte
 	for _, part := range [][]byte{[]byte("ssh-ed25519"), public} {
-		key = binary.BigEndian.AppendUint32(key, uint32(len(part)))
+		key = binary.BigEndian.AppendUint32(key, uint32(len(part))) //nolint:gosec // A few bytes.
 		key = append(key, part...)
 	}
 	return "ssh-ed25519 " + base64.StdEncoding.EncodeToString(key) + " root@" + g.name() + "\n"

@@ -194,16 +194,6 @@ func (vm *VM) Console() string {
 	return string(text[max(0, len(text)-consoleShown):])
 }
 
-// Ended tells whether the machine is off.
-func (vm *VM) Ended() bool {
-	select {
-	case <-vm.ended:
-		return true
-	default:
-		return false
-	}
-}
-
 // Off lets the guest agent switch the machine off, and waits until it is.
 func (vm *VM) Off(t *testing.T, within time.Duration) {
 	t.Helper()
