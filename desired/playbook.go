@@ -89,9 +89,11 @@ type Playbook struct {
 	// Retry runs it again by itself after a failure, later each time; false waits for
 	// an edit or for somebody to ask.
 	Retry bool `yaml:"retry" default:"true" example:"false"`
-	// Drift says whether agent drift, and every turn, look for what the playbook would
-	// change on hosts where it has run: check asks by Ansible's check mode, and runs
-	// it where something would be changed. Tasks that have no check mode, as commands
+	// Drift says whether the agent looks for what the playbook would change on hosts
+	// where it has run: check asks by Ansible's check mode, and runs it where something
+	// would be changed. It is asked at each start, sweep and commit, after an unlock, by
+	// agent drift and by agent sync, not when a step is tried again; it takes as long as
+	// the playbook does. Tasks that have no check mode, as commands
 	// and shells, are no change; those that say check_mode: false are really run.
 	Drift string `yaml:"drift" enum:"none|check" default:"none" example:"check"`
 	// Runner is who runs it: ansible, which is the agent, or a webhook.

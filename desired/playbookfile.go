@@ -144,6 +144,9 @@ func (l *loader) varsFiles(p *playbook) {
 				l.secretFiles = make(map[string]bool)
 			}
 			l.secretFiles[name] = true
+			if len(p.Vaults) == 0 && l.vaulted(name) {
+				l.note(node.src(), p.id, "varsFiles: %s is encrypted by ansible-vault, and no password is given here: add vaults, as in {default: {secret: NAME}}", name)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@ package desired
 
 import (
 	"bytes"
+	"io"
 	"regexp"
 	"strings"
 
@@ -134,4 +135,16 @@ func unopened(field seal, name string, data []byte) string {
 		return ""
 	}
 	return name + " is encrypted for no key of age's, and the agent has no other: add the agent's (agent status prints it) to .sops.yaml, and run sops updatekeys"
+}
+
+// vaulted tells whether ansible-vault has encrypted a whole file.
+func (l *loader) vaulted(name string) bool {
+	file, err := l.fsys.Open(name)
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	begin := make([]byte, len(vaultHeader))
+	_, err = io.ReadFull(file, begin)
+	return err == nil && bytes.Equal(begin, vaultHeader)
 }
