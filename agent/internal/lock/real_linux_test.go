@@ -43,12 +43,12 @@ func TestAgeOpensTheIdentity(t *testing.T) {
 	if back, err := os.ReadFile(filepath.Join(dir, "back")); err != nil || string(back) != "s3cret" {
 		t.Errorf("%q, %v", back, err)
 	}
+	recipient := l.Recipient() // Which, until somebody unlocks it, a new identity has not.
 	if err := os.Remove(l.IdentityPath()); err != nil {
 		t.Fatal(err)
 	}
 	const next = "another long passphrase"
 	age(next+"\n"+next+"\n", "-p", "-a", "-o", lock.IdentityFile, "identity")
-	recipient := l.Recipient()
 	if err := open(t, dir).Unlock(t.Context(), []byte(passphrase)); err == nil {
 		t.Error("the old passphrase opens it")
 	}
