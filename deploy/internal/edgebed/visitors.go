@@ -17,6 +17,8 @@ import (
 type Visitors struct {
 	cancel context.CancelFunc
 	done   sync.WaitGroup
+	// first is over once each visitor has come once.
+	first sync.WaitGroup
 
 	mu     sync.Mutex
 	visits int
@@ -30,7 +32,10 @@ func (c Client) Visit(t testing.TB, address string, names map[string][]string) *
 	ctx, cancel := context.WithCancel(t.Context())
 	v := &Visitors{cancel: cancel}
 	for _, name := range slices.Sorted(maps.Keys(names)) {
+		v.first.Add(1)
 		v.done.Go(func() {
+			came := sync.OnceFunc(v.first.Done)
+			defer came()
 			for ctx.Err() == nil {
 				began := time.Now()
 				seen, err := c.Who(ctx, address, name)
@@ -44,6 +49,7 @@ func (c Client) Visit(t testing.TB, address string, names map[string][]string) *
 						began.Format("15:04:05.000"), name, seen.Backend, names[name], err, time.Since(began).Round(time.Millisecond)))
 				}
 				v.mu.Unlock()
+				came()
 				select {
 				case <-ctx.Done():
 				case <-time.After(2 * time.Millisecond): // The machine has other things to do, too.
@@ -55,8 +61,10 @@ func (c Client) Visit(t testing.TB, address string, names map[string][]string) *
 	return v
 }
 
-// End ends all visits and tells how many there were, and which went wrong.
+// End ends all visits, once each visitor has had an answer, and tells how many there
+// were, and which went wrong.
 func (v *Visitors) End() (visits int, wrong []string) {
+	v.first.Wait()
 	v.cancel()
 	v.done.Wait()
 	return v.visits, v.wrong
