@@ -143,13 +143,13 @@ http { access_log off; server { listen %[2]s:8080; return 200 "from nginx"; }
 `, dir, standin.Gateway))
 	nginx := network.Command(t.Context(), "nginx", "-e", "stderr", "-p", dir, "-c", config)
 	standin.Daemon(t, nginx)
-	running, err := network.Processes(t.Context())
-	if err != nil || !slices.ContainsFunc(running, func(command string) bool { return strings.Contains(command, config) }) {
-		t.Errorf("in the network run %q, %v", running, err)
-	}
 	client := http.Client{Transport: &http.Transport{DialContext: network.DialContext, DisableKeepAlives: true}}
 	if got := fetch(t, client, "http://"+standin.Gateway+":8080/"); got != "from nginx" {
 		t.Errorf("nginx says %q", got)
+	}
+	running, err := network.Processes(t.Context())
+	if err != nil || !slices.ContainsFunc(running, func(command string) bool { return strings.Contains(command, config) }) {
+		t.Errorf("in the network run %q, %v", running, err)
 	}
 	if _, err := network.DialContext(t.Context(), "tcp", "localhost:8080"); err == nil {
 		t.Error("a name was looked up outside of the network")
