@@ -20,7 +20,7 @@ func TestConfigure(t *testing.T) {
 	t.Parallel()
 	standin.Net(t) // Skips, or fails, before anything is built.
 	components(t)
-	binary := buildAgent(t)
+	binary := buildAgentWith(t)
 	for _, story := range []struct {
 		name string
 		tell func(*testing.T, string)

@@ -102,7 +102,7 @@ func TestRealGuests(t *testing.T) {
 	t.Parallel()
 	standin.Net(t) // Skips, or fails, before anything is built.
 	components(t)
-	g := newGuests(t, buildAgent(t))
+	g := newGuests(t, buildAgentWith(t))
 	g.agent.start(t)
 	step := func(name string, run func(t *testing.T)) {
 		began := time.Now()

@@ -89,7 +89,7 @@ func TestSimulatorWithRealContainers(t *testing.T) {
 	t.Parallel()
 	standin.Net(t) // Skips, or fails, before anything is built.
 	components(t)
-	binary := buildAgent(t)
+	binary := buildAgentWith(t)
 	first := startSimulation(t, binary)
 	first.api(t, "/storage/local/download-url", "content=vztmpl", "filename=debian-12.tar.zst", "url="+imageURL)
 	first.api(t, "/lxc", "vmid=5000", "ostemplate=local:vztmpl/debian-12.tar.zst", "rootfs=local-nvme:4", "hostname=real", "memory=128",

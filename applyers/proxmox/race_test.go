@@ -4,4 +4,4 @@ package proxmox
 
 // stride skips most kills, and needs, where the race detector makes each ten times
 // dearer.
-var stride = 5
+var stride = 15

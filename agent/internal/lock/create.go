@@ -16,9 +16,6 @@ import (
 )
 
 const (
-	// workFactor is scrypt's cost for a new identity: 2^17 takes 128 MiB for half a
-	// second, which an agent on a small host has. The age tool takes up to 2^22.
-	workFactor = 17
 	// maxWork is what an identity's file may ask for: the age tool writes 18.
 	maxWork = 18
 	// MinPassphrase is how many bytes a passphrase has at least.
