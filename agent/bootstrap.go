@@ -243,7 +243,7 @@ func (b *bootstrap) advise(ctx context.Context, recipient string, deploy deployK
 	}
 	out("\nCallers of the hooks show the token in %s, as in", token)
 	at := "http://127.0.0.1:9000"
-	if h := b.settings.Hooks; h.Listen != "" {
+	if h := b.settings.HTTP; h.Listen != "" {
 		at = "http://" + h.Listen
 		if h.TLS.Cert != "" {
 			at = "https://" + h.Listen
@@ -251,13 +251,13 @@ func (b *bootstrap) advise(ctx context.Context, recipient string, deploy deployK
 	}
 	// Not among curl's own words, which every user of this host could read.
 	out("  printf 'X-Token: %%s' \"$(cat %s)\" | curl -X POST -H @- '%s/hooks/provision?host=NAME'", token, at)
-	switch h := b.settings.Hooks; {
-	case h.Listen == "":
+	if b.settings.HTTP.Listen == "" {
 		out("once agent.yaml says where it listens; for others than this host add tls: {cert: FILE, key: FILE}:")
-		out("  hooks: {listen: \"127.0.0.1:9000\", token: %s}", token)
-	case h.Token == config.Credential{}:
-		out("once agent.yaml names it, under hooks:")
-		out("  token: %s", token)
+		out("  http: {listen: \"127.0.0.1:9000\"}")
+	}
+	if b.settings.Hooks.Token == (config.Credential{}) {
+		out("once agent.yaml names it:")
+		out("  hooks: {token: %s}", token)
 	}
 	if b.settings.Identity != (config.Credential{}) {
 		out("\nKeep a copy of the identity elsewhere: without it, what is encrypted for it is lost.")

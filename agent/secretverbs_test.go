@@ -90,7 +90,7 @@ func (w *testWorld) hook(ts *testscript.TestScript, args []string) error {
 	if err := ts.Exec("agent", "status", "--config", "agent.yaml", "--output", "json"); err != nil && ts.ReadFile("stdout") == "" {
 		return err
 	}
-	var status struct{ Hooks string }
+	var status struct{ HTTP string }
 	if err := json.Unmarshal([]byte(ts.ReadFile("stdout")), &status); err != nil {
 		return err
 	}
@@ -98,7 +98,7 @@ func (w *testWorld) hook(ts *testscript.TestScript, args []string) error {
 	if len(args) > 3 {
 		body = ts.ReadFile(args[3])
 	}
-	req, err := http.NewRequestWithContext(w.t.Context(), args[1], status.Hooks+args[2], strings.NewReader(body))
+	req, err := http.NewRequestWithContext(w.t.Context(), args[1], status.HTTP+args[2], strings.NewReader(body))
 	if err != nil {
 		return err
 	}

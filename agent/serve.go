@@ -24,6 +24,7 @@ type service struct {
 	*wiring
 	loop     *trigger.Loop
 	standing web.Standing
+	audience audience
 	notifier *notify.Notifier
 	waiting  notify.Once
 	// unlocked tells that somebody has unlocked it, and nobody locked it since.
@@ -50,7 +51,7 @@ func (s *service) serve(ctx context.Context, nudge <-chan struct{}) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	s.begin()
-	hooks, err := s.listenHooks(ctx)
+	others, err := s.listenHTTP(ctx)
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
@@ -58,6 +59,8 @@ func (s *service) serve(ctx context.Context, nudge <-chan struct{}) error {
 		slog.String("version", version()), slog.String("repository", s.repository.Source().String()), slog.String("socket", s.settings.Socket),
 		slog.String("lock", s.lockStatus().State))
 	s.notifier = notify.New(ctx, s.log, s.targets()...)
+	s.audience = audience{&s.standing, waitingNotifier{s}}
+	s.turner.Planned = s.audience.Planned
 	var serving sync.WaitGroup
 	var served [2]error
 	serving.Go(func() {
@@ -65,9 +68,9 @@ func (s *service) serve(ctx context.Context, nudge <-chan struct{}) error {
 			stop()
 		}
 	})
-	if hooks != nil {
+	if others != nil {
 		serving.Go(func() {
-			if served[1] = web.ServeHooks(ctx, hooks, s.hooks().Handler(), s.log); served[1] != nil {
+			if served[1] = web.ServeHTTP(ctx, others, s.http(), s.log); served[1] != nil {
 				stop()
 			}
 		})
@@ -93,15 +96,14 @@ func (s *service) begin() {
 	})
 }
 
-// turn makes a turn, and keeps what came of it for those who ask.
+// turn makes a turn, of which all hear who want to.
 func (s *service) turn(ctx context.Context, req turn.Request) (*report.Report, error) {
 	if req.ID == "" {
 		req.ID = s.journal.NextID()
 	}
-	s.standing.Began(req)
+	s.audience.Began(req)
 	rep, err := s.turner.Run(ctx, req)
-	s.standing.Ended(req, rep, err, s.turner.Waits())
-	s.notifyWaiting()
+	s.audience.Ended(req, rep, err, s.turner.Waits())
 	return rep, err
 }
 

@@ -57,7 +57,7 @@ func newLocked(t *testing.T) *locked {
 		Turn: func(_ context.Context, req turn.Request) (*report.Report, error) {
 			l.turns.Add(1)
 			l.whys.Store(req.Why, true)
-			l.standing.Began(req)
+			l.audience.Began(req)
 			if l.hold != nil {
 				<-l.hold
 			}
@@ -65,14 +65,14 @@ func newLocked(t *testing.T) *locked {
 			if l.lock.State().String() == "locked" {
 				rep.Plan.Changes = []drift.Change{{Key: drift.Key{ID: "play/base", Step: drift.Run}, Fields: []drift.Field{{Path: "hosts.web-1", Held: waitsFor}}}}
 			}
-			l.standing.Ended(req, rep, nil, nil)
-			l.notifyWaiting()
+			l.audience.Ended(req, rep, nil, nil)
 			return rep, nil
 		},
 		Tip: func(context.Context) (string, error) { return "", nil }, Poll: time.Hour, Sweep: time.Hour, Log: log,
 	})
 	ctx, stop := context.WithCancel(t.Context())
 	l.notifier = notify.New(ctx, log, l)
+	l.audience = audience{&l.standing, waitingNotifier{l.service}}
 	ended := make(chan struct{})
 	go func() { defer close(ended); l.loop.Run(ctx) }()
 	t.Cleanup(func() { stop(); <-ended; l.notifier.Wait() })

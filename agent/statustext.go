@@ -29,8 +29,8 @@ func statusText(s streams, settings *config.Settings, status *web.Status) {
 	}
 	line("repository", "%s", where)
 	line("lock", "%s", lockWords(status))
-	if status.Hooks != "" {
-		line("hooks", "%s", status.Hooks)
+	if status.HTTP != "" {
+		line("http", "%s", status.HTTP)
 	}
 	switch {
 	case status.Commit.Hash != "":

@@ -41,7 +41,9 @@ type Settings struct {
 	// Identity is an age identity that is never locked: a file, or {secret: NAME}.
 	// Without, the agent's own is made by `agent bootstrap` and opened by a passphrase.
 	Identity Credential `yaml:"identity"`
-	// Hooks are what other machines may call.
+	// HTTP is where other machines may ask the agent, Hooks what callers of a control
+	// node may ask there.
+	HTTP  HTTP  `yaml:"http"`
 	Hooks Hooks `yaml:"hooks"`
 	// Notify is who is told of what people should know.
 	Notify []Notify `yaml:"notify"`
@@ -176,10 +178,10 @@ func (s *Settings) parse(file string, text []byte) error {
 		s.Repository.URL = within(dir, url) // A directory.
 	}
 	ssh := &s.Repository.SSH
-	hooks := &s.Hooks
+	tls := &s.HTTP.TLS
 	for _, p := range []*string{
 		&s.State, &s.Socket, &s.Repository.Token, &s.Repository.CA, &ssh.Key.File,
-		&s.Identity.File, &hooks.TLS.Cert, &hooks.TLS.Key.File, &hooks.Token.File,
+		&s.Identity.File, &tls.Cert, &tls.Key.File, &s.Hooks.Token.File,
 	} {
 		*p = within(dir, *p)
 	}
@@ -244,7 +246,7 @@ func (s *Settings) Check() error {
 	if s.Repository.SSH.KnownHosts == "file" {
 		say("repository.ssh.knownHosts", "repository.ssh.knownHosts: file: no file of another user's is read: name one, or write strict or learn")
 	}
-	s.Hooks.check(say)
+	s.checkHTTP(say)
 	for i, n := range s.Notify {
 		n.check(fmt.Sprintf("notify.%d", i), say)
 	}

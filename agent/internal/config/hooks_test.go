@@ -12,10 +12,10 @@ func TestHooks(t *testing.T) {
 	file := write(t, "agent.yaml", `
 repository: {url: https://git.example.com/fleet.git}
 identity: keys/identity
-hooks:
+http:
   listen: 0.0.0.0:9000
   tls: {cert: tls/cert.pem, key: {secret: tls-key}}
-  token: hook-token
+hooks: {token: hook-token}
 notify: [{webhook: "https://chat.example.com/hook", secret: notify-key}, {webhook: "http://127.0.0.1:1/", secret: {secret: n}}]
 `, 0o600)
 	s, err := config.Load(file, none)
@@ -28,8 +28,8 @@ notify: [{webhook: "https://chat.example.com/hook", secret: notify-key}, {webhoo
 	dir := filepath.Dir(file)
 	for what, pair := range map[string][2]string{
 		"identity": {s.Identity.String(), filepath.Join(dir, "keys/identity")},
-		"cert":     {s.Hooks.TLS.Cert, filepath.Join(dir, "tls/cert.pem")},
-		"key":      {s.Hooks.TLS.Key.String(), `secret "tls-key"`},
+		"cert":     {s.HTTP.TLS.Cert, filepath.Join(dir, "tls/cert.pem")},
+		"key":      {s.HTTP.TLS.Key.String(), `secret "tls-key"`},
 		"token":    {s.Hooks.Token.String(), filepath.Join(dir, "hook-token")},
 		"notify":   {s.Notify[0].Secret.String(), filepath.Join(dir, "notify-key")},
 		"second":   {s.Notify[1].Secret.String(), `secret "n"`},
@@ -43,19 +43,20 @@ notify: [{webhook: "https://chat.example.com/hook", secret: notify-key}, {webhoo
 func TestHookMistakes(t *testing.T) {
 	const start = "repository: {url: /srv/fleet}\nstate: s\n"
 	for _, row := range []struct{ text, want string }{
-		{"hooks: {listen: '127.0.0.1:9000', token: t}", ""},
-		{"hooks: {listen: 'localhost:9000', token: t}", ""},
-		{"hooks: {listen: '[::1]:0', token: {secret: t}}", ""},
-		{"hooks: {}", ""},
-		{"hooks: {token: t}", "agent.yaml:3: hooks.listen is missing: write listen: 127.0.0.1:9000"},
-		{"hooks:\n  listen: '127.0.0.1:9000'", "agent.yaml:3: hooks.token is missing, and without one nobody is answered"},
-		{"hooks:\n  token: t\n  listen: '10.0.0.5:9000'", "agent.yaml:5: hooks.listen: others reach 10.0.0.5:9000 over the network, where the token would go in clear: add tls"},
-		{"hooks: {token: t, listen: ':9000'}", "others reach :9000 over the network"},
-		{"hooks: {token: t, listen: '9000'}", `hooks.listen: "9000": write an IP address`},
-		{"hooks: {token: t, listen: 'agent.example.com:9000'}", `write an IP address of this machine and a port`},
-		{"hooks: {token: t, listen: '127.0.0.1:http'}", `write an IP address of this machine and a port`},
-		{"hooks: {token: t, listen: '127.0.0.1:90000'}", `write an IP address of this machine and a port`},
-		{"hooks:\n  token: t\n  listen: '0.0.0.0:9000'\n  tls: {cert: c}", "agent.yaml:6: hooks.tls takes both: write cert: FILE and key: FILE"},
+		{"http: {listen: '127.0.0.1:9000'}\nhooks: {token: t}", ""},
+		{"http: {listen: 'localhost:9000'}\nhooks: {token: t}", ""},
+		{"http: {listen: '[::1]:0'}\nhooks: {token: {secret: t}}", ""},
+		{"http: {}\nhooks: {}", ""},
+		{"hooks: {token: t}", "agent.yaml:3: http.listen is missing: write http: {listen: \"127.0.0.1:9000\"}"},
+		{"http:\n  listen: '127.0.0.1:9000'", "agent.yaml:3: http.listen opens a port at which nobody is answered"},
+		{"http:\n  tls: {cert: c, key: k}", "agent.yaml:3: http.listen is missing: write listen: 127.0.0.1:9000, or take http out"},
+		{"hooks: {token: t}\nhttp:\n  listen: '10.0.0.5:9000'", "agent.yaml:5: http.listen: others reach 10.0.0.5:9000 over the network, where tokens would go in clear: add tls"},
+		{"http: {listen: ':9000'}\nhooks: {token: t}", "others reach :9000 over the network"},
+		{"http: {listen: '9000'}\nhooks: {token: t}", `http.listen: "9000": write an IP address`},
+		{"http: {listen: 'agent.example.com:9000'}\nhooks: {token: t}", `write an IP address of this machine and a port`},
+		{"http: {listen: '127.0.0.1:http'}\nhooks: {token: t}", `write an IP address of this machine and a port`},
+		{"http: {listen: '127.0.0.1:90000'}\nhooks: {token: t}", `write an IP address of this machine and a port`},
+		{"hooks: {token: t}\nhttp:\n  listen: '0.0.0.0:9000'\n  tls: {cert: c}", "agent.yaml:6: http.tls takes both: write cert: FILE and key: FILE"},
 		{"notify: [{webhook: 'https://h/x'}]", "agent.yaml:3: notify: secret is missing, which signs what is sent"},
 		{"notify:\n- secret: s", "agent.yaml:4: notify: webhook is missing"},
 		{"notify: [{webhook: 'ftp://h/hunter2', secret: s}]", "agent.yaml:3: notify: webhook: write a URL that begins with https://"},
@@ -75,8 +76,9 @@ func TestHookMistakes(t *testing.T) {
 		}
 	}
 	for _, row := range []struct{ text, want string }{
-		{"hooks: {port: 1}", `unknown field "port": write one of listen, tls, token`},
-		{"hooks: {tls: {file: x}}", `unknown field "file": write one of cert, key`},
+		{"hooks: {port: 1}", `unknown field "port": write one of token`},
+		{"http: {port: 1}", `unknown field "port": write one of listen, tls`},
+		{"http: {tls: {file: x}}", `unknown field "file": write one of cert, key`},
 		{"notify: [{url: x}]", `unknown field "url": write one of webhook, secret`},
 		{"notify: x", `"x" does not fit here: write a list, each a map of webhook, secret`},
 		{"hooks: {token: [hunter2]}", "never the secret itself"},

@@ -49,6 +49,9 @@ type Turner struct {
 	Surroundings *Surroundings
 	// Once is set where one turn is all that is made.
 	Once bool
+	// Planned, if set, is told what a turn is about to do, before its first step, and
+	// comes back at once.
+	Planned func(req Request, rep *report.Report)
 	// Events, if set, is told what happens while a plan is applied.
 	Events func(applyers.Event)
 
@@ -232,6 +235,9 @@ func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only
 		return rep, only, &PlanChangedError{Asked: req.Plan, Now: rep.Plan.Digest}
 	}
 	if req.Mode == report.Run && rep.Plan.Go() {
+		if t.Planned != nil {
+			t.Planned(req, rep)
+		}
 		if err := t.apply(ctx, req, rep, src, kinds, input, finish); err != nil {
 			return nil, nil, err
 		}

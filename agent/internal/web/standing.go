@@ -59,6 +59,9 @@ func (s *Standing) Began(req turn.Request) {
 	s.Set(func(status *Status) { status.Now = &Underway{Turn: req.ID, Why: why, Since: s.now()} })
 }
 
+// Planned is no news: what is planned is told when it is over.
+func (s *Standing) Planned(turn.Request, *report.Report) {}
+
 // Ended notes what came of the turn: its report, or why there is none. waits are what
 // is tried again by itself. A dry run, and one whose plan was another than was asked
 // for, changes nothing.

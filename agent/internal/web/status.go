@@ -23,8 +23,8 @@ type Status struct {
 	Agent      *Agent     `json:"agent,omitempty"`
 	Repository Repository `json:"repository"`
 	Lock       LockStatus `json:"lock"`
-	// Hooks is where others may call, as in "https://10.0.0.5:9000"; "" if nobody may.
-	Hooks string `json:"hooks,omitempty"`
+	// HTTP is where other machines may ask, as in "https://10.0.0.5:9000"; "" if none may.
+	HTTP string `json:"http,omitempty"`
 	// Fleet is its name, Commit the one that is enforced; zero before the first turn.
 	Fleet  string        `json:"fleet,omitempty"`
 	Commit report.Commit `json:"commit,omitzero"`

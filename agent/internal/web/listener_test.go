@@ -20,13 +20,13 @@ func TestHooksOverTLS(t *testing.T) {
 	cert, key := pair(t)
 	log := slog.New(slog.DiscardHandler)
 	ctx, stop := context.WithCancel(t.Context())
-	listener, err := web.ListenHooks(ctx, "127.0.0.1:0", func() (c, k []byte, err error) { return []byte(cert), []byte(key), nil }, log)
+	listener, err := web.ListenHTTP(ctx, "127.0.0.1:0", func() (c, k []byte, err error) { return []byte(cert), []byte(key), nil }, log)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w := newHookWorld()
 	ended := make(chan error, 1)
-	go func() { ended <- web.ServeHooks(ctx, listener, w.hooks.Handler(), log) }()
+	go func() { ended <- web.ServeHTTP(ctx, listener, w.hooks.Handler(), log) }()
 	ask := func(url string) (int, string) {
 		t.Helper()
 		req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, http.NoBody)
@@ -80,15 +80,15 @@ func TestHooksDoNotListenWithoutWhatTheyNeed(t *testing.T) {
 	cert, _ := pair(t)
 	_, other := pair(t)
 	for want, read := range map[string]web.Certificate{
-		"hooks.tls: no such file":                 func() (c, k []byte, err error) { return nil, nil, errors.New("no such file") },
-		"cert and key must be PEM and belong":     func() (c, k []byte, err error) { return []byte(cert), []byte(other), nil },
-		"hooks.tls: cert and key must be PEM and": func() (c, k []byte, err error) { return []byte("x"), []byte("hunter2"), nil },
+		"http.tls: no such file":                 func() (c, k []byte, err error) { return nil, nil, errors.New("no such file") },
+		"cert and key must be PEM and belong":    func() (c, k []byte, err error) { return []byte(cert), []byte(other), nil },
+		"http.tls: cert and key must be PEM and": func() (c, k []byte, err error) { return []byte("x"), []byte("hunter2"), nil },
 	} {
-		if _, err := web.ListenHooks(t.Context(), "127.0.0.1:0", read, log); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+		if _, err := web.ListenHTTP(t.Context(), "127.0.0.1:0", read, log); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 			t.Errorf("%v, want %q", err, want)
 		}
 	}
-	if _, err := web.ListenHooks(t.Context(), "192.0.2.1:1", nil, log); err == nil || !strings.Contains(err.Error(), "is hooks.listen of agent.yaml an address of this machine that is free?") {
+	if _, err := web.ListenHTTP(t.Context(), "192.0.2.1:1", nil, log); err == nil || !strings.Contains(err.Error(), "is http.listen of agent.yaml an address of this machine that is free?") {
 		t.Errorf("another's address: %v", err)
 	}
 }

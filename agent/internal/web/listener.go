@@ -16,22 +16,22 @@ import (
 )
 
 const (
-	// hookConnections bounds how many callers are served at once: others wait.
-	hookConnections = 128
-	// hookTime bounds a request as a whole, and how long an idle connection stays.
-	hookTime = 20 * time.Second
+	// strangers bounds how many callers are served at once: others wait.
+	strangers = 128
+	// strangersTime bounds a request as a whole, and how long an idle connection stays.
+	strangersTime = 20 * time.Second
 )
 
 // Certificate gives the certificate and its key, both PEM.
 type Certificate func() (cert, key []byte, err error)
 
-// ListenHooks listens for hooks, by TLS if a certificate is given.
-func ListenHooks(ctx context.Context, address string, certificate Certificate, log *slog.Logger) (net.Listener, error) {
+// ListenHTTP listens for other machines, by TLS if a certificate is given.
+func ListenHTTP(ctx context.Context, address string, certificate Certificate, log *slog.Logger) (net.Listener, error) {
 	var secure *tls.Config
 	if certificate != nil {
 		shown := &shownCertificate{read: certificate, log: log}
 		if _, err := shown.fresh(time.Now()); err != nil {
-			return nil, fmt.Errorf("listen for hooks: hooks.tls: %w", err)
+			return nil, fmt.Errorf("listen for other machines: http.tls: %w", err)
 		}
 		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return shown.certificate(ctx, time.Now())
@@ -40,20 +40,20 @@ func ListenHooks(ctx context.Context, address string, certificate Certificate, l
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("listen for hooks: %w: is hooks.listen of agent.yaml an address of this machine that is free?", err)
+		return nil, fmt.Errorf("listen for other machines: %w: is http.listen of agent.yaml an address of this machine that is free?", err)
 	}
-	listener = netutil.LimitListener(listener, hookConnections)
+	listener = netutil.LimitListener(listener, strangers)
 	if secure != nil {
 		listener = tls.NewListener(listener, secure)
 	}
 	return listener, nil
 }
 
-// ServeHooks answers hooks until ctx is done. Unlike the API's own socket it is open to
+// ServeHTTP answers other machines until ctx is done. Unlike the API's own socket it is open to
 // strangers: nobody may take long.
-func ServeHooks(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
+func ServeHTTP(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
 	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: hookTime, WriteTimeout: hookTime, IdleTimeout: hookTime,
+		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: strangersTime, WriteTimeout: strangersTime, IdleTimeout: strangersTime,
 		MaxHeaderBytes: 16 << 10,
 		ErrorLog:       slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 		BaseContext:    func(net.Listener) context.Context { return ctx },
@@ -61,7 +61,7 @@ func ServeHooks(ctx context.Context, listener net.Listener, handler http.Handler
 	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
 	defer stop()
 	if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve the hooks: %w", err)
+		return fmt.Errorf("serve other machines: %w", err)
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func (s *shownCertificate) certificate(ctx context.Context, now time.Time) (*tls
 	}
 	fresh, err := s.fresh(now)
 	if err != nil {
-		s.log.WarnContext(ctx, "certificate of the hooks can't be read again, the former one is shown", slog.Any("error", err))
+		s.log.WarnContext(ctx, "certificate of http.tls can't be read again, the former one is shown", slog.Any("error", err))
 		return pair, nil
 	}
 	return fresh, nil

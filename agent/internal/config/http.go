@@ -1,0 +1,58 @@
+package config
+
+import (
+	"net"
+	"net/netip"
+	"strconv"
+)
+
+// HTTP is where other machines may ask the agent. What they may ask is opened by the
+// secret that it takes; without any the agent listens to nobody but its socket.
+type HTTP struct {
+	// Listen is the address to listen at, as in 127.0.0.1:9000; port 0 is any that is
+	// free, which `agent status` tells.
+	Listen string `yaml:"listen"`
+	// TLS is what the agent shows; required where others than this machine can connect.
+	TLS TLS `yaml:"tls"`
+}
+
+// TLS is a certificate with its key, both in PEM. They are read again when they
+// change.
+type TLS struct {
+	Cert string     `yaml:"cert"`
+	Key  Credential `yaml:"key"`
+}
+
+// opened tells that there is something for which the agent is to listen.
+func (s *Settings) opened() bool {
+	return s.Hooks.Token != (Credential{})
+}
+
+// checkHTTP looks at the listener, and at what is to be asked by it.
+func (s *Settings) checkHTTP(say complaint) {
+	h := s.HTTP
+	if (h.TLS.Cert == "") != (h.TLS.Key == Credential{}) {
+		say("http.tls", "http.tls takes both: write cert: FILE and key: FILE")
+	}
+	switch {
+	case h.Listen == "" && s.opened():
+		say("hooks", "http.listen is missing: write http: {listen: \"127.0.0.1:9000\"}, or take hooks out")
+		return
+	case h.Listen == "":
+		if h.TLS != (TLS{}) {
+			say("http", "http.listen is missing: write listen: 127.0.0.1:9000, or take http out")
+		}
+		return
+	case !s.opened():
+		say("http", "http.listen opens a port at which nobody is answered: write hooks: {token: FILE} (`agent bootstrap` makes one), or take http out")
+	}
+	host, port, err := net.SplitHostPort(h.Listen)
+	addr, ipErr := netip.ParseAddr(host)
+	_, portErr := strconv.ParseUint(port, 10, 16)
+	switch {
+	case err != nil, portErr != nil, ipErr != nil && host != "" && host != "localhost":
+		say("http.listen", "http.listen: %q: write an IP address of this machine and a port, as in 127.0.0.1:9000", h.Listen)
+	case h.TLS.Cert == "" && host != "localhost" && !addr.IsLoopback():
+		say("http.listen", "http.listen: others reach %s over the network, where tokens would go in clear: add tls: {cert: FILE, key: FILE}, or listen on 127.0.0.1", h.Listen)
+	}
+}
