@@ -1,7 +1,6 @@
 package proxmox
 
 import (
-	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -22,8 +21,13 @@ func (s *sweep) facts(ctx context.Context, g *found, want *desired.Resource, liv
 	if keys := hostKeys(g.stamp); keys != "" {
 		live.Facts[desired.FactHostKeys] = keys
 	}
-	if addr := cmp.Or(configured(g), s.stampedAddress(ctx, g)); addr != "" {
+	if addr := configured(g); addr != "" {
 		live.Facts[desired.FactAddress] = addr
+		return
+	}
+	if addr, claims := s.stampedAddress(ctx, g); addr != "" || claims != nil {
+		live.Facts[desired.FactAddress] = addr
+		saysItHas(live, claims)
 		return
 	}
 	if _, known := s.fleet.Address(live.ID); known && want != nil || !g.running {
@@ -32,8 +36,15 @@ func (s *sweep) facts(ctx context.Context, g *found, want *desired.Resource, liv
 	if want != nil && addressless(guestOf(want)) {
 		return
 	}
-	if addr := s.asked(ctx, g); addr != "" {
-		live.Facts[desired.FactAddress] = addr
+	saysItHas(live, s.asked(ctx, g))
+}
+
+// saysItHas notes what a guest says of its own address, which [Applyer.settleClaims] may
+// refuse.
+func saysItHas(live *drift.Live, claims []string) {
+	if h, ok := live.Handle.(*handle); ok && len(claims) > 0 {
+		h.claims = claims
+		live.Facts[desired.FactAddress] = claims[0]
 	}
 }
 
@@ -66,10 +77,12 @@ func nicSlots(conf *pve.Config) []string {
 	return slots
 }
 
-// asked asks the guest: a container's interfaces, or the guest agent. What it
-// can't tell is not known.
-func (c *cluster) asked(ctx context.Context, g *found) string {
+// asked asks the guest: a container's interfaces, or the guest agent. These are the
+// addresses that its interfaces have, in their order. What it can't tell is not known;
+// what it tells is a claim, since what runs in it can say anything.
+func (c *cluster) asked(ctx context.Context, g *found) []string {
 	ports := c.ports(ctx, g)
+	var claims []string
 	for _, slot := range nicSlots(g.conf) {
 		p := parseNIC(g.kind, g.conf.Values[slot])
 		mac := p.Value("hwaddr")
@@ -77,12 +90,12 @@ func (c *cluster) asked(ctx context.Context, g *found) string {
 			_, mac = nicModel(p)
 		}
 		for _, port := range ports {
-			if strings.EqualFold(port.mac, mac) && port.addr != "" {
-				return port.addr
+			if strings.EqualFold(port.mac, mac) && port.addr != "" && !slices.Contains(claims, port.addr) {
+				claims = append(claims, port.addr)
 			}
 		}
 	}
-	return ""
+	return claims
 }
 
 // ports are a guest's interfaces as it sees them; none where it can't tell.

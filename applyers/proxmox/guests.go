@@ -74,6 +74,8 @@ type handle struct {
 	obstacles map[desired.Path]string
 	// native tells that it has Proxmox's own cloud-init drive.
 	native bool
+	// claims are the addresses that the guest says it has; nil where it was not asked.
+	claims []string
 	// former is the seed that is to be cleared away; seedHeld says why the one that
 	// is there can't be replaced.
 	former, seedHeld string

@@ -20,6 +20,8 @@ import (
 type Memory struct {
 	mu    sync.Mutex
 	sites map[string]*siteMemory
+	// heard are the addresses that guests said they had.
+	heard map[desired.ID]heard
 }
 
 // siteMemory is what is remembered of one site.

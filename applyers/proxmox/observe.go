@@ -37,6 +37,7 @@ func (a *Applyer) Observe(ctx context.Context, fleet *desired.Fleet, only applye
 		all.Add(part)
 	}
 	oneProofEach(&all)
+	a.settleClaims(fleet, &all)
 	a.remember(all.Lives)
 	slices.SortStableFunc(all.Lives, func(x, y drift.Live) int { return strings.Compare(string(x.ID), string(y.ID)) })
 	slices.SortStableFunc(all.Blind, func(x, y drift.Blind) int {

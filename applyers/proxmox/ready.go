@@ -152,9 +152,11 @@ func (j *job) progress(ctx context.Context) (seen, error) {
 		}
 		s.reached = append(s.reached, "its guest agent answers")
 	}
-	addr := j.address(ctx, g)
+	addr, dispute := j.address(ctx, g)
 	port := j.readyPort()
 	switch {
+	case addr == "" && port != 0 && dispute != "":
+		return not(dispute, "see what runs in it, or write down whose the address is")
 	case addr == "" && port != 0:
 		missing, remedy := unaddressed(g)
 		return not(missing, remedy)
@@ -215,15 +217,25 @@ func addressless(g *desired.Guest) bool {
 	return true
 }
 
-// address is where the guest is reached, as far as it can be told.
-func (j *job) address(ctx context.Context, g *found) string {
+// address is where the guest is reached, as far as it can be told. dispute says why
+// what it tells itself is not believed.
+func (j *job) address(ctx context.Context, g *found) (addr, dispute string) {
 	if addr := configured(g); addr != "" {
-		return addr
+		return addr, ""
 	}
 	if addr, known := j.Fleet.Address(j.ID); known {
-		return addr
+		return addr, ""
 	}
-	return j.asked(ctx, g)
+	claims := j.asked(ctx, g)
+	if len(claims) == 0 {
+		return "", ""
+	}
+	addr, refused, by := j.applyer.newDisputes(j.Fleet).choose(j.ID, claims)
+	if addr != "" {
+		j.applyer.opts.Memory.hear(j.ID, claims, j.Now())
+		return addr, ""
+	}
+	return "", claimed(refused, by)
 }
 
 // readyPort is the port that must answer: the one that the manifest names; SSH

@@ -59,15 +59,15 @@ func waitsForBoot(s stamp.Stamp, uptime int, now time.Time) bool {
 }
 
 // stampedAddress is the static address that stands in a virtual machine's seed. One
-// that waits for a boot may have it or not: the guest agent may tell.
-func (s *sweep) stampedAddress(ctx context.Context, g *found) string {
+// that waits for a boot may have it or not: the guest agent may tell, by claims.
+func (s *sweep) stampedAddress(ctx context.Context, g *found) (addr string, claims []string) {
 	switch next := strings.TrimPrefix(g.stamp.Next, noAddress); {
 	case g.stamp.Next == "":
-		return g.stamp.Address
+		return g.stamp.Address, nil
 	case waitsForBoot(g.stamp, g.uptime, s.Now()):
-		return cmp.Or(s.asked(ctx, g), g.stamp.Address)
+		return g.stamp.Address, s.asked(ctx, g)
 	default:
-		return next
+		return next, nil
 	}
 }
 
