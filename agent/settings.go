@@ -6,10 +6,10 @@ import (
 	"os"
 	"strings"
 
-	"github.com/lmittmann/tint"
 	"github.com/spf13/cobra"
 
 	"berth/agent/internal/config"
+	"berth/agent/internal/logs"
 )
 
 // defaultConfig is where the settings are unless somebody says.
@@ -28,13 +28,8 @@ func newLog(s streams, l config.Log) *slog.Logger {
 	var level slog.Level
 	// Check has seen to it that the word is one of slog's.
 	_ = level.UnmarshalText([]byte(strings.ToUpper(l.Level)))
-	if l.Format == "json" {
-		return slog.New(slog.NewJSONHandler(s.Err, &slog.HandlerOptions{Level: level}))
-	}
-	if f, ok := s.Err.(*os.File); ok && terminal(f) {
-		return slog.New(tint.NewTextHandler(f, &tint.Options{Level: level, TimeFormat: "15:04:05"}))
-	}
-	return slog.New(slog.NewTextHandler(s.Err, &slog.HandlerOptions{Level: level}))
+	f, ok := s.Err.(*os.File)
+	return logs.New(s.Err, logs.Options{Format: l.Format, Level: level, Terminal: ok && terminal(f), Env: s.Env})
 }
 
 // quiet logs for a command that prints a report: only what it would not say.

@@ -94,6 +94,7 @@ func Execute(ctx context.Context, e Execution) ([]drift.Outcome, error) {
 
 // step makes one change.
 func (r *running) step(ctx context.Context, c drift.Change) *drift.Outcome {
+	ctx = ForResource(ctx, c.ID)
 	p := &progress{running: r, outcome: drift.Outcome{Key: c.Key, Started: r.Now()}}
 	err := r.tell(Event{Key: c.Key, Started: true})
 	var output Output = nowhere{}

@@ -76,6 +76,7 @@ var layout = []row{
 	{dir: "agent/internal/gitserve", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/importer", imports: insideAgent, tests: watched},
 	{dir: "agent/internal/lock", imports: insideAgent},
+	{dir: "agent/internal/logs", imports: insideAgent},
 	{dir: "agent/internal/secrets", imports: insideAgent},
 	{dir: "agent/internal/notify", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/web", imports: insideAgent, tests: []string{"applyers/applyertest"}},

@@ -216,7 +216,7 @@ func (a *Applyer) note(ctx context.Context, play desired.ID, what *desired.Playb
 	}
 	if len(bad) > 0 {
 		if err := a.Memory.Ends(play, bad, what.Retry); err != nil {
-			a.Log.WarnContext(ctx, "a failed run can't be noted; it counts as cut off", slog.String("play", string(play)), slog.Any("err", err))
+			a.Log.WarnContext(ctx, "a failed run can't be noted; it counts as cut off", slog.Any("error", err))
 		}
 	}
 	a.forget(play, slices.Collect(maps.Keys(well)))

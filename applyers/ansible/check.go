@@ -245,7 +245,7 @@ func (o *observation) ask1(ctx context.Context, on scene, hosts []*host) {
 		return
 	}
 	if err := o.Memory.Mend(on.id, clean); err != nil {
-		o.Log.WarnContext(ctx, "what check mode found can't be noted", slog.String("play", string(on.id)), slog.Any("err", err))
+		o.Log.WarnContext(ctx, "what check mode found can't be noted", slog.String("resource", string(on.id)), slog.Any("error", err))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"path"
 	"slices"
@@ -41,7 +40,7 @@ func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 	}
 	defer unlock()
 	n := with(st, resolved(spec, factOf(job)), job.Fields)
-	c := &changing{Applyer: a, state: st, next: n, say: p, id: job.ID}
+	c := &changing{Applyer: a, state: st, next: n, say: p}
 	changed, err := c.plan()
 	if err != nil {
 		return err
@@ -51,7 +50,7 @@ func (a *Applyer) Apply(ctx context.Context, job applyers.Job, p applyers.Progre
 		return &applyers.HeldError{Reason: n.first()}
 	}
 	if !changed {
-		a.log.DebugContext(ctx, "edge is as it shall be", slog.String("id", string(job.ID)))
+		a.log.DebugContext(ctx, "edge is as it shall be")
 	} else if err := c.putServed(ctx); err != nil {
 		if errors.Is(err, applyers.ErrLeft) {
 			return err
@@ -147,7 +146,6 @@ type changing struct {
 	*state
 	*next
 	say applyers.Progress
-	id  desired.ID
 	// touch are the sides whose files are to be replaced.
 	touch [2]bool
 }

@@ -53,7 +53,7 @@ func (c *changing) put(ctx context.Context) error {
 	if err := c.bring(ctx, seen, before, proof); err != nil {
 		return c.restore(context.WithoutCancel(ctx), files, err)
 	}
-	c.log.InfoContext(ctx, "edge changed", slog.String("id", string(c.id)), slog.Int("names", len(c.TLS.Routes)))
+	c.log.InfoContext(ctx, "edge changed", slog.Int("names", len(c.TLS.Routes)))
 	c.say.Say(summary(c.Edge))
 	proof.tell(c.say)
 	return c.forget(ctx)

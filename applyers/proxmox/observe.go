@@ -186,7 +186,7 @@ func (s *sweep) readCluster(ctx context.Context) error {
 	wg.Go(func() { may = s.readRights(ctx) })
 	wg.Go(func() {
 		if s.log = s.readChangelog(ctx); s.log.err != nil {
-			s.applyer.opts.Log.DebugContext(ctx, "the cluster log can't be read", slog.String("site", s.site.Name), slog.Any("err", s.log.err))
+			s.applyer.opts.Log.DebugContext(ctx, "the cluster log can't be read", slog.String("site", s.site.Name), slog.Any("error", s.log.err))
 		}
 	})
 	wg.Wait()
@@ -210,7 +210,7 @@ func (s *sweep) readRights(ctx context.Context) pve.Rights {
 	}
 	all, err := s.ReadRights(ctx)
 	if err != nil {
-		s.applyer.opts.Log.DebugContext(ctx, "the token's rights can't be read", slog.String("site", s.site.Name), slog.Any("err", err))
+		s.applyer.opts.Log.DebugContext(ctx, "the token's rights can't be read", slog.String("site", s.site.Name), slog.Any("error", err))
 		return nil
 	}
 	return all

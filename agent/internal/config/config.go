@@ -72,7 +72,8 @@ type Repository struct {
 
 // Log is how the agent logs.
 type Log struct {
-	// Format is text or json, Level debug, info, warn or error.
+	// Format is auto, text, json or journal (see package logs), Level debug, info, warn
+	// or error.
 	Format string `yaml:"format"`
 	Level  string `yaml:"level"`
 }
@@ -216,7 +217,7 @@ func (s *Settings) defaults() {
 	set(&s.Repository.Branch, "main")
 	set(&s.State, "/var/lib/berth")
 	set(&s.Socket, "/run/berth/agent.sock")
-	set(&s.Log.Format, "text")
+	set(&s.Log.Format, "auto")
 	set(&s.Log.Level, "info")
 	s.Log.Format, s.Log.Level = strings.ToLower(s.Log.Format), strings.ToLower(s.Log.Level)
 	if s.Poll == 0 {
@@ -250,8 +251,10 @@ func (s *Settings) Check() error {
 	for i, n := range s.Notify {
 		n.check(fmt.Sprintf("notify.%d", i), say)
 	}
-	if f := s.Log.Format; f != "text" && f != "json" {
-		say("log.format", "log.format: %q: write text or json", f)
+	switch s.Log.Format {
+	case "auto", "text", "json", "journal":
+	default:
+		say("log.format", "log.format: %q: write auto, text, json or journal", s.Log.Format)
 	}
 	switch s.Log.Level {
 	case "debug", "info", "warn", "error":

@@ -37,7 +37,7 @@ func TestFileEnvironmentAndDefaults(t *testing.T) {
 		"socket, by default":           {s.Socket, "/run/berth/agent.sock"},
 		"poll, from the file":          {time.Duration(s.Poll).String(), "30s"},
 		"sweep, from the environment":  {time.Duration(s.Sweep).String(), "1h0m0s"},
-		"log format, by default":       {s.Log.Format, "text"},
+		"log format, by default":       {s.Log.Format, "auto"},
 	} {
 		if pair[0] != pair[1] {
 			t.Errorf("%s: got %q, want %q", what, pair[0], pair[1])

@@ -313,14 +313,14 @@ func (j *Journal) seal(id string) error {
 func (j *Journal) prune() {
 	names, err := j.turns()
 	if err != nil {
-		j.log.Warn("old turns can't be listed", slog.Any("err", err))
+		j.log.Warn("old turns can't be listed", slog.Any("error", err))
 		return
 	}
 	kept := slices.Clone(names)
 	names = slices.DeleteFunc(names, func(t turnFile) bool { return t.open })
 	for len(names) >= j.keep {
 		if err := os.Remove(filepath.Join(j.dir, names[0].name)); err != nil {
-			j.log.Warn("an old turn can't be removed", slog.Any("err", err))
+			j.log.Warn("an old turn can't be removed", slog.Any("error", err))
 		}
 		old := names[0].id
 		kept = slices.DeleteFunc(kept, func(t turnFile) bool { return t.id == old })

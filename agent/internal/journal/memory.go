@@ -124,7 +124,7 @@ func (j *Journal) recall() error {
 		if err := j.putAside(path); err != nil {
 			return err
 		}
-		j.log.Warn("which playbooks have run is no longer known: each runs once more, no harm is done", slog.Any("err", err))
+		j.log.Warn("which playbooks have run is no longer known: each runs once more, no harm is done", slog.Any("error", err))
 		return nil
 	}
 	if err := checkVersion(path, file.Version); err != nil {

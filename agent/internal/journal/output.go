@@ -87,7 +87,7 @@ func (o *Output) Write(text []byte) (int, error) {
 
 func (o *Output) refuse(err error) {
 	o.over = true
-	o.log.Warn("the full log of a step can't be kept", slog.String("file", o.path), slog.Any("err", advise(filepath.Dir(o.path), err)))
+	o.log.Warn("the full log of a step can't be kept", slog.String("file", o.path), slog.Any("error", advise(filepath.Dir(o.path), err)))
 }
 
 // Close ends the file.
@@ -119,7 +119,7 @@ func (j *Journal) pruneOutputs(kept []turnFile) {
 			continue
 		}
 		if err := os.Remove(path); err != nil {
-			j.log.Warn("the log of an old turn can't be removed", slog.Any("err", err))
+			j.log.Warn("the log of an old turn can't be removed", slog.Any("error", err))
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"berth/agent/internal/turn"
+	"berth/applyers"
 	"berth/drift/report"
 )
 
@@ -155,6 +156,10 @@ func (l *Loop) poll(ctx context.Context, tried string) (why string) {
 
 // turn makes one turn, and tells the newest commit that it saw.
 func (l *Loop) turn(ctx context.Context, req turn.Request) string {
+	if req.ID == "" && l.NextID != nil {
+		req.ID = l.NextID()
+	}
+	ctx = applyers.InTurn(ctx, req.ID)
 	l.Log.DebugContext(ctx, "turn begins", slog.String("why", req.Why))
 	rep, err := l.Turn(ctx, req)
 	if err != nil {

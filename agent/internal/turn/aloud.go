@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -27,7 +28,7 @@ type aloud struct {
 // aloud logs what a turn left undone without trying it: what is held and what is
 // unknown. Whoever has but the log, as of a service, must find the reason there. What
 // the turn before said already is not said again.
-func (t *Turner) aloud(rep *report.Report) {
+func (t *Turner) aloud(ctx context.Context, rep *report.Report) {
 	said := make(map[aloud]bool)
 	left := 0
 	for _, a := range unsettled(rep.Plan) {
@@ -37,11 +38,11 @@ func (t *Turner) aloud(rep *report.Report) {
 		case len(said) > aloudLines:
 			left++
 		default:
-			t.Log.Warn("left as it is", slog.String("turn", rep.Turn), slog.String("as", a.as), slog.String("what", a.what), slog.String("reason", a.reason))
+			t.Log.WarnContext(ctx, "left as it is", slog.String("as", a.as), slog.String("what", a.what), slog.String("reason", a.reason))
 		}
 	}
 	if left > 0 {
-		t.Log.Warn("more is held or unknown; the report of agent drift has it all", slog.String("turn", rep.Turn), slog.Int("more", left))
+		t.Log.WarnContext(ctx, "more is held or unknown; the report of agent drift has it all", slog.Int("more", left))
 	}
 	t.said = said
 }

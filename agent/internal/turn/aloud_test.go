@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"berth/agent/internal/logs"
 	"berth/agent/internal/turn"
 	"berth/applyers/proxmox/pvesim"
 	"berth/drift/report"
@@ -28,7 +29,7 @@ func TestLogTellsWhatIsLeftUndone(t *testing.T) {
 		agent, stop := l.agent("journal")
 		defer stop()
 		var lines logLines
-		agent.Log = slog.New(slog.NewTextHandler(&lines, nil))
+		agent.Log = slog.New(logs.Belonging(slog.NewTextHandler(&lines, nil)))
 		said := func(why, want string) {
 			l.t.Helper()
 			if _, err := agent.Run(l.t.Context(), turn.Request{Mode: report.Run, Why: why}); err != nil {

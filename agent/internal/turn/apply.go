@@ -62,7 +62,8 @@ func (t *Turner) seen(ctx context.Context, kinds map[string]applyers.Applyer, fl
 	if !ok {
 		return true
 	}
-	log := t.Log.With(slog.String("turn", l.Turn), slog.String("resource", string(l.ID)), slog.String("step", string(l.Step)))
+	ctx = applyers.ForResource(ctx, l.ID)
+	log := t.Log.With(slog.String("earlier", l.Turn), slog.String("step", string(l.Step)))
 	for _, task := range l.Tasks {
 		log.InfoContext(ctx, "waiting for a task of an earlier turn", slog.String("task", task))
 		if err := r.Resume(ctx, fleet, task); err != nil {
@@ -93,7 +94,7 @@ func (t *Turner) apply(ctx context.Context, req Request, rep *report.Report, src
 		// was open that is shut by now.
 		Shut: func(c drift.Change) string { return world.Shut(c, t.Now()) },
 		Events: func(e applyers.Event) error {
-			t.tell(rep.Turn, planned, e)
+			t.tell(applyers.ForResource(ctx, e.ID), planned, e)
 			return entry.Event(e)
 		},
 		Output: func(k drift.Key) applyers.Output { return t.Journal.Output(rep.Turn, k) },
@@ -108,7 +109,7 @@ func (t *Turner) apply(ctx context.Context, req Request, rep *report.Report, src
 		t.again.learn(true, t.Now())
 	}
 	finish()
-	defer t.ended(req, rep)
+	defer t.ended(ctx, req, rep)
 	text, marshalErr := json.Marshal(rep)
 	if marshalErr != nil {
 		return fmt.Errorf("write the report: %w", marshalErr)
@@ -175,20 +176,20 @@ func (t *Turner) superseded(src *source) func(context.Context) string {
 
 // tell logs what happens, and tells whoever watches. What the plan held, as
 // planned says, has not happened: [Turner.aloud] tells of it.
-func (t *Turner) tell(turn string, planned map[drift.Key]bool, e applyers.Event) {
-	log := t.Log.With(slog.String("turn", turn), slog.String("resource", string(e.ID)), slog.String("step", string(e.Step)))
+func (t *Turner) tell(ctx context.Context, planned map[drift.Key]bool, e applyers.Event) {
+	step := slog.String("step", string(e.Step))
 	switch {
 	case e.Outcome == nil:
 		if e.Task != "" {
-			log.Debug("task started", slog.String("task", e.Task))
+			t.Log.DebugContext(ctx, "task started", step, slog.String("task", e.Task))
 		}
 	case e.Outcome.Status == drift.Held && planned[e.Key]:
 	case e.Outcome.Status == drift.Done:
-		log.Info("step done", slog.Duration("duration", e.Outcome.Ended.Sub(e.Outcome.Started)))
+		t.Log.InfoContext(ctx, "step done", step, slog.Duration("duration", e.Outcome.Ended.Sub(e.Outcome.Started)))
 	case e.Outcome.Status == drift.Failed:
-		log.Error("step failed", slog.String("error", e.Outcome.Reason))
+		t.Log.ErrorContext(ctx, "step failed", step, slog.String("error", e.Outcome.Reason))
 	default:
-		log.Warn("step not done", slog.String("status", string(e.Outcome.Status)), slog.String("reason", e.Outcome.Reason))
+		t.Log.WarnContext(ctx, "step not done", step, slog.String("status", string(e.Outcome.Status)), slog.String("reason", e.Outcome.Reason))
 	}
 	if t.Events != nil {
 		t.Events(e)

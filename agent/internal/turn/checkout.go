@@ -58,7 +58,7 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 		t.deaf = time.Time{}
 	}
 	tip.Hash = rep.Refused.Commit.Hash
-	t.Log.WarnContext(ctx, "commit refused", slog.String("turn", rep.Turn), slog.String("commit", tip.Short()),
+	t.Log.WarnContext(ctx, "commit refused", slog.String("commit", tip.Short()),
 		slog.String("enforced", accepted.Short()), slog.Any("error", err))
 	src, loadErr := t.load(ctx, accepted)
 	if loadErr != nil {

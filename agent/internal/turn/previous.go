@@ -73,7 +73,7 @@ func (t *Turner) previous(ctx context.Context, now *source, before checkout.Comm
 	var resources []*desired.Resource
 	told := make(map[desired.ID]bool)
 	loaded := make(map[string]*desired.Fleet)
-	for _, p := range t.pasts(before, had) {
+	for _, p := range t.pasts(ctx, before, had) {
 		then := loaded[p.commit]
 		if then == nil {
 			if len(loaded) == looksBack {
@@ -122,14 +122,14 @@ func (t *Turner) fleetOf(ctx context.Context, now *source, hash string) *desired
 
 // pasts are what the turns before this one left, the newest first. before is the
 // commit that had been accepted when this one began.
-func (t *Turner) pasts(before checkout.Commit, had bool) []past {
+func (t *Turner) pasts(ctx context.Context, before checkout.Commit, had bool) []past {
 	var all []past
 	if t.last != nil {
 		all = append(all, *t.last)
 	}
 	records, err := t.Journal.Last(journal.DefaultKeep)
 	if err != nil {
-		t.Log.Warn("journal can't be read", slog.Any("error", err))
+		t.Log.WarnContext(ctx, "journal can't be read", slog.Any("error", err))
 	}
 	if t.last == nil && had && (len(records) == 0 || records[0].Commit != before.Hash) {
 		// A turn with nothing to do is not written down.

@@ -160,6 +160,7 @@ func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only
 	if req.ID == "" {
 		req.ID = t.Journal.NextID()
 	}
+	ctx = applyers.InTurn(ctx, req.ID)
 	rep = &report.Report{Version: report.Version, Turn: req.ID, Mode: req.Mode, Started: started}
 	if req.AcceptSource {
 		t.Repository.AcceptSource()
@@ -251,15 +252,15 @@ func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only
 			t.again = again{}
 		}
 	}
-	t.ended(req, rep)
+	t.ended(ctx, req, rep)
 	return rep, only, nil
 }
 
 // ended is the one line that a turn leaves in the log, beside those about what it did
 // and what it left undone. It counts resources, as the report does.
-func (t *Turner) ended(req Request, rep *report.Report) {
+func (t *Turner) ended(ctx context.Context, req Request, rep *report.Report) {
 	if req.Mode == report.Run && len(req.Only) == 0 {
-		t.aloud(rep)
+		t.aloud(ctx, rep)
 	}
 	differ := make(map[desired.ID]bool)
 	for i := range rep.Plan.Changes {
@@ -270,8 +271,8 @@ func (t *Turner) ended(req Request, rep *report.Report) {
 		why = "asked for"
 	}
 	s := rep.Summary
-	t.Log.Info("turn ended",
-		slog.String("turn", rep.Turn), slog.String("mode", string(rep.Mode)), slog.String("why", why), slog.String("commit", short(rep.Commit.Hash)),
+	t.Log.InfoContext(ctx, "turn ended",
+		slog.String("mode", string(rep.Mode)), slog.String("why", why), slog.String("commit", short(rep.Commit.Hash)),
 		slog.Int("changes", len(differ)), slog.Int("failed", s.Failed), slog.Int("held", s.Held), slog.Int("unknown", s.Unknown),
 		slog.Int("requests", total(rep.Stats.Requests)), slog.Int("writes", rep.Stats.Writes), slog.Duration("duration", rep.Stats.Duration))
 }
