@@ -18,6 +18,9 @@ func (s *service) http() http.Handler {
 	if s.settings.Hooks.Token != (config.Credential{}) {
 		mux.Handle("/hooks/", s.hooks().Handler())
 	}
+	if len(s.settings.HTTP.Tokens) > 0 {
+		mux.Handle("/v1/", s.api().Remote(s.gate()))
+	}
 	return mux
 }
 
@@ -29,6 +32,9 @@ func (s *service) listenHTTP(ctx context.Context) (net.Listener, error) {
 		return nil, nil //nolint:nilnil // No listener is what was asked for.
 	}
 	if err := s.checkHooks(); err != nil {
+		return nil, err
+	}
+	if err := s.checkTokens(); err != nil {
 		return nil, err
 	}
 	scheme := "http"
@@ -67,6 +73,32 @@ func (s *service) checkHooks() error {
 	clear(token)
 	if err != nil {
 		return fmt.Errorf("read hooks.token: %w", err)
+	}
+	return nil
+}
+
+// gate lets in who shows a token of the settings.
+func (s *service) gate() *web.Gate {
+	g := &web.Gate{Log: s.log}
+	for i, t := range s.settings.HTTP.Tokens {
+		g.Tokens = append(g.Tokens, web.Token{Name: tokenName(i), Scope: web.Scope(t.Scope), Read: s.reader(t.Token)})
+	}
+	return g
+}
+
+func tokenName(i int) string { return fmt.Sprintf("http.tokens[%d]", i) }
+
+// checkTokens tells early that no caller could show one of them.
+func (s *service) checkTokens() error {
+	for i, t := range s.settings.HTTP.Tokens {
+		token, err := s.settings.Read(t.Token, s.env)
+		if err == nil {
+			err = web.CheckToken(token)
+		}
+		clear(token)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", tokenName(i), err)
+		}
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func newService(w *wiring) *service { return &service{wiring: w} }
 
 // serve runs the loop, its socket and the hooks until ctx is done.
 func (s *service) serve(ctx context.Context, nudge <-chan struct{}) error {
-	listener, err := web.Listen(ctx, s.settings.Socket)
+	listener, err := web.Listen(ctx, s.settings.Socket, s.settings.SocketGroup)
 	if err != nil {
 		return err
 	}
@@ -64,7 +64,7 @@ func (s *service) serve(ctx context.Context, nudge <-chan struct{}) error {
 	var serving sync.WaitGroup
 	var served [2]error
 	serving.Go(func() {
-		if served[0] = web.Serve(ctx, listener, web.WithInventory(s.api().Handler(), s.turner.Known, s.log), s.log); served[0] != nil {
+		if served[0] = web.Serve(ctx, listener, s.api().Handler(), s.log); served[0] != nil {
 			stop()
 		}
 	})
@@ -108,7 +108,7 @@ func (s *service) turn(ctx context.Context, req turn.Request) (*report.Report, e
 }
 
 func (s *service) api() web.API {
-	return web.API{Ask: s.loop.Ask, Status: s.status, Unlock: s.unlock, Lock: s.relock, Log: s.log}
+	return web.API{Ask: s.loop.Ask, Status: s.status, Known: s.turner.Known, Unlock: s.unlock, Lock: s.relock, Log: s.log}
 }
 
 // status is how the agent stands now. Nobody waits for a turn.
@@ -168,7 +168,7 @@ func (s *service) unlock(ctx context.Context, passphrase []byte) (web.Unlocked, 
 		status.Lock.Since = time.Now()
 	})
 	out.Turn = s.loop.Start("unlocked")
-	s.log.InfoContext(ctx, "unlocked", slog.Int("waiting", len(out.Waiting)), slog.String("turn", out.Turn))
+	s.log.InfoContext(ctx, "unlocked", slog.Int("waiting", len(out.Waiting)), slog.String("turn", out.Turn), slog.String("by", web.Peer(ctx)))
 	return out, nil
 }
 
@@ -183,6 +183,6 @@ func (s *service) relock(ctx context.Context) (web.Locked, error) {
 	}
 	s.standing.Set(func(status *web.Status) { status.Lock.Since = time.Now() })
 	busy := s.standing.Status().Now != nil
-	s.log.InfoContext(ctx, "locked", slog.Bool("busy", busy))
+	s.log.InfoContext(ctx, "locked", slog.Bool("busy", busy), slog.String("by", web.Peer(ctx)))
 	return web.Locked{Busy: busy}, nil
 }

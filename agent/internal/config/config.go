@@ -27,6 +27,9 @@ type Settings struct {
 	State string `yaml:"state"`
 	// Socket is the Unix socket by which commands reach the running agent.
 	Socket string `yaml:"socket"`
+	// SocketGroup is the group whose members may ask by it beside the agent's own user,
+	// as a name or a number; "" is nobody else.
+	SocketGroup string `yaml:"socketGroup"`
 	// Poll is how often the repository is asked for a new commit, and each site,
 	// cheaply, for changes; Sweep how often everything is compared although neither
 	// tells of any.
@@ -188,6 +191,9 @@ func (s *Settings) parse(file string, text []byte) error {
 	}
 	if !isMode(ssh.KnownHosts) {
 		ssh.KnownHosts = within(dir, ssh.KnownHosts)
+	}
+	for i := range s.HTTP.Tokens {
+		s.HTTP.Tokens[i].Token.File = within(dir, s.HTTP.Tokens[i].Token.File)
 	}
 	for i := range s.Notify {
 		s.Notify[i].Secret.File = within(dir, s.Notify[i].Secret.File)

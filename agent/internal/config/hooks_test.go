@@ -77,7 +77,7 @@ func TestHookMistakes(t *testing.T) {
 	}
 	for _, row := range []struct{ text, want string }{
 		{"hooks: {port: 1}", `unknown field "port": write one of token`},
-		{"http: {port: 1}", `unknown field "port": write one of listen, tls`},
+		{"http: {port: 1}", `unknown field "port": write one of listen, tls, tokens`},
 		{"http: {tls: {file: x}}", `unknown field "file": write one of cert, key`},
 		{"notify: [{url: x}]", `unknown field "url": write one of webhook, secret`},
 		{"notify: x", `"x" does not fit here: write a list, each a map of webhook, secret`},

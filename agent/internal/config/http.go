@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"net"
 	"net/netip"
 	"strconv"
@@ -14,6 +15,26 @@ type HTTP struct {
 	Listen string `yaml:"listen"`
 	// TLS is what the agent shows; required where others than this machine can connect.
 	TLS TLS `yaml:"tls"`
+	// Tokens open the API to those who show them.
+	Tokens []Token `yaml:"tokens"`
+}
+
+// Token is what programs on other machines show to ask what its scope lets them.
+type Token struct {
+	// Token is a file, or {secret: NAME}, of at least 16 bytes.
+	Token Credential `yaml:"token"`
+	// Scope is read, which looks, or sync, which has turns made as well. No token unlocks.
+	Scope string `yaml:"scope"`
+}
+
+// check looks at what can be told without reading it.
+func (t Token) check(at string, say complaint) {
+	switch {
+	case t.Token == Credential{}:
+		say(at, "http.tokens: token is missing: write token: FILE (`agent bootstrap` makes one for hooks; openssl rand -hex 32 another), or {secret: NAME}")
+	case t.Scope != "read" && t.Scope != "sync":
+		say(at, "http.tokens: scope: %q: write read, which looks, or sync, which has turns made as well", t.Scope)
+	}
 }
 
 // TLS is a certificate with its key, both in PEM. They are read again when they
@@ -25,18 +46,24 @@ type TLS struct {
 
 // opened tells that there is something for which the agent is to listen.
 func (s *Settings) opened() bool {
-	return s.Hooks.Token != (Credential{})
+	return s.Hooks.Token != (Credential{}) || len(s.HTTP.Tokens) > 0
 }
 
 // checkHTTP looks at the listener, and at what is to be asked by it.
 func (s *Settings) checkHTTP(say complaint) {
 	h := s.HTTP
+	for i, t := range h.Tokens {
+		t.check(fmt.Sprintf("http.tokens.%d", i), say)
+	}
 	if (h.TLS.Cert == "") != (h.TLS.Key == Credential{}) {
 		say("http.tls", "http.tls takes both: write cert: FILE and key: FILE")
 	}
 	switch {
-	case h.Listen == "" && s.opened():
+	case h.Listen == "" && s.Hooks.Token != (Credential{}):
 		say("hooks", "http.listen is missing: write http: {listen: \"127.0.0.1:9000\"}, or take hooks out")
+		return
+	case h.Listen == "" && len(h.Tokens) > 0:
+		say("http", "http.listen is missing: write listen: 127.0.0.1:9000, or take http out")
 		return
 	case h.Listen == "":
 		if h.TLS != (TLS{}) {
@@ -44,7 +71,7 @@ func (s *Settings) checkHTTP(say complaint) {
 		}
 		return
 	case !s.opened():
-		say("http", "http.listen opens a port at which nobody is answered: write hooks: {token: FILE} (`agent bootstrap` makes one), or take http out")
+		say("http", "http.listen opens a port at which nobody is answered: write hooks: {token: FILE} (`agent bootstrap` makes one), or tokens: [{token: FILE, scope: read}] under http, or take http out")
 	}
 	host, port, err := net.SplitHostPort(h.Listen)
 	addr, ipErr := netip.ParseAddr(host)

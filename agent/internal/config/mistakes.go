@@ -17,7 +17,7 @@ var (
 	unfit    = regexp.MustCompile("(?s)^cannot unmarshal \\S+(?: `(.*)`)? into (.*)$")
 	ofFields = map[string]reflect.Type{
 		"Settings": reflect.TypeFor[Settings](), "Repository": reflect.TypeFor[Repository](), "SSH": reflect.TypeFor[SSH](), "Log": reflect.TypeFor[Log](),
-		"Hooks": reflect.TypeFor[Hooks](), "HTTP": reflect.TypeFor[HTTP](), "TLS": reflect.TypeFor[TLS](), "Notify": reflect.TypeFor[Notify](),
+		"Hooks": reflect.TypeFor[Hooks](), "HTTP": reflect.TypeFor[HTTP](), "TLS": reflect.TypeFor[TLS](), "Token": reflect.TypeFor[Token](), "Notify": reflect.TypeFor[Notify](),
 	}
 )
 

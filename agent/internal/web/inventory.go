@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"syscall"
@@ -47,34 +46,32 @@ func MakeInventory(known *turn.Known, form, host string) (*Inventory, error) {
 	return out, err
 }
 
-// WithInventory serves GET /v1/inventory?form=FORM&host=HOST besides what another
-// handler does: from what the last turn has learnt, so that it can be asked often.
-func WithInventory(next http.Handler, known func() *turn.Known, log *slog.Logger) http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/", next)
-	mux.HandleFunc("GET /v1/inventory", func(w http.ResponseWriter, r *http.Request) {
-		var out struct {
-			*Inventory
-			Error string `json:"error,omitempty"`
+// inventoryReply is the answer to a request for the inventory.
+type inventoryReply struct {
+	*Inventory
+
+	Error string `json:"error,omitempty"`
+}
+
+// handleInventory serves GET /v1/inventory?form=FORM&host=HOST from what the last turn has
+// learnt, so that it can be asked often.
+func (a API) handleInventory(routes *routes) {
+	routes.HandleFunc("GET /v1/inventory", func(w http.ResponseWriter, r *http.Request) {
+		known := a.Known()
+		if known == nil {
+			w.Header().Set("Retry-After", "10")
+			fail(w, r, a.Log, http.StatusServiceUnavailable, "the agent has not looked at the fleet yet: its first turn is on its way, or has failed, as its log tells")
+			return
 		}
-		status := http.StatusOK
-		if now := known(); now == nil {
-			status, out.Error = http.StatusServiceUnavailable, "the agent has not looked at the fleet yet: its first turn is on its way, or has failed, as its log tells"
-		} else {
-			asked := r.URL.Query()
-			made, err := MakeInventory(now, asked.Get("form"), asked.Get("host"))
-			if err != nil {
-				status, out.Error = http.StatusBadRequest, err.Error()
-			}
-			out.Inventory = made
+		asked := r.URL.Query()
+		out, status := inventoryReply{}, http.StatusOK
+		made, err := MakeInventory(known, asked.Get("form"), asked.Get("host"))
+		if err != nil {
+			status, out.Error = http.StatusBadRequest, err.Error()
 		}
-		w.Header().Set("Content-Type", "application/json")
-		w.WriteHeader(status)
-		if err := json.NewEncoder(w).Encode(out); err != nil {
-			log.DebugContext(r.Context(), "answer not delivered", slog.Any("error", err))
-		}
+		out.Inventory = made
+		answer(w, r, a.Log, status, out)
 	})
-	return mux
 }
 
 // Inventory asks for the inventory as of the agent's last turn. It fails with

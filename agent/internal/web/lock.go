@@ -44,7 +44,7 @@ var errLong = fmt.Errorf("a passphrase has fewer than %d bytes", lock.MaxPassphr
 // unlockFor bounds an unlock, the delay after wrong ones included.
 const unlockFor = 5 * time.Minute
 
-func (a API) handleLock(mux *http.ServeMux) {
+func (a API) handleLock(mux *routes) {
 	refuse := func(w http.ResponseWriter, r *http.Request, err error) {
 		out, status := refusal{Error: err.Error()}, http.StatusConflict
 		if wrong, ok := errors.AsType[*lock.WrongPassphraseError](err); ok {

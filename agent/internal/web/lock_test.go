@@ -22,7 +22,7 @@ func serveAPI(t *testing.T, api web.API) *web.Client {
 	t.Helper()
 	socket := filepath.Join(t.TempDir(), "agent.sock")
 	ctx, stop := context.WithCancel(t.Context())
-	listener, err := web.Listen(ctx, socket)
+	listener, err := web.Listen(ctx, socket, "")
 	if err != nil {
 		t.Fatal(err)
 	}

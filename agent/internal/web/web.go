@@ -14,10 +14,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"path/filepath"
 	"syscall"
-	"time"
 
 	"berth/agent/internal/turn"
 	"berth/drift/report"
@@ -57,22 +54,40 @@ type API struct {
 	Ask Ask
 	// Status tells how things stand, at once.
 	Status func() Status
+	// Known is what the last turn has learnt; nil before the first.
+	Known func() *turn.Known
 	// Unlock opens the lock by a passphrase, which it wipes; Lock shuts it.
 	Unlock func(ctx context.Context, passphrase []byte) (Unlocked, error)
 	Lock   func(ctx context.Context) (Locked, error)
 	Log    *slog.Logger
 }
 
-// Handler serves the API.
+// Handler serves the API to whoever may connect to the socket.
 func (a API) Handler() http.Handler {
-	ask, log := a.Ask, a.Log
-	mux := http.NewServeMux()
-	a.handleLock(mux)
-	mux.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, r, log, http.StatusOK, a.Status())
+	routes := a.routes()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if routes.find(w, r, &a) != "" {
+			routes.mux.ServeHTTP(w, r)
+		}
 	})
+}
+
+// routes are all that may be asked.
+func (a API) routes() *routes {
+	all := &routes{mux: http.NewServeMux()}
+	a.handleTurns(all)
+	a.handleLock(all)
+	a.handleInventory(all)
+	all.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, a.Log, http.StatusOK, a.Status())
+	})
+	return all
+}
+
+// handleTurns serves what makes turns, or asks what they would do.
+func (a API) handleTurns(routes *routes) {
 	serve := func(w http.ResponseWriter, r *http.Request, req turn.Request) {
-		rep, err := ask(r.Context(), req)
+		rep, err := a.Ask(r.Context(), req)
 		out := reply{Report: rep}
 		status := http.StatusOK
 		if err != nil {
@@ -83,30 +98,39 @@ func (a API) Handler() http.Handler {
 				out.Changed = &changed{Asked: plan.Asked, Now: plan.Now}
 			}
 		}
-		answer(w, r, log, status, out)
+		answer(w, r, a.Log, status, out)
 	}
-	mux.HandleFunc("POST /v1/drift", func(w http.ResponseWriter, r *http.Request) {
+	routes.HandleFunc("POST /v1/drift", func(w http.ResponseWriter, r *http.Request) {
 		only, err := onlyOf(w, r)
 		if err != nil {
-			http.Error(w, err.Error(), http.StatusBadRequest)
+			fail(w, r, a.Log, http.StatusBadRequest, err.Error())
 			return
 		}
 		serve(w, r, turn.Request{Mode: report.Drift, Only: only})
 	})
-	mux.HandleFunc("POST /v1/routes", func(w http.ResponseWriter, r *http.Request) {
+	routes.HandleFunc("POST /v1/routes", func(w http.ResponseWriter, r *http.Request) {
 		serve(w, r, turn.Request{Mode: report.Drift, Routes: true})
 	})
-	mux.HandleFunc("POST /v1/sync", func(w http.ResponseWriter, r *http.Request) {
+	routes.HandleFunc("POST /v1/sync", func(w http.ResponseWriter, r *http.Request) {
 		var body SyncRequest
 		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 		dec.DisallowUnknownFields()
 		if err := dec.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
-			http.Error(w, "the request is no sync: "+err.Error(), http.StatusBadRequest)
+			fail(w, r, a.Log, http.StatusBadRequest, "the request is no sync: "+err.Error())
 			return
 		}
 		serve(w, r, turn.Request{Mode: report.Run, Plan: body.Plan, AcceptSource: body.AcceptSource, Only: body.Only, Afresh: body.Plan == "", Run: body.Run})
 	})
-	return mux
+}
+
+// failure is the answer to what went wrong, wherever there is no more to say.
+type failure struct {
+	Error string `json:"error"`
+}
+
+// fail answers that something went wrong.
+func fail(w http.ResponseWriter, r *http.Request, log *slog.Logger, status int, text string) {
+	answer(w, r, log, status, failure{text})
 }
 
 // answer writes a body of JSON.
@@ -116,52 +140,6 @@ func answer(w http.ResponseWriter, r *http.Request, log *slog.Logger, status int
 	if err := json.NewEncoder(w).Encode(body); err != nil {
 		log.DebugContext(r.Context(), "answer not delivered", slog.Any("error", err))
 	}
-}
-
-// Listen opens the socket for the agent's own user only. A socket that a dead
-// agent left behind is removed; one that answers is an error.
-func Listen(ctx context.Context, socket string) (net.Listener, error) {
-	if err := os.MkdirAll(filepath.Dir(socket), 0o750); err != nil {
-		return nil, fmt.Errorf("open the socket: %w", err)
-	}
-	var dialer net.Dialer
-	if conn, err := dialer.DialContext(ctx, "unix", socket); err == nil {
-		_ = conn.Close()
-		return nil, fmt.Errorf("open the socket: an agent answers at %s already", socket)
-	}
-	if info, err := os.Lstat(socket); err == nil {
-		if info.Mode()&fs.ModeSocket == 0 {
-			return nil, fmt.Errorf("open the socket: %s is something else: move it away", socket)
-		}
-		if err := os.Remove(socket); err != nil {
-			return nil, fmt.Errorf("open the socket: %w", err)
-		}
-	}
-	var config net.ListenConfig
-	listener, err := config.Listen(ctx, "unix", socket)
-	if err != nil {
-		return nil, fmt.Errorf("open the socket: %w", err)
-	}
-	if err := os.Chmod(socket, 0o600); err != nil {
-		_ = listener.Close()
-		return nil, fmt.Errorf("open the socket: %w", err)
-	}
-	return listener, nil
-}
-
-// Serve answers on a listener until ctx is done.
-func Serve(ctx context.Context, listener net.Listener, handler http.Handler, log *slog.Logger) error {
-	server := &http.Server{
-		Handler: handler, ReadHeaderTimeout: 5 * time.Second,
-		ErrorLog:    slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-		BaseContext: func(net.Listener) context.Context { return ctx },
-	}
-	stop := context.AfterFunc(ctx, func() { _ = server.Close() })
-	defer stop()
-	if err := server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
-		return fmt.Errorf("serve the API: %w", err)
-	}
-	return nil
 }
 
 // ErrNoAgent says that no agent runs behind a socket.
@@ -246,7 +224,7 @@ func (c *Client) do(ctx context.Context, method, path string, body io.Reader) (s
 			return 0, nil, ErrNoAgent
 		}
 		if errors.Is(err, fs.ErrPermission) {
-			return 0, nil, errors.New("ask the agent: its socket is its own user's only: run this as that user, or as root")
+			return 0, nil, errors.New("ask the agent: its socket is for its own user and the members of its socketGroup: run this as one of them, or as root")
 		}
 		return 0, nil, fmt.Errorf("ask the agent: %w", err)
 	}

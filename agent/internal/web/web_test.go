@@ -24,7 +24,7 @@ func serve(t *testing.T, ask web.Ask) (socket string) {
 	t.Helper()
 	socket = filepath.Join(t.TempDir(), "run", "agent.sock")
 	ctx, stop := context.WithCancel(t.Context())
-	listener, err := web.Listen(ctx, socket)
+	listener, err := web.Listen(ctx, socket, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,19 +103,19 @@ func TestNoAgent(t *testing.T) {
 	if _, err := web.NewClient(stale).Drift(t.Context()); !errors.Is(err, web.ErrNoAgent) {
 		t.Errorf("stale socket: %v", err)
 	}
-	again, err := web.Listen(t.Context(), stale)
+	again, err := web.Listen(t.Context(), stale, "")
 	if err != nil {
 		t.Fatalf("a stale socket must give way: %v", err)
 	}
 	defer again.Close()
-	if _, err := web.Listen(t.Context(), stale); err == nil || !strings.Contains(err.Error(), "answers at") {
+	if _, err := web.Listen(t.Context(), stale, ""); err == nil || !strings.Contains(err.Error(), "answers at") {
 		t.Errorf("a second agent: %v", err)
 	}
 	file := filepath.Join(dir, "file")
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := web.Listen(t.Context(), file); err == nil || !strings.Contains(err.Error(), "is something else") {
+	if _, err := web.Listen(t.Context(), file, ""); err == nil || !strings.Contains(err.Error(), "is something else") {
 		t.Errorf("a file in the way: %v", err)
 	}
 }
