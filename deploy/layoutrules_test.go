@@ -79,6 +79,8 @@ var layout = []row{
 	{dir: "agent/internal/logs", imports: insideAgent},
 	{dir: "agent/internal/secrets", imports: insideAgent},
 	{dir: "agent/internal/notify", imports: insideAgent, tests: []string{"applyers/applyertest"}},
+	{dir: "agent/internal/quiet"},
+	{dir: "agent/internal/webhook", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/web", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 
 	{dir: "deploy", tests: slices.Concat(watched, []string{"deploy/internal/..."}, below)},

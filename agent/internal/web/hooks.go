@@ -9,10 +9,10 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
-	"sync"
 	"time"
 
 	"berth/agent/internal/lock"
+	"berth/agent/internal/quiet"
 	"berth/agent/internal/turn"
 	"berth/desired"
 )
@@ -35,7 +35,7 @@ type Hooks struct {
 	Start func(why string) (turn string)
 	Log   *slog.Logger
 
-	refused quietly
+	refused quiet.Line
 }
 
 // maxHook bounds the body of a hook.
@@ -130,7 +130,7 @@ func (h *Hooks) serve(method string, do func(*http.Request) (hookReply, error)) 
 // while only, lest they fill the disk.
 func (h *Hooks) complain(r *http.Request, status int, err error) {
 	if status == http.StatusUnauthorized {
-		more, speak := h.refused.speak(time.Now())
+		more, speak := h.refused.Speak(time.Now())
 		if speak {
 			h.Log.WarnContext(r.Context(), "hook refused: no token, or a wrong one", slog.String("from", r.RemoteAddr), slog.Int("more", more))
 		}
@@ -192,26 +192,4 @@ func CheckToken(token []byte) error {
 		return errors.New("the token has several lines, and no header holds them: `agent bootstrap` makes one where there is none")
 	}
 	return nil
-}
-
-// quietly lets one of many lines through in a while.
-type quietly struct {
-	mu    sync.Mutex
-	until time.Time
-	more  int
-}
-
-// speakEvery is how often.
-const speakEvery = time.Minute
-
-func (q *quietly) speak(now time.Time) (more int, speak bool) {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if now.Before(q.until) {
-		q.more++
-		return 0, false
-	}
-	more, q.more = q.more, 0
-	q.until = now.Add(speakEvery)
-	return more, true
 }
