@@ -33,6 +33,10 @@ type service struct {
 
 func newService(w *wiring) *service { return &service{wiring: w} }
 
+// betweenStarts is how far apart turns begin that others start: what comes in a burst is done
+// in one.
+const betweenStarts = 2 * time.Second
+
 // serve runs the loop, its socket and the hooks until ctx is done.
 func (s *service) serve(ctx context.Context, nudge <-chan struct{}) error {
 	listener, err := web.Listen(ctx, s.settings.Socket, s.settings.SocketGroup)
@@ -46,7 +50,7 @@ func (s *service) serve(ctx context.Context, nudge <-chan struct{}) error {
 			commit, err := s.repository.Fetch(ctx)
 			return commit.Hash, err
 		},
-		Poll: time.Duration(s.settings.Poll), Sweep: time.Duration(s.settings.Sweep),
+		Poll: time.Duration(s.settings.Poll), Sweep: time.Duration(s.settings.Sweep), Settle: betweenStarts,
 	})
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
@@ -167,7 +171,7 @@ func (s *service) unlock(ctx context.Context, passphrase []byte) (web.Unlocked, 
 		out.Waiting, status.Waiting = status.Waiting, nil
 		status.Lock.Since = time.Now()
 	})
-	out.Turn = s.loop.Start("unlocked")
+	out.Turn = s.loop.StartWhole("unlocked")
 	s.log.InfoContext(ctx, "unlocked", slog.Int("waiting", len(out.Waiting)), slog.String("turn", out.Turn), slog.String("by", web.Peer(ctx)))
 	return out, nil
 }

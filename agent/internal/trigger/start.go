@@ -17,6 +17,7 @@ type queue struct {
 
 	mu     sync.Mutex
 	wanted bool
+	whole  bool // it spares nothing
 	id     string
 	whys   []string // the first of them
 	more   bool
@@ -24,14 +25,19 @@ type queue struct {
 
 // Start makes a turn as soon as the one under way is over, and comes back at once with
 // its id. All who want one before it begins get the same.
-func (l *Loop) Start(why string) (id string) {
+func (l *Loop) Start(why string) (id string) { return l.start(why, false) }
+
+// StartWhole is Start for a turn that looks at all there is, as one for a commit does.
+func (l *Loop) StartWhole(why string) (id string) { return l.start(why, true) }
+
+func (l *Loop) start(why string, whole bool) (id string) {
 	q := l.queue
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if !q.wanted && l.NextID != nil {
 		q.id = l.NextID()
 	}
-	q.wanted = true
+	q.wanted, q.whole = true, q.whole || whole
 	switch {
 	case slices.Contains(q.whys, why):
 	case len(q.whys) < maxWhys:
@@ -46,16 +52,16 @@ func (l *Loop) Start(why string) (id string) {
 	return q.id
 }
 
-// take begins the turn that was wanted.
-func (q *queue) take() (why, id string) {
+// take begins the turn that was wanted; quick spares what is dear to look at.
+func (q *queue) take() (why, id string, quick bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	why, id = strings.Join(q.whys, ", "), q.id
+	why, id, quick = strings.Join(q.whys, ", "), q.id, !q.whole
 	if q.more {
 		why += " and more"
 	}
-	q.wanted, q.id, q.whys, q.more = false, "", nil, false
-	return why, id
+	q.wanted, q.whole, q.id, q.whys, q.more = false, false, "", nil, false
+	return why, id, quick
 }
 
 // future is the turn that comes by itself.

@@ -1,11 +1,14 @@
 package trigger_test
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"berth/agent/internal/trigger"
 	"berth/agent/internal/turn"
 	"berth/drift/report"
 )
@@ -102,8 +105,40 @@ func TestTurnsThatGoOnAreQuick(t *testing.T) {
 		loop.Start("POST /hooks/provision?host=web-1")
 		pass(time.Second)
 		quick("a hook", true)
-		loop.Start("unlocked")
+		loop.StartWhole("unlocked")
 		pass(time.Second)
 		quick("an unlock", false)
+		loop.StartWhole("webhook from GitHub")
+		loop.Start("POST /hooks/provision?host=web-1")
+		pass(time.Second)
+		quick("a push and a hook", false)
+	})
+}
+
+// Turns that are over at once do not make a turn of each of a burst.
+func TestABurstIsOneTurnHoweverFastTurnsAre(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &world{tip: "a"}
+		loop := trigger.New(trigger.Loop{
+			Turn: w.turn, Tip: func(context.Context) (string, error) { return "a", nil },
+			Poll: time.Hour, Sweep: time.Hour, Settle: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
+		})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { defer close(ended); loop.Run(ctx) }()
+		defer func() { stop(); <-ended }()
+		synctest.Wait()
+		for range 1000 {
+			loop.StartWhole("webhook from GitHub")
+			pass(time.Millisecond)
+		}
+		wantTurns(t, w, "at start, and for the first of a burst at once", 2)
+		pass(1001 * time.Millisecond)
+		wantTurns(t, w, "for the rest of it", 3)
+		pass(time.Minute)
+		wantTurns(t, w, "after it", 3)
+		loop.StartWhole("webhook from GitHub")
+		synctest.Wait()
+		wantTurns(t, w, "for one that comes alone, at once", 4)
 	})
 }

@@ -29,6 +29,9 @@ type Loop struct {
 	// often everything is looked at. A poll comes up to a tenth earlier or later, so
 	// that many agents don't ask at once.
 	Poll, Sweep time.Duration
+	// Settle is how long after a turn began that somebody started the next such may begin
+	// at the earliest: all that is wanted meanwhile is done in one. Zero waits for nothing.
+	Settle time.Duration
 	// Nudge starts a turn; nil is allowed. (Signals.)
 	Nudge <-chan struct{}
 	// NextID makes the id of a turn that is to come; nil makes none.
@@ -88,6 +91,9 @@ func (l *Loop) Run(ctx context.Context) {
 	defer poll.Stop()
 	retry := time.NewTimer(0)
 	defer retry.Stop()
+	settled := time.NewTimer(0)
+	defer settled.Stop()
+	ready := l.queue.ready
 	for ctx.Err() == nil {
 		l.plan(retry, swept.Add(l.Sweep))
 		why, id, quick := "", "", false
@@ -107,9 +113,14 @@ func (l *Loop) Run(ctx context.Context) {
 			}
 		case <-l.Nudge:
 			why = "signal"
-		case <-l.queue.ready:
-			why, id = l.queue.take()
-			quick = why != "unlocked"
+		case <-ready:
+			why, id, quick = l.queue.take()
+			if l.Settle > 0 {
+				ready = nil
+				settled.Reset(l.Settle)
+			}
+		case <-settled.C:
+			ready = l.queue.ready
 		case <-sweep.C:
 			why = "sweep"
 		case <-retry.C:
