@@ -9,6 +9,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"berth/agent/internal/quiet"
 )
 
 // Token opens a scope to whoever shows it.
@@ -25,7 +27,7 @@ type Gate struct {
 	Tokens []Token
 	Log    *slog.Logger
 
-	refused quietly
+	refused quiet.Line
 }
 
 // Require serves what asks for a scope.
@@ -50,7 +52,7 @@ func (g *Gate) pass(w http.ResponseWriter, r *http.Request, scope Scope) (by str
 		w.Header().Set("Retry-After", "30")
 		fail(w, r, g.Log, http.StatusServiceUnavailable, "the agent can't read its own tokens; its log says why")
 	case token == nil:
-		if more, speak := g.refused.speak(time.Now()); speak {
+		if more, speak := g.refused.Speak(time.Now()); speak {
 			g.Log.WarnContext(r.Context(), "request refused: no token, or a wrong one", slog.String("from", r.RemoteAddr), slog.Int("more", more))
 		}
 		w.Header().Set("WWW-Authenticate", `Bearer realm="berth"`)
