@@ -72,6 +72,7 @@ var layout = []row{
 	{dir: "agent/internal/turn", imports: insideAgent, tests: watched},
 	{dir: "agent/internal/trigger", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/journal", imports: insideAgent, tests: []string{"applyers/applyertest"}},
+	{dir: "agent/internal/history", imports: insideAgent},
 	{dir: "agent/internal/durable"},
 	{dir: "agent/internal/gitserve", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/importer", imports: insideAgent, tests: watched},

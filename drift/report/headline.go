@@ -62,6 +62,13 @@ func plain(c *drift.Change) bool {
 	}
 }
 
+// Past is how people call a step that was done: "archived".
+func Past(s drift.Step) string { return stepWord(s, true) }
+
+// Headline is the summary in one line: "1 created, 2 changed, 1 held", or "no
+// differences".
+func (r *Report) Headline() string { return r.line() }
+
 // stepWord is how people call a step that is planned, or that was done.
 func stepWord(s drift.Step, done bool) string {
 	if !done {

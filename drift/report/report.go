@@ -54,11 +54,13 @@ type Report struct {
 
 // Commit is a commit as people know it.
 type Commit struct {
-	Hash    string    `json:"hash,omitempty"`
-	Subject string    `json:"subject,omitempty"`
-	Time    time.Time `json:"time,omitzero"`
-	URL     string    `json:"url,omitempty"`
-	Branch  string    `json:"branch,omitempty"`
+	Hash    string `json:"hash,omitempty"`
+	Subject string `json:"subject,omitempty"`
+	// Author is the name that its author goes by; "" where it is not known.
+	Author string    `json:"author,omitempty"`
+	Time   time.Time `json:"time,omitzero"`
+	URL    string    `json:"url,omitempty"`
+	Branch string    `json:"branch,omitempty"`
 }
 
 // Refusal is a commit that is newer than the one enforced and was not taken.

@@ -127,7 +127,7 @@ func refusal(tip checkout.Commit, err error) *report.Refusal {
 }
 
 func reportCommit(c checkout.Commit) report.Commit {
-	return report.Commit{Hash: c.Hash, Subject: c.Subject, Time: c.Time}
+	return report.Commit{Hash: c.Hash, Subject: c.Subject, Author: c.Author, Time: c.Time}
 }
 
 func describe(rep *report.Report, src *source) {

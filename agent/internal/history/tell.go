@@ -1,0 +1,377 @@
+package history
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"berth/desired"
+	"berth/drift"
+	"berth/drift/report"
+)
+
+// Ended is a turn that has ended, or of which no plan could be made.
+type Ended struct {
+	ID  string
+	At  time.Time
+	Why string
+	// Report is nil where Err is not.
+	Report *report.Report
+	Err    error
+	// Asked tells, of a turn that is about some resources alone, whether one was asked
+	// for; nil is that all were.
+	Asked func(desired.ID) bool
+}
+
+const (
+	// mostFields is how many fields one line tells of, mostText how many bytes of a
+	// value or a reason, mostTroubles how many reasons are told between two good turns.
+	mostFields   = 100
+	mostText     = 300
+	mostTroubles = 16
+)
+
+// lines tells what happened in a turn, and takes it into what stands.
+func (s *standing) lines(e Ended) []Line {
+	var all []Line
+	add := func(l Line) {
+		l.At, l.Turn = e.At, e.ID
+		if l.Commit == (report.Commit{}) && e.Report != nil {
+			l.Commit = e.Report.Commit
+		}
+		l.Reason = cut(l.Reason)
+		all = append(all, l)
+	}
+	if e.Report != nil && e.Report.Plan != nil {
+		t := teller{standing: s, Ended: e, add: add, outcomes: make(map[drift.Key]*drift.Outcome), touched: make(map[desired.ID]bool)}
+		for i := range e.Report.Outcomes {
+			t.outcomes[e.Report.Outcomes[i].Key] = &e.Report.Outcomes[i]
+		}
+		t.plan()
+	}
+	s.turn(e, add)
+	return all
+}
+
+// turn tells of the turn as a whole.
+func (s *standing) turn(e Ended, add func(Line)) {
+	rep := e.Report
+	var refused *report.Refusal
+	wrong := ""
+	switch {
+	case e.Err != nil:
+		wrong = e.Err.Error()
+	case rep.Error != "":
+		wrong = rep.Error
+	}
+	if rep != nil {
+		refused = rep.Refused
+	}
+	if refused != nil && s.trouble(refused.Commit.Hash+" "+refused.Reason) {
+		reason := strings.Join(append([]string{refused.Reason}, refused.Problems...), "\n")
+		add(Line{What: Refused, Commit: refused.Commit, Reason: reason, Why: e.Why})
+	}
+	line := Line{What: TurnEnded, Why: e.Why, Reason: wrong, Result: result(rep)}
+	if rep != nil {
+		line.Headline = rep.Headline()
+	}
+	switch {
+	case wrong != "" && (s.trouble(wrong) || rep != nil && len(rep.Outcomes) > 0):
+		line.What, line.Result = TurnFailed, "failed"
+		add(line)
+	case wrong == "" && len(rep.Outcomes) > 0:
+		add(line)
+	}
+	if wrong == "" && refused == nil && len(s.Troubles) > 0 {
+		s.Troubles = nil
+		add(Line{What: Recovered, Why: e.Why})
+	}
+}
+
+// clone is what stood before a turn.
+func (s *standing) clone() *standing {
+	before := *s // The other maps are replaced as a whole, never written.
+	before.Failing, before.Troubles = maps.Clone(s.Failing), slices.Clone(s.Troubles)
+	return &before
+}
+
+// trouble tells whether a reason is new since the last good turn.
+func (s *standing) trouble(reason string) bool {
+	reason = same(reason)
+	if slices.Contains(s.Troubles, reason) || len(s.Troubles) >= mostTroubles {
+		return false
+	}
+	s.Troubles = append(s.Troubles, reason)
+	return true
+}
+
+// result is how a turn went, in a word.
+func result(rep *report.Report) string {
+	switch {
+	case rep == nil || rep.Error != "" || rep.Summary.Failed > 0:
+		return "failed"
+	case rep.Summary.Left > 0:
+		return "left"
+	case rep.Summary.Held > 0 || rep.Summary.Waiting > 0:
+		return "held"
+	}
+	return "done"
+}
+
+// teller tells of one plan and what became of it.
+type teller struct {
+	*standing
+	Ended
+	add      func(Line)
+	outcomes map[drift.Key]*drift.Outcome
+	// touched are those of which something was done.
+	touched map[desired.ID]bool
+}
+
+func (t *teller) plan() {
+	plan := t.Report.Plan
+	for i := range plan.Changes {
+		c := &plan.Changes[i]
+		if o := t.outcomes[c.Key]; o != nil {
+			t.outcome(c, o)
+		}
+	}
+	t.holds()
+	t.blinds()
+}
+
+// outcome tells what was done, and what failed, of a change.
+func (t *teller) outcome(c *drift.Change, o *drift.Outcome) {
+	var done, failed []drift.Field
+	for _, f := range c.Fields {
+		reason, told := o.Results[f.Path]
+		switch {
+		case f.Held != "" || slices.Contains(o.Untried, f.Path):
+		case told && reason == "", !told && o.Status == drift.Done && len(o.Results) == 0:
+			done = append(done, f)
+		case told && !desired.WaitsForUnlock(reason):
+			f.Reason = reason
+			failed = append(failed, f)
+		}
+	}
+	whole := len(c.Fields) == 0 || len(o.Results) == 0
+	if o.Status == drift.Done && whole || len(done) > 0 {
+		t.done(c, done)
+	}
+	if o.Status == drift.Failed && (whole || len(failed) > 0) {
+		t.failed(c, o, failed)
+	}
+}
+
+func (t *teller) done(c *drift.Change, fields []drift.Field) {
+	t.touched[c.ID] = true
+	times := t.Failing[c.String()].Times
+	delete(t.Failing, c.String())
+	if c.Step == drift.Ready && times == 0 {
+		return // It stands already by what was done before.
+	}
+	line := Line{ID: c.ID, Step: c.Step, What: What(report.Past(c.Step)), Reason: c.Reason, Times: times}
+	if c.Step == drift.Adopt && len(fields) == 1 {
+		_, former, _ := strings.Cut(fields[0].Before.Text, "/")
+		if id := desired.ID(former); id.Kind() != "" && id.Name() != "" && id != c.ID {
+			line.What, line.Former = Renamed, id
+		}
+	}
+	if c.Step != drift.Create && c.Step != drift.Restore {
+		line.Fields, line.More = told(fields)
+	}
+	t.add(line)
+}
+
+func (t *teller) failed(c *drift.Change, o *drift.Outcome, fields []drift.Field) {
+	reason := same(o.Reason)
+	for _, f := range fields {
+		reason += "\n" + string(f.Path) + " " + same(f.Reason)
+	}
+	before, again := t.Failing[c.String()]
+	if t.Failing == nil {
+		t.Failing = make(map[string]trial)
+	}
+	t.Failing[c.String()] = trial{reason, before.Times + 1}
+	if again && before.Reason == reason {
+		return
+	}
+	line := Line{ID: c.ID, Step: c.Step, What: Failed, Reason: o.Reason}
+	line.Fields, line.More = told(fields)
+	t.add(line)
+}
+
+// holds tells which holds begin and which end.
+func (t *teller) holds() {
+	type group struct {
+		line   Line
+		fields []drift.Field
+	}
+	now, fresh := make(map[string]string), []*group{}
+	hold := func(c *drift.Change, key, reason string, fields []drift.Field) {
+		if passing(reason) {
+			return
+		}
+		if _, told := now[key]; told {
+			return // Of a resource's steps the first tells: the others wait for it.
+		}
+		now[key] = same(reason)
+		if t.Held[key] == now[key] {
+			return
+		}
+		whole := key == string(c.ID)
+		at := slices.IndexFunc(fresh, func(g *group) bool {
+			return g.line.ID == c.ID && g.line.Reason == reason && g.line.Whole == whole
+		})
+		if at < 0 {
+			at = len(fresh)
+			fresh = append(fresh, &group{line: Line{ID: c.ID, Step: c.Step, What: Held, Reason: reason, Whole: whole}})
+		}
+		fresh[at].fields = append(fresh[at].fields, fields...)
+	}
+	plan := t.Report.Plan
+	for i := range plan.Changes {
+		c := &plan.Changes[i]
+		o := t.outcomes[c.Key]
+		switch {
+		case c.Held != "":
+			hold(c, string(c.ID), c.Held, c.Fields)
+		case o != nil && o.Status == drift.Held:
+			hold(c, string(c.ID), o.Reason, c.Fields)
+		default:
+			for _, f := range c.Fields {
+				reason := f.Held
+				if o != nil && desired.WaitsForUnlock(o.Results[f.Path]) {
+					reason = o.Results[f.Path]
+				}
+				if reason != "" {
+					hold(c, string(c.ID)+" "+string(f.Path), reason, []drift.Field{f})
+				}
+			}
+		}
+	}
+	for _, g := range fresh {
+		g.line.Fields, g.line.More = told(g.fields)
+		t.add(g.line)
+	}
+	for _, key := range slices.Sorted(maps.Keys(t.Held)) {
+		text, path, _ := strings.Cut(key, " ")
+		id := desired.ID(text)
+		_, still := now[key]
+		switch {
+		case still || !t.sees(id):
+			now[key] = cmp.Or(now[key], t.Held[key])
+		case !t.touched[id]:
+			line := Line{ID: id, What: Free, Whole: path == ""}
+			if path != "" {
+				line.Fields = []Field{{Path: desired.Path(path)}}
+			}
+			t.add(line)
+		}
+	}
+	t.Held = now
+}
+
+// sees tells whether a turn can say of a resource that nothing holds it.
+func (t *teller) sees(id desired.ID) bool {
+	if t.Asked != nil && !t.Asked(id) {
+		return false
+	}
+	// Of what is gone from Git the site is not known: any that can't be read may have it.
+	return !slices.ContainsFunc(t.Report.Plan.Blind, func(b drift.Blind) bool { return b.Covers(id, b.Site) })
+}
+
+// blinds tells what can't be read any more, and what can again.
+func (t *teller) blinds() {
+	now := make(map[string]string)
+	for _, b := range t.Report.Plan.Blind {
+		key := b.ID
+		if key == "" && b.Site != "" {
+			key = desired.MakeID(desired.KindSite, b.Site)
+		} else if key == "" {
+			key = desired.MakeID(b.Kind, "")
+		}
+		if _, told := now[string(key)]; told {
+			continue
+		}
+		now[string(key)] = same(b.Reason)
+		if t.Blind[string(key)] != now[string(key)] {
+			t.add(Line{ID: key, What: Unknown, Reason: b.Reason})
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(t.Blind)) {
+		switch _, still := now[key]; {
+		case still:
+		case t.Asked != nil && !t.Asked(desired.ID(key)):
+			now[key] = t.Blind[key]
+		default:
+			t.add(Line{ID: desired.ID(key), What: Known})
+		}
+	}
+	t.Blind = now
+}
+
+// passing tells of a hold that it says nothing new: what has failed and waits to be
+// tried again, and what nobody asked for.
+func passing(reason string) bool {
+	return strings.HasPrefix(reason, "tried again at ") || reason == "not asked for"
+}
+
+// told are fields as a line tells them.
+func told(fields []drift.Field) (all []Field, more int) {
+	for _, f := range fields {
+		if len(all) == mostFields {
+			return all, len(fields) - mostFields
+		}
+		one := Field{Path: f.Path, Origin: f.Origin, By: f.By, Reason: cut(f.Reason), Secret: f.Before.Secret || f.After.Secret}
+		if !one.Secret && !hashed(f.Path) {
+			one.Before, one.After = cut(f.Before.Text), cut(cmp.Or(f.After.Text, f.After.From))
+		}
+		one.About = slices.Clone(f.Needs)
+		for _, id := range f.Frees {
+			if !slices.Contains(one.About, id) {
+				one.About = append(one.About, id)
+			}
+		}
+		all = append(all, one)
+	}
+	return all, 0
+}
+
+// hashed tells of a path that its values are digests, which tell nobody anything.
+func hashed(path desired.Path) bool {
+	return path == "cloudInit" || path.Within("hosts") && len(path.Keys()) == 2
+}
+
+// cut bounds a text.
+func cut(text string) string {
+	if len(text) <= mostText {
+		return text
+	}
+	at := mostText
+	for at > 0 && !utf8.RuneStart(text[at]) {
+		at--
+	}
+	return text[:at] + "…"
+}
+
+// same is a reason without its numbers, which differ each time that it is given: times,
+// ports, process ids.
+func same(reason string) string {
+	var b strings.Builder
+	digit := false
+	for _, r := range cut(reason) {
+		if was := digit; r >= '0' && r <= '9' {
+			if digit = true; !was {
+				b.WriteByte('#')
+			}
+			continue
+		}
+		digit = false
+		b.WriteRune(r)
+	}
+	return b.String()
+}
