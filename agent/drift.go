@@ -125,7 +125,7 @@ func turnOnce(ctx context.Context, s streams, settings *config.Settings, req tur
 		return nil, nil, err
 	}
 	defer w.close()
-	w.turner.Log, w.turner.Once = slog.New(slog.DiscardHandler), true // The report tells.
+	w.turner.Log, w.turner.Once = besides(slog.New(slog.DiscardHandler), w.journal), true // The report tells.
 	rep, err := w.turner.Run(ctx, req)
 	return rep, w.turner.Known(), err
 }

@@ -14,7 +14,9 @@ import (
 
 	"berth/agent/internal/checkout"
 	"berth/agent/internal/config"
+	"berth/agent/internal/history"
 	"berth/agent/internal/journal"
+	"berth/agent/internal/logs"
 	"berth/agent/internal/turn"
 	"berth/applyers"
 	"berth/applyers/ansible"
@@ -43,6 +45,11 @@ type wiring struct {
 	answers func(ctx context.Context, addrs []netip.Addr) map[netip.Addr]string
 }
 
+// besides is a log that the journal keeps as well, for the turns that it holds.
+func besides(log *slog.Logger, j *journal.Journal) *slog.Logger {
+	return slog.New(slog.NewMultiHandler(log.Handler(), logs.Belonging(j.Handler())))
+}
+
 // newWiring opens what the agent keeps in its state directory. One agent at a
 // time can have it.
 func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring, error) {
@@ -51,9 +58,15 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 	}
 	w := &wiring{settings: settings, log: log, env: s.Env, answers: s.Answers}
 	var err error
-	if w.journal, err = journal.Open(journal.Options{Dir: filepath.Join(settings.State, "journal"), Log: log}); err != nil {
+	kept := settings.Journal
+	if w.journal, err = journal.Open(journal.Options{
+		Dir: filepath.Join(settings.State, "journal"), Log: log,
+		Keep: kept.Keep, KeepFor: time.Duration(kept.KeepFor), KeepFailures: time.Duration(kept.KeepFailures), MaxSize: int64(kept.MaxSize),
+	}); err != nil {
 		return nil, err
 	}
+	log = besides(log, w.journal)
+	w.log = log
 	w.repository, err = checkout.Open(filepath.Join(settings.State, "clone"), source(settings, s.Env), log)
 	if err != nil {
 		return nil, errors.Join(err, w.journal.Close())
@@ -67,6 +80,7 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 	}
 	w.turner = &turn.Turner{
 		Repository: w.repository, Journal: w.journal, Appliers: w.appliers, Log: log, Now: time.Now,
+		History: history.New(history.Options{Dir: filepath.Join(settings.State, historyDir), For: time.Duration(kept.History), Log: log}),
 		Surroundings: &turn.Surroundings{
 			UUIDFile: turn.ProductUUID, MACs: turn.OwnMACs, Resolve: net.DefaultResolver.LookupHost, Repository: settings.Repository.URL,
 		},

@@ -50,7 +50,9 @@ type Settings struct {
 	Hooks Hooks `yaml:"hooks"`
 	// Notify is who is told of what people should know.
 	Notify []Notify `yaml:"notify"`
-	Log    Log      `yaml:"log"`
+	// Journal is how much is kept of what was done.
+	Journal Journal `yaml:"journal"`
+	Log     Log     `yaml:"log"`
 	// File is where the settings were read from; "" if there was no file.
 	File string `yaml:"-"`
 
@@ -232,6 +234,7 @@ func (s *Settings) defaults() {
 	if s.Sweep == 0 {
 		s.Sweep = Interval(10 * time.Minute)
 	}
+	s.Journal.defaults()
 	if s.SecretFiles == nil {
 		s.SecretFiles = []string{"/etc/berth/secrets"}
 	}
@@ -257,6 +260,7 @@ func (s *Settings) Check() error {
 	for i, n := range s.Notify {
 		n.check(fmt.Sprintf("notify.%d", i), say)
 	}
+	s.Journal.check(say)
 	switch s.Log.Format {
 	case "auto", "text", "json", "journal":
 	default:

@@ -50,11 +50,13 @@ func TestFileEnvironmentAndDefaults(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	for _, row := range []struct{ text, want string }{
-		{"repositry: x\n", `agent.yaml:1: unknown field "repositry": write one of repository, state, socket, socketGroup, poll, sweep, secrets, secretFiles, identity, http, hooks, notify, log`},
+		{"repositry: x\n", `agent.yaml:1: unknown field "repositry": write one of repository, state, socket, socketGroup, poll, sweep, secrets, secretFiles, identity, http, hooks, notify, journal, log`},
 		{"state: s\nrepository: /srv/repo\n", `agent.yaml:2: "/srv/repo" does not fit here: write a map of url, branch, path, token, ca, ssh, allowRewrite`},
 		{"repository: {allowRewrite: maybe}\n", `agent.yaml:1: "maybe" does not fit here: write true or false`},
 		{"secrets: x\n", `agent.yaml:1: "x" does not fit here: write a map, as in {pve: /etc/berth/pve-token}`},
 		{"state: s\npoll: 5\n", `agent.yaml:2: "5" is no interval: write 30s, 10m or 1d`},
+		{"state: s\njournal: {maxSize: 1G}\n", `agent.yaml:2: "1G": write 1GiB`},
+		{"journal: {kep: 1}\n", `agent.yaml:1: unknown field "kep": write one of keep, keepFor, keepFailures, maxSize, history`},
 		{"state: a\n---\nstate: b\n", "one document is enough"},
 		{"repository: [\n", "agent.yaml:1: "},
 	} {

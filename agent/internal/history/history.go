@@ -64,7 +64,7 @@ func New(o Options) *History {
 }
 
 // Tell writes down what happened in a turn that was no dry run, if anything did, and
-// gives that. What can't be written is told once in the log, and harms nobody.
+// gives what it wrote. What can't be written is told once in the log, and harms nobody.
 func (h *History) Tell(e Ended) []Line {
 	if h == nil {
 		return nil
@@ -81,17 +81,16 @@ func (h *History) Tell(e Ended) []Line {
 		return nil
 	}
 	err := h.write(e.At, lines)
-	if err != nil {
-		h.standing = before // What begins now is told when there is room.
-	}
-	switch {
-	case err == nil:
+	if err == nil {
 		h.broken = false
-	case !h.broken:
+		return lines
+	}
+	h.standing = before // What begins now is told when there is room.
+	if !h.broken {
 		h.broken = true
 		h.Log.Warn("what happened can't be written to the history; the turn goes on", slog.String("directory", h.Dir), slog.Any("error", err))
 	}
-	return lines
+	return nil
 }
 
 // open finds the file to go on with, and learns from it what stands. What can't be read

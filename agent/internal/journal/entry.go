@@ -22,8 +22,9 @@ type Turn struct {
 	// Started is when; now unless set.
 	Started time.Time `json:"started"`
 	Commit  string    `json:"commit,omitempty"`
-	// Mode says what kind of turn it is, in the caller's words.
+	// Mode says what kind of turn it is, Why what it is made for, in the caller's words.
 	Mode string      `json:"mode,omitempty"`
+	Why  string      `json:"why,omitempty"`
 	Plan *drift.Plan `json:"plan,omitempty"`
 }
 
@@ -79,6 +80,7 @@ func (j *Journal) Begin(t Turn) (*Entry, error) {
 	j.mu.Lock()
 	j.writing[t.ID] = true
 	j.mu.Unlock()
+	j.keepLog(t.ID)
 	return e, nil
 }
 

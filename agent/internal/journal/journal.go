@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -23,16 +24,26 @@ import (
 // the one that it writes.
 const Version = 1
 
-// DefaultKeep is how many turns are kept unless Options say.
-const DefaultKeep = 200
+// DefaultKeep is how many turns are kept unless Options say; DefaultKeepFor and
+// DefaultKeepFailures is how long, DefaultMaxSize how many bytes in all.
+const (
+	DefaultKeep         = 200
+	DefaultKeepFor      = 90 * 24 * time.Hour
+	DefaultKeepFailures = 365 * 24 * time.Hour
+	DefaultMaxSize      = 1 << 30
+)
 
 // Options are what a journal is opened with.
 type Options struct {
 	// Dir is the journal's own directory; it is made if it is not there.
 	Dir string
-	// Keep is how many turns are kept, those that are not settled on top;
-	// [DefaultKeep] unless set.
+	// Keep is how many turns are kept of those that went well, and how many of those that
+	// did not, those that are not settled on top; [DefaultKeep] unless set.
 	Keep int
+	// KeepFor is how long a turn that went well is kept, KeepFailures any other, MaxSize
+	// how many bytes all of them may take; the defaults unless set.
+	KeepFor, KeepFailures time.Duration
+	MaxSize               int64
 	// Log is told what was damaged; nothing is logged unless set.
 	Log *slog.Logger
 	// Now is [time.Now] unless set.
@@ -44,16 +55,19 @@ type Options struct {
 
 // Journal is an open journal. Its methods may be called at the same time.
 type Journal struct {
-	dir  string
-	keep int
-	log  *slog.Logger
-	now  func() time.Time
-	sync func(*os.File) error
-	lock *os.File
+	dir    string
+	bounds Options // how much is kept
+	log    *slog.Logger
+	now    func() time.Time
+	sync   func(*os.File) error
+	lock   *os.File
 
 	mu      sync.Mutex
 	last    time.Time       // the newest id given away
 	writing map[string]bool // turns that are being written
+	bad     map[string]bool // which turns did not go well, as far as that was asked for
+
+	logging atomic.Pointer[TurnLog] // of the turn that is made
 
 	memory sync.Mutex // guards known and the file that holds it
 	known  memory
@@ -61,9 +75,14 @@ type Journal struct {
 
 // A turn's file is <id>.open until nothing of it is left to be picked up, and
 // <id>.jsonl from then on, so that only few files are read at a start.
+//
+// A turn that could not be made, or did nothing since a commit was refused, is
+// <id>.failed: it is no memory of what was done, and older agents pass it over.
 const (
 	openSuffix   = ".open"
 	sealedSuffix = ".jsonl"
+	failedSuffix = ".failed"
+	asideSuffix  = ".damaged-" // before when it was put aside
 	idLayout     = "20060102T150405.000Z"
 )
 
@@ -71,15 +90,15 @@ const (
 // error that says who has it. A journal of a newer version is refused.
 func Open(o Options) (*Journal, error) {
 	j := &Journal{
-		dir: o.Dir, keep: o.Keep, log: o.Log, now: o.Now,
-		sync: o.Sync, writing: make(map[string]bool),
+		dir: o.Dir, bounds: o, log: o.Log, now: o.Now,
+		sync: o.Sync, writing: make(map[string]bool), bad: make(map[string]bool),
 	}
 	if j.sync == nil {
 		j.sync = (*os.File).Sync
 	}
-	if j.keep <= 0 {
-		j.keep = DefaultKeep
-	}
+	b := &j.bounds
+	b.Keep, b.KeepFor = orDefault(b.Keep, DefaultKeep), orDefault(b.KeepFor, DefaultKeepFor)
+	b.KeepFailures, b.MaxSize = orDefault(b.KeepFailures, DefaultKeepFailures), orDefault(b.MaxSize, DefaultMaxSize)
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}
@@ -101,6 +120,13 @@ func Open(o Options) (*Journal, error) {
 	return j, nil
 }
 
+func orDefault[N int | int64 | time.Duration](n, other N) N {
+	if n <= 0 {
+		return other
+	}
+	return n
+}
+
 // Close lets another agent have the journal.
 func (j *Journal) Close() error {
 	if err := j.lock.Close(); err != nil {
@@ -112,7 +138,7 @@ func (j *Journal) Close() error {
 // recover looks at what an earlier life left: it refuses what is too new, puts
 // aside what makes no sense, and seals what has nothing left to be picked up.
 func (j *Journal) recover() error {
-	names, err := j.turns()
+	names, err := j.files()
 	if err != nil {
 		return err
 	}
@@ -172,7 +198,7 @@ func (j *Journal) look(t turnFile) (*Record, error) {
 
 // putAside keeps a file that makes no sense out of the way, for people.
 func (j *Journal) putAside(path string) error {
-	aside := path + ".damaged-" + j.now().UTC().Format(idLayout)
+	aside := path + asideSuffix + j.now().UTC().Format(idLayout)
 	if err := os.Rename(path, aside); err != nil {
 		return fmt.Errorf("put a damaged file aside: %w", err)
 	}
@@ -251,13 +277,13 @@ func (j *Journal) Last(n int) ([]*Record, error) {
 // Read reads one turn, be it over or not. The error is [fs.ErrNotExist] for one
 // that the journal does not hold.
 func (j *Journal) Read(id string) (*Record, error) {
-	if _, err := time.Parse(idLayout, id); err != nil {
+	if !isID(id) {
 		return nil, fmt.Errorf("read turn %q: %w", id, fs.ErrNotExist)
 	}
 	// A turn may be sealed between two looks: then it has the second name.
 	var record *Record
 	var err error
-	for _, suffix := range []string{openSuffix, sealedSuffix} {
+	for _, suffix := range []string{openSuffix, sealedSuffix, failedSuffix} {
 		record, err = readTurn(filepath.Join(j.dir, id+suffix), id)
 		if !errors.Is(err, fs.ErrNotExist) {
 			break
@@ -272,27 +298,30 @@ func (j *Journal) Read(id string) (*Record, error) {
 type turnFile struct {
 	id, name string
 	open     bool
+	// failed tells that it is the trace of a turn that did nothing.
+	failed bool
 	// strange tells that it is no file at all.
 	strange bool
 }
 
-// turns lists the files of turns, oldest first.
+// turns lists the files of turns that did something, oldest first.
 func (j *Journal) turns() ([]turnFile, error) {
+	all, err := j.files()
+	return slices.DeleteFunc(all, func(t turnFile) bool { return t.failed }), err
+}
+
+// files lists the files of all turns, oldest first.
+func (j *Journal) files() ([]turnFile, error) {
 	entries, err := os.ReadDir(j.dir)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", j.dir, err)
 	}
 	var all []turnFile
 	for _, e := range entries {
-		id, open := strings.CutSuffix(e.Name(), openSuffix)
-		if !open {
-			var sealed bool
-			if id, sealed = strings.CutSuffix(e.Name(), sealedSuffix); !sealed {
-				continue
+		for _, suffix := range []string{openSuffix, sealedSuffix, failedSuffix} {
+			if id, is := strings.CutSuffix(e.Name(), suffix); is && isID(id) {
+				all = append(all, turnFile{id: id, name: e.Name(), open: suffix == openSuffix, failed: suffix == failedSuffix, strange: !e.Type().IsRegular()})
 			}
-		}
-		if _, err := time.Parse(idLayout, id); err == nil {
-			all = append(all, turnFile{id: id, name: e.Name(), open: open, strange: !e.Type().IsRegular()})
 		}
 	}
 	slices.SortFunc(all, func(a, b turnFile) int { return strings.Compare(a.name, b.name) })
@@ -306,27 +335,6 @@ func (j *Journal) seal(id string) error {
 		return fmt.Errorf("seal turn %s: %w", id, err)
 	}
 	return j.syncDir()
-}
-
-// prune makes room for one more turn. What can't be removed is told, and is
-// no reason to stop.
-func (j *Journal) prune() {
-	names, err := j.turns()
-	if err != nil {
-		j.log.Warn("old turns can't be listed", slog.Any("error", err))
-		return
-	}
-	kept := slices.Clone(names)
-	names = slices.DeleteFunc(names, func(t turnFile) bool { return t.open })
-	for len(names) >= j.keep {
-		if err := os.Remove(filepath.Join(j.dir, names[0].name)); err != nil {
-			j.log.Warn("an old turn can't be removed", slog.Any("error", err))
-		}
-		old := names[0].id
-		kept = slices.DeleteFunc(kept, func(t turnFile) bool { return t.id == old })
-		names = names[1:]
-	}
-	j.pruneOutputs(kept)
 }
 
 func isID(text string) bool {

@@ -89,10 +89,12 @@ type memory struct {
 	// asked for.
 	Failed byHost[failing] `json:"failed,omitempty"`
 	Mended byHost[mending] `json:"mended,omitempty"`
+	// Gone is since when the manifests have a host, or its playbook, no more.
+	Gone byHost[time.Time] `json:"gone,omitempty"`
 }
 
 func (m memory) clone() memory {
-	return memory{Runs: m.Runs.clone(), Asked: m.Asked.clone(), Begun: m.Begun.clone(), Seen: m.Seen.clone(), Failed: m.Failed.clone(), Mended: m.Mended.clone()}
+	return memory{Runs: m.Runs.clone(), Asked: m.Asked.clone(), Begun: m.Begun.clone(), Seen: m.Seen.clone(), Failed: m.Failed.clone(), Mended: m.Mended.clone(), Gone: m.Gone.clone()}
 }
 
 const runsName = "runs.json"

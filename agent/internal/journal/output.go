@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 
@@ -106,20 +105,3 @@ func (o *Output) Close() error {
 }
 
 var _ io.WriteCloser = (*Output)(nil)
-
-// pruneOutputs removes the logs of turns that are not kept.
-func (j *Journal) pruneOutputs(kept []turnFile) {
-	all, _ := filepath.Glob(filepath.Join(j.dir, "*"+outputSuffix))
-	for _, path := range all {
-		name := filepath.Base(path)
-		if len(name) <= len(idLayout) || !isID(name[:len(idLayout)]) {
-			continue
-		}
-		if slices.ContainsFunc(kept, func(t turnFile) bool { return t.id == name[:len(idLayout)] }) {
-			continue
-		}
-		if err := os.Remove(path); err != nil {
-			j.log.Warn("the log of an old turn can't be removed", slog.Any("error", err))
-		}
-	}
-}

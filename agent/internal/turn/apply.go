@@ -77,7 +77,7 @@ func (t *Turner) seen(ctx context.Context, kinds map[string]applyers.Applyer, fl
 // apply carries the plan out, looks whether it took, and keeps the report.
 func (t *Turner) apply(ctx context.Context, req Request, rep *report.Report, src *source, kinds map[string]applyers.Applyer, input drift.Input, finish func()) error {
 	entry, err := t.Journal.Begin(journal.Turn{
-		ID: rep.Turn, Started: rep.Started, Commit: src.commit.Hash, Mode: string(rep.Mode), Plan: rep.Plan,
+		ID: rep.Turn, Started: rep.Started, Commit: src.commit.Hash, Mode: string(rep.Mode), Why: req.why(), Plan: rep.Plan,
 	})
 	if err != nil {
 		return fmt.Errorf("write the journal, nothing was done: %w", err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"berth/agent/internal/checkout"
+	"berth/agent/internal/history"
 	"berth/agent/internal/journal"
 	"berth/applyers"
 	"berth/desired"
@@ -41,8 +42,10 @@ type Appliers func(fleet *desired.Fleet, files fs.FS) (all []applyers.Applyer, c
 type Turner struct {
 	Repository Repository
 	Appliers   Appliers
-	// Journal holds what is done.
+	// Journal holds what is done, History what happened to each resource; that may be
+	// nil.
 	Journal *journal.Journal
+	History *history.History
 	Log     *slog.Logger
 	Now     func() time.Time
 	// Surroundings, if set, tell on which guests the agent itself depends.
@@ -138,8 +141,17 @@ func (t *Turner) release(ctx context.Context, all []applyers.Applyer) {
 // [PlanChangedError] or nil; another error means that no plan could be made at
 // all. Cancelling ctx lets begun steps come to their end and begins no more.
 func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
+	if req.ID == "" {
+		req.ID = t.Journal.NextID()
+	}
+	ctx = applyers.InTurn(ctx, req.ID)
+	if req.Mode == report.Run {
+		log := t.Journal.StartLog(req.ID)
+		defer log.Close()
+	}
 	rep, only, err := t.run(ctx, req)
 	if req.Mode == report.Run {
+		t.record(ctx, req, rep, only, err)
 		_, changed := errors.AsType[*PlanChangedError](err)
 		_, unknown := errors.AsType[*UnknownResourceError](err)
 		_, unasked := errors.AsType[*UnknownError](err)
@@ -157,10 +169,6 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 
 func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only *narrowed, err error) {
 	started := t.Now()
-	if req.ID == "" {
-		req.ID = t.Journal.NextID()
-	}
-	ctx = applyers.InTurn(ctx, req.ID)
 	rep = &report.Report{Version: report.Version, Turn: req.ID, Mode: req.Mode, Started: started}
 	if req.AcceptSource {
 		t.Repository.AcceptSource()
@@ -178,6 +186,9 @@ func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only
 		return nil, nil, err
 	}
 	t.enforced.Store(src.fleet)
+	if req.Mode == report.Run && rep.Refused == nil {
+		t.tend(ctx, src.fleet)
+	}
 	if err := t.ask(src.fleet, req); err != nil {
 		return nil, nil, err
 	}
@@ -266,13 +277,9 @@ func (t *Turner) ended(ctx context.Context, req Request, rep *report.Report) {
 	for i := range rep.Plan.Changes {
 		differ[rep.Plan.Changes[i].ID] = true
 	}
-	why := req.Why
-	if why == "" {
-		why = "asked for"
-	}
 	s := rep.Summary
 	t.Log.InfoContext(ctx, "turn ended",
-		slog.String("mode", string(rep.Mode)), slog.String("why", why), slog.String("commit", short(rep.Commit.Hash)),
+		slog.String("mode", string(rep.Mode)), slog.String("why", req.why()), slog.String("commit", short(rep.Commit.Hash)),
 		slog.Int("changes", len(differ)), slog.Int("failed", s.Failed), slog.Int("held", s.Held), slog.Int("unknown", s.Unknown),
 		slog.Int("requests", total(rep.Stats.Requests)), slog.Int("writes", rep.Stats.Writes), slog.Duration("duration", rep.Stats.Duration))
 }

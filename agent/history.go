@@ -1,0 +1,4 @@
+package main
+
+// historyDir is within the state directory.
+const historyDir = "history"
