@@ -21,6 +21,9 @@ func (s *service) http() http.Handler {
 	if len(s.settings.HTTP.Tokens) > 0 {
 		mux.Handle("/v1/", s.api().Remote(s.gate()))
 	}
+	if len(s.settings.HTTP.Webhooks.Secrets) > 0 {
+		mux.Handle("/webhook", s.webhooks())
+	}
 	return mux
 }
 
@@ -35,6 +38,9 @@ func (s *service) listenHTTP(ctx context.Context) (net.Listener, error) {
 		return nil, err
 	}
 	if err := s.checkTokens(); err != nil {
+		return nil, err
+	}
+	if err := s.checkWebhooks(); err != nil {
 		return nil, err
 	}
 	scheme := "http"

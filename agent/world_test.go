@@ -58,6 +58,7 @@ func newTestWorld(t *testing.T, env *testscript.Env) error {
 //	expand FILE…       put variables into files
 //	receiver FILE      write what is posted to $RECEIVER into a file
 //	hook STATUS METHOD PATH [BODY]   call a hook; its body goes to the file answer
+//	webhook STATUS FILE [SECRET]     send a push as GitHub does; likewise
 //	writes N           check how many writes the cluster has seen since the last look
 func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	type verb func(w *testWorld, ts *testscript.TestScript, args []string) error
@@ -85,6 +86,7 @@ func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, ar
 		"expand":   wrap((*testWorld).expand),
 		"receiver": wrap((*testWorld).receiver),
 		"hook":     wrap((*testWorld).hook),
+		"webhook":  wrap((*testWorld).webhook),
 	}
 }
 

@@ -197,6 +197,7 @@ func (s *Settings) parse(file string, text []byte) error {
 	for i := range s.HTTP.Tokens {
 		s.HTTP.Tokens[i].Token.File = within(dir, s.HTTP.Tokens[i].Token.File)
 	}
+	s.HTTP.Webhooks.within(dir)
 	for i := range s.Notify {
 		s.Notify[i].Secret.File = within(dir, s.Notify[i].Secret.File)
 	}

@@ -17,6 +17,8 @@ type HTTP struct {
 	TLS TLS `yaml:"tls"`
 	// Tokens open the API to those who show them.
 	Tokens []Token `yaml:"tokens"`
+	// Webhooks are what forges may send.
+	Webhooks Webhooks `yaml:"webhooks"`
 }
 
 // Token is what programs on other machines show to ask what its scope lets them.
@@ -46,7 +48,7 @@ type TLS struct {
 
 // opened tells that there is something for which the agent is to listen.
 func (s *Settings) opened() bool {
-	return s.Hooks.Token != (Credential{}) || len(s.HTTP.Tokens) > 0
+	return s.Hooks.Token != (Credential{}) || len(s.HTTP.Tokens) > 0 || len(s.HTTP.Webhooks.Secrets) > 0
 }
 
 // checkHTTP looks at the listener, and at what is to be asked by it.
@@ -55,6 +57,7 @@ func (s *Settings) checkHTTP(say complaint) {
 	for i, t := range h.Tokens {
 		t.check(fmt.Sprintf("http.tokens.%d", i), say)
 	}
+	h.Webhooks.check(say)
 	if (h.TLS.Cert == "") != (h.TLS.Key == Credential{}) {
 		say("http.tls", "http.tls takes both: write cert: FILE and key: FILE")
 	}
@@ -62,7 +65,7 @@ func (s *Settings) checkHTTP(say complaint) {
 	case h.Listen == "" && s.Hooks.Token != (Credential{}):
 		say("hooks", "http.listen is missing: write http: {listen: \"127.0.0.1:9000\"}, or take hooks out")
 		return
-	case h.Listen == "" && len(h.Tokens) > 0:
+	case h.Listen == "" && s.opened():
 		say("http", "http.listen is missing: write listen: 127.0.0.1:9000, or take http out")
 		return
 	case h.Listen == "":
@@ -71,7 +74,7 @@ func (s *Settings) checkHTTP(say complaint) {
 		}
 		return
 	case !s.opened():
-		say("http", "http.listen opens a port at which nobody is answered: write hooks: {token: FILE} (`agent bootstrap` makes one), or tokens: [{token: FILE, scope: read}] under http, or take http out")
+		say("http", "http.listen opens a port at which nobody is answered: write hooks: {token: FILE} (`agent bootstrap` makes one), or tokens: [{token: FILE, scope: read}] or webhooks: {secrets: [FILE]} under http, or take http out")
 	}
 	host, port, err := net.SplitHostPort(h.Listen)
 	addr, ipErr := netip.ParseAddr(host)

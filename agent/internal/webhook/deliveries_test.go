@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/sha512"
@@ -190,7 +191,7 @@ func (d delivery) signed(secret string) delivery {
 }
 
 func (d delivery) request() *http.Request {
-	r := httptest.NewRequest(http.MethodPost, "/webhook", bytes.NewReader([]byte(d.body)))
+	r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/webhook", bytes.NewReader([]byte(d.body)))
 	for name, value := range d.headers {
 		r.Header.Set(name, value)
 	}

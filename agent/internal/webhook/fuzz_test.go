@@ -48,7 +48,7 @@ func FuzzDelivery(f *testing.F) {
 			header("X-Hub-Signature", "sha256=")(&d, secret)
 			family("Gitea", "Forgejo")(&d, secret)
 		}
-		r := httptest.NewRequest(http.MethodPost, "/webhook", strings.NewReader(body))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhook", strings.NewReader(body))
 		for name, value := range d.headers {
 			r.Header[name] = []string{value}
 		}

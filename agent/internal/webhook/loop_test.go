@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +75,7 @@ func TestABurstOfWebhooksMakesTwoTurns(t *testing.T) {
 		<-time.After(time.Minute)
 		all := deliveries()
 		send := func(n int) (id string) {
-			d := all["github"].with("X-GitHub-Delivery", fmt.Sprint(n))
+			d := all["github"].with("X-GitHub-Delivery", strconv.Itoa(n))
 			code, answer := l.take(d.saying(fmt.Sprintf("%s%*s", d.body, n%100+n/100*101, "")).signed(secret).request())
 			if code != http.StatusAccepted || answer.Turn == "" {
 				t.Fatalf("delivery %d: %d %+v", n, code, answer)
@@ -139,7 +140,7 @@ func TestOverHTTP(t *testing.T) {
 	// On a busy machine one may be late; none waits for anything.
 	soonest := time.Hour
 	for n := range 5 {
-		d := deliveries()["gitea"].with("X-Gitea-Delivery", fmt.Sprint(n))
+		d := deliveries()["gitea"].with("X-Gitea-Delivery", strconv.Itoa(n))
 		d = d.saying(d.body + strings.Repeat(" ", n)).signed(secret)
 		began := time.Now()
 		if code := post(d, strings.NewReader(d.body), int64(len(d.body))); code != http.StatusAccepted {

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"berth/agent/internal/webhook"
+)
+
+// webhooks hear from forges that somebody has pushed.
+func (s *service) webhooks() *webhook.Handler {
+	from := s.repository.Source()
+	return &webhook.Handler{
+		Secrets: s.webhookSecrets,
+		Follow:  webhook.Follow{URL: from.URL, Branch: from.Branch, Names: s.settings.HTTP.Webhooks.Repositories},
+		Start:   s.loop.StartWhole,
+		Log:     s.log,
+	}
+}
+
+// webhookSecrets reads what forges may sign with: all that can be read, and why others
+// can't.
+func (s *service) webhookSecrets() (secrets [][]byte, err error) {
+	for _, c := range s.settings.HTTP.Webhooks.Secrets {
+		secret, unread := s.settings.Read(c, s.env)
+		if unread != nil {
+			err = errors.Join(err, unread)
+			continue
+		}
+		secrets = append(secrets, secret)
+	}
+	return secrets, err
+}
+
+// checkWebhooks tells early that a secret can't be used.
+func (s *service) checkWebhooks() error {
+	secrets, err := s.webhookSecrets()
+	for _, secret := range secrets {
+		err = errors.Join(err, webhook.CheckSecret(secret))
+		clear(secret)
+	}
+	if err != nil {
+		return fmt.Errorf("read http.webhooks.secrets: %w", err)
+	}
+	return nil
+}
