@@ -112,7 +112,7 @@ func (s *service) turn(ctx context.Context, req turn.Request) (*report.Report, e
 }
 
 func (s *service) api() web.API {
-	return web.API{Ask: s.loop.Ask, Status: s.status, Known: s.turner.Known, Unlock: s.unlock, Lock: s.relock, Log: s.log}
+	return web.API{Ask: s.loop.Ask, Status: s.status, Known: s.turner.Known, Unlock: s.unlock, Lock: s.relock, Archive: archive(s.settings), Log: s.log}
 }
 
 // status is how the agent stands now. Nobody waits for a turn.

@@ -28,6 +28,9 @@ type Query struct {
 	Before string
 	// Failed wants of all lines those that tell of something that went wrong.
 	Failed bool
+
+	// turns wants what tells of turns as a whole alone.
+	turns bool
 }
 
 // Story is what a history tells, the newest first.
@@ -84,7 +87,7 @@ func Read(dir string, q Query) (*Story, error) {
 // takes tells whether a line is wanted, and leaves of what concerns many what concerns
 // the one. From the line of a renaming back, the former name is wanted.
 func (q Query) takes(l Line, wanted map[desired.ID]bool) (Line, bool) {
-	if l.What == "" || q.Before != "" && l.Turn >= q.Before {
+	if l.What == "" || q.Before != "" && l.Turn >= q.Before || q.turns && l.ID != "" {
 		return l, false
 	}
 	if q.Failed && !l.Bad() {

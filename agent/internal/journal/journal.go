@@ -154,7 +154,7 @@ func (j *Journal) recover() error {
 		}
 		record, err := j.look(t)
 		switch {
-		case errors.Is(err, errDamaged):
+		case errors.Is(err, ErrDamaged):
 			if err := j.putAside(filepath.Join(j.dir, t.name)); err != nil {
 				return err
 			}
@@ -236,7 +236,7 @@ func (j *Journal) Unfinished() ([]Left, error) {
 			continue
 		}
 		record, err := readTurn(filepath.Join(j.dir, t.name), t.id)
-		if errors.Is(err, errDamaged) {
+		if errors.Is(err, ErrDamaged) {
 			if err := j.putAside(filepath.Join(j.dir, t.name)); err != nil {
 				return nil, fmt.Errorf("list unfinished turns: %w", advise(j.dir, err))
 			}
@@ -263,7 +263,7 @@ func (j *Journal) Last(n int) ([]*Record, error) {
 			continue
 		}
 		record, err := j.Read(t.id)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errDamaged) {
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) {
 			continue // Pruned just now, or put aside at the next start.
 		}
 		if err != nil {

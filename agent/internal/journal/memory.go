@@ -120,7 +120,7 @@ func (j *Journal) recall() error {
 		err = json.Unmarshal(text, &file)
 	}
 	if err == nil && file.Version < 1 {
-		err = errDamaged
+		err = ErrDamaged
 	}
 	if err != nil {
 		if err := j.putAside(path); err != nil {

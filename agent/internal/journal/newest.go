@@ -22,7 +22,7 @@ func Newest(dir string) (*Record, error) {
 	for _, t := range names {
 		record, err := j.Read(t.id)
 		switch {
-		case t.strange, errors.Is(err, fs.ErrNotExist), errors.Is(err, errDamaged):
+		case t.strange, errors.Is(err, fs.ErrNotExist), errors.Is(err, ErrDamaged):
 			continue
 		case err != nil:
 			return nil, advise(dir, err)

@@ -133,8 +133,8 @@ func (r *Record) left() []Left {
 	return all
 }
 
-// errDamaged is the error of a file that is not a turn's at all.
-var errDamaged = errors.New("its first line makes no sense")
+// ErrDamaged is the error of a file that is not a turn's at all.
+var ErrDamaged = errors.New("its first line makes no sense")
 
 // readTurn reads a turn's file as far as it makes sense. A file that was cut off
 // within its first lines is a turn that did nothing.
@@ -148,7 +148,7 @@ func readTurn(path, id string) (*Record, error) {
 	r.Torn = len(lines[len(lines)-1]) > 0 || len(lines) < 3
 	if first := lines[0]; len(lines) == 1 && !bytes.HasPrefix(first, []byte(headerStart)) && !strings.HasPrefix(headerStart, string(first)) {
 		// No header was cut off here: a disk that lost power leaves zeros.
-		return nil, fmt.Errorf("%s: %w", path, errDamaged)
+		return nil, fmt.Errorf("%s: %w", path, ErrDamaged)
 	}
 	lines = lines[:len(lines)-1]
 	for i, l := range lines {
@@ -188,7 +188,7 @@ func checkHeader(path string) error {
 func parseHeader(path string, text []byte) error {
 	var h header
 	if err := json.Unmarshal(text, &h); err != nil || h.Version < 1 {
-		return fmt.Errorf("%s: %w", path, errDamaged)
+		return fmt.Errorf("%s: %w", path, ErrDamaged)
 	}
 	return checkVersion(path, h.Version)
 }

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"syscall"
 
+	"berth/agent/internal/history"
 	"berth/agent/internal/turn"
 	"berth/drift/report"
 )
@@ -59,7 +60,9 @@ type API struct {
 	// Unlock opens the lock by a passphrase, which it wipes; Lock shuts it.
 	Unlock func(ctx context.Context, passphrase []byte) (Unlocked, error)
 	Lock   func(ctx context.Context) (Locked, error)
-	Log    *slog.Logger
+	// Archive is what is kept of the past.
+	Archive history.Archive
+	Log     *slog.Logger
 }
 
 // Handler serves the API to whoever may connect to the socket.
@@ -78,6 +81,7 @@ func (a API) routes() *routes {
 	a.handleTurns(all)
 	a.handleLock(all)
 	a.handleInventory(all)
+	a.handleHistory(all)
 	all.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, a.Log, http.StatusOK, a.Status())
 	})
