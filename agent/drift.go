@@ -48,7 +48,7 @@ func (v *view) show(s streams, rep *report.Report) error {
 // conclude turns a report into an exit code.
 func conclude(rep *report.Report) error {
 	switch {
-	case rep.Error != "" || rep.Summary.Failed > 0:
+	case rep.Error != "" || rep.Summary.Failed > 0, rep.Proposal != nil && rep.Refused != nil:
 		return exit(exitError)
 	case rep.Differs():
 		return exit(exitDiffers)
@@ -58,17 +58,23 @@ func conclude(rep *report.Report) error {
 
 func newDrift(s streams) *cobra.Command {
 	var v view
-	var acceptSource bool
+	var o driftOptions
 	cmd := &cobra.Command{
 		Use:   "drift [RESOURCE…]",
 		Short: "Report what differs between Git and what runs; touch nothing",
 		Long: `Report what differs between the newest commit and what runs, and what a turn
 would do about it. Nothing is touched. Where an agent is running, it is asked.
 
+With --commit, the report is of a branch, a tag, a commit (all 40 digits of its
+hash) or another reference (refs/pull/7/head): what it would change, were it
+merged into what is enforced. It has no say in whom the agent talks to: a Site or
+Edge that it adds, or that it would have reached in another way, is not asked, and
+unknown. Playbooks are not run, not even in check mode.
+
 Exits 0 where nothing differs, 2 where something does, is held or is unknown.
 
 ` + aboutResources,
-		Example: "  agent drift\n  agent drift --output json | jq .summary",
+		Example: "  agent drift\n  agent drift --output json | jq .summary\n  agent drift --commit more-memory",
 		Args:    resources,
 
 		ValidArgsFunction: completeResources(s),
@@ -80,7 +86,8 @@ Exits 0 where nothing differs, 2 where something does, is held or is unknown.
 			if err != nil {
 				return err
 			}
-			rep, err := driftReport(cmd.Context(), s, settings, acceptSource, args)
+			o.only = args
+			rep, err := driftReport(cmd.Context(), s, settings, o)
 			if err != nil {
 				return err
 			}
@@ -91,22 +98,32 @@ Exits 0 where nothing differs, 2 where something does, is held or is unknown.
 		},
 	}
 	v.flags(cmd)
-	cmd.Flags().BoolVar(&acceptSource, "accept-source", false, "look at commits of another repository, branch or path than before; no agent may be running")
+	cmd.Flags().BoolVar(&o.acceptSource, "accept-source", false, "look at commits of another repository, branch or path than before; no agent may be running")
+	cmd.Flags().StringVar(&o.commit, "commit", "", "plan this branch, tag, commit or refs/… as it would be once merged")
+	cmd.MarkFlagsMutuallyExclusive("accept-source", "commit")
 	return cmd
+}
+
+type driftOptions struct {
+	acceptSource bool
+	commit       string
+	// only are the resources that are asked about; empty is all.
+	only []string
 }
 
 // driftReport asks the running agent, or makes a turn of its own that touches
 // nothing.
-func driftReport(ctx context.Context, s streams, settings *config.Settings, acceptSource bool, only []string) (*report.Report, error) {
-	if acceptSource {
+func driftReport(ctx context.Context, s streams, settings *config.Settings, o driftOptions) (*report.Report, error) {
+	req := turn.Request{Mode: report.Drift, AcceptSource: o.acceptSource, Only: o.only, Commit: o.commit}
+	if o.acceptSource {
 		// The running agent has settings of its own.
-		return oneTurn(ctx, s, settings, turn.Request{Mode: report.Drift, AcceptSource: true, Only: only})
+		return oneTurn(ctx, s, settings, req)
 	}
-	rep, err := web.NewClient(settings.Socket).Drift(ctx, only...)
+	rep, err := web.NewClient(settings.Socket).DriftOf(ctx, web.DriftRequest{Only: o.only, Commit: o.commit})
 	if !errors.Is(err, web.ErrNoAgent) {
 		return rep, err
 	}
-	return oneTurn(ctx, s, settings, turn.Request{Mode: report.Drift, Only: only})
+	return oneTurn(ctx, s, settings, req)
 }
 
 // oneTurn makes a turn in this process. No agent may be running.

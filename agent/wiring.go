@@ -79,7 +79,7 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 		return nil, errors.Join(err, w.close())
 	}
 	w.turner = &turn.Turner{
-		Repository: w.repository, Journal: w.journal, Appliers: w.appliers, Log: log, Now: time.Now,
+		Repository: w.repository, Journal: w.journal, Appliers: w.appliers, Proposal: w.proposed, Log: log, Now: time.Now,
 		History: history.New(history.Options{Dir: filepath.Join(settings.State, historyDir), For: time.Duration(kept.History), Log: log}),
 		Surroundings: &turn.Surroundings{
 			UUIDFile: turn.ProductUUID, MACs: turn.OwnMACs, Resolve: net.DefaultResolver.LookupHost, Repository: settings.Repository.URL,

@@ -35,8 +35,10 @@ type Report struct {
 	// Commit is the one that is enforced.
 	Commit Commit `json:"commit,omitzero"`
 	// Refused is a newer commit that is not enforced; nil if there is none.
-	Refused  *Refusal `json:"refused,omitempty"`
-	Contents Contents `json:"contents,omitzero"`
+	Refused *Refusal `json:"refused,omitempty"`
+	// Proposal is set where Commit is only proposed, and nothing enforces it.
+	Proposal *Proposal `json:"proposal,omitempty"`
+	Contents Contents  `json:"contents,omitzero"`
 	// Plan is nil where the turn ended before there was one.
 	Plan *drift.Plan `json:"plan,omitempty"`
 	// Routes are the names and where they go; nil where nobody asked for them.

@@ -127,7 +127,10 @@ func refusalWords(r *Report) string {
 	if r.Refused.Reason != "" {
 		words += ": " + neutral(r.Refused.Reason)
 	}
-	if r.Commit.Hash != "" {
+	switch {
+	case r.Proposal != nil:
+		words = strings.Replace(words, " is refused", " can't be planned", 1)
+	case r.Commit.Hash != "":
 		words += "; " + short(r.Commit.Hash) + " goes on being enforced"
 	}
 	return words
@@ -175,11 +178,14 @@ func (r *Report) extent() []string {
 	if r.Contents.Playbooks > 0 {
 		more = append(more, count(r.Contents.Playbooks, "playbook"))
 	}
-	if len(lines) == 1 && len(more) > 0 {
-		return []string{lines[0] + " · " + strings.Join(more, " · ")}
-	}
-	if len(more) > 0 {
+	switch {
+	case len(lines) == 1 && len(more) > 0:
+		lines = []string{lines[0] + " · " + strings.Join(more, " · ")}
+	case len(more) > 0:
 		lines = append(lines, strings.Join(more, " · "))
+	}
+	if r.Proposal != nil {
+		lines = append(lines, r.Proposal.words())
 	}
 	return lines
 }

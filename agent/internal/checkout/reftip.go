@@ -18,7 +18,7 @@ func refTip(source Source, refs, peeled map[string]plumbing.Hash) (plumbing.Hash
 	found := map[string]plumbing.Hash{}
 	for _, name := range []string{ref, "refs/heads/" + ref, "refs/tags/" + ref} {
 		hash, ok := refs[name]
-		if !ok || !strings.HasPrefix(name, "refs/heads/") && !strings.HasPrefix(name, "refs/tags/") {
+		if !ok || !strings.HasPrefix(name, "refs/heads/") && !strings.HasPrefix(name, "refs/tags/") && !(source.anyName && strings.HasPrefix(name, "refs/")) {
 			continue
 		}
 		if commit, annotated := peeled[name]; annotated {

@@ -44,6 +44,8 @@ type Source struct {
 	// well, and an http(s) URL's token is read where it lies.
 	anyRef bool
 	token  Credential
+	// anyName is that of [Repo.Propose]: Branch may be any reference, by its full name.
+	anyName bool
 }
 
 const (

@@ -403,7 +403,9 @@ func next(h http.Header, path string) (url.Values, bool) {
 
 // sameTail tells whether two paths are of the same list. GitHub writes a repository by
 // its number in links, so that only what follows is compared.
-func sameTail(a, b string) bool { return a[strings.LastIndexByte(a, '/')+1:] == b[strings.LastIndexByte(b, '/')+1:] }
+func sameTail(a, b string) bool {
+	return a[strings.LastIndexByte(a, '/')+1:] == b[strings.LastIndexByte(b, '/')+1:]
+}
 
 // paged reads all pages of a list whose answers name the next one in a header.
 func paged[T any](ctx context.Context, a *api, path string, query url.Values, yield func(T) bool) error {

@@ -22,6 +22,8 @@ type source struct {
 	// tip is the newest commit's hash, be it enforced or refused; "" if the
 	// repository could not be asked.
 	tip string
+	// reached, if set, is the fleet whose sites may be asked in place of fleet's.
+	reached *desired.Fleet
 }
 
 // checkOut finds the commit to enforce. A newer one that can't be had, is
@@ -98,10 +100,7 @@ func (t *Turner) read(ctx context.Context, c checkout.Commit) (*source, error) {
 	if err != nil {
 		return nil, err
 	}
-	fleet, err := t.loader.Load(files)
-	if f, ok := files.(interface{ Rest() }); ok {
-		f.Rest()
-	}
+	fleet, err := loadFiles(&t.loader, files)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package turn
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -12,7 +13,7 @@ import (
 func (t *Turner) guards(ctx context.Context, src *source, previous *desired.Fleet, req Request, only *narrowed) []drift.Guard {
 	var vital drift.Vital
 	if t.Surroundings != nil {
-		vital = t.Surroundings.vital(ctx, src.fleet)
+		vital = t.Surroundings.vital(ctx, cmp.Or(src.reached, src.fleet))
 	}
 	guards := []drift.Guard{
 		drift.Ownership(), drift.KeepVital(vital), drift.Protection(), drift.Unknown(), drift.Routed(),

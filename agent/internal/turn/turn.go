@@ -42,6 +42,11 @@ type Appliers func(fleet *desired.Fleet, files fs.FS) (all []applyers.Applyer, c
 type Turner struct {
 	Repository Repository
 	Appliers   Appliers
+	// Proposal makes the appliers for the turn of a [Request.Commit]: fleet and files are
+	// those of the commit that is enforced, whose secrets they read; what is proposed
+	// they are only given to compare with. They run no playbooks, and reach nothing but
+	// what is told of them. nil plans no proposals.
+	Proposal Appliers
 	// Journal holds what is done, History what happened to each resource; that may be
 	// nil.
 	Journal *journal.Journal
@@ -107,6 +112,10 @@ type Request struct {
 	Quick bool
 	// Routes puts the routes of the edges into the report.
 	Routes bool
+	// Commit, if set, is a branch, a tag, a full hash or a reference by its full name:
+	// the turn tells what that would change, were it merged. The Mode is [report.Drift];
+	// nothing is accepted, remembered, or counted as drift.
+	Commit string
 	// Why says for the log what the turn is made for; "" if somebody asked for it.
 	Why string
 	// ID is the turn's, from [journal.Journal.NextID]; "" makes one.
@@ -145,6 +154,9 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 		req.ID = t.Journal.NextID()
 	}
 	ctx = applyers.InTurn(ctx, req.ID)
+	if req.Commit != "" {
+		return t.proposal(ctx, req)
+	}
 	if req.Mode == report.Run {
 		log := t.Journal.StartLog(req.ID)
 		defer log.Close()

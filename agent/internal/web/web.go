@@ -105,12 +105,12 @@ func (a API) handleTurns(routes *routes) {
 		answer(w, r, a.Log, status, out)
 	}
 	routes.HandleFunc("POST /v1/drift", func(w http.ResponseWriter, r *http.Request) {
-		only, err := onlyOf(w, r)
+		body, err := driftOf(w, r)
 		if err != nil {
 			fail(w, r, a.Log, http.StatusBadRequest, err.Error())
 			return
 		}
-		serve(w, r, turn.Request{Mode: report.Drift, Only: only})
+		serve(w, r, turn.Request{Mode: report.Drift, Only: body.Only, Commit: body.Commit})
 	})
 	routes.HandleFunc("POST /v1/routes", func(w http.ResponseWriter, r *http.Request) {
 		serve(w, r, turn.Request{Mode: report.Drift, Routes: true})
@@ -168,11 +168,7 @@ func NewClient(socket string) *Client {
 // Drift asks for a report of what a turn would do, of these resources alone if any are
 // named. It fails with [ErrNoAgent] where no agent runs.
 func (c *Client) Drift(ctx context.Context, only ...string) (*report.Report, error) {
-	body, err := json.Marshal(DriftRequest{Only: only})
-	if err != nil {
-		return nil, fmt.Errorf("ask the agent: %w", err)
-	}
-	return c.ask(ctx, "/v1/drift", bytes.NewReader(body))
+	return c.DriftOf(ctx, DriftRequest{Only: only})
 }
 
 // Routes asks for the same report with the routes of the edges in it. It fails with
