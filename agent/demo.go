@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"berth/agent/internal/trigger"
 	"berth/agent/internal/turn"
 	"berth/applyers"
 	"berth/drift"
@@ -79,7 +80,25 @@ The loop is running. Try, in another terminal:
 Ctrl-C ends it, and the cluster forgets everything.
 
 `, program(), d.settings.File, d.gitURL, d.sim.token, d.sim.endpoint)
-	return newService(d.wiring).serve(ctx, d.pushed)
+	w := d.wiring
+	d.wiring = nil // It is closed by who serves.
+	return newService(w).serve(ctx, d.pushes, nil)
+}
+
+// pushes has the loop make a turn for each push.
+func (d *demoWorld) pushes(loop *trigger.Loop) (forget func()) {
+	over := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-over:
+				return
+			case <-d.pushed:
+				loop.StartWhole("push")
+			}
+		}
+	}()
+	return func() { close(over) }
 }
 
 // program is how this command was most likely called.

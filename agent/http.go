@@ -2,9 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 
@@ -27,44 +27,65 @@ func (s *service) http() http.Handler {
 	return mux
 }
 
-// listenHTTP listens as the settings say; nil if nobody is to be answered. Callers of the
-// hooks are known by what the manifests said last, before any turn.
-func (s *service) listenHTTP(ctx context.Context) (net.Listener, error) {
+// certificate reads what is shown to other machines; nil is that they are spoken to in
+// clear.
+func (s *service) certificate() web.Certificate {
+	shown := s.settings.HTTP.TLS
+	if shown.Cert == "" {
+		return nil
+	}
+	return func() (cert, key []byte, err error) {
+		if cert, err = os.ReadFile(shown.Cert); err == nil {
+			key, err = s.settings.Read(shown.Key, s.env)
+		}
+		return cert, key, err
+	}
+}
+
+// openDoor listens as the settings say. A door that is open already stays so if it is at
+// the same address. Callers of the hooks are known by what the manifests said last,
+// before any turn.
+func (s *service) openDoor(ctx context.Context, fail func(error)) error {
 	opened := s.settings.HTTP
 	if opened.Listen == "" {
-		return nil, nil //nolint:nilnil // No listener is what was asked for.
+		s.door.close()
+		s.door = nil
+		s.standing.Set(func(status *web.Status) { status.HTTP = "" })
+		return nil
 	}
-	if err := s.checkHooks(); err != nil {
-		return nil, err
+	if err := errors.Join(s.checkHooks(), s.checkTokens(), s.checkWebhooks()); err != nil {
+		return err
 	}
-	if err := s.checkTokens(); err != nil {
-		return nil, err
-	}
-	if err := s.checkWebhooks(); err != nil {
-		return nil, err
-	}
-	scheme := "http"
-	var certificate web.Certificate
-	if opened.TLS.Cert != "" {
-		scheme = "https"
-		certificate = func() (cert, key []byte, err error) {
-			if cert, err = os.ReadFile(opened.TLS.Cert); err == nil {
-				key, err = s.settings.Read(opened.TLS.Key, s.env)
-			}
-			return cert, key, err
+	certificate := s.certificate()
+	if s.door.at(opened.Listen, certificate != nil) {
+		if err := s.door.show(certificate); err != nil {
+			return err
 		}
-	}
-	listener, err := web.ListenHTTP(ctx, opened.Listen, certificate, s.log)
-	if err != nil {
-		return nil, err
+	} else if err := s.replaceDoor(ctx, opened.Listen, certificate, fail); err != nil {
+		return err
 	}
 	if err := s.turner.Recall(ctx); err != nil {
 		s.log.WarnContext(ctx, "hooks wait for the first turn", slog.Any("error", err))
 	}
-	at := scheme + "://" + listener.Addr().String()
-	s.standing.Set(func(status *web.Status) { status.HTTP = at })
-	s.log.InfoContext(ctx, "other machines are answered", slog.String("at", at))
-	return listener, nil
+	s.door.answerBy(s.http())
+	s.standing.Set(func(status *web.Status) { status.HTTP = s.door.url })
+	return nil
+}
+
+// replaceDoor opens another door, and shuts the one that may be open.
+func (s *service) replaceDoor(ctx context.Context, address string, certificate web.Certificate, fail func(error)) error {
+	if s.door != nil && s.door.listen == address {
+		s.door.close() // One address takes one listener.
+		s.door = nil
+	}
+	next, err := openDoor(ctx, address, certificate, s.log, fail)
+	if err != nil {
+		return err
+	}
+	s.door.close()
+	s.door = next
+	s.log.InfoContext(ctx, "other machines are answered", slog.String("at", next.url))
+	return nil
 }
 
 // checkHooks tells early that no caller could show the token of the hooks.

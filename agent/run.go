@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"berth/agent/internal/config"
 	"berth/agent/internal/lock"
+	"berth/agent/internal/trigger"
 )
 
 func newRun(s streams) *cobra.Command {
@@ -30,9 +32,10 @@ Each start is locked: what needs the agent's identity waits, and goes on by itse
 once somebody has typed the passphrase into agent unlock. agent status tells how it
 stands.
 
-SIGHUP and SIGUSR1 start a turn at once; SIGTERM lets requests in flight end,
-leaves Proxmox's tasks running, and ends within two seconds: the next start picks
-them up.`,
+SIGUSR1 starts a turn at once. SIGHUP reads the settings anew, and starts one: what is
+wrong in them is logged and told by agent status, and the former ones hold; state and
+socket take effect at the next start. SIGTERM lets requests in flight end, leaves
+Proxmox's tasks running, and ends within two seconds: the next start picks them up.`,
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			settings, err := loadSettings(cmd, s)
@@ -50,26 +53,24 @@ them up.`,
 			if err != nil {
 				return err
 			}
-			defer w.close()
-			nudge, forget := signals()
-			defer forget()
-			return newService(w).serve(cmd.Context(), nudge)
+			return newService(w).serve(cmd.Context(), signals, func() (*config.Settings, error) { return loadSettings(cmd, s) })
 		},
 	}
 }
 
-// signals turns SIGHUP and SIGUSR1 into nudges. Several at once are one.
-func signals() (nudge <-chan struct{}, forget func()) {
-	in := make(chan os.Signal, 1)
-	out := make(chan struct{}, 1)
+// signals has the loop heed SIGHUP, which reads the settings anew, and SIGUSR1, which
+// makes a turn.
+func signals(loop *trigger.Loop) (forget func()) {
+	in := make(chan os.Signal, 4)
 	signal.Notify(in, syscall.SIGHUP, syscall.SIGUSR1)
 	go func() {
-		for range in {
-			select {
-			case out <- struct{}{}:
-			default:
+		for s := range in {
+			if s == syscall.SIGHUP {
+				loop.Reload()
+			} else {
+				loop.StartWhole("signal")
 			}
 		}
 	}()
-	return out, func() { signal.Stop(in); close(in) }
+	return func() { signal.Stop(in); close(in) }
 }

@@ -24,9 +24,14 @@ func newSecrets(s streams, settings *config.Settings) (keeping, error) {
 	if err != nil {
 		return keeping{}, err
 	}
+	return keep(s, settings, l), nil
+}
+
+// keep opens the secrets of the state directory beside a lock that is open.
+func keep(s streams, settings *config.Settings, l *lock.Lock) keeping {
 	return keeping{lock: l, secrets: secrets.New(secrets.Options{
 		Settings: settings, Env: s.Env, Dir: filepath.Join(settings.State, "secrets"), Identity: l,
-	})}, nil
+	})}
 }
 
 // tokens reads the tokens of sites.

@@ -19,85 +19,127 @@ import (
 	"berth/drift/report"
 )
 
-// service is an agent that runs: turns, and whoever asks for them or about them.
+// service is an agent that runs as one reading of its settings says: turns, and whoever
+// asks for them or about them.
 type service struct {
 	*wiring
-	loop     *trigger.Loop
-	standing web.Standing
+	*lasting
 	audience audience
 	notifier *notify.Notifier
 	waiting  notify.Once
-	// unlocked tells that somebody has unlocked it, and nobody locked it since.
-	unlocked atomic.Bool
+	// cease ends what start began.
+	cease context.CancelFunc
 }
 
-func newService(w *wiring) *service { return &service{wiring: w} }
+// lasting is what outlives a change of settings.
+type lasting struct {
+	loop     *trigger.Loop
+	standing web.Standing
+	// unlocked tells that somebody has unlocked it, and nobody locked it since.
+	unlocked atomic.Bool
+	// socket is what commands reach, door what other machines do; nil if nobody may.
+	socket front
+	door   *door
+}
+
+func newService(w *wiring) *service { return &service{wiring: w, lasting: &lasting{}} }
 
 // betweenStarts is how far apart turns begin that others start: what comes in a burst is done
 // in one.
 const betweenStarts = 2 * time.Second
 
-// serve runs the loop, its socket and the hooks until ctx is done.
-func (s *service) serve(ctx context.Context, nudge <-chan struct{}) error {
+// serve runs the loop, its socket and what other machines may ask until ctx is done. read
+// reads the settings anew. It closes the wiring.
+func (s *service) serve(ctx context.Context, asks func(*trigger.Loop) (forget func()), read func() (*config.Settings, error)) error {
+	defer func() {
+		// Of the service that is left in the end.
+		if err := s.close(); err != nil {
+			s.log.WarnContext(context.WithoutCancel(ctx), "not closed well", slog.Any("error", err))
+		}
+	}()
 	listener, err := web.Listen(ctx, s.settings.Socket, s.settings.SocketGroup)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(s.settings.Socket)
-	s.loop = trigger.New(trigger.Loop{
-		Turn: s.turn, Look: s.turner.Look, Retry: s.turner.Retry, Nudge: nudge, NextID: s.journal.NextID, Log: s.log,
-		Tip: func(ctx context.Context) (string, error) {
-			commit, err := s.repository.Fetch(ctx)
-			return commit.Hash, err
-		},
-		Poll: time.Duration(s.settings.Poll), Sweep: time.Duration(s.settings.Sweep), Settle: betweenStarts,
+	now := time.Now()
+	s.standing.Set(func(status *web.Status) {
+		status.Version = web.StatusVersion
+		status.Agent = &web.Agent{Process: os.Getpid(), Version: version(), Started: now}
+		status.Lock.Since = now
 	})
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	s.begin()
-	others, err := s.listenHTTP(ctx)
-	if err != nil {
+	s.loop = trigger.New(s.work(""))
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	if err := s.start(ctx, stop); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	s.log.InfoContext(ctx, "agent started",
 		slog.String("version", version()), slog.String("repository", s.repository.Source().String()), slog.String("socket", s.settings.Socket),
 		slog.String("lock", s.lockStatus().State))
-	s.notifier = notify.New(ctx, s.log, s.targets()...)
-	s.audience = audience{&s.standing, waitingNotifier{s}}
-	s.turner.Planned = s.audience.Planned
+	forget := asks(s.loop)
+	defer forget()
 	var serving sync.WaitGroup
-	var served [2]error
 	serving.Go(func() {
-		if served[0] = web.Serve(ctx, listener, s.api().Handler(), s.log); served[0] != nil {
-			stop()
+		if err := web.Serve(ctx, listener, &s.socket, s.log); err != nil {
+			stop(err)
 		}
 	})
-	if others != nil {
-		serving.Go(func() {
-			if served[1] = web.ServeHTTP(ctx, others, s.http(), s.log); served[1] != nil {
-				stop()
-			}
-		})
+	for s.loop.Run(ctx) {
+		s = s.reread(ctx, stop, read)
 	}
-	s.loop.Run(ctx)
-	stop()
+	cause := context.Cause(ctx)
+	stop(nil)
 	serving.Wait()
-	s.notifier.Wait()
+	s.end()
+	s.door.close()
 	s.lock.Lock()
-	s.log.InfoContext(ctx, "agent stopped")
-	return errors.Join(served[:]...)
+	s.log.InfoContext(context.WithoutCancel(ctx), "agent stopped")
+	if errors.Is(cause, context.Canceled) {
+		return nil // It was told to.
+	}
+	return cause
 }
 
-// begin says what holds before the first turn.
-func (s *service) begin() {
+// work is what the loop does by these settings.
+func (s *service) work(why string) trigger.Work {
+	work := trigger.Work{
+		Turn: s.turn, Look: s.turner.Look, Retry: s.turner.Retry, Why: why, NextID: s.journal.NextID, Log: s.log,
+		Tip: func(ctx context.Context) (string, error) {
+			commit, err := s.repository.Fetch(ctx)
+			return commit.Hash, err
+		},
+		Poll: time.Duration(s.settings.Poll), Sweep: time.Duration(s.settings.Sweep), Settle: betweenStarts,
+	}
+	return work
+}
+
+// start begins all that these settings ask for beside the turns, until end. It may be
+// called again afterwards. What goes wrong for good later is told to fail.
+func (s *service) start(ctx context.Context, fail func(error)) error {
 	from := s.repository.Source()
-	now := time.Now()
 	s.standing.Set(func(status *web.Status) {
-		status.Version = web.StatusVersion
-		status.Agent = &web.Agent{Process: os.Getpid(), Version: version(), Started: now}
 		status.Repository = web.Repository{URL: from.URL, Branch: from.Branch, Path: strings.TrimPrefix(from.Path, ".")}
-		status.Lock.Since = now
 	})
+	within, cease := context.WithCancel(ctx)
+	s.cease = cease
+	s.notifier = notify.New(within, s.log, s.targets()...)
+	s.audience = audience{&s.standing, waitingNotifier{s}}
+	s.turner.Planned = s.audience.Planned
+	// What may go wrong comes last.
+	if err := s.openDoor(ctx, fail); err != nil {
+		s.end()
+		return err
+	}
+	s.socket.answerBy(s.api().Handler())
+	return nil
+}
+
+// end ends what start began. The socket and the door are answered as before, until another
+// service takes them over.
+func (s *service) end() {
+	s.cease()
+	s.notifier.Wait()
 }
 
 // turn makes a turn, of which all hear who want to.

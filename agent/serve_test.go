@@ -53,7 +53,7 @@ func newLocked(t *testing.T) *locked {
 	}
 	log := slog.New(slog.NewTextHandler(&l.log, nil))
 	l.service = newService(&wiring{settings: settings, keeping: keep, log: log})
-	l.loop = trigger.New(trigger.Loop{
+	l.loop = trigger.New(trigger.Work{
 		Turn: func(_ context.Context, req turn.Request) (*report.Report, error) {
 			l.turns.Add(1)
 			l.whys.Store(req.Why, true)

@@ -32,6 +32,12 @@ func statusText(s streams, settings *config.Settings, status *web.Status) {
 	if status.HTTP != "" {
 		line("http", "%s", status.HTTP)
 	}
+	if r := status.Settings; r != nil {
+		line("settings", "refused since %s, the former ones hold:", moment(r.Since))
+		for _, mistake := range strings.Split(r.Reason, "\n") {
+			line("", "  %s", mistake)
+		}
+	}
 	switch {
 	case status.Commit.Hash != "":
 		line("commit", "%s %q enforced", shortHash(status.Commit.Hash), status.Commit.Subject)

@@ -16,6 +16,7 @@ import (
 	"berth/agent/internal/config"
 	"berth/agent/internal/history"
 	"berth/agent/internal/journal"
+	"berth/agent/internal/lock"
 	"berth/agent/internal/logs"
 	"berth/agent/internal/turn"
 	"berth/applyers"
@@ -28,10 +29,12 @@ import (
 
 // wiring is an agent put together: everything that a turn needs.
 type wiring struct {
-	settings   *config.Settings
-	log        *slog.Logger
-	env        func(string) string
-	repository *checkout.Repo
+	streams  streams
+	settings *config.Settings
+	// stream is the log that people read, log what the journal keeps as well.
+	stream, log *slog.Logger
+	env         func(string) string
+	repository  *checkout.Repo
 	// library are the repositories that playbooks come from.
 	library *checkout.Library
 	journal *journal.Journal
@@ -56,31 +59,42 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 	if err := os.MkdirAll(settings.State, 0o700); err != nil {
 		return nil, fmt.Errorf("open the state directory: %w", err)
 	}
-	w := &wiring{settings: settings, log: log, env: s.Env, answers: s.Answers}
-	var err error
-	kept := settings.Journal
-	if w.journal, err = journal.Open(journal.Options{
+	keeps := settings.Journal
+	kept, err := journal.Open(journal.Options{
 		Dir: filepath.Join(settings.State, "journal"), Log: log,
-		Keep: kept.Keep, KeepFor: time.Duration(kept.KeepFor), KeepFailures: time.Duration(kept.KeepFailures), MaxSize: int64(kept.MaxSize),
-	}); err != nil {
+		Keep: keeps.Keep, KeepFor: time.Duration(keeps.KeepFor), KeepFailures: time.Duration(keeps.KeepFailures), MaxSize: int64(keeps.MaxSize),
+	})
+	if err != nil {
 		return nil, err
 	}
-	log = besides(log, w.journal)
-	w.log = log
+	l, err := lock.Open(filepath.Join(settings.State, "lock"))
+	if err != nil {
+		return nil, errors.Join(err, kept.Close())
+	}
+	w, err := wire(s, settings, log, kept, l)
+	if err != nil {
+		return nil, errors.Join(err, kept.Close())
+	}
+	return w, nil
+}
+
+// wire opens what the settings name, beside a journal and a lock that are open.
+func wire(s streams, settings *config.Settings, log *slog.Logger, kept *journal.Journal, l *lock.Lock) (*wiring, error) {
+	stream := log
+	log = besides(log, kept)
+	w := &wiring{streams: s, settings: settings, stream: stream, log: log, env: s.Env, answers: s.Answers, journal: kept, keeping: keep(s, settings, l)}
+	var err error
 	w.repository, err = checkout.Open(filepath.Join(settings.State, "clone"), source(settings, s.Env), log)
 	if err != nil {
-		return nil, errors.Join(err, w.journal.Close())
-	}
-	if w.keeping, err = newSecrets(s, settings); err != nil {
-		w.repository.Close()
-		return nil, errors.Join(err, w.journal.Close())
+		return nil, err
 	}
 	if w.library, err = openLibrary(settings, log); err != nil {
-		return nil, errors.Join(err, w.close())
+		w.repository.Close()
+		return nil, err
 	}
 	w.turner = &turn.Turner{
 		Repository: w.repository, Journal: w.journal, Appliers: w.appliers, Proposal: w.proposed, Log: log, Now: time.Now,
-		History: history.New(history.Options{Dir: filepath.Join(settings.State, historyDir), For: time.Duration(kept.History), Log: log}),
+		History: history.New(history.Options{Dir: filepath.Join(settings.State, historyDir), For: time.Duration(settings.Journal.History), Log: log}),
 		Surroundings: &turn.Surroundings{
 			UUIDFile: turn.ProductUUID, MACs: turn.OwnMACs, Resolve: net.DefaultResolver.LookupHost, Repository: settings.Repository.URL,
 		},
@@ -88,11 +102,24 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 	return w, nil
 }
 
-func (w *wiring) close() error {
-	if w.library != nil {
-		w.library.Close()
+// renewed opens what other settings name, beside what is open. The journal and the lock
+// are the same.
+func (w *wiring) renewed(settings *config.Settings) (*wiring, error) {
+	log := w.stream
+	if settings.Log != w.settings.Log {
+		log = newLog(w.streams, settings.Log)
 	}
+	return wire(w.streams, settings, log, w.journal, w.lock)
+}
+
+// release closes all but the journal, which another wiring may have.
+func (w *wiring) release() {
+	w.library.Close()
 	w.repository.Close()
+}
+
+func (w *wiring) close() error {
+	w.release()
 	return w.journal.Close()
 }
 

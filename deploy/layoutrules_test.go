@@ -75,6 +75,8 @@ var layout = []row{
 	{dir: "agent/internal/history", imports: insideAgent},
 	{dir: "agent/internal/durable"},
 	{dir: "agent/internal/forge"},
+	{dir: "agent/internal/pause", imports: []string{"agent/internal/durable"}},
+	{dir: "agent/internal/trouble"},
 	{dir: "agent/internal/gitserve", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/importer", imports: insideAgent, tests: watched},
 	{dir: "agent/internal/lock", imports: insideAgent},

@@ -1,21 +1,22 @@
 // Package trigger is what starts a turn: the poll that finds a new commit or a change
-// behind the agent's back, the sweep, a signal, a command, a hook, an unlock.
+// behind the agent's back, the sweep, a schedule, a signal, a command, a hook, an unlock,
+// the end of a pause.
 package trigger
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"math/rand/v2"
+	"sync"
 	"time"
 
+	"berth/agent/internal/trouble"
 	"berth/agent/internal/turn"
 	"berth/applyers"
 	"berth/drift/report"
 )
 
-// Loop makes turns, one after the other, for as long as it runs.
-type Loop struct {
+// Work is what a loop does, and when: all that settings decide.
+type Work struct {
 	// Turn makes one turn.
 	Turn func(ctx context.Context, req turn.Request) (*report.Report, error)
 	// Tip is the newest commit's hash.
@@ -25,6 +26,9 @@ type Loop struct {
 	Look func(ctx context.Context) string
 	// Retry is when something that failed may be tried again; zero is never.
 	Retry func() time.Time
+	// Paused is why nothing may be changed, and when that ends by itself, zero if it does
+	// not; nil is that all may. Turns look and report then. A nil Paused never is.
+	Paused func() (until time.Time, err error)
 	// Poll is how often Git is asked for a new commit, and Look for changes; Sweep how
 	// often everything is looked at. A poll comes up to a tenth earlier or later, so
 	// that many agents don't ask at once.
@@ -32,154 +36,206 @@ type Loop struct {
 	// Settle is how long after a turn began that somebody started the next such may begin
 	// at the earliest: all that is wanted meanwhile is done in one. Zero waits for nothing.
 	Settle time.Duration
-	// Nudge starts a turn; nil is allowed. (Signals.)
-	Nudge <-chan struct{}
+	// SweepAt is when everything is looked at besides.
+	SweepAt []Schedule
+	// Why is what the first turn is made for; "" is "start".
+	Why string
 	// NextID makes the id of a turn that is to come; nil makes none.
 	NextID func() string
-	Log    *slog.Logger
-
-	asked  chan asked
-	queue  *queue
-	future *future
+	// Now is the host's clock, which may be set; nil is [time.Now].
+	Now func() time.Time
+	Log *slog.Logger
 }
 
-type asked struct {
-	req    turn.Request
-	answer chan<- answer
+// Schedule tells when something comes first after a time; zero is never.
+type Schedule interface {
+	Next(after time.Time) time.Time
 }
 
-type answer struct {
-	report *report.Report
-	err    error
+// Loop makes turns, one after the other, for as long as it runs. Who asks it for one is
+// not forgotten between two runs.
+type Loop struct {
+	Work
+
+	queue *queue
+	// deaf is that Git can't be asked, broken that no turn can be made.
+	deaf, broken trouble.Ongoing
+
+	mu      sync.Mutex
+	at      time.Time // of the turn that comes by itself
+	why     string
+	silence string // why Git can't be asked; "" if it can
 }
 
 // New makes a loop ready to be asked.
-func New(l Loop) *Loop {
-	l.asked = make(chan asked)
-	l.queue = &queue{ready: make(chan struct{}, 1)}
-	l.future = &future{}
-	return &l
+func New(w Work) *Loop {
+	return &Loop{Work: w, queue: &queue{ready: make(chan struct{}, 1)}}
 }
 
-// ErrStopping is the answer to whoever asks a loop that is coming to its end.
-var ErrStopping = errors.New("the agent is stopping")
-
-// Ask makes a turn between the others and waits for its report.
-func (l *Loop) Ask(ctx context.Context, req turn.Request) (*report.Report, error) {
-	ch := make(chan answer, 1)
-	select {
-	case l.asked <- asked{req: req, answer: ch}:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	select {
-	case a := <-ch:
-		return a.report, a.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+// Next tells when a turn is made if nothing happens before, and why: "sweep", "retry" or
+// "resumed". It is zero until the first turn is over.
+func (l *Loop) Next() (at time.Time, why string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.at, l.why
 }
 
-// Run makes turns until ctx is done, the first at once.
-func (l *Loop) Run(ctx context.Context) {
-	tried := l.turn(ctx, turn.Request{Mode: report.Run, Why: "start"})
-	sweep := time.NewTimer(l.Sweep)
-	swept := time.Now()
-	thorough := swept
-	defer sweep.Stop()
-	poll := time.NewTimer(l.jitter())
-	defer poll.Stop()
-	retry := time.NewTimer(0)
-	defer retry.Stop()
-	settled := time.NewTimer(0)
-	defer settled.Stop()
-	ready := l.queue.ready
-	for ctx.Err() == nil {
-		l.plan(retry, swept.Add(l.Sweep))
-		why, id, quick := "", "", false
+// Deaf tells since when polls can't ask Git, and why; zero while they can.
+func (l *Loop) Deaf() (since time.Time, reason string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.deaf.Since(), l.silence
+}
+
+func (l *Loop) paused() (until time.Time, err error) {
+	if l.Paused == nil {
+		return time.Time{}, nil
+	}
+	return l.Paused()
+}
+
+func (l *Loop) now() time.Time {
+	if l.Now == nil {
+		return time.Now()
+	}
+	return l.Now()
+}
+
+// running is one run of a loop.
+type running struct {
+	*Loop
+	clock
+	poller
+	// tried is the newest commit that a turn has tried to enforce.
+	tried string
+	// rested tells that the last turn was made during a pause.
+	rested bool
+	// settled is when the next turn that somebody has started may begin.
+	settled time.Time
+}
+
+// Run makes turns until ctx is done, the first at once, or until somebody calls
+// [Loop.Reload], of which it tells: what it does may be changed then, and it may be run
+// again.
+func (l *Loop) Run(ctx context.Context) (reload bool) {
+	r := &running{Loop: l, poller: poller{done: make(chan string, 1)}}
+	r.alarm = time.NewTimer(time.Hour)
+	defer r.alarm.Stop()
+	r.timer = time.NewTimer(l.jitter())
+	defer r.timer.Stop()
+	why := l.Why
+	if why == "" {
+		why = "start"
+	}
+	l.queue.reloads() // What is read now is as new as can be.
+	l.queue.wake()    // Somebody may have asked between two runs.
+	r.make(ctx, turn.Request{Mode: report.Run, Why: why})
+	for {
+		switch {
+		case ctx.Err() != nil:
+			r.hush()
+			l.queue.stop()
+			return false
+		case l.queue.reloads():
+			r.hush()
+			return true
+		}
+		if why, full := r.due(); why != "" {
+			r.make(ctx, turn.Request{Mode: report.Run, Why: why, Quick: !full})
+			continue
+		}
+		r.arm()
 		select {
 		case <-ctx.Done():
-			return
-		case a := <-l.asked:
-			if ctx.Err() != nil {
-				a.answer <- answer{err: ErrStopping}
-				return
+		case <-r.alarm.C:
+			r.serve(ctx)
+		case <-l.queue.ready:
+			r.serve(ctx)
+		case <-r.timer.C:
+			r.timer.Reset(l.jitter())
+			r.ask(ctx)
+		case why := <-r.done:
+			r.end()
+			if why != "" {
+				r.make(ctx, turn.Request{Mode: report.Run, Why: why, Quick: why != commit})
 			}
-			rep, err := l.Turn(ctx, a.req)
-			a.answer <- answer{report: rep, err: err}
-			// A plan that has changed comes with a report, and nothing of it was tried.
-			if err == nil && a.req.Mode == report.Run {
-				tried = seen(rep)
-			}
-		case <-l.Nudge:
-			why = "signal"
-		case <-ready:
-			why, id, quick = l.queue.take()
-			if l.Settle > 0 {
-				ready = nil
-				settled.Reset(l.Settle)
-			}
-		case <-settled.C:
-			ready = l.queue.ready
-		case <-sweep.C:
-			why = "sweep"
-		case <-retry.C:
-			why, quick = "retry", true
-		case <-poll.C:
-			poll.Reset(l.jitter())
-			why = l.poll(ctx, tried)
-			quick = why != commit
-		}
-		if why != "" && ctx.Err() == nil {
-			// However many quick turns there are, all is looked at as often as sweeps do.
-			if quick = quick && time.Since(thorough) < l.Sweep; !quick {
-				thorough = time.Now()
-			}
-			tried = l.turn(ctx, turn.Request{Mode: report.Run, Why: why, ID: id, Quick: quick})
-			sweep.Reset(l.Sweep)
-			swept = time.Now()
 		}
 	}
 }
 
-// commit is why a turn is due where Git has a new one.
-const commit = "commit"
-
-// poll asks Git for a commit that was not tried yet and, where there is none, for
-// changes elsewhere: a turn for a commit finds those as well. It tells why a turn is
-// due; "" is that none is.
-func (l *Loop) poll(ctx context.Context, tried string) (why string) {
-	tip, err := l.Tip(ctx)
+// serve makes the turn that was asked for first.
+func (r *running) serve(ctx context.Context) {
+	now := time.Now()
+	s, o := r.queue.take(!now.Before(r.settled))
 	switch {
-	case ctx.Err() != nil:
-		// Told to stop: no poll has failed.
-		return ""
-	case err != nil:
-		l.Log.WarnContext(ctx, "poll failed", slog.Any("error", err))
-	case tip != tried:
-		return commit
+	case o != nil:
+		if _, err := r.paused(); err != nil && o.req.Mode == report.Run {
+			o.end(nil, err)
+			return
+		}
+		ctx = applyers.InTurn(ctx, o.Turn)
+		o.end(r.one(ctx, o.req))
+		if o.err != nil && !o.attended && ctx.Err() == nil {
+			r.Log.ErrorContext(ctx, "turn failed", slog.Any("error", o.err))
+		}
+	case s != nil:
+		r.settled = now.Add(r.Settle)
+		r.make(ctx, turn.Request{Mode: report.Run, Why: s.why(), ID: s.id, Quick: !s.whole})
 	}
-	if l.Look == nil {
-		return ""
-	}
-	return l.Look(ctx)
 }
 
-// turn makes one turn, and tells the newest commit that it saw.
-func (l *Loop) turn(ctx context.Context, req turn.Request) string {
-	if req.ID == "" && l.NextID != nil {
-		req.ID = l.NextID()
+// make makes a turn that nobody waits for.
+func (r *running) make(ctx context.Context, req turn.Request) {
+	if _, err := r.paused(); err != nil {
+		req.Mode, req.Paused = report.Drift, true
+	}
+	// However many quick turns there are, all is looked at as often as sweeps do.
+	req.Quick = req.Quick && !r.swept()
+	if req.ID == "" && r.NextID != nil {
+		req.ID = r.NextID()
 	}
 	ctx = applyers.InTurn(ctx, req.ID)
-	l.Log.DebugContext(ctx, "turn begins", slog.String("why", req.Why))
-	rep, err := l.Turn(ctx, req)
-	if err != nil {
-		if ctx.Err() == nil {
-			l.Log.ErrorContext(ctx, "turn failed", slog.Any("error", err))
+	r.Log.DebugContext(ctx, "turn begins", slog.String("why", req.Why))
+	_, err := r.one(ctx, req)
+	switch {
+	case ctx.Err() != nil:
+	case err != nil:
+		r.tried = ""
+		if told, due := r.broken.Due(time.Now(), err.Error()); due {
+			r.Log.ErrorContext(ctx, "turn failed", slog.Any("error", err), slog.Time("since", told.Since), slog.Int("times", told.Times))
 		}
-		return ""
+	default:
+		if told, news := r.broken.Over(); news {
+			r.Log.InfoContext(ctx, "turns succeed again", slog.Time("since", told.Since), slog.Int("failed", told.Times))
+		}
 	}
-	return seen(rep)
+}
+
+// one makes a turn, and keeps what it says of when the next is due. No poll is in its
+// way.
+func (r *running) one(ctx context.Context, req turn.Request) (*report.Report, error) {
+	cut := r.hush()
+	if ctx.Err() != nil {
+		return nil, ErrStopping
+	}
+	began := r.moment()
+	rep, err := r.Turn(ctx, req)
+	r.last = r.moment()
+	own := req.Mode == report.Run || req.Paused
+	if own && len(req.Only) == 0 {
+		r.rested = req.Paused
+		if !req.Quick {
+			r.full, r.cron = began, began.wall
+		}
+	}
+	// A plan that has changed comes with a report, and nothing of it was tried.
+	if own && err == nil {
+		r.tried = seen(rep)
+	}
+	if cut && (!own || err != nil) {
+		r.timer.Reset(time.Second) // What it would have found is still to be found.
+	}
+	return rep, err
 }
 
 // seen is the newest commit that a turn looked at, refused ones included.
@@ -188,29 +244,4 @@ func seen(rep *report.Report) string {
 		return rep.Refused.Commit.Hash
 	}
 	return rep.Commit.Hash
-}
-
-// plan sets the timer to when something that failed may be tried again, and notes
-// which turn comes next.
-func (l *Loop) plan(retry *time.Timer, sweep time.Time) {
-	retry.Stop()
-	at := time.Time{}
-	if l.Retry != nil {
-		at = l.Retry()
-	}
-	if at.IsZero() {
-		l.future.note(sweep, "sweep")
-		return
-	}
-	wait := max(time.Until(at), time.Second)
-	retry.Reset(wait)
-	if again := time.Now().Add(wait); again.Before(sweep) {
-		l.future.note(again, "retry")
-	} else {
-		l.future.note(sweep, "sweep")
-	}
-}
-
-func (l *Loop) jitter() time.Duration {
-	return l.Poll + time.Duration((rand.Float64()-0.5)*0.2*float64(l.Poll)) //nolint:gosec // Jitter is no secret.
 }

@@ -76,9 +76,22 @@ func (w *world) set(f func()) {
 	f()
 }
 
-func start(t *testing.T, w *world, nudge <-chan struct{}) (*trigger.Loop, func()) {
+func start(t *testing.T, w *world, change ...func(*trigger.Work)) (*trigger.Loop, func()) {
 	t.Helper()
-	loop := trigger.New(trigger.Loop{
+	work := w.work()
+	for _, f := range change {
+		f(&work)
+	}
+	loop := trigger.New(work)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); loop.Run(ctx) }()
+	return loop, func() { stop(); <-ended }
+}
+
+// work has a poll each ten seconds, and a sweep each ten minutes.
+func (w *world) work() trigger.Work {
+	return trigger.Work{
 		Turn: w.turn,
 		Tip: func(context.Context) (string, error) {
 			w.mu.Lock()
@@ -96,16 +109,14 @@ func start(t *testing.T, w *world, nudge <-chan struct{}) (*trigger.Loop, func()
 			defer w.mu.Unlock()
 			return w.retry
 		},
-		Poll: 10 * time.Second, Sweep: 10 * time.Minute, Nudge: nudge, Log: slog.New(slog.DiscardHandler),
+		Poll: 10 * time.Second, Sweep: 10 * time.Minute, Log: slog.New(slog.DiscardHandler),
 		NextID: func() string {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			w.ids++
 			return fmt.Sprintf("turn-%d", w.ids)
 		},
-	})
-	ctx, stop := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); loop.Run(ctx) }()
-	return loop, func() { stop(); <-ended }
+	}
 }
 
 func wantTurns(t *testing.T, w *world, what string, want int) {
@@ -118,7 +129,7 @@ func wantTurns(t *testing.T, w *world, what string, want int) {
 func TestTurnsAtStartAtCommitAndAtSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		_, stop := start(t, w, nil)
+		_, stop := start(t, w)
 		defer stop()
 		synctest.Wait()
 		wantTurns(t, w, "at start", 1)
@@ -139,16 +150,15 @@ func TestTurnsAtStartAtCommitAndAtSweep(t *testing.T) {
 
 func TestRetryAndNudge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		nudge := make(chan struct{})
 		w := &world{tip: "a"}
-		_, stop := start(t, w, nudge)
+		loop, stop := start(t, w)
 		defer stop()
 		synctest.Wait()
-		nudge <- struct{}{}
+		loop.StartWhole("signal")
 		synctest.Wait()
 		wantTurns(t, w, "after a signal", 2)
 		w.set(func() { w.retry = time.Now().Add(20 * time.Second) })
-		nudge <- struct{}{} // The loop looks at Retry after each turn.
+		loop.StartWhole("signal") // The loop looks at Retry after each turn.
 		pass(19 * time.Second)
 		wantTurns(t, w, "before the retry", 3)
 		pass(2 * time.Second)
@@ -159,7 +169,7 @@ func TestRetryAndNudge(t *testing.T) {
 func TestAskWaitsForItsOwnTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a", slow: time.Second}
-		loop, stop := start(t, w, nil)
+		loop, stop := start(t, w)
 		defer stop()
 		synctest.Wait()
 		rep, err := loop.Ask(t.Context(), turn.Request{Mode: report.Drift})
@@ -178,7 +188,7 @@ func TestAskWaitsForItsOwnTurn(t *testing.T) {
 func TestTurnThatFailsDoesNotEndTheLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
-		_, stop := start(t, w, nil)
+		_, stop := start(t, w)
 		defer stop()
 		pass(time.Minute)
 		w.set(func() { w.tip = "a" })
@@ -196,7 +206,7 @@ func pass(d time.Duration) { <-time.After(d) }
 func TestPollLooksForChangesWhereGitStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		_, stop := start(t, w, nil)
+		_, stop := start(t, w)
 		defer stop()
 		pass(65 * time.Second)
 		wantTurns(t, w, "while nothing changes", 1)
@@ -233,7 +243,7 @@ func TestPollLooksForChangesWhereGitStandsStill(t *testing.T) {
 func TestACommitIsTriedAfterAPlanThatHasChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		loop, stop := start(t, w, nil)
+		loop, stop := start(t, w)
 		defer stop()
 		synctest.Wait()
 		w.set(func() { w.tip, w.turnErr = "b", &turn.PlanChangedError{Asked: "1", Now: "2"} })

@@ -63,7 +63,7 @@ func (l *land) watch() (w *watched, stop func()) {
 	agent, closeJournal := l.agent("journal")
 	w = &watched{land: l, agent: agent}
 	agent.Log = slog.New(slog.NewTextHandler(&w.lines, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.loop = trigger.New(trigger.Loop{
+	w.loop = trigger.New(trigger.Work{
 		Turn: func(ctx context.Context, req turn.Request) (*report.Report, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()

@@ -108,6 +108,9 @@ type Request struct {
 	// Run are playbooks to run whether they are due or not. They stay asked for until
 	// they have come to a good end.
 	Run []Asking
+	// Paused is a turn that would be made by itself, and changes nothing as long as the
+	// agent is paused: of Mode [report.Drift].
+	Paused bool
 	// Quick spares what is dear to look at, as [applyers.Scope] says.
 	Quick bool
 	// Routes puts the routes of the edges into the report.

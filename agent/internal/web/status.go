@@ -31,6 +31,8 @@ type Status struct {
 	// Refused is a newer commit that is not enforced, or why none can be had; nil if
 	// there is none.
 	Refused *report.Refusal `json:"refused,omitempty"`
+	// Settings tells that agent.yaml was read anew and is not in force; nil if it is.
+	Settings *RefusedSettings `json:"settings,omitempty"`
 	// Now is the turn that is under way; nil if none is.
 	Now *Underway `json:"now,omitempty"`
 	// Last is the last turn that was not a dry run; nil before the first.
@@ -57,6 +59,13 @@ type Repository struct {
 	URL    string `json:"url"`
 	Branch string `json:"branch"`
 	Path   string `json:"path,omitempty"`
+}
+
+// RefusedSettings are settings that are wrong, or name what can't be opened: the former
+// ones hold.
+type RefusedSettings struct {
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"`
 }
 
 // The states of a lock.
@@ -130,7 +139,7 @@ type Held struct {
 
 // Well tells whether there is nothing to be done by anybody.
 func (s *Status) Well() bool {
-	return s.Agent != nil && s.Refused == nil && (s.Last == nil || s.Last.Error == "") &&
+	return s.Agent != nil && s.Refused == nil && s.Settings == nil && (s.Last == nil || s.Last.Error == "") &&
 		len(s.Waiting)+len(s.Failing)+len(s.Held)+len(s.Unknown) == 0
 }
 

@@ -33,7 +33,7 @@ type looped struct {
 func startLoop(ctx context.Context, slow, settle time.Duration) (*looped, func()) {
 	l := &looped{taker: newTaker(), began: make(chan struct{}, 100)}
 	ids := 0
-	loop := trigger.New(trigger.Loop{
+	loop := trigger.New(trigger.Work{
 		Turn: func(_ context.Context, req turn.Request) (*report.Report, error) {
 			l.mu.Lock()
 			l.turns = append(l.turns, req)

@@ -1,9 +1,7 @@
 package trigger_test
 
 import (
-	"context"
 	"fmt"
-	"log/slog"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +14,7 @@ import (
 func TestStartedTurnsAreOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a", slow: time.Minute}
-		loop, stop := start(t, w, nil)
+		loop, stop := start(t, w)
 		defer stop()
 		synctest.Wait()
 		began := time.Now()
@@ -53,7 +51,7 @@ func TestStartedTurnsAreOne(t *testing.T) {
 func TestNextTellsWhatComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		loop, stop := start(t, w, nil)
+		loop, stop := start(t, w)
 		defer stop()
 		synctest.Wait()
 		began := time.Now()
@@ -66,7 +64,8 @@ func TestNextTellsWhatComes(t *testing.T) {
 			t.Errorf("next is %s in %v", why, at.Sub(began))
 		}
 		pass(time.Minute)
-		if at, why := loop.Next(); why != "sweep" || at.Sub(began).Round(time.Minute) != 11*time.Minute {
+		// A retry is quick: everything is looked at when it would have been without.
+		if at, why := loop.Next(); why != "sweep" || at.Sub(began).Round(time.Minute) != 10*time.Minute {
 			t.Errorf("next is %s in %v", why, at.Sub(began))
 		}
 	})
@@ -77,7 +76,7 @@ func TestNextTellsWhatComes(t *testing.T) {
 func TestTurnsThatGoOnAreQuick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		loop, stop := start(t, w, nil)
+		loop, stop := start(t, w)
 		defer stop()
 		synctest.Wait()
 		quick := func(what string, want bool) {
@@ -92,9 +91,10 @@ func TestTurnsThatGoOnAreQuick(t *testing.T) {
 			pass(4*time.Minute + 20*time.Second)
 			quick("a retry", true)
 		}
-		w.set(func() { w.retry = time.Now().Add(4 * time.Minute) })
-		pass(4*time.Minute + 20*time.Second)
-		quick("a retry after more than a sweep's time", false)
+		pass(2 * time.Minute)
+		if got := w.last(); got.Why != "sweep" || got.Quick {
+			t.Errorf("after more than a sweep's time the last is made for %q, quick %t", got.Why, got.Quick)
+		}
 		w.set(func() { w.tip = "b" })
 		pass(time.Minute)
 		quick("a commit", false)
@@ -119,14 +119,10 @@ func TestTurnsThatGoOnAreQuick(t *testing.T) {
 func TestABurstIsOneTurnHoweverFastTurnsAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		loop := trigger.New(trigger.Loop{
-			Turn: w.turn, Tip: func(context.Context) (string, error) { return "a", nil },
-			Poll: time.Hour, Sweep: time.Hour, Settle: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
+		loop, stop := start(t, w, func(work *trigger.Work) {
+			work.Poll, work.Sweep, work.Settle = time.Hour, time.Hour, 2*time.Second
 		})
-		ctx, stop := context.WithCancel(t.Context())
-		ended := make(chan struct{})
-		go func() { defer close(ended); loop.Run(ctx) }()
-		defer func() { stop(); <-ended }()
+		defer stop()
 		synctest.Wait()
 		for range 1000 {
 			loop.StartWhole("webhook from GitHub")
