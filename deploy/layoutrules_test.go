@@ -40,7 +40,8 @@ var layout = []row{
 	{dir: "desired"},
 	{dir: "drift", imports: []string{"desired"}},
 	{dir: "drift/routes", imports: []string{"desired", "drift"}},
-	{dir: "drift/report", imports: []string{"desired", "drift", "drift/routes"}},
+	{dir: "drift/explain", imports: []string{"desired", "drift", "drift/routes"}},
+	{dir: "drift/report", imports: []string{"desired", "drift", "drift/explain", "drift/routes"}},
 	{dir: "drift/report/diagram", imports: []string{"desired", "drift/report", "drift/routes"}},
 
 	{dir: "applyers", imports: []string{"desired", "drift"}, tests: []string{"applyers/applyertest"}},

@@ -204,6 +204,9 @@ func (m *maker) fields() {
 	for _, path := range slices.Sorted(maps.Keys(all)) {
 		f := all[path]
 		if f.Rule == "" {
+			if f.Live == "" {
+				continue // Nobody sets it, and it is not there.
+			}
 			f.Rule = Unmanaged
 		}
 		m.Fields = append(m.Fields, *f)

@@ -6,6 +6,7 @@ import (
 
 	"berth/desired"
 	"berth/drift"
+	"berth/drift/explain"
 	"berth/drift/routes"
 )
 
@@ -43,6 +44,8 @@ type Report struct {
 	Plan *drift.Plan `json:"plan,omitempty"`
 	// Routes are the names and where they go; nil where nobody asked for them.
 	Routes *routes.Table `json:"routes,omitempty"`
+	// Explained is one resource; nil where nobody asked.
+	Explained *explain.Explanation `json:"explained,omitempty"`
 	// Outcomes is what became of the plan's changes; nil if none was tried.
 	Outcomes []drift.Outcome `json:"outcomes,omitempty"`
 	Stats    Stats           `json:"stats,omitzero"`

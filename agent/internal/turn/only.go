@@ -48,13 +48,17 @@ func (k *Known) Resources() []string { return words(k.Fleet, nil) }
 // UnknownResourceError says that a request names what is not there.
 type UnknownResourceError struct {
 	Word string
-	// Near are words that may have been meant.
-	Near []string
+	// Near are words that may have been meant, Unread what could not be read and may have
+	// it.
+	Near, Unread []string
 }
 
 // Error says what may have been meant.
 func (e *UnknownResourceError) Error() string {
 	text := fmt.Sprintf("the fleet has no %q", e.Word)
+	if len(e.Unread) > 0 {
+		text += " (" + strings.Join(e.Unread, " and ") + " could not be read, and may have it still)"
+	}
 	if len(e.Near) > 0 {
 		return text + "; did you mean " + strings.Join(e.Near, " or ") + "?"
 	}

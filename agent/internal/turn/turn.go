@@ -119,6 +119,8 @@ type Request struct {
 	// the turn tells what that would change, were it merged. The Mode is [report.Drift];
 	// nothing is accepted, remembered, or counted as drift.
 	Commit string
+	// Explain, if set, is a resource of which the report tells all that is known.
+	Explain desired.ID
 	// Why says for the log what the turn is made for; "" if somebody asked for it.
 	Why string
 	// ID is the turn's, from [journal.Journal.NextID]; "" makes one.
@@ -251,6 +253,11 @@ func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only
 	}
 	if req.Routes {
 		rep.Routes = routes.Of(src.fleet, input.World(), rep.Plan)
+	}
+	if req.Explain != "" {
+		if rep.Explained, err = t.explain(ctx, req.Explain, &input, rep.Plan); err != nil {
+			return nil, nil, err
+		}
 	}
 	finish := func() {
 		rep.Ended = t.Now()

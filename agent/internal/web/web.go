@@ -82,6 +82,7 @@ func (a API) routes() *routes {
 	a.handleLock(all)
 	a.handleInventory(all)
 	a.handleHistory(all)
+	a.handleExplain(all)
 	all.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, a.Log, http.StatusOK, a.Status())
 	})
