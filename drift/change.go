@@ -255,6 +255,8 @@ type Observed struct {
 	Premises map[string]any
 	// Comes is when something becomes due by itself, as a schedule does; zero is never.
 	Comes time.Time
+
+	Outlook
 }
 
 // Add puts what others have found to it.
@@ -275,6 +277,7 @@ func (o *Observed) Add(other Observed) {
 		o.Premises = make(map[string]any)
 	}
 	maps.Copy(o.Premises, other.Premises)
+	o.Outlook.add(other.Outlook)
 	if o.Comes.IsZero() || !other.Comes.IsZero() && other.Comes.Before(o.Comes) {
 		o.Comes = other.Comes
 	}
@@ -299,6 +302,8 @@ type Plan struct {
 	Foreign []Foreign        `json:"foreign,omitempty"`
 	Notes   []Note           `json:"notes,omitempty"`
 	Counts  map[string]Count `json:"counts,omitempty"`
+
+	Outlook
 }
 
 // Change finds a change by its key; nil if the plan has none such.

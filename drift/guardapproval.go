@@ -70,6 +70,8 @@ func Approvals() Guard {
 				}
 			}
 		}
+		p.Expiries = append(p.Expiries, w.approvals(func(src desired.Source) bool { return used[src] })...)
+		p.sortExpiries()
 		for _, a := range w.Fleet.Approvals {
 			if text := idle(w, a, used[a.Source], away[a.Target], late[a.Source]); text != "" {
 				p.Notes = append(p.Notes, Note{ID: desired.MakeID(desired.KindApproval, a.Allow), Text: text, Source: a.Source})

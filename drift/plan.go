@@ -49,6 +49,7 @@ func Make(in Input) (*Plan, error) {
 		Changes: []Change{}, Commit: in.Commit, Blind: in.Observed.Blind, Foreign: in.Observed.Foreign,
 		Notes: slices.Clone(in.Observed.Notes), Counts: in.Observed.Counts,
 	}
+	p.look(in.Observed.Outlook, in.Now)
 	blind := func(id desired.ID, site string) bool {
 		return slices.ContainsFunc(p.Blind, func(b Blind) bool { return b.Covers(id, site) })
 	}

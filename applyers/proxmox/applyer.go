@@ -3,6 +3,7 @@ package proxmox
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -121,6 +122,7 @@ func (a *Applyer) begin(ctx context.Context, site *desired.Site) (*cluster, erro
 		return nil, err
 	}
 	c.Begin(token)
+	c.tokenSum = sha256.Sum256([]byte(token))
 	return c, nil
 }
 

@@ -1,6 +1,7 @@
 package proxmox
 
 import (
+	"crypto/sha256"
 	"strings"
 
 	"berth/applyers/proxmox/pve"
@@ -13,6 +14,8 @@ type cluster struct {
 	site *desired.Site
 	// rights are the token's.
 	rights pve.Rights
+	// tokenSum tells the token that is used from others.
+	tokenSum [sha256.Size]byte
 }
 
 // helpWith says what to grant where an error is a missing right; "" otherwise.

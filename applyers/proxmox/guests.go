@@ -429,6 +429,9 @@ func shown(text string) string {
 // remarks tells what is worth knowing about a guest and asks for nothing.
 func (s *sweep) remarks(live *drift.Live) {
 	h, ok := live.Handle.(*handle)
+	if ok && live.Archived && s.wants.byID[live.ID] == nil {
+		s.out.Archives = append(s.out.Archives, drift.Archived{ID: live.ID, Site: s.site.Name, Until: h.until.UTC(), Reason: h.clock})
+	}
 	if !ok || !live.Archived || h.over || s.wants.byID[live.ID] != nil {
 		return
 	}

@@ -31,6 +31,8 @@ type siteMemory struct {
 	stood map[desired.ID]int
 	// holders had the addresses that kept something waiting at the last whole look.
 	holders map[netip.Addr]recalled
+	// token is when the token expires.
+	token tokenLife
 }
 
 func (m *Memory) of(site string) *siteMemory {

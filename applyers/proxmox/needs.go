@@ -31,6 +31,7 @@ func Needs(fleet *desired.Fleet, site *desired.Site) []Need {
 	}
 	l.add(pve.Right{Path: "/", Privilege: "Sys.Syslog"}, "",
 		"reports don't tell who changed a guest, and each poll reads all guests instead of a few")
+	l.add(tellsExpiry()[0], "", "agent status does not tell when the token expires")
 	for _, want := range fleet.Resources {
 		if want.Site != site.Name {
 			continue

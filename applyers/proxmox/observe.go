@@ -167,6 +167,7 @@ func (a *Applyer) observeSite(ctx context.Context, fleet *desired.Fleet, site *d
 	s.images(ctx)
 	s.readOnly(version.Version)
 	s.premises(ctx)
+	s.outlook(ctx)
 	if err := s.Refused(); err != nil {
 		// All that was asked from then on went unheard, whatever it was about.
 		return blind(s.whyBlind(err))

@@ -46,6 +46,8 @@ type wire struct {
 	at      time.Time   // the same, read
 	skew    time.Duration
 	dated   bool
+	// certificates are until when those that endpoints showed are valid.
+	certificates map[string]time.Time
 }
 
 func newWire(base http.RoundTripper, endpoints []string, count *Counter, now func() time.Time) (*wire, error) {
@@ -175,6 +177,7 @@ func (w *wire) send(req *http.Request, body []byte, to *url.URL) (*http.Response
 	text, err := readBody(res, room)
 	_ = res.Body.Close()
 	w.date(res.Header)
+	w.shown(to.String(), res.TLS)
 	if err == nil && res.ContentLength > int64(len(text)) {
 		err = io.ErrUnexpectedEOF
 	}

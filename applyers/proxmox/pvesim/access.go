@@ -19,6 +19,7 @@ type user struct {
 	tokens   map[string]*token
 	tickets  map[string]string // ticket to its CSRF token
 	disabled bool
+	expire   int // in seconds since 1970; 0 is never
 }
 
 type aclEntry struct {

@@ -130,7 +130,7 @@ func (q *call) userList() (any, error) {
 		if n == q.auth.user && q.auth.token != "" && !q.may("/access/groups", "User.Modify", "Sys.Audit") || !q.seesUser(n) {
 			continue
 		}
-		row := map[string]any{"userid": n, "enable": 1, "expire": 0, "realm-type": "pve"}
+		row := map[string]any{"userid": n, "enable": 1, "expire": q.access.users[n].expire, "realm-type": "pve"}
 		rows = append(rows, row)
 	}
 	return rows, nil
@@ -141,7 +141,8 @@ func (q *call) userCreate() (any, error) {
 	if q.access.users[name] != nil {
 		return nil, fail("create user failed: user '%s' already exists", name)
 	}
-	q.access.user(name).password = q.args["password"]
+	u := q.access.user(name)
+	u.password, u.expire = q.args["password"], atoi(q.args["expire"])
 	return null{}, nil
 }
 
@@ -155,7 +156,7 @@ func (q *call) userGet() (any, error) {
 	for id, t := range u.tokens {
 		tokens[id] = t.show()
 	}
-	out := map[string]any{"enable": 1, "expire": 0, "tokens": tokens}
+	out := map[string]any{"enable": 1, "expire": u.expire, "tokens": tokens}
 	groups := []string{}
 	for g, members := range q.access.groups {
 		if slices.Contains(members, name) {
@@ -182,6 +183,9 @@ func (q *call) userUpdate() (any, error) {
 		}
 	}
 	u.disabled = q.args["enable"] == "0"
+	if e, ok := q.args["expire"]; ok {
+		u.expire = atoi(e)
+	}
 	return null{}, nil
 }
 

@@ -77,7 +77,7 @@ func (q *call) authenticate() error {
 			return refuse("Authentication failed!")
 		}
 		t := u.tokens[id]
-		if t == nil || t.secret != secret {
+		if t == nil || t.secret != secret || q.over(t.expire) || q.over(u.expire) {
 			return refuse("Authentication failed!")
 		}
 		q.auth = auth{user: name, token: id}
@@ -107,6 +107,36 @@ func (q *call) authenticate() error {
 		return nil
 	}
 	return refuse("No ticket")
+}
+
+// over tells whether a time, in seconds since 1970, has come; 0 never does.
+func (c *Cluster) over(expire int) bool { return expire > 0 && int64(expire) <= c.now().Unix() }
+
+// ofUser makes the check of what is about one user: the privileges, any of them, on all
+// groups, or on one that the user is in. Whoever lacks them is told no path.
+func ofUser(privs ...string) func(*call) error {
+	return func(q *call) error {
+		if q.may("/access/groups", privs...) {
+			return nil
+		}
+		for group, members := range q.access.groups {
+			if slices.Contains(members, q.args["userid"]) && q.may("/access/groups/"+group, privs...) {
+				return nil
+			}
+		}
+		return deniedText("")
+	}
+}
+
+// orOneself makes a check that users pass for what is their own. A token of theirs is not
+// the user.
+func orOneself(check func(*call) error) func(*call) error {
+	return func(q *call) error {
+		if q.auth.token == "" && q.auth.user == q.args["userid"] {
+			return nil
+		}
+		return check(q)
+	}
 }
 
 // privs returns what the author may do at a path, and whether each is inherited

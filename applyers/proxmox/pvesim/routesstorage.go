@@ -38,6 +38,7 @@ func storageRoutes() []*endpoint {
 
 func accessRoutes() []*endpoint {
 	userAdmin := need("/access/groups", "User.Modify")
+	tokenAdmin := ofUser("User.Modify")
 	const tok = "/access/users/{userid}/token/{tokenid}"
 	const userTable = "comment str len=2048\nenable bool\nexpire int min=0\ngroups str fmt=group-list\nemail str fmt=email\nfirstname str len=1024\nlastname str len=1024\nkeys str pat=keys\n"
 	const tokTable = "comment str\nexpire int min=0\nprivsep bool"
@@ -51,14 +52,14 @@ func accessRoutes() []*endpoint {
 		ep("DELETE /access/roles/{roleid}", need("/access", "Sys.Modify"), "", (*call).roleDelete),
 		ep("GET /access/users", nil, "enabled bool\nfull bool", (*call).userList),
 		ep("POST /access/users", userAdmin, userTable+"userid str req fmt=userid\npassword str len=64 minlen=8", (*call).userCreate),
-		ep("GET /access/users/{userid}", userAdmin, "", (*call).userGet),
+		ep("GET /access/users/{userid}", ofUser("User.Modify", "Sys.Audit"), "", (*call).userGet),
 		ep("PUT /access/users/{userid}", userAdmin, userTable+"append bool needs=groups", (*call).userUpdate),
 		ep("POST /access/groups", need("/access/groups", "Group.Allocate"), "groupid str req\ncomment str", (*call).groupCreate),
 		ep("DELETE /access/groups/{groupid}", need("/access/groups", "Group.Allocate"), "", (*call).groupDelete),
-		ep("GET /access/users/{userid}/token", userAdmin, "", (*call).tokenList),
-		ep("GET "+tok, userAdmin, "", (*call).tokenGet),
-		ep("POST "+tok, userAdmin, tokTable, (*call).tokenCreate),
-		ep("PUT "+tok, userAdmin, tokTable, (*call).tokenUpdate),
-		ep("DELETE "+tok, userAdmin, "", (*call).tokenDelete),
+		ep("GET /access/users/{userid}/token", orOneself(tokenAdmin), "", (*call).tokenList),
+		ep("GET "+tok, orOneself(tokenAdmin), "", (*call).tokenGet),
+		ep("POST "+tok, orOneself(tokenAdmin), tokTable, (*call).tokenCreate),
+		ep("PUT "+tok, orOneself(tokenAdmin), tokTable, (*call).tokenUpdate),
+		ep("DELETE "+tok, orOneself(tokenAdmin), "", (*call).tokenDelete),
 	}
 }
