@@ -10,6 +10,7 @@ import (
 
 	"berth/agent/internal/config"
 	"berth/agent/internal/web"
+	"berth/drift"
 )
 
 // http is what other machines may ask of this agent: what the settings open, and no more.
@@ -128,4 +129,22 @@ func (s *service) checkTokens() error {
 		}
 	}
 	return nil
+}
+
+// ownCertificate tells until when the certificate is valid that callers of the listener
+// see, as its file has it by now.
+func (s *service) ownCertificate() (own drift.Expiry, shown bool) {
+	file := s.settings.HTTP.TLS.Cert
+	if file == "" {
+		return drift.Expiry{}, false
+	}
+	own = drift.Expiry{Kind: drift.CertificateExpiry, ID: web.HTTPCertificate, What: file}
+	text, err := os.ReadFile(file)
+	if err == nil {
+		own.At, err = web.CertificateEnd(text)
+	}
+	if err != nil {
+		own.Unknown = err.Error()
+	}
+	return own, true
 }

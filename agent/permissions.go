@@ -140,7 +140,11 @@ func remarks(out io.Writer, fleet *desired.Fleet, site *desired.Site) {
 	for _, n := range proxmox.Needs(fleet, site) {
 		switch {
 		case n.Optional != "":
-			optional[n.Privilege] = "may be left out: without it " + n.Optional
+			what := n.Privilege
+			if n.Path == "/access/groups" {
+				what += " on " + n.Path // The same is needed elsewhere.
+			}
+			optional[what] = "may be left out: without it " + n.Optional
 		case n.Privilege == "Sys.Modify":
 			optional[n.Privilege] = "on / is what Proxmox asks for startup orders: " + some(n.By)
 		}
@@ -191,6 +195,8 @@ func roleName(path string) string {
 		return "BerthNodes"
 	case "pool":
 		return "BerthPools"
+	case "access":
+		return "BerthToken"
 	}
 	return "Berth"
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -167,6 +168,9 @@ func (s *service) status() web.Status {
 	since := status.Lock.Since
 	status.Lock = s.lockStatus()
 	status.Lock.Since = since
+	if own, shown := s.ownCertificate(); shown {
+		status.Expiries = append(slices.Clip(status.Expiries), own)
+	}
 	if at, why := s.loop.Next(); status.Now == nil && !at.IsZero() {
 		status.Next = &web.Next{At: at, Why: why}
 	}

@@ -22,12 +22,15 @@ func newStatus(s streams) *cobra.Command {
 		Use:   "status",
 		Short: "Tell how the agent stands: locked or not, last turn, what waits, fails or is held",
 		Long: `Tell how the running agent stands, at once, also while a turn is made: locked or
-not; which commit is enforced, and which is refused; the last turn and the next one;
-what waits for agent unlock, what failed and is tried again and when, what is held or
-unknown. Where no agent runs it tells what the journal knows.
+not; which commit is enforced, which one the repository has, and since when that is
+another, as one that is refused; the last turn and the next one; what waits for agent
+unlock or a reboot, what failed and is tried again and when, what is held or unknown; what
+is in the archive and when it goes; until when tokens, certificates and Approvals hold;
+clocks that are apart. Where no agent runs it tells what the journal knows.
 
-Exits 0 where all is well, 2 where no agent runs, or something waits, fails, is held,
-unknown or refused. With --output json it is versioned.`,
+Exits 0 where all is well, 2 where there is something to do: no agent runs, or something
+waits, fails, is held, unknown or refused, a clock is wrong, or a token or certificate
+expires within 14 days. With --output json it is versioned.`,
 		Example: "  agent status\n  agent status --output json | jq .waiting",
 		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -40,9 +40,12 @@ func statusText(s streams, settings *config.Settings, status *web.Status) {
 	}
 	switch {
 	case status.Commit.Hash != "":
-		line("commit", "%s %q enforced", shortHash(status.Commit.Hash), status.Commit.Subject)
+		line("commit", "%s: enforced", standingCommit(status.Commit))
 	default:
 		line("commit", "none is enforced yet")
+	}
+	if seen := status.Seen; seen.Hash != status.Commit.Hash && !status.BehindSince.IsZero() {
+		line("seen", "%s: not enforced, behind it since %s", standingCommit(seen), moment(status.BehindSince))
 	}
 	if r := status.Refused; r != nil {
 		line("refused", "%s", refusedWords(r))
@@ -98,6 +101,15 @@ func statusLists(s streams, status *web.Status, now time.Time) {
 			line("%s: %s", h.What, h.Reason)
 		}
 	}
+	for _, list := range outlookWords(status, now) {
+		if len(list.lines) == 0 {
+			continue
+		}
+		heading(list.title)
+		for _, text := range list.lines {
+			line("%s", text)
+		}
+	}
 }
 
 func named(id desired.ID, field desired.Path) string {
@@ -139,7 +151,11 @@ func refusedWords(r *report.Refusal) string {
 		}
 		return "the repository can't be asked since " + moment(r.Since) + ": " + r.Reason
 	}
-	return fmt.Sprintf("%s %q: %s", shortHash(r.Commit.Hash), r.Commit.Subject, r.Reason)
+	by := ""
+	if r.Commit.Author != "" {
+		by = " by " + r.Commit.Author
+	}
+	return fmt.Sprintf("%s %q%s: %s", shortHash(r.Commit.Hash), r.Commit.Subject, by, r.Reason)
 }
 
 // lastWords says what came of a turn.

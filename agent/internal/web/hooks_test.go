@@ -110,7 +110,7 @@ func pair(t testing.TB) (cert, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1)}, &x509.Certificate{SerialNumber: big.NewInt(1)}, private.Public(), private)
+	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: noon}, &x509.Certificate{SerialNumber: big.NewInt(1)}, private.Public(), private)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -77,7 +77,7 @@ func (s *Standing) Ended(req turn.Request, rep *report.Report, err error, waits 
 			status.Last = &Turn{ID: req.ID, Why: now.Why, Started: now.Since, Ended: s.now(), Error: err.Error()}
 			return
 		}
-		status.tell(rep)
+		status.tell(rep, s.now())
 		status.Last.Why = now.Why
 		status.Failing = failing(rep, waits)
 		status.Waiting, status.Held = held(rep, waits)
@@ -85,7 +85,8 @@ func (s *Standing) Ended(req turn.Request, rep *report.Report, err error, waits 
 }
 
 // tell takes what a report says of the turn and of what was read.
-func (s *Status) tell(rep *report.Report) {
+func (s *Status) tell(rep *report.Report, now time.Time) {
+	s.seen(rep, now)
 	s.Last = &Turn{ID: rep.Turn, Started: rep.Started, Ended: rep.Ended, Summary: rep.Summary, Error: rep.Error}
 	s.Fleet, s.Commit, s.Refused, s.Unknown = rep.Fleet, rep.Commit, rep.Refused, nil
 	if rep.Plan == nil {
@@ -101,6 +102,8 @@ func (s *Status) tell(rep *report.Report) {
 		}
 		s.Unknown = append(s.Unknown, Held{What: string(unread(b)), Reason: reason})
 	}
+	s.outlook(rep.Plan)
+	s.Skipped = skipped(rep)
 }
 
 // unread is what could not be read: a resource, "site/home", or all of a kind, "vm/".
@@ -117,7 +120,7 @@ func unread(b drift.Blind) desired.ID {
 // Recall takes what a report of the journal says, which is all that there is to know
 // where no agent runs.
 func (s *Status) Recall(rep *report.Report) {
-	s.tell(rep)
+	s.tell(rep, rep.Ended)
 	s.Failing = failing(rep, nil)
 	s.Waiting, s.Held = held(rep, nil)
 }

@@ -50,7 +50,8 @@ func TestStandingTellsWhatATurnLeft(t *testing.T) {
 	s.Ended(turn.Request{Mode: report.Run, ID: "t1", Why: "commit"}, rep, nil, waits)
 	got := s.Status()
 	want := web.Status{
-		Fleet: "lab", Commit: rep.Commit,
+		Fleet: "lab", Commit: rep.Commit, Seen: rep.Commit,
+		Reboots: []web.Held{{What: "vm/db-1", Reason: "it waits for the step before"}},
 		Last:    &web.Turn{ID: "t1", Why: "commit", Started: noon, Ended: noon.Add(time.Second), Summary: rep.Summary},
 		Unknown: []web.Held{{What: "site/paris", Reason: "401: renew the token"}, {What: "edge/", Reason: "no nginx"}},
 		Waiting: []web.Waiting{{ID: "play/base", Hosts: []string{"web-1", "web-2"}, Reason: locked}, {ID: "play/late", Reason: locked}, {ID: "site/home", Reason: "read the token: " + locked}},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"berth/desired"
+	"berth/drift"
 	"berth/drift/report"
 )
 
@@ -28,6 +29,10 @@ type Status struct {
 	// Fleet is its name, Commit the one that is enforced; zero before the first turn.
 	Fleet  string        `json:"fleet,omitempty"`
 	Commit report.Commit `json:"commit,omitzero"`
+	// Seen is the commit that the repository had when it was asked last, BehindSince since
+	// when that is not the one that is enforced; zero while it is.
+	Seen        report.Commit `json:"seen,omitzero"`
+	BehindSince time.Time     `json:"behindSince,omitzero"`
 	// Refused is a newer commit that is not enforced, or why none can be had; nil if
 	// there is none.
 	Refused *report.Refusal `json:"refused,omitempty"`
@@ -45,6 +50,16 @@ type Status struct {
 	Failing []Failing `json:"failing,omitempty"`
 	Held    []Held    `json:"held,omitempty"`
 	Unknown []Held    `json:"unknown,omitempty"`
+	// Skipped are steps that wait for others which failed or are held, Reboots what takes
+	// effect with the next start of a guest.
+	Skipped []Held `json:"skipped,omitempty"`
+	Reboots []Held `json:"reboots,omitempty"`
+	// Archives are the guests in the archive, by when they go; Expiries until when tokens,
+	// certificates and Approvals hold; Clocks those that are so far from ours that nothing
+	// is deleted by them.
+	Archives []drift.Archived `json:"archives,omitempty"`
+	Expiries []drift.Expiry   `json:"expiries,omitempty"`
+	Clocks   []drift.Clock    `json:"clocks,omitempty"`
 }
 
 // Agent is a process.
@@ -140,7 +155,7 @@ type Held struct {
 // Well tells whether there is nothing to be done by anybody.
 func (s *Status) Well() bool {
 	return s.Agent != nil && s.Refused == nil && s.Settings == nil && (s.Last == nil || s.Last.Error == "") &&
-		len(s.Waiting)+len(s.Failing)+len(s.Held)+len(s.Unknown) == 0
+		len(s.Waiting)+len(s.Failing)+len(s.Held)+len(s.Unknown)+len(s.Skipped)+len(s.Reboots)+len(s.Clocks)+len(s.Expiring(time.Now())) == 0
 }
 
 // String is "play/base on web-1, web-2".
