@@ -50,7 +50,7 @@ func TestAClaimedAddressOfAnotherIsRefused(t *testing.T) {
 			"its own":               {[]string{"10.1.1.77/24"}, "10.1.1.77", ""},
 			"another's static one":  {[]string{"10.1.1.5/24"}, "", "address unknown: it claims 10.1.1.5, which is ct/cache's"},
 			"a Host's":              {[]string{"10.1.1.9/24"}, "", "address unknown: it claims 10.1.1.9, which is host/nas's"},
-			"another's lease":       {[]string{"192.0.2.110/24"}, "", "address unknown: it claims 192.0.2.110, which is ct/lease's"},
+			"another's lease":       {[]string{"198.18.15.170/24"}, "", "address unknown: it claims 198.18.15.170, which is ct/lease's"},
 			"another's, first":      {[]string{"10.1.1.5/24", "10.1.1.78/24"}, "10.1.1.78", "it claims 10.1.1.5, which is ct/cache's: 10.1.1.78, which it claims as well, is taken for its own"},
 			"another's, afterwards": {[]string{"10.1.1.77/24", "10.1.1.5/24"}, "10.1.1.77", ""},
 		} {
@@ -66,14 +66,14 @@ func TestAClaimedAddressOfAnotherIsRefused(t *testing.T) {
 		}
 
 		// While the other one does not answer, its address is its own still, for a day.
-		says("192.0.2.110/24")
+		says("198.18.15.170/24")
 		b.people()("POST", "/nodes/pve1/lxc/4010/status/stop", nil)
 		time.Sleep(time.Minute)
 		if addr, note := address(b.observe()); addr != "" || !strings.Contains(note, "which is ct/lease's") {
 			t.Errorf("while the other is down: taken to be at %q, noted %q", addr, note)
 		}
 		time.Sleep(heardTime)
-		if addr, note := address(b.observe()); addr != "192.0.2.110" || note != "" {
+		if addr, note := address(b.observe()); addr != "198.18.15.170" || note != "" {
 			t.Errorf("a day later: taken to be at %q, noted %q", addr, note)
 		}
 	})
@@ -87,7 +87,7 @@ func TestADisputeMakesTheOtherOneUnknownToo(t *testing.T) {
 		b := newBench(t, dhcpYAML, agentYAML)
 		b.apply()
 		b.restart()
-		b.sim.SetGuestAgent(4011, pvesim.Interface{Name: "eth0", MAC: nicMAC(b.guest(4011)), Addresses: []string{"192.0.2.110/24"}})
+		b.sim.SetGuestAgent(4011, pvesim.Interface{Name: "eth0", MAC: nicMAC(b.guest(4011)), Addresses: []string{"198.18.15.170/24"}})
 		seen := b.observe()
 		for _, live := range seen.Lives {
 			if live.Facts[desired.FactAddress] != "" {
@@ -100,7 +100,7 @@ func TestADisputeMakesTheOtherOneUnknownToo(t *testing.T) {
 				notes = append(notes, string(n.ID)+": "+n.Text)
 			}
 		}
-		if want := []string{"ct/lease: address unknown: it claims 192.0.2.110, which is vm/asker's", "vm/asker: address unknown: it claims 192.0.2.110, which is ct/lease's"}; !slices.Equal(notes, want) {
+		if want := []string{"ct/lease: address unknown: it claims 198.18.15.170, which is vm/asker's", "vm/asker: address unknown: it claims 198.18.15.170, which is ct/lease's"}; !slices.Equal(notes, want) {
 			t.Errorf("noted %q", notes)
 		}
 	})

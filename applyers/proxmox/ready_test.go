@@ -44,7 +44,7 @@ func TestAddressesAreAskedOfTheGuest(t *testing.T) {
 		})
 		b.apply()
 		for _, live := range b.observe().Lives {
-			want := map[string]string{"vm/asker": "10.1.1.77", "ct/lease": "192.0.2.110"}[string(live.ID)]
+			want := map[string]string{"vm/asker": "10.1.1.77", "ct/lease": "198.18.15.170"}[string(live.ID)]
 			if live.Facts["address"] != want {
 				t.Errorf("%s is at %q", live.ID, live.Facts["address"])
 			}

@@ -79,8 +79,11 @@ func (g *guest) madeUp() *agentState {
 	return a
 }
 
-// madeUpAddress is what DHCP gives a guest.
-func madeUpAddress(vmid int) string { return "192.0.2." + itoa(100+vmid%100) + "/24" }
+// madeUpAddress is what DHCP gives a guest, of the range for benchmarks (RFC 2544): no two
+// of a cluster have the same.
+func madeUpAddress(vmid int) string {
+	return "198." + itoa(18+vmid>>16&1) + "." + itoa(vmid>>8&255) + "." + itoa(vmid&255) + "/15"
+}
 
 func (q *call) agentCall() (any, error) {
 	g, err := q.find(KindVM)
