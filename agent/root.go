@@ -130,6 +130,7 @@ Exit codes of every command:
 			return usageError{err: errors.New(text)}
 		},
 	}
+	root.AddCommand(newManual(s)) // Which --help does not list.
 	root.SetIn(s.In)
 	root.SetOut(s.Out)
 	root.SetErr(s.Err)

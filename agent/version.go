@@ -11,9 +11,16 @@ import (
 	"berth/drift/report"
 )
 
-// version is what this build calls itself: the module's version, or the commit
-// it was built from.
+// release is the version that deploy/package links into what it builds; "" in all
+// other builds. Nothing else sets it.
+var release string
+
+// version is what this build calls itself: its release, else the module's version, or
+// the commit it was built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "unknown"

@@ -96,7 +96,7 @@ func wire(s streams, settings *config.Settings, log *slog.Logger, kept *journal.
 		Repository: w.repository, Journal: w.journal, Appliers: w.appliers, Proposal: w.proposed, Log: log, Now: time.Now,
 		History: history.New(history.Options{Dir: filepath.Join(settings.State, historyDir), For: time.Duration(settings.Journal.History), Log: log}),
 		Surroundings: &turn.Surroundings{
-			UUIDFile: turn.ProductUUID, MACs: turn.OwnMACs, Resolve: net.DefaultResolver.LookupHost, Repository: settings.Repository.URL,
+			UUIDFile: productUUID(s.Env), MACs: turn.OwnMACs, Resolve: net.DefaultResolver.LookupHost, Repository: settings.Repository.URL,
 		},
 	}
 	return w, nil
@@ -116,6 +116,18 @@ func (w *wiring) renewed(settings *config.Settings) (*wiring, error) {
 func (w *wiring) release() {
 	w.library.Close()
 	w.repository.Close()
+}
+
+// productUUID is the file that tells which machine this is: the credential by which the
+// packaged service hands on what root alone may read, else the system's own.
+func productUUID(environ func(string) string) string {
+	if dir := environ("CREDENTIALS_DIRECTORY"); dir != "" {
+		file := filepath.Join(dir, "product_uuid")
+		if info, err := os.Stat(file); err == nil && info.Size() > 0 {
+			return file
+		}
+	}
+	return turn.ProductUUID
 }
 
 func (w *wiring) close() error {
