@@ -97,7 +97,7 @@ func manualPage(c *cobra.Command) []byte {
 // prose writes paragraphs. Those in which a line is indented are lists and examples,
 // and stay as they are.
 func prose(b *bytes.Buffer, text string) {
-	for _, paragraph := range strings.Split(strings.TrimSpace(text), "\n\n") {
+	for paragraph := range strings.SplitSeq(strings.TrimSpace(text), "\n\n") {
 		lines := strings.Split(paragraph, "\n")
 		b.WriteString(".PP\n")
 		for len(lines) > 0 && !strings.HasPrefix(lines[0], " ") {

@@ -33,7 +33,11 @@ func buildAgentWith(t *testing.T, flags ...string) string {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "agent")
 	args := append([]string{"build", "-buildvcs=false", "-o", file}, flags...)
-	if out, err := exec.CommandContext(t.Context(), "go", append(args, "berth/agent")...).CombinedOutput(); err != nil {
+	cmd := exec.CommandContext(t.Context(), "go", append(args, "berth/agent")...)
+	if len(flags) == 0 {
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0") // As it is released.
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build the agent: %v\n%s", err, out)
 	}
 	return file

@@ -98,7 +98,7 @@ func newGarden(t *testing.T) *garden {
 	command(t, g.fleet, "git", "init", "--quiet", "--initial-branch=main")
 	g.commit(t)
 
-	command(t, "", "go", "build", "-buildvcs=false", "-o", filepath.Join(g.agent, "agent"), "berth/agent")
+	command(t, "", "env", "CGO_ENABLED=0", "go", "build", "-buildvcs=false", "-o", filepath.Join(g.agent, "agent"), "berth/agent")
 	write(t, g.agent, "pve-token", token)
 	write(t, g.agent, "agent.yaml", fmt.Sprintf("repository: {url: %q}\nstate: state\nsocket: agent.sock\nsecrets: {pve: pve-token}\n", "file://"+g.fleet))
 	return g
