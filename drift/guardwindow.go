@@ -2,6 +2,7 @@ package drift
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"berth/desired"
@@ -28,9 +29,9 @@ func (w *World) Shut(c Change, now time.Time) string {
 	}
 	next, at := w.Fleet.Spec.NextWindow(now)
 	if next == nil {
-		return "it waits for a maintenance window, and none opens any more: correct the windows of the Fleet"
+		return waitsForWindow + ", and none opens any more: correct the windows of the Fleet"
 	}
-	text := "it waits for a maintenance window: the next opens " + at.Format("Mon 2 Jan 2006 15:04 MST")
+	text := waitsForWindow + ": the next opens " + at.Format("Mon 2 Jan 2006 15:04 MST")
 	if next.Source.File != "" {
 		text += fmt.Sprintf(" (%s:%d)", next.Source.File, next.Source.Line)
 	}
@@ -39,6 +40,13 @@ func (w *World) Shut(c Change, now time.Time) string {
 	}
 	return text
 }
+
+// waitsForWindow is how a reason begins for which a change waits for a window.
+const waitsForWindow = "it waits for a maintenance window"
+
+// WaitsForWindow tells whether a reason is that a maintenance window must open first, as
+// one does by itself.
+func WaitsForWindow(reason string) bool { return strings.HasPrefix(reason, waitsForWindow+": ") }
 
 // windowed tells whether a change is one that waits for a window. A guest whose
 // disk is taken away, or a container that moves, is stopped for it if it runs.

@@ -109,18 +109,24 @@ type viewer struct {
 	told map[string]string
 }
 
-// blocks lists everything to be shown, in the order of the classes and, in
-// each, of the plan.
-func blocks(r *Report, verbose bool) []block {
-	if r.Plan == nil {
-		return nil
-	}
+// viewer makes a viewer of a report that has a plan.
+func (r *Report) viewer(verbose bool) *viewer {
 	v := &viewer{report: r, verbose: verbose, first: make(map[desired.ID]drift.Step), told: make(map[string]string)}
 	for _, c := range r.Plan.Changes {
 		if v.first[c.ID] == "" {
 			v.first[c.ID] = c.Step
 		}
 	}
+	return v
+}
+
+// blocks lists everything to be shown, in the order of the classes and, in
+// each, of the plan.
+func blocks(r *Report, verbose bool) []block {
+	if r.Plan == nil {
+		return nil
+	}
+	v := r.viewer(verbose)
 	var all []block
 	for _, res := range r.resources() {
 		all = append(all, v.resource(res))

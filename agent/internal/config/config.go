@@ -199,7 +199,8 @@ func (s *Settings) parse(file string, text []byte) error {
 	}
 	s.HTTP.Webhooks.within(dir)
 	for i := range s.Notify {
-		s.Notify[i].Secret.File = within(dir, s.Notify[i].Secret.File)
+		n := &s.Notify[i]
+		n.Secret.File, n.Service.File = within(dir, n.Secret.File), within(dir, n.Service.File)
 	}
 	for name, path := range s.Secrets {
 		s.Secrets[name] = within(dir, path)
@@ -258,9 +259,7 @@ func (s *Settings) Check() error {
 		say("repository.ssh.knownHosts", "repository.ssh.knownHosts: file: no file of another user's is read: name one, or write strict or learn")
 	}
 	s.checkHTTP(say)
-	for i, n := range s.Notify {
-		n.check(fmt.Sprintf("notify.%d", i), say)
-	}
+	s.checkNotify(say)
 	s.Journal.check(say)
 	switch s.Log.Format {
 	case "auto", "text", "json", "journal":

@@ -48,3 +48,6 @@ func (s *Settings) at(field string) string {
 	}
 	return s.where()
 }
+
+// Place is where a field stands, by its dotted path: "/etc/berth/agent.yaml:12".
+func (s *Settings) Place(field string) string { return s.at(field) }

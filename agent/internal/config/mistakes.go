@@ -18,8 +18,9 @@ var (
 	ofFields = map[string]reflect.Type{
 		"Settings": reflect.TypeFor[Settings](), "Repository": reflect.TypeFor[Repository](), "SSH": reflect.TypeFor[SSH](), "Log": reflect.TypeFor[Log](),
 		"Hooks": reflect.TypeFor[Hooks](), "HTTP": reflect.TypeFor[HTTP](), "TLS": reflect.TypeFor[TLS](), "Token": reflect.TypeFor[Token](), "Notify": reflect.TypeFor[Notify](),
-		"Journal":  reflect.TypeFor[Journal](),
-		"Webhooks": reflect.TypeFor[Webhooks](),
+		"Journal":   reflect.TypeFor[Journal](),
+		"Heartbeat": reflect.TypeFor[Heartbeat](),
+		"Webhooks":  reflect.TypeFor[Webhooks](),
 	}
 )
 

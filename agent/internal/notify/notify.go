@@ -4,6 +4,7 @@ package notify
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
@@ -14,17 +15,14 @@ import (
 // Version is the version of [Event] as it is sent.
 const Version = 1
 
-// Kind is what an event is about.
-type Kind string
-
-// WaitingForUnlock is that something is due and needs a secret that nobody can read
-// before somebody has unlocked the agent.
-const WaitingForUnlock Kind = "waiting-for-unlock"
-
 // Event is something that people should know. No secret is in it.
 type Event struct {
 	Version int  `json:"version"`
 	Kind    Kind `json:"event"`
+	// Level is how much it matters. Again tells that people know of it, and that it holds
+	// still.
+	Level Level `json:"level"`
+	Again bool  `json:"again,omitempty"`
 	// ID tells one event from another: whoever gets it twice has it already.
 	ID string    `json:"id"`
 	At time.Time `json:"at"`
@@ -37,15 +35,24 @@ type Event struct {
 	// Title says in a line what happened, Text what to do.
 	Title string `json:"title"`
 	Text  string `json:"text,omitempty"`
-	// Items are the resources that it is about.
+	// Items are the resources that it is about, More how many others are not listed.
 	Items []Item `json:"items,omitempty"`
+	More  int    `json:"more,omitempty"`
 }
 
 // Item is a resource that an event is about.
 type Item struct {
-	ID     desired.ID `json:"id"`
-	Hosts  []string   `json:"hosts,omitempty"`
-	Reason string     `json:"reason,omitempty"`
+	ID desired.ID `json:"id,omitempty"`
+	// Hosts are those of a playbook, Field the one that it is about; none is all.
+	Hosts []string `json:"hosts,omitempty"`
+	Field string   `json:"field,omitempty"`
+	// Was is what is over, in a recovery.
+	Was    Kind   `json:"was,omitempty"`
+	Reason string `json:"reason,omitempty"`
+	// Since is when it began, where it has lasted.
+	Since time.Time `json:"since,omitzero"`
+
+	site string
 }
 
 // Target is one place that is told.
@@ -55,6 +62,24 @@ type Target interface {
 	// Send makes one attempt. An [*RefusedError] is not tried again.
 	Send(ctx context.Context, e Event) error
 }
+
+// Gatherer is a target that takes several events as one message, as a chat does.
+type Gatherer interface {
+	// SendAll makes one attempt for all of them.
+	SendAll(ctx context.Context, all []Event) error
+}
+
+// LaterError is that a target wants to be asked again, and not before some time.
+type LaterError struct {
+	After time.Duration
+	Err   error
+}
+
+// Error is what it answered.
+func (e *LaterError) Error() string { return e.Err.Error() }
+
+// Unwrap is what it answered.
+func (e *LaterError) Unwrap() error { return e.Err }
 
 // RefusedError is that a target took an event for what it never will take.
 type RefusedError struct{ Reason string }
@@ -67,6 +92,8 @@ const (
 	queued = 32
 	// attempt bounds one attempt.
 	attempt = 10 * time.Second
+	// longestPause bounds for how long a target may want to be left alone.
+	longestPause = 15 * time.Minute
 )
 
 // pauses are those between attempts: after the last one an event is given up.
@@ -75,7 +102,6 @@ var pauses = [...]time.Duration{2 * time.Second, 10 * time.Second, time.Minute, 
 // Notifier hands events to targets. Each has a goroutine of its own: one that hangs
 // keeps nobody else waiting.
 type Notifier struct {
-	log   *slog.Logger
 	boxes []*box
 	done  sync.WaitGroup
 }
@@ -83,7 +109,7 @@ type Notifier struct {
 // New makes a notifier, which works until ctx is done. [Notifier.Wait] waits for its
 // end.
 func New(ctx context.Context, log *slog.Logger, targets ...Target) *Notifier {
-	n := &Notifier{log: log}
+	n := &Notifier{}
 	for _, target := range targets {
 		b := &box{target: target, log: log.With(slog.String("target", target.Name())), ready: make(chan struct{}, 1)}
 		n.boxes = append(n.boxes, b)
@@ -100,6 +126,18 @@ func (n *Notifier) Tell(e Event) {
 	}
 }
 
+// put hands an event to one target.
+func (n *Notifier) put(target int, e Event) { n.boxes[target].put(e) }
+
+// count has what becomes of messages counted.
+func (n *Notifier) count(sent func(target, result string)) {
+	for _, b := range n.boxes {
+		b.mu.Lock()
+		b.sent = sent
+		b.mu.Unlock()
+	}
+}
+
 // Wait returns when all has ended that New began.
 func (n *Notifier) Wait() { n.done.Wait() }
 
@@ -111,6 +149,7 @@ type box struct {
 
 	mu     sync.Mutex
 	events []Event
+	sent   func(target, result string)
 }
 
 func (b *box) put(e Event) {
@@ -119,6 +158,7 @@ func (b *box) put(e Event) {
 	if len(b.events) == queued {
 		b.log.Warn("notification dropped: too many wait for this target", slog.String("event", string(b.events[0].Kind)), slog.String("id", b.events[0].ID))
 		b.events = b.events[1:]
+		b.told("dropped", 1)
 	}
 	b.events = append(b.events, e)
 	select {
@@ -127,22 +167,46 @@ func (b *box) put(e Event) {
 	}
 }
 
-func (b *box) take() (e Event, ok bool) {
+// told counts what became of messages; mu is held.
+func (b *box) told(result string, n int) {
+	for range n {
+		if b.sent != nil {
+			b.sent(b.target.Name(), result)
+		}
+	}
+}
+
+func (b *box) tell(result string, n int) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.events) == 0 {
-		return Event{}, false
+	b.told(result, n)
+}
+
+// take is the next event, or all that wait where the target takes them as one.
+func (b *box) take() []Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	n := min(len(b.events), 1)
+	if _, gathers := gatherer(b.target); gathers {
+		n = len(b.events)
 	}
-	e = b.events[0]
-	b.events = b.events[1:]
-	return e, true
+	all := b.events[:n:n]
+	b.events = b.events[n:]
+	return all
+}
+
+func gatherer(t Target) (Gatherer, bool) {
+	if n, is := t.(named); is {
+		t = n.Target
+	}
+	g, gathers := t.(Gatherer)
+	return g, gathers
 }
 
 func (b *box) work(ctx context.Context) {
 	for {
-		e, ok := b.take()
-		if ok {
-			b.deliver(ctx, e)
+		if all := b.take(); len(all) > 0 {
+			b.deliver(ctx, all)
 			continue
 		}
 		select {
@@ -153,24 +217,34 @@ func (b *box) work(ctx context.Context) {
 	}
 }
 
-// deliver tries until the event is taken, refused, or given up.
-func (b *box) deliver(ctx context.Context, e Event) {
-	log := b.log.With(slog.String("event", string(e.Kind)), slog.String("id", e.ID))
+// deliver tries until the events are taken, refused, or given up.
+func (b *box) deliver(ctx context.Context, all []Event) {
+	log := b.log.With(slog.String("event", string(all[0].Kind)), slog.String("id", all[0].ID))
+	if len(all) > 1 {
+		log = log.With(slog.Int("events", len(all)))
+	}
 	for tries := 0; ctx.Err() == nil; tries++ {
-		err := b.try(ctx, e)
+		err := b.try(ctx, all)
 		if err == nil {
 			log.InfoContext(ctx, "notification sent")
+			b.tell("sent", len(all))
 			return
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		if _, refused := asRefused(err); refused || tries == len(pauses) {
+		if _, refused := errors.AsType[*RefusedError](err); refused || tries == len(pauses) {
 			log.ErrorContext(ctx, "notification given up", slog.Int("attempts", tries+1), slog.Any("error", err))
+			b.tell("given up", len(all))
 			return
 		}
-		log.WarnContext(ctx, "notification not taken, tried again", slog.Duration("in", pauses[tries]), slog.Any("error", err))
-		pause := time.NewTimer(pauses[tries])
+		b.tell("failed", 1)
+		after := pauses[tries]
+		if later, is := errors.AsType[*LaterError](err); is {
+			after = max(after, min(later.After, longestPause))
+		}
+		log.WarnContext(ctx, "notification not taken, tried again", slog.Duration("in", after), slog.Any("error", err))
+		pause := time.NewTimer(after)
 		select {
 		case <-ctx.Done():
 		case <-pause.C:
@@ -179,8 +253,11 @@ func (b *box) deliver(ctx context.Context, e Event) {
 	}
 }
 
-func (b *box) try(ctx context.Context, e Event) error {
+func (b *box) try(ctx context.Context, all []Event) error {
 	ctx, stop := context.WithTimeout(ctx, attempt)
 	defer stop()
-	return b.target.Send(ctx, e)
+	if g, gathers := gatherer(b.target); gathers {
+		return g.SendAll(ctx, all)
+	}
+	return b.target.Send(ctx, all[0])
 }

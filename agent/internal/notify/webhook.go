@@ -12,6 +12,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
+	"time"
 )
 
 // The headers of a webhook. The signature is that of GitHub's webhooks: sha256= and
@@ -74,16 +76,41 @@ func (w *Webhook) Send(ctx context.Context, e Event) error {
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
-	switch code := resp.StatusCode; {
+	return answered(resp.StatusCode, resp.Status, resp.Header.Get("Retry-After"), "")
+}
+
+// answered judges an answer: whether it takes the message, refuses it, or wants it again.
+// words are what it says beside.
+func answered(code int, status, after, words string) error {
+	text := "it answers " + status
+	if words != "" {
+		text += ": " + words
+	}
+	switch {
 	case code >= 200 && code < 300:
 		return nil
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
-		return fmt.Errorf("it answers %s", resp.Status)
+		err := errors.New(text)
+		if wait := retryAfter(after); wait > 0 {
+			return &LaterError{After: wait, Err: err}
+		}
+		return err
 	case code >= 300 && code < 400:
-		return &RefusedError{Reason: fmt.Sprintf("it answers %s, and redirects are not followed: write the URL that it leads to", resp.Status)}
+		return &RefusedError{Reason: text + ", and redirects are not followed: write the URL that it leads to"}
 	default:
-		return &RefusedError{Reason: "it answers " + resp.Status}
+		return &RefusedError{Reason: text}
 	}
+}
+
+// retryAfter reads a header of that name: seconds, or a date.
+func retryAfter(text string) time.Duration {
+	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
+		return time.Duration(min(max(seconds, 0), 1e6) * float64(time.Second))
+	}
+	if at, err := http.ParseTime(text); err == nil {
+		return time.Until(at)
+	}
+	return 0
 }
 
 // Sign is the signature of a body.
@@ -102,5 +129,3 @@ func (w *Webhook) client() *http.Client {
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &client
 }
-
-func asRefused(err error) (*RefusedError, bool) { return errors.AsType[*RefusedError](err) }

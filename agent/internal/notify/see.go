@@ -1,0 +1,301 @@
+package notify
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"berth/agent/internal/turn"
+	"berth/agent/internal/web"
+	"berth/desired"
+	"berth/drift"
+	"berth/drift/report"
+)
+
+// Look is what came of one turn.
+type Look struct {
+	Turn string
+	// Report is nil where Err says why there is none.
+	Report *report.Report
+	Err    string
+	// Waits are what failed and is tried again by itself.
+	Waits []turn.Wait
+	// Part is of a turn that was about some resources alone, Quick of one that spared what
+	// is dear to look at.
+	Part, Quick bool
+}
+
+// Condition is something that holds and that people should know.
+type Condition struct {
+	Kind Kind
+	// ID is a resource's, or "site/home"; "" where it is about none.
+	ID   desired.ID
+	Site string
+	// Field is the one that it is about; "" for all. Hosts are those of a playbook.
+	Field desired.Path
+	Hosts []string
+	// Mark tells it from others of the same words, as a commit does.
+	Mark   string
+	Reason string
+	// Since is when it began, as far as that is known.
+	Since time.Time
+	// Lines say more.
+	Lines []string
+}
+
+// key is by what a condition is remembered.
+func (c *Condition) key() string {
+	return string(c.Kind) + " " + string(c.ID) + " " + string(c.Field)
+}
+
+// Seen is how things stand after a turn.
+type Seen struct {
+	Turn, Fleet, Commit string
+	// Conditions are sorted by kind, id and field.
+	Conditions []Condition
+	// Applied are what the turn did, Line that it did in all.
+	Applied []Item
+	Line    string
+	// around tells that Conditions hold all that is around turns: pauses and expiries.
+	around bool
+
+	// none is of a turn that looked at nothing.
+	none, part, quick bool
+	// pending are resources of which something is still to be done, ended those of which
+	// nothing is; blind is what could not be read.
+	pending, ended map[desired.ID]bool
+	blind          []drift.Blind
+	sites          map[desired.ID]string
+	// at is when it was seen; last is what was seen before by the last turn that looked at
+	// all, where this one did not.
+	at   time.Time
+	last *Seen
+}
+
+// See reads what a turn tells. What it keeps shares nothing with the report.
+func See(l Look) Seen {
+	s := Seen{Turn: l.Turn, part: l.Part, quick: l.Quick}
+	rep := l.Report
+	if l.Err != "" || rep == nil {
+		s.none = true
+		s.Conditions = []Condition{{Kind: TurnFailed, Reason: l.Err}}
+		return s
+	}
+	s.Fleet, s.Commit, s.Line = rep.Fleet, rep.Commit.Hash, rep.Line()
+	if rep.Error != "" {
+		s.Conditions = append(s.Conditions, Condition{Kind: TurnFailed, Reason: rep.Error})
+	}
+	if rep.Plan == nil {
+		s.none = true
+		return s
+	}
+	s.refused(rep)
+	s.blind = slices.Clone(rep.Plan.Blind)
+	s.briefs(rep)
+	failing, waiting := web.Left(rep, l.Waits)
+	for _, f := range failing {
+		c := Condition{Kind: Failure, ID: f.ID, Site: s.sites[f.ID], Field: f.Field, Reason: f.Reason}
+		if host := web.HostOf(f.Field); host != "" {
+			c.Hosts = []string{host}
+		}
+		s.Conditions = append(s.Conditions, c)
+	}
+	if !l.Part {
+		for _, w := range waiting {
+			s.Conditions = append(s.Conditions, Condition{Kind: WaitingForUnlock, ID: w.ID, Site: s.sites[w.ID], Hosts: w.Hosts, Reason: w.Reason})
+		}
+		s.unknown(rep)
+		s.held(rep, l.Waits)
+	}
+	slices.SortStableFunc(s.Conditions, func(a, b Condition) int { return strings.Compare(a.key(), b.key()) })
+	// One thing is told once, whatever steps it stands in.
+	s.Conditions = slices.CompactFunc(s.Conditions, func(a, b Condition) bool { return a.key() == b.key() })
+	return s
+}
+
+// Around adds what holds around turns, as a pause does. All that is not among them is
+// over.
+func (s *Seen) Around(all []Condition) {
+	s.around = true
+	s.Conditions = append(s.Conditions, all...)
+}
+
+// Between is what is seen where no turn has looked.
+func Between() Seen { return Seen{none: true} }
+
+// refused tells of a commit that is not enforced.
+func (s *Seen) refused(rep *report.Report) {
+	r := rep.Refused
+	switch {
+	case r == nil:
+	case r.Commit.Hash == "":
+		s.Conditions = append(s.Conditions, Condition{Kind: RepositoryUnreachable, Reason: r.Reason, Since: r.Since})
+	default:
+		s.Conditions = append(s.Conditions, Condition{
+			Kind: CommitRefused, Mark: r.Commit.Hash, Reason: strings.TrimSpace(short(r.Commit.Hash)+" "+quoted(r.Commit.Subject)) + ": " + r.Reason, Lines: slices.Clone(r.Problems),
+		})
+	}
+}
+
+// briefs notes what was done to each resource, what is still to be done, and what was
+// changed live and stays.
+func (s *Seen) briefs(rep *report.Report) {
+	s.pending, s.ended, s.sites = make(map[desired.ID]bool), make(map[desired.ID]bool), make(map[desired.ID]string)
+	for _, b := range rep.Briefs() {
+		s.sites[b.ID] = b.Site
+		if b.Pending {
+			s.pending[b.ID] = true
+		}
+		if b.Ended {
+			s.ended[b.ID] = true
+		}
+		if b.Done != "" {
+			s.Applied = append(s.Applied, Item{ID: b.ID, Reason: clip(b.Done), site: b.Site})
+		}
+		if b.Drifted != "" && !s.part {
+			s.Conditions = append(s.Conditions, Condition{Kind: DriftFound, ID: b.ID, Site: b.Site, Mark: b.Drifted, Reason: b.Drifted})
+		}
+	}
+}
+
+// unknown tells of what could not be looked at. What waits for an unlock is told as that.
+func (s *Seen) unknown(rep *report.Report) {
+	for _, b := range rep.Plan.Blind {
+		if desired.WaitsForUnlock(b.Reason) {
+			continue
+		}
+		id := b.ID
+		switch {
+		case id != "":
+		case b.Site != "":
+			id = desired.MakeID("site", b.Site)
+		default:
+			id = desired.MakeID(b.Kind, "")
+		}
+		reason := b.Reason
+		if b.Remedy != "" {
+			reason += ": " + b.Remedy
+		}
+		s.Conditions = append(s.Conditions, Condition{Kind: SiteUnknown, ID: id, Site: b.Site, Reason: reason})
+	}
+}
+
+// held tells of what somebody has to decide on. What a window, a second try or an unlock
+// lets go on, and what only waits for another that is held, is not told.
+func (s *Seen) held(rep *report.Report, waits []turn.Wait) {
+	again := make(map[turn.Wait]bool)
+	for _, w := range waits {
+		again[turn.Wait{ID: w.ID, Path: w.Path}] = true
+	}
+	held := make(map[drift.Key]bool)
+	for i := range rep.Plan.Changes {
+		if c := &rep.Plan.Changes[i]; !c.Goes() {
+			held[c.Key] = true
+		}
+	}
+	waits4 := func(keys []drift.Key) bool {
+		return slices.ContainsFunc(keys, func(k drift.Key) bool { return held[k] })
+	}
+	last := make(map[drift.Key]string)
+	for _, o := range rep.Outcomes {
+		if o.Status == drift.Held {
+			last[o.Key] = o.Reason
+		}
+	}
+	told := make(map[desired.ID]bool)
+	add := func(c *drift.Change, field desired.Path, reason string) {
+		if reason == "" || told[c.ID] || desired.WaitsForUnlock(reason) || drift.WaitsForWindow(reason) || again[turn.Wait{ID: c.ID}] || again[turn.Wait{ID: c.ID, Path: field}] || s.unread(c.ID, c.Site) {
+			return
+		}
+		told[c.ID] = true
+		s.Conditions = append(s.Conditions, Condition{Kind: HeldForApproval, ID: c.ID, Site: c.Site, Mark: string(field), Reason: reason})
+	}
+	for i := range rep.Plan.Changes {
+		c := &rep.Plan.Changes[i]
+		switch reason := c.Held; {
+		case waits4(c.Wait):
+		case reason == "" && last[c.Key] != "":
+			add(c, "", last[c.Key])
+		case reason != "" && (len(c.Fields) == 0 || c.Fields[0].Held != reason):
+			add(c, "", reason)
+		default:
+			for j := range c.Fields {
+				if f := &c.Fields[j]; !waits4(f.Wait) {
+					add(c, f.Path, f.Held)
+				}
+			}
+		}
+	}
+}
+
+// unread tells whether a resource could not be looked at.
+func (s *Seen) unread(id desired.ID, site string) bool {
+	return slices.ContainsFunc(s.blind, func(b drift.Blind) bool { return b.Covers(id, site) })
+}
+
+// over tells whether something that was seen before and is not now is over: not only
+// out of sight.
+func (s *Seen) over(t *Trouble) bool {
+	switch t.Kind {
+	case PausedReminder, Expiry:
+		return s.around
+	case TurnFailed, CommitRefused, RepositoryUnreachable:
+		return !s.none
+	default:
+	}
+	switch {
+	case s.none:
+		return false
+	case s.part:
+		return t.Kind == Failure && s.ended[t.ID]
+	case t.Kind == SiteUnknown:
+		return true
+	case s.unread(t.ID, t.Site):
+		return false
+	case t.Kind == Failure:
+		// What is to be tried again and is held meanwhile has not come right.
+		return !s.pending[t.ID]
+	case s.quick && t.ID.Kind() == desired.KindPlaybook:
+		// What check mode would find was not looked for.
+		return !(t.Kind == DriftFound || t.Kind == HeldForApproval)
+	default:
+		return true
+	}
+}
+
+// counts are how many conditions of each kind hold.
+func (s *Seen) counts() map[Kind]int {
+	n := make(map[Kind]int)
+	for i := range s.Conditions {
+		n[s.Conditions[i].Kind]++
+	}
+	return n
+}
+
+func short(hash string) string { return hash[:min(len(hash), 7)] }
+
+func quoted(subject string) string {
+	if subject == "" {
+		return ""
+	}
+	return `"` + subject + `"`
+}
+
+// longest is how much of one reason is kept, in bytes.
+const longest = 400
+
+// clip bounds a text.
+func clip(text string) string {
+	if len(text) <= longest {
+		return text
+	}
+	cut := longest
+	for cut > 0 && text[cut]&0xc0 == 0x80 {
+		cut--
+	}
+	return text[:cut] + "…"
+}
+
+// sorted are the keys of a map, in order.
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
