@@ -1,61 +1,134 @@
 package main
 
 import (
-	"crypto/rand"
-	"encoding/hex"
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
 	"os"
+	"path/filepath"
+	"strconv"
 	"time"
 
 	"berth/agent/internal/config"
 	"berth/agent/internal/notify"
 	"berth/agent/internal/turn"
+	"berth/applyers"
 	"berth/drift/report"
 )
 
-// targets are those who are told what people should know.
-func (s *service) targets() []notify.Target {
-	var all []notify.Target
-	for _, n := range s.settings.Notify {
-		all = append(all, &notify.Webhook{URL: n.Webhook, Key: s.reader(n.Secret)})
+// subscriptions are those who are told what people should know. A target that could
+// never be told is a mistake of the settings.
+func subscriptions(settings *config.Settings, env func(string) string) ([]notify.Subscription, error) {
+	var all []notify.Subscription
+	var wrong []error
+	taken := make(map[string]bool)
+	for _, n := range settings.Notify {
+		taken[n.Name] = true
 	}
-	return all
+	for i, n := range settings.Notify {
+		target, name, err := targetOf(settings, n, env)
+		if err != nil {
+			wrong = append(wrong, fmt.Errorf("%s: notify: %w", settings.Place(fmt.Sprintf("notify.%d", i)), err))
+			continue
+		}
+		if n.Name != "" {
+			name = n.Name
+		} else {
+			name = unlike(taken, name)
+		}
+		all = append(all, notify.Subscription{Name: name, Target: target, Policy: policyOf(n)})
+	}
+	return all, errors.Join(wrong...)
+}
+
+// unlike is a name that no other target has.
+func unlike(taken map[string]bool, name string) string {
+	free := name
+	for i := 2; taken[free]; i++ {
+		free = name + "-" + strconv.Itoa(i)
+	}
+	taken[free] = true
+	return free
+}
+
+// targetOf is a target, and what it is called unless somebody says.
+func targetOf(settings *config.Settings, n config.Notify, env func(string) string) (notify.Target, string, error) {
+	reader := func(c config.Credential) func() ([]byte, error) {
+		return func() ([]byte, error) { return settings.Read(c, env) }
+	}
+	if n.Webhook != "" {
+		u, err := url.Parse(n.Webhook)
+		if err != nil {
+			return nil, "", errors.New("webhook: it is no URL")
+		}
+		return &notify.Webhook{URL: n.Webhook, Key: reader(n.Secret)}, u.Hostname(), nil
+	}
+	text, err := settings.Read(n.Service, env)
+	if err != nil {
+		return nil, "", fmt.Errorf("read the service's URL: %w", err)
+	}
+	defer clear(text)
+	scheme, err := notify.CheckService(text)
+	if err != nil {
+		return nil, "", fmt.Errorf("the URL in %s: %w", n.Service, err)
+	}
+	return notify.NewService(reader(n.Service)), scheme, nil
+}
+
+// policyOf is what a target wants to be told of. Check has seen to it that it makes
+// sense.
+func policyOf(n config.Notify) notify.Policy {
+	p := notify.Policy{Level: notify.Level(n.Level), Resources: n.Resources, Remind: time.Duration(n.Remind)}
+	for _, word := range n.Events {
+		p.Events = append(p.Events, notify.Kind(word))
+	}
+	if hour, minute, zone, err := n.Heartbeat.Clock(); err == nil {
+		p.Beat = &notify.Beat{Hour: hour, Minute: minute, Zone: zone}
+	}
+	return p
+}
+
+// newTeller makes who tells people of turns, which works until ctx is done.
+func (s *service) newTeller(ctx context.Context) (*notify.Teller, error) {
+	targets, err := subscriptions(s.settings, s.env)
+	if err != nil {
+		return nil, err
+	}
+	host, _ := os.Hostname()
+	return notify.NewTeller(ctx, notify.Options{
+		Targets: targets, File: filepath.Join(s.settings.State, "notify.json"), Host: host, Log: s.log,
+	}), nil
+}
+
+// telling has people told of turns.
+type telling struct{ teller *notify.Teller }
+
+// Began has nothing to tell.
+func (telling) Began(turn.Request) {}
+
+// Planned has nothing to tell.
+func (telling) Planned(turn.Request, *report.Report) {}
+
+// Ended tells what came of a turn. Who asked for a dry run, or for what can't be, has the
+// answer; a turn that was left for a stop is told by the next start.
+func (t telling) Ended(req turn.Request, rep *report.Report, err error, waits []turn.Wait) {
+	_, changed := errors.AsType[*turn.PlanChangedError](err)
+	_, unknown := errors.AsType[*turn.UnknownResourceError](err)
+	_, unasked := errors.AsType[*turn.UnknownError](err)
+	switch {
+	case changed, unknown, unasked, errors.Is(err, applyers.ErrLeft), errors.Is(err, context.Canceled):
+		return
+	case req.Mode != report.Run:
+		return
+	}
+	look := notify.Look{Turn: req.ID, Report: rep, Waits: waits, Part: len(req.Only) > 0, Quick: req.Quick}
+	if err != nil {
+		look.Err = err.Error()
+	}
+	t.teller.Tell(look)
 }
 
 func (s *service) reader(c config.Credential) func() ([]byte, error) {
 	return func() ([]byte, error) { return s.settings.Read(c, s.env) }
-}
-
-// waitingNotifier tells people that something waits for an unlock: when it begins to,
-// and again a day later, until somebody unlocks.
-type waitingNotifier struct{ *service }
-
-// Began has nothing to tell.
-func (waitingNotifier) Began(turn.Request) {}
-
-// Planned has nothing to tell.
-func (waitingNotifier) Planned(turn.Request, *report.Report) {}
-
-// Ended tells what waits since.
-func (s waitingNotifier) Ended(turn.Request, *report.Report, error, []turn.Wait) {
-	status := s.standing.Status()
-	if len(status.Waiting) == 0 || status.Last == nil || !s.waiting.Due(time.Now()) {
-		return
-	}
-	host, _ := os.Hostname()
-	event := notify.Event{
-		Kind: notify.WaitingForUnlock, ID: eventID(), At: time.Now().UTC(), Fleet: status.Fleet, Host: host, Turn: status.Last.ID, Commit: status.Commit.Hash,
-		Title: "Waiting for somebody to unlock the agent on " + host,
-		Text:  "Run `agent unlock` there. Nothing is lost: what waits goes on at once then, and all that needs no locked secret goes on meanwhile.",
-	}
-	for _, w := range status.Waiting {
-		event.Items = append(event.Items, notify.Item{ID: w.ID, Hosts: w.Hosts, Reason: w.Reason})
-	}
-	s.notifier.Tell(event)
-}
-
-// eventID is one of a kind.
-func eventID() string {
-	id := make([]byte, 16)
-	_, _ = rand.Read(id) // It never fails.
-	return hex.EncodeToString(id)
 }

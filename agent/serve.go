@@ -26,8 +26,7 @@ type service struct {
 	*wiring
 	*lasting
 	audience audience
-	notifier *notify.Notifier
-	waiting  notify.Once
+	teller   *notify.Teller
 	// cease ends what start began.
 	cease context.CancelFunc
 }
@@ -124,8 +123,12 @@ func (s *service) start(ctx context.Context, fail func(error)) error {
 	})
 	within, cease := context.WithCancel(ctx)
 	s.cease = cease
-	s.notifier = notify.New(within, s.log, s.targets()...)
-	s.audience = audience{&s.standing, waitingNotifier{s}}
+	var err error
+	if s.teller, err = s.newTeller(within); err != nil {
+		cease()
+		return err
+	}
+	s.audience = audience{&s.standing, telling{s.teller}}
 	s.turner.Planned = s.audience.Planned
 	// What may go wrong comes last.
 	if err := s.openDoor(ctx, fail); err != nil {
@@ -140,7 +143,7 @@ func (s *service) start(ctx context.Context, fail func(error)) error {
 // service takes them over.
 func (s *service) end() {
 	s.cease()
-	s.notifier.Wait()
+	s.teller.Wait()
 }
 
 // turn makes a turn, of which all hear who want to.
@@ -215,7 +218,6 @@ func (s *service) unlock(ctx context.Context, passphrase []byte) (web.Unlocked, 
 	if !s.unlocked.CompareAndSwap(false, true) {
 		return web.Unlocked{Already: true}, nil
 	}
-	s.waiting.Over()
 	var out web.Unlocked
 	s.standing.Set(func(status *web.Status) {
 		out.Waiting, status.Waiting = status.Waiting, nil

@@ -71,11 +71,11 @@ func newLocked(t *testing.T) *locked {
 		Tip: func(context.Context) (string, error) { return "", nil }, Poll: time.Hour, Sweep: time.Hour, Log: log,
 	})
 	ctx, stop := context.WithCancel(t.Context())
-	l.notifier = notify.New(ctx, log, l)
-	l.audience = audience{&l.standing, waitingNotifier{l.service}}
+	l.teller = notify.NewTeller(ctx, notify.Options{Targets: []notify.Subscription{{Name: "test", Target: l}}, Log: log})
+	l.audience = audience{&l.standing, telling{l.teller}}
 	ended := make(chan struct{})
 	go func() { defer close(ended); l.loop.Run(ctx) }()
-	t.Cleanup(func() { stop(); <-ended; l.notifier.Wait() })
+	t.Cleanup(func() { stop(); <-ended; l.teller.Wait() })
 	return l
 }
 
@@ -239,6 +239,10 @@ func TestWaitingIsToldOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the turn for it", func() bool { _, ok := l.whys.Load("unlocked"); return ok && l.status().Now == nil })
+	over := <-l.told
+	if over.Kind != notify.Recovery || len(over.Items) != 1 || over.Items[0].ID != "play/base" || over.Items[0].Was != notify.WaitingForUnlock {
+		t.Errorf("afterwards people are told %+v", over)
+	}
 	if len(l.told) != 0 {
 		t.Errorf("told %d times more", len(l.told))
 	}

@@ -125,20 +125,3 @@ func TestDeliveryIsTriedAgainAndGivenUp(t *testing.T) {
 		}
 	})
 }
-
-func TestOnceADayUntilItIsOver(t *testing.T) {
-	at := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	var once notify.Once
-	for i, row := range []struct {
-		after time.Duration
-		want  bool
-	}{{0, true}, {time.Minute, false}, {23 * time.Hour, false}, {24 * time.Hour, true}, {25 * time.Hour, false}, {-time.Hour, true}} {
-		if got := once.Due(at.Add(row.after)); got != row.want {
-			t.Errorf("%d: due after %v is %v", i, row.after, got)
-		}
-	}
-	once.Over()
-	if !once.Due(at.Add(25 * time.Hour)) {
-		t.Error("what begins anew is told")
-	}
-}

@@ -37,7 +37,7 @@ func harmless(text string) string {
 		word := unicode.IsLetter(before) || unicode.IsDigit(before)
 		switch {
 		case r == '@' && !word, // @everyone, @here, @alice; not root@pam.
-			r == '<' && rest != "" && rest[0] != ' ' && rest[0] != '=',     // <!channel>, <@U1>, <users/all>, <at …>.
+			r == '<' && rest != "" && rest[0] != ' ' && rest[0] != '=',                 // <!channel>, <@U1>, <users/all>, <at …>.
 			r == ']' && (strings.HasPrefix(rest, "(") || rest != "" && rest[0] == '['), // [text](https://…).
 			r == ':' && strings.HasPrefix(rest, "//"),
 			(r == 'w' || r == 'W') && !word && len(rest) > 3 && strings.EqualFold(rest[:3], "ww."),

@@ -171,10 +171,11 @@ func (s *Service) SendAll(ctx context.Context, all []Event) error {
 		return fmt.Errorf("it took longer than %s", words(attempt))
 	}
 	switch {
+	case by.err != nil:
+		// Some services take a request that failed for one that went well.
+		return by.err
 	case err == nil:
 		return nil
-	case by.err != nil:
-		return by.err
 	case by.answer != "":
 		return errors.New(by.answer)
 	}

@@ -106,7 +106,7 @@ func (t *Teller) remember(ctx context.Context) {
 }
 
 // Tell takes what came of a turn, and comes back at once.
-func (t *Teller) Tell(ctx context.Context, l Look) {
+func (t *Teller) Tell(l Look) {
 	if t.notifier == nil {
 		return
 	}
@@ -115,7 +115,7 @@ func (t *Teller) Tell(ctx context.Context, l Look) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.seen) == looks {
-		t.o.Log.WarnContext(ctx, "a turn is not told: too many wait", slog.String("turn", t.seen[0].Turn))
+		t.o.Log.Warn("a turn is not told: too many wait", slog.String("turn", t.seen[0].Turn))
 		t.seen = t.seen[1:]
 	}
 	t.seen = append(t.seen, s)
@@ -221,4 +221,14 @@ func eventID() string {
 	id := make([]byte, 16)
 	_, _ = rand.Read(id) // It never fails.
 	return hex.EncodeToString(id)
+}
+
+// Try sends one message to a target by hand, once.
+func Try(ctx context.Context, target Target, host string, now time.Time) error {
+	ctx, stop := context.WithTimeout(ctx, attempt)
+	defer stop()
+	return target.Send(ctx, Event{
+		Version: Version, Kind: Test, Level: Test.level(), ID: eventID(), At: now.UTC(), Host: host,
+		Title: "Test of notifications", Text: advice[Test],
+	})
 }

@@ -29,7 +29,7 @@ func TestWebhookIsSigned(t *testing.T) {
 	}))
 	defer server.Close()
 	event := notify.Event{
-		Version: notify.Version, Kind: notify.WaitingForUnlock, ID: "e1", At: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Fleet: "lab", Turn: "t1",
+		Version: notify.Version, Kind: notify.WaitingForUnlock, Level: notify.Warning, ID: "e1", At: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Fleet: "lab", Turn: "t1",
 		Title: "3 runs wait for unlock", Items: []notify.Item{{ID: "play/base", Hosts: []string{"web-1"}}},
 	}
 	w := &notify.Webhook{URL: server.URL + "/hunter2", Key: key}
@@ -46,7 +46,7 @@ func TestWebhookIsSigned(t *testing.T) {
 			t.Errorf("%s: %q, want %q", header, got.Get(header), want)
 		}
 	}
-	want := `{"version":1,"event":"waiting-for-unlock","id":"e1","at":"2026-11-21T12:00:00Z","fleet":"lab","turn":"t1","title":"3 runs wait for unlock","items":[{"id":"play/base","hosts":["web-1"]}]}`
+	want := `{"version":1,"event":"waiting-for-unlock","level":"warning","id":"e1","at":"2026-11-21T12:00:00Z","fleet":"lab","turn":"t1","title":"3 runs wait for unlock","items":[{"id":"play/base","hosts":["web-1"]}]}`
 	if string(body) != want || !json.Valid(body) {
 		t.Errorf("the body is\n%s, want\n%s", body, want)
 	}
