@@ -98,8 +98,13 @@ func (d *dialect) message(all []Event) (title, text string) {
 		left -= len(line) + 1
 	}
 	missing := 0
-	add := func(line string) {
-		if missing > 0 || len(line)+1 > left {
+	add := func(before, foreign string, length int) {
+		if missing > 0 {
+			missing++
+			return
+		}
+		line := before + safe(bounded(foreign, length))
+		if len(line)+1 > left {
 			missing++
 			return
 		}
@@ -109,19 +114,19 @@ func (d *dialect) message(all []Event) (title, text string) {
 	for i, e := range all {
 		if len(all) > 1 {
 			if i > 0 {
-				add("")
+				add("", "", 0)
 			}
-			add(e.Kind.sign() + " " + safe(bounded(e.Title, 150)))
+			add(e.Kind.sign()+" ", e.Title, 150)
 		}
 		for _, item := range e.Items {
-			add("• " + safe(bounded(item.String(), longest)))
+			add("• ", item.String(), longest)
 		}
 		if e.More > 0 {
-			add(fmt.Sprintf("• and %d more", e.More))
+			add(fmt.Sprintf("• and %d more", e.More), "", 0)
 		}
 		for line := range strings.SplitSeq(e.Text, "\n") {
 			if line != "" {
-				add(safe(bounded(line, longest)))
+				add("", line, longest)
 			}
 		}
 	}
