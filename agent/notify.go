@@ -119,7 +119,7 @@ func (t telling) Ended(req turn.Request, rep *report.Report, err error, waits []
 	switch {
 	case changed, unknown, unasked, errors.Is(err, applyers.ErrLeft), errors.Is(err, context.Canceled):
 		return
-	case req.Mode != report.Run:
+	case req.Mode != report.Run && !req.Paused:
 		return
 	}
 	look := notify.Look{Turn: req.ID, Report: rep, Waits: waits, Part: len(req.Only) > 0, Quick: req.Quick}

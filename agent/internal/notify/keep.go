@@ -15,6 +15,8 @@ const keptVersion = 1
 type kept struct {
 	Version int             `json:"version"`
 	Targets map[string]Told `json:"targets"`
+	// Waiting are events that no target has taken yet, by its name.
+	Waiting map[string][]Event `json:"waiting,omitempty"`
 }
 
 // mostKept bounds the file, in bytes.
@@ -22,10 +24,10 @@ const mostKept = 64 << 20
 
 // recall reads what the targets have been told. What can't be read is forgotten, which
 // the error says: it does no more than that people are told again.
-func recall(file string) (map[string]Told, error) {
+func recall(file string) (*kept, error) {
 	info, err := os.Stat(file)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil //nolint:nilnil // Nobody has been told anything.
+		return &kept{}, nil
 	}
 	if err == nil && info.Size() > mostKept {
 		err = fmt.Errorf("%s: larger than %d bytes", file, mostKept)
@@ -52,12 +54,13 @@ func recall(file string) (map[string]Told, error) {
 		}
 		k.Targets[name] = told
 	}
-	return k.Targets, nil
+	return &k, nil
 }
 
-// text is what the targets have been told as it is kept.
-func text(targets map[string]Told) ([]byte, error) {
-	text, err := json.Marshal(kept{Version: keptVersion, Targets: targets})
+// text is the file's.
+func (k kept) text() ([]byte, error) {
+	k.Version = keptVersion
+	text, err := json.Marshal(k)
 	if err != nil {
 		return nil, fmt.Errorf("write what people were told: %w", err)
 	}

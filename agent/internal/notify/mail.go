@@ -74,8 +74,9 @@ func sendMail(ctx context.Context, u *url.URL, title, text string, e Event) erro
 	if ctx.Err() != nil {
 		said = "it took longer than " + words(attempt)
 	}
-	// Five hundred and more is for good, but for what a server says before it has looked.
-	if answer, is := errors.AsType[*textproto.Error](err); is && answer.Code >= 500 {
+	// Five hundred and more is for good.
+	answer, is := errors.AsType[*textproto.Error](err)
+	if _, refused := errors.AsType[*RefusedError](err); refused || is && answer.Code >= 500 {
 		return &RefusedError{Reason: said}
 	}
 	return errors.New(said)

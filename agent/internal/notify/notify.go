@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -149,7 +150,9 @@ type box struct {
 
 	mu     sync.Mutex
 	events []Event
-	sent   func(target, result string)
+	// under are those that are under way.
+	under []Event
+	sent  func(target, result string)
 }
 
 func (b *box) put(e Event) {
@@ -176,10 +179,11 @@ func (b *box) told(result string, n int) {
 	}
 }
 
-func (b *box) tell(result string, n int) {
+// failed counts an attempt that is made again.
+func (b *box) failed() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.told(result, n)
+	b.told("failed", 1)
 }
 
 // take is the next event, or all that wait where the target takes them as one.
@@ -192,7 +196,23 @@ func (b *box) take() []Event {
 	}
 	all := b.events[:n:n]
 	b.events = b.events[n:]
+	b.under = all
 	return all
+}
+
+// left are the events that the target has not taken.
+func (b *box) left() []Event {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return append(slices.Clone(b.under), b.events...)
+}
+
+// settled tells what became of the events under way.
+func (b *box) settled(result string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.told(result, len(b.under))
+	b.under = nil
 }
 
 func gatherer(t Target) (Gatherer, bool) {
@@ -204,7 +224,7 @@ func gatherer(t Target) (Gatherer, bool) {
 }
 
 func (b *box) work(ctx context.Context) {
-	for {
+	for ctx.Err() == nil {
 		if all := b.take(); len(all) > 0 {
 			b.deliver(ctx, all)
 			continue
@@ -227,7 +247,7 @@ func (b *box) deliver(ctx context.Context, all []Event) {
 		err := b.try(ctx, all)
 		if err == nil {
 			log.InfoContext(ctx, "notification sent")
-			b.tell("sent", len(all))
+			b.settled("sent")
 			return
 		}
 		if ctx.Err() != nil {
@@ -235,10 +255,10 @@ func (b *box) deliver(ctx context.Context, all []Event) {
 		}
 		if _, refused := errors.AsType[*RefusedError](err); refused || tries == len(pauses) {
 			log.ErrorContext(ctx, "notification given up", slog.Int("attempts", tries+1), slog.Any("error", err))
-			b.tell("given up", len(all))
+			b.settled("given up")
 			return
 		}
-		b.tell("failed", 1)
+		b.failed()
 		after := pauses[tries]
 		if later, is := errors.AsType[*LaterError](err); is {
 			after = max(after, min(later.After, longestPause))

@@ -41,6 +41,8 @@ const (
 	looks = 64
 	// ticks is how often it is looked whether something is due although no turn ended.
 	ticks = 5 * time.Minute
+	// stale is how old a message may be that nobody has taken before the agent stopped.
+	stale = 24 * time.Hour
 )
 
 // Teller tells people what they should know of turns. It keeps none waiting.
@@ -72,7 +74,7 @@ func NewTeller(ctx context.Context, o Options) *Teller {
 		targets = append(targets, named{s.Target, s.Name})
 	}
 	t.notifier = New(ctx, o.Log, targets...)
-	t.notifier.count(o.Sent)
+	t.notifier.count(t.sent)
 	t.remember(ctx)
 	t.done.Go(func() { t.work(ctx) })
 	return t
@@ -92,17 +94,23 @@ func (t *Teller) remember(ctx context.Context) {
 	if t.o.File == "" {
 		return
 	}
-	all, err := recall(t.o.File)
+	k, err := recall(t.o.File)
 	if err != nil {
 		t.o.Log.WarnContext(ctx, "what people were told is forgotten, and may be told again", slog.Any("error", err))
 		return
 	}
-	for _, s := range t.o.Targets {
-		if told, is := all[s.Name]; is {
+	t.written, _ = k.text()
+	for i, s := range t.o.Targets {
+		if told, is := k.Targets[s.Name]; is {
 			t.told[s.Name] = told
 		}
+		for _, e := range k.Waiting[s.Name] {
+			// What is older is no news, and is told again if it holds still.
+			if time.Since(e.At) < stale {
+				t.notifier.put(i, e)
+			}
+		}
 	}
-	t.written, _ = text(t.told)
 }
 
 // Tell takes what came of a turn, and comes back at once.
@@ -119,10 +127,22 @@ func (t *Teller) Tell(l Look) {
 		t.seen = t.seen[1:]
 	}
 	t.seen = append(t.seen, s)
+	t.wake()
+}
+
+func (t *Teller) wake() {
 	select {
 	case t.ready <- struct{}{}:
 	default:
 	}
+}
+
+// sent counts what became of a message, and has it kept that none waits any more.
+func (t *Teller) sent(target, result string) {
+	if t.o.Sent != nil {
+		t.o.Sent(target, result)
+	}
+	t.wake()
 }
 
 // Wait returns when all has ended that NewTeller began.
@@ -134,6 +154,7 @@ func (t *Teller) Wait() {
 }
 
 func (t *Teller) work(ctx context.Context) {
+	defer t.end(ctx)
 	for ctx.Err() == nil {
 		timer := time.NewTimer(t.pause(time.Now()))
 		select {
@@ -142,6 +163,7 @@ func (t *Teller) work(ctx context.Context) {
 			for _, s := range t.take() {
 				t.tell(ctx, s)
 			}
+			t.keep(ctx)
 		case <-timer.C:
 			s := Between()
 			s.at = time.Now()
@@ -149,6 +171,16 @@ func (t *Teller) work(ctx context.Context) {
 		}
 		timer.Stop()
 	}
+}
+
+// end tells nobody any more, and keeps what nobody has taken.
+func (t *Teller) end(ctx context.Context) {
+	ctx = context.WithoutCancel(ctx)
+	t.notifier.Wait()
+	for _, s := range t.take() {
+		t.tell(ctx, s)
+	}
+	t.keep(ctx)
 }
 
 func (t *Teller) take() []Seen {
@@ -199,7 +231,16 @@ func (t *Teller) keep(ctx context.Context) {
 	if t.o.File == "" {
 		return
 	}
-	now, err := text(t.told)
+	k := kept{Targets: t.told}
+	for i, s := range t.o.Targets {
+		if left := t.notifier.boxes[i].left(); len(left) > 0 {
+			if k.Waiting == nil {
+				k.Waiting = make(map[string][]Event)
+			}
+			k.Waiting[s.Name] = left
+		}
+	}
+	now, err := k.text()
 	if err == nil && bytes.Equal(now, t.written) {
 		return
 	}
