@@ -21,7 +21,7 @@ type row struct {
 
 // below lists what stands under the agent: everything that it wires together.
 var below = []string{
-	"desired", "drift", "drift/routes", "drift/report", "drift/report/diagram",
+	"desired", "drift", "drift/explain", "drift/routes", "drift/report", "drift/report/diagram",
 	"applyers", "applyers/proxmox", "applyers/proxmox/pvesim", "applyers/proxmox/pvesim/lxc", "applyers/nginx", "applyers/nginx/conf", "applyers/nginx/probe", "applyers/ansible", "applyers/ansible/inventory", "applyers/ansible/runner", "applyers/machine",
 	"examples",
 }
