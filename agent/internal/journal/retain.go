@@ -31,9 +31,9 @@ func (j *Journal) prune() {
 		j.log.Warn("old turns can't be listed", slog.Any("error", err))
 		return
 	}
-	// Those that may go, the oldest first.
+	// Those that may go, the oldest first; one more is about to come.
 	var old []*kept
-	for _, t := range all[:max(0, len(all)-min(atLeast, j.bounds.Keep-1))] {
+	for _, t := range all[:max(0, len(all)+1-min(atLeast, j.bounds.Keep))] {
 		if !t.open && !t.strange {
 			old = append(old, t)
 		}
