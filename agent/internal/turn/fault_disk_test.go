@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	past "berth/agent/internal/history"
 	"berth/agent/internal/turn"
 	"berth/applyers/proxmox/pvesim"
 	"berth/drift/report"
@@ -129,6 +130,10 @@ func fullAtEach(t *testing.T, o pvesim.Options, docs []string, step int, tell fu
 				l.t.Errorf("line %d: guests %v", i+1, vmids)
 			}
 			l.madeOnce(vmids...)
+			// What could be told is told, and the rest is no error to who reads it.
+			if story := l.history(past.Query{}); len(story) == 0 || !strings.Contains(story[0], "turn") && !strings.Contains(story[0], "recovered") {
+				l.t.Errorf("line %d: the history ends with %q", i+1, story)
+			}
 		})
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	past "berth/agent/internal/history"
 	"berth/agent/internal/journal"
 	"berth/agent/internal/turn"
 	"berth/applyers"
@@ -207,6 +208,7 @@ func (l *land) agent(dir string) (t *turn.Turner, stop func()) {
 	memory := new(proxmox.Memory)
 	t = &turn.Turner{
 		Repository: source, Journal: j, Log: slog.New(slog.DiscardHandler), Now: l.now,
+		History: past.New(past.Options{Dir: l.path(historyDir)}),
 		Appliers: func(*desired.Fleet, fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
 			guests := proxmox.New(proxmox.Options{
 				Token:     func(context.Context, *desired.Site) (string, error) { return l.token, nil },
