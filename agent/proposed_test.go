@@ -82,9 +82,9 @@ tls:
 http: {default: redirect}
 `
 
-// proposals is an agent whose branch somebody makes proposals for. Nobody who was not
+// proposing is an agent whose branch somebody makes proposals for. Nobody who was not
 // accepted is to hear of it: evil counts who calls there.
-type proposals struct {
+type proposing struct {
 	t      *testing.T
 	dir    string
 	sim    *simulator
@@ -99,9 +99,9 @@ type proposals struct {
 	looked []string
 }
 
-func newProposals(t *testing.T) *proposals {
+func newProposals(t *testing.T) *proposing {
 	t.Helper()
-	p := &proposals{t: t, dir: t.TempDir()}
+	p := &proposing{t: t, dir: t.TempDir()}
 	ctx, stop := context.WithCancel(context.Background())
 	t.Cleanup(stop)
 	var err error
@@ -177,7 +177,7 @@ func newProposals(t *testing.T) *proposals {
 }
 
 // push commits to main; propose gives the commit another name, and main its old place.
-func (p *proposals) push(text string) string {
+func (p *proposing) push(text string) string {
 	p.t.Helper()
 	text = p.expand.Replace(text)
 	hash, err := p.server.Commit(map[string]*string{"fleet.yaml": &text}, "a commit")
@@ -187,7 +187,7 @@ func (p *proposals) push(text string) string {
 	return hash
 }
 
-func (p *proposals) propose(ref, text string) string {
+func (p *proposing) propose(ref, text string) string {
 	p.t.Helper()
 	repo, err := git.PlainOpen(filepath.Join(p.dir, "fleet.git"))
 	if err != nil {
@@ -206,7 +206,7 @@ func (p *proposals) propose(ref, text string) string {
 	return hash
 }
 
-func (p *proposals) turn(req turn.Request) *report.Report {
+func (p *proposing) turn(req turn.Request) *report.Report {
 	p.t.Helper()
 	rep, err := p.w.turner.Run(p.t.Context(), req)
 	if err != nil {

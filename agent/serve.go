@@ -27,6 +27,7 @@ type service struct {
 	*lasting
 	audience audience
 	teller   *notify.Teller
+	watching sync.WaitGroup // what is done at the forge
 	// cease ends what start began.
 	cease context.CancelFunc
 }
@@ -129,11 +130,22 @@ func (s *service) start(ctx context.Context, fail func(error)) error {
 		return err
 	}
 	s.audience = audience{&s.standing, telling{s.teller}}
+	watch, err := s.newForge()
+	if err != nil {
+		s.end()
+		return err
+	}
+	if watch != nil {
+		s.audience = append(s.audience, watch)
+	}
 	s.turner.Planned = s.audience.Planned
 	// What may go wrong comes last.
 	if err := s.openDoor(ctx, fail); err != nil {
 		s.end()
 		return err
+	}
+	if watch != nil {
+		s.watching.Go(func() { watch.run(within) })
 	}
 	s.socket.answerBy(s.api().Handler())
 	return nil
@@ -144,6 +156,7 @@ func (s *service) start(ctx context.Context, fail func(error)) error {
 func (s *service) end() {
 	s.cease()
 	s.teller.Wait()
+	s.watching.Wait()
 }
 
 // turn makes a turn, of which all hear who want to.

@@ -50,6 +50,8 @@ type Settings struct {
 	Hooks Hooks `yaml:"hooks"`
 	// Notify is who is told of what people should know.
 	Notify []Notify `yaml:"notify"`
+	// Forge is told how commits fare.
+	Forge Forge `yaml:"forge"`
 	// Journal is how much is kept of what was done.
 	Journal Journal `yaml:"journal"`
 	Log     Log     `yaml:"log"`
@@ -186,7 +188,7 @@ func (s *Settings) parse(file string, text []byte) error {
 	ssh := &s.Repository.SSH
 	tls := &s.HTTP.TLS
 	for _, p := range []*string{
-		&s.State, &s.Socket, &s.Repository.Token, &s.Repository.CA, &ssh.Key.File,
+		&s.State, &s.Socket, &s.Repository.Token, &s.Repository.CA, &s.Forge.Token.File, &s.Forge.CA, &ssh.Key.File,
 		&s.Identity.File, &tls.Cert, &tls.Key.File, &s.Hooks.Token.File,
 	} {
 		*p = within(dir, *p)
@@ -259,6 +261,7 @@ func (s *Settings) Check() error {
 		say("repository.ssh.knownHosts", "repository.ssh.knownHosts: file: no file of another user's is read: name one, or write strict or learn")
 	}
 	s.checkHTTP(say)
+	s.checkForge(say)
 	s.checkNotify(say)
 	s.Journal.check(say)
 	switch s.Log.Format {

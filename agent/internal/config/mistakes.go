@@ -20,6 +20,7 @@ var (
 		"Hooks": reflect.TypeFor[Hooks](), "HTTP": reflect.TypeFor[HTTP](), "TLS": reflect.TypeFor[TLS](), "Token": reflect.TypeFor[Token](), "Notify": reflect.TypeFor[Notify](),
 		"Journal":   reflect.TypeFor[Journal](),
 		"Heartbeat": reflect.TypeFor[Heartbeat](),
+		"Forge":     reflect.TypeFor[Forge](),
 		"Webhooks":  reflect.TypeFor[Webhooks](),
 	}
 )

@@ -96,12 +96,16 @@ func (b *bitbucket) pulls(ctx context.Context, base string, yield func(PullReque
 	query := url.Values{"state": {"OPEN"}, "pagelen": {"50"}, "q": {`state="OPEN" AND destination.branch.name=` + strconv.Quote(base)}}
 	return cloudPaged(ctx, b.api, sub(b.repo, "pullrequests"), query, func(p pull) bool {
 		from, to := p.Source.Repository, p.Destination.Repository
-		return yield(PullRequest{
+		pr := PullRequest{
 			Number: p.ID, Title: p.Title, Author: p.Author.Nickname, Head: p.Source.Commit.Hash, Branch: p.Source.Branch.Name, Base: p.Destination.Branch.Name,
-			// It has no ref for pull requests.
-			Ref:  "refs/heads/" + p.Source.Branch.Name,
 			Fork: from == nil || to == nil || from.FullName != to.FullName, Draft: p.Draft,
-		})
+		}
+		// It has no ref for pull requests: the branch of a fork is not in this repository,
+		// and one that is called the same here is another.
+		if !pr.Fork {
+			pr.Ref = "refs/heads/" + pr.Branch
+		}
+		return yield(pr)
 	})
 }
 

@@ -62,7 +62,8 @@ type PullRequest struct {
 	Head string
 	// Branch is where that is from, Base the branch that it is to go into.
 	Branch, Base string
-	// Ref is what the repository itself has the head under, as "refs/pull/7/head".
+	// Ref is what the repository itself has the head under, as "refs/pull/7/head"; "" where
+	// it has none, as of a fork at Bitbucket Cloud.
 	Ref string
 	// Fork tells that it comes from another repository, or from one that is gone.
 	Fork  bool

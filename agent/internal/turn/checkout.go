@@ -48,7 +48,7 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 		return nil, applyers.ErrLeft
 	}
 	if !has || errors.Is(err, checkout.ErrSourceChanged) {
-		return nil, err
+		return nil, refusedFirst(tip, err)
 	}
 	rep.Refused = refusal(tip, err)
 	if rep.Refused.Commit.Hash == "" {
