@@ -37,7 +37,7 @@ const (
 
 // Expiry is something that is valid until a time.
 type Expiry struct {
-	// Kind is one of the above.
+	// Kind is what it is.
 	Kind string `json:"kind"`
 	// ID is whose it is: "site/home", "approval/delete vm/db-1".
 	ID desired.ID `json:"id"`

@@ -83,6 +83,7 @@ func (a API) routes() *routes {
 	a.handleInventory(all)
 	a.handleHistory(all)
 	a.handleExplain(all)
+	a.handleDocument(all)
 	all.HandleFunc("GET /v1/status", func(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, a.Log, http.StatusOK, a.Status())
 	})
