@@ -277,7 +277,7 @@ func (o *Observed) Add(other Observed) {
 		o.Premises = make(map[string]any)
 	}
 	maps.Copy(o.Premises, other.Premises)
-	o.Outlook.add(other.Outlook)
+	o.add(other.Outlook)
 	if o.Comes.IsZero() || !other.Comes.IsZero() && other.Comes.Before(o.Comes) {
 		o.Comes = other.Comes
 	}

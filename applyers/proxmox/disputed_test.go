@@ -38,7 +38,7 @@ func TestAClaimedAddressOfAnotherIsRefused(t *testing.T) {
 			}
 			for _, n := range seen.Notes {
 				if n.ID == "vm/asker" {
-					note += n.Text
+					note = n.Text
 				}
 			}
 			return addr, note
@@ -68,11 +68,11 @@ func TestAClaimedAddressOfAnotherIsRefused(t *testing.T) {
 		// While the other one does not answer, its address is its own still, for a day.
 		says("198.18.15.170/24")
 		b.people()("POST", "/nodes/pve1/lxc/4010/status/stop", nil)
-		time.Sleep(time.Minute)
+		<-time.After(time.Minute)
 		if addr, note := address(b.observe()); addr != "" || !strings.Contains(note, "which is ct/lease's") {
 			t.Errorf("while the other is down: taken to be at %q, noted %q", addr, note)
 		}
-		time.Sleep(heardTime)
+		<-time.After(heardTime)
 		if addr, note := address(b.observe()); addr != "198.18.15.170" || note != "" {
 			t.Errorf("a day later: taken to be at %q, noted %q", addr, note)
 		}

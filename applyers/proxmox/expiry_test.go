@@ -59,7 +59,7 @@ func TestTheTokensExpiryIsAskedForOnceADay(t *testing.T) {
 		token, text := in(30)
 		b.people()(http.MethodPut, user+"/token/"+id, url.Values{"expire": {text}})
 		is("within a day", 0)
-		time.Sleep(24 * time.Hour)
+		<-time.After(24 * time.Hour)
 		want.At = token
 		is("a day later", 1)
 		account, text := in(10)
@@ -80,7 +80,7 @@ func TestTheTokensExpiryIsAskedForOnceADay(t *testing.T) {
 		}
 
 		// Then the site is closed to it.
-		time.Sleep(11 * 24 * time.Hour)
+		<-time.After(11 * 24 * time.Hour)
 		if seen := b.observe(); len(seen.Blind) != 1 || !strings.Contains(seen.Blind[0].Reason, "401") {
 			t.Errorf("expired: %+v", seen.Blind)
 		}

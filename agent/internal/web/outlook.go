@@ -72,7 +72,7 @@ func skipped(rep *report.Report) []Held {
 	var all []Held
 	for _, o := range rep.Outcomes {
 		if o.Status == drift.Skipped && !desired.WaitsForUnlock(o.Reason) {
-			all = append(all, Held{What: o.Key.String(), Reason: o.Reason})
+			all = append(all, Held{What: o.String(), Reason: o.Reason})
 		}
 	}
 	return all

@@ -26,7 +26,8 @@ func TestStandingTellsWhatComesByItself(t *testing.T) {
 	plan := &drift.Plan{
 		Notes: []drift.Note{
 			{ID: "vm/web-1", Path: "memory", Text: "memory 1GiB → 2GiB waits for a reboot", Unless: drift.Reboot},
-			{ID: "vm/asker", Text: "address unknown: it claims 10.1.1.5, which is ct/cache's", Unknown: true}, {Text: "a remark"},
+			{ID: "vm/asker", Text: "address unknown: it claims 10.1.1.5, which is ct/cache's", Unknown: true},
+			{Text: "a remark"},
 		},
 		Changes: []drift.Change{{Key: drift.Key{ID: "vm/db-1", Step: drift.Reboot}, Held: "no window is open"}},
 		Outlook: drift.Outlook{

@@ -105,8 +105,14 @@ func TestScopes(t *testing.T) {
 		name, value string
 		status      int
 	}{
-		{"Origin", "https://evil.example", 403}, {"Origin", "null", 403}, {"Origin", "http://example.com", 200}, {"Origin", "://", 403},
-		{"Sec-Fetch-Site", "cross-site", 403}, {"Sec-Fetch-Site", "same-site", 403}, {"Sec-Fetch-Site", "same-origin", 200}, {"Sec-Fetch-Site", "none", 200},
+		{"Origin", "https://evil.example", 403},
+		{"Origin", "null", 403},
+		{"Origin", "http://example.com", 200},
+		{"Origin", "://", 403},
+		{"Sec-Fetch-Site", "cross-site", 403},
+		{"Sec-Fetch-Site", "same-site", 403},
+		{"Sec-Fetch-Site", "same-origin", 200},
+		{"Sec-Fetch-Site", "none", 200},
 	} {
 		for _, request := range []string{"GET /v1/status", "POST /v1/sync"} {
 			if status, says, _ := ask(request, syncToken, row.name, row.value); status != row.status {

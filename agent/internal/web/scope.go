@@ -21,13 +21,7 @@ const (
 
 // Holds tells whether a scope opens what another one asks for.
 func (s Scope) Holds(asked Scope) bool {
-	switch s {
-	case ScopeRead:
-		return asked == ScopeRead
-	case ScopeSync:
-		return asked == ScopeRead || asked == ScopeSync
-	}
-	return false
+	return asked == ScopeRead && (s == ScopeRead || s == ScopeSync) || asked == ScopeSync && s == ScopeSync
 }
 
 // scopeOf is what a route asks for. What is not named here goes by the socket alone: a
