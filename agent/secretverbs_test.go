@@ -69,18 +69,24 @@ func (w *testWorld) expand(ts *testscript.TestScript, args []string) error {
 }
 
 // receiver writes what is posted to it into a file, a line each, and names itself
-// $RECEIVER.
+// $RECEIVER, without its scheme $RECEIVERHOST. What is posted to /hang is not answered.
 func (w *testWorld) receiver(ts *testscript.TestScript, args []string) error {
 	file, err := os.Create(ts.MkAbs(args[0]))
 	if err != nil {
 		return err
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
-		_, _ = fmt.Fprintf(file, "%s %s %s\n", r.Header.Get("X-Berth-Event"), r.Header.Get("X-Berth-Signature-256"), body)
+		if strings.HasPrefix(r.URL.Path, "/hang") {
+			<-r.Context().Done()
+			return
+		}
+		_, _ = fmt.Fprintf(file, "%s %s %s%s\n", r.Header.Get("X-Berth-Event"), r.Header.Get("X-Berth-Signature-256"), body, r.Header.Get("Title"))
+		_, _ = io.WriteString(w, "{}")
 	}))
-	ts.Defer(func() { server.Close(); _ = file.Close() })
+	ts.Defer(func() { server.CloseClientConnections(); server.Close(); _ = file.Close() })
 	ts.Setenv("RECEIVER", server.URL)
+	ts.Setenv("RECEIVERHOST", strings.TrimPrefix(server.URL, "http://"))
 	return nil
 }
 

@@ -52,6 +52,8 @@ func (c *Condition) key() string {
 // Seen is how things stand after a turn.
 type Seen struct {
 	Turn, Fleet, Commit string
+	// Host is the agent's own.
+	Host string
 	// Conditions are sorted by kind, id and field.
 	Conditions []Condition
 	// Applied are what the turn did, Line that it did in all.

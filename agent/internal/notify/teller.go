@@ -204,6 +204,7 @@ func (t *Teller) pause(now time.Time) time.Duration {
 
 // tell tells each target what it wants to know of what was seen.
 func (t *Teller) tell(ctx context.Context, s Seen) {
+	s.Host = t.o.Host
 	if t.o.Around != nil {
 		s.Around(t.o.Around())
 	}
@@ -218,7 +219,6 @@ func (t *Teller) tell(ctx context.Context, s Seen) {
 		events, told := Next(t.told[sub.Name], &s, sub.Policy, time.Now())
 		t.told[sub.Name] = told
 		for _, e := range events {
-			e.Host = t.o.Host
 			e.ID = eventID()
 			t.notifier.put(i, e)
 		}

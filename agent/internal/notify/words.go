@@ -44,7 +44,7 @@ func (n *next) events() []Event {
 func (n *next) event(s saying, items []Item) Event {
 	e := Event{
 		Version: Version, Kind: s.kind, Level: s.kind.level(), Again: s.again, At: n.now.UTC(),
-		Fleet: report.Neutral(n.seen.Fleet), Turn: n.seen.Turn, Commit: report.Neutral(n.seen.Commit),
+		Fleet: report.Neutral(n.seen.Fleet), Host: n.seen.Host, Turn: n.seen.Turn, Commit: report.Neutral(n.seen.Commit),
 	}
 	items = together(items)
 	for i := range items {
@@ -100,7 +100,7 @@ var advice = map[Kind]string{
 	DriftFound:            "It differs from Git since somebody changed it by other means. `agent drift` shows all of it.",
 	Failure:               "It is tried again by itself. `agent status` tells when.",
 	HeldForApproval:       "It is left as it is until somebody decides: the reason says how.",
-	WaitingForUnlock:      "Run `agent unlock` there. Nothing is lost: what waits goes on at once then, and all that needs no locked secret goes on meanwhile.",
+	WaitingForUnlock:      "Run `agent unlock` on its host. Nothing is lost: what waits goes on at once then, and all that needs no locked secret goes on meanwhile.",
 	CommitRefused:         "The last good commit stays in force.",
 	RepositoryUnreachable: "The last good commit stays in force, and is not known to be the newest.",
 	SiteUnknown:           "Nobody knows whether anything differs there. Nothing is planned for it.",
@@ -134,7 +134,7 @@ func title(s saying, items []Item, seen *Seen) string {
 	case HeldForApproval:
 		return still("Held: ", "Still held: ") + who
 	case WaitingForUnlock:
-		return still("Waiting for somebody to unlock the agent: ", "Still waiting for somebody to unlock the agent: ") + who
+		return still("Waiting", "Still waiting") + " for somebody to unlock the agent" + strings.TrimSuffix(" on "+seen.Host, " on ") + ": " + who
 	case CommitRefused:
 		return still("A commit is refused", "A commit is still refused")
 	case RepositoryUnreachable:
