@@ -100,7 +100,7 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 	var body []byte
 	if req.Body != nil {
 		var err error
-		body, err = io.ReadAll(req.Body)
+		body, err = readRequest(req)
 		_ = req.Body.Close()
 		if err != nil {
 			return nil, &notSentError{err}
@@ -115,6 +115,17 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 		return w.again(req, body, err, patience-time.Since(began))
 	}
 	return res, err
+}
+
+// readRequest reads the body of a request. That of an upload is large: it is copied but
+// once.
+func readRequest(req *http.Request) ([]byte, error) {
+	var text bytes.Buffer
+	if req.ContentLength > 0 {
+		text.Grow(int(req.ContentLength) + bytes.MinRead)
+	}
+	_, err := text.ReadFrom(req.Body)
+	return text.Bytes(), err
 }
 
 // once sends the request to the first endpoint that can be reached.
