@@ -125,9 +125,9 @@ func TestStepsAreDoneWithExactlyTheRightsThatTheyAreHeldFor(t *testing.T) {
 			if strings.Contains(out, ": failed") || strings.Contains(out, ": held") || !strings.Contains(out, ": done") {
 				t.Errorf("with %v:\n%s", rights, out)
 			}
-			for i, r := range rights {
+			for i := 0; i < len(rights); i += stride {
 				if out, _ := without(i); strings.Contains(out, ": failed") {
-					t.Errorf("without %s:\n%s", r, out)
+					t.Errorf("without %s:\n%s", rights[i], out)
 				}
 			}
 		})

@@ -4,10 +4,10 @@ package turn_test
 
 // sparse skips most accidents where the race detector makes each many times
 // dearer.
-const sparse = 12
+const sparse = 36
 
 // hugeFile is smaller where hashing is slow.
 const hugeFile = 8 << 20
 
 // rounds is how many random rounds are played unless more are asked for.
-const rounds = 20
+const rounds = 10
