@@ -35,6 +35,8 @@ type Settings struct {
 	// tells of any.
 	Poll  Interval `yaml:"poll"`
 	Sweep Interval `yaml:"sweep"`
+	// SweepAt is when everything is compared besides.
+	SweepAt []SweepAt `yaml:"sweepAt"`
 	// Secrets name files that hold what manifests refer to; systemd credentials
 	// of the same name come first.
 	Secrets map[string]string `yaml:"secrets"`
@@ -260,6 +262,7 @@ func (s *Settings) Check() error {
 	if s.Repository.SSH.KnownHosts == "file" {
 		say("repository.ssh.knownHosts", "repository.ssh.knownHosts: file: no file of another user's is read: name one, or write strict or learn")
 	}
+	s.checkSweepAt(say)
 	s.checkHTTP(say)
 	s.checkForge(say)
 	s.checkNotify(say)

@@ -50,7 +50,7 @@ func TestFileEnvironmentAndDefaults(t *testing.T) {
 
 func TestMistakes(t *testing.T) {
 	for _, row := range []struct{ text, want string }{
-		{"repositry: x\n", `agent.yaml:1: unknown field "repositry": write one of repository, state, socket, socketGroup, poll, sweep, secrets, secretFiles, identity, http, hooks, notify, forge, journal, log`},
+		{"repositry: x\n", `agent.yaml:1: unknown field "repositry": write one of repository, state, socket, socketGroup, poll, sweep, sweepAt, secrets, secretFiles, identity, http, hooks, notify, forge, journal, log`},
 		{"state: s\nrepository: /srv/repo\n", `agent.yaml:2: "/srv/repo" does not fit here: write a map of url, branch, path, token, ca, ssh, allowRewrite`},
 		{"repository: {allowRewrite: maybe}\n", `agent.yaml:1: "maybe" does not fit here: write true or false`},
 		{"secrets: x\n", `agent.yaml:1: "x" does not fit here: write a map, as in {pve: /etc/berth/pve-token}`},

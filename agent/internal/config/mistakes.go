@@ -16,7 +16,7 @@ var (
 	unknown  = regexp.MustCompile(`^field (\S+) not found in type config\.(\w+)$`)
 	unfit    = regexp.MustCompile("(?s)^cannot unmarshal \\S+(?: `(.*)`)? into (.*)$")
 	ofFields = map[string]reflect.Type{
-		"Settings": reflect.TypeFor[Settings](), "Repository": reflect.TypeFor[Repository](), "SSH": reflect.TypeFor[SSH](), "Log": reflect.TypeFor[Log](),
+		"Settings": reflect.TypeFor[Settings](), "Repository": reflect.TypeFor[Repository](), "SSH": reflect.TypeFor[SSH](), "Log": reflect.TypeFor[Log](), "SweepAt": reflect.TypeFor[SweepAt](),
 		"Hooks": reflect.TypeFor[Hooks](), "HTTP": reflect.TypeFor[HTTP](), "TLS": reflect.TypeFor[TLS](), "Token": reflect.TypeFor[Token](), "Notify": reflect.TypeFor[Notify](),
 		"Journal":   reflect.TypeFor[Journal](),
 		"Heartbeat": reflect.TypeFor[Heartbeat](),

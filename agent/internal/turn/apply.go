@@ -152,6 +152,9 @@ func (t *Turner) superseded(src *source) func(context.Context) string {
 	var mu sync.Mutex
 	looked, reason, blind := t.Now(), "", false
 	return func(ctx context.Context) string {
+		if resting := t.rests(); resting != "" {
+			return resting
+		}
 		if !mu.TryLock() {
 			return "" // Another step is looking.
 		}

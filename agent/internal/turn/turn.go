@@ -60,6 +60,8 @@ type Turner struct {
 	// Planned, if set, is told what a turn is about to do, before its first step, and
 	// comes back at once.
 	Planned func(req Request, rep *report.Report)
+	// Paused, if set, tells why nothing may be changed; nil is that all may.
+	Paused func() error
 	// Events, if set, is told what happens while a plan is applied.
 	Events func(applyers.Event)
 
@@ -169,14 +171,16 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 	rep, only, err := t.run(ctx, req)
 	if req.Mode == report.Run {
 		t.record(ctx, req, rep, only, err)
-		_, changed := errors.AsType[*PlanChangedError](err)
-		_, unknown := errors.AsType[*UnknownResourceError](err)
-		_, unasked := errors.AsType[*UnknownError](err)
-		t.broken.learn(err != nil && !changed && !unknown && !unasked && ctx.Err() == nil, t.Now())
 		t.backoff.rest(t.Now())
 		if err == nil && rep.Error == "" && rep.Plan != nil {
 			t.remember(rep)
 		}
+	}
+	if req.own() {
+		_, changed := errors.AsType[*PlanChangedError](err)
+		_, unknown := errors.AsType[*UnknownResourceError](err)
+		_, unasked := errors.AsType[*UnknownError](err)
+		t.broken.learn(err != nil && !changed && !unknown && !unasked && ctx.Err() == nil, t.Now())
 	}
 	if only != nil && rep != nil {
 		only.answer(rep)
@@ -249,7 +253,7 @@ func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only
 	}
 	t.know(&input)
 	if req.Mode == report.Run {
-		t.opens, t.comes = rep.Plan.Opens(input.World()), observed.Comes
+		t.awaits(only, input.Now, rep.Plan.Opens(input.World()), observed.Comes)
 	}
 	if req.Routes {
 		rep.Routes = routes.Of(src.fleet, input.World(), rep.Plan)
@@ -279,11 +283,11 @@ func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only
 		return rep, only, nil
 	}
 	finish()
-	if req.Mode == report.Run {
+	if req.own() {
 		t.keep(src.fleet, all, counted, rep)
-		if only == nil {
-			t.again = again{}
-		}
+	}
+	if req.Mode == report.Run && only == nil {
+		t.again = again{}
 	}
 	t.ended(ctx, req, rep)
 	return rep, only, nil
