@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"berth/agent/internal/config"
+	"berth/agent/internal/pause"
 	"berth/agent/internal/turn"
 	"berth/agent/internal/web"
 	"berth/drift/report"
@@ -142,6 +143,9 @@ func turnOnce(ctx context.Context, s streams, settings *config.Settings, req tur
 		return nil, nil, err
 	}
 	defer w.close()
+	if err := pause.Open(settings.State, nil).Err(); err != nil && req.Mode == report.Run {
+		return nil, nil, err
+	}
 	w.turner.Log, w.turner.Once = besides(slog.New(slog.DiscardHandler), w.journal), true // The report tells.
 	rep, err := w.turner.Run(ctx, req)
 	return rep, w.turner.Known(), err

@@ -137,7 +137,7 @@ Exit codes of every command:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return usageError{err, cmd.CommandPath()} })
 	root.PersistentFlags().StringP("config", "c", "", "the agent's settings (default "+defaultConfig+", or BERTH_CONFIG)")
 	root.AddCommand(
-		newRun(s), newBootstrap(s), newUnlock(s), newLock(s), newStatus(s), newHistory(s), newShow(s), newExplain(s), newDrift(s), newSync(s), newRoutes(s), newInventory(s), newValidate(s), newImport(s), newAdopt(s), newRelease(s), newSchema(s), newPermissions(s), newNotify(s), newSim(s), newDemo(s), newVersion(s),
+		newRun(s), newBootstrap(s), newUnlock(s), newLock(s), newStatus(s), newHistory(s), newShow(s), newExplain(s), newDrift(s), newSync(s), newPause(s), newResume(s), newRoutes(s), newInventory(s), newValidate(s), newImport(s), newAdopt(s), newRelease(s), newSchema(s), newPermissions(s), newNotify(s), newSim(s), newDemo(s), newVersion(s),
 	)
 	return root
 }

@@ -14,6 +14,7 @@ import (
 	"berth/agent/internal/config"
 	"berth/agent/internal/lock"
 	"berth/agent/internal/notify"
+	"berth/agent/internal/pause"
 	"berth/agent/internal/trigger"
 	"berth/agent/internal/turn"
 	"berth/agent/internal/web"
@@ -38,6 +39,8 @@ type lasting struct {
 	standing web.Standing
 	// unlocked tells that somebody has unlocked it, and nobody locked it since.
 	unlocked atomic.Bool
+	// rest is whether somebody has paused it.
+	rest *pause.Switch
 	// socket is what commands reach, door what other machines do; nil if nobody may.
 	socket front
 	door   *door
@@ -69,7 +72,9 @@ func (s *service) serve(ctx context.Context, asks func(*trigger.Loop) (forget fu
 		status.Agent = &web.Agent{Process: os.Getpid(), Version: version(), Started: now}
 		status.Lock.Since = now
 	})
+	s.rest = pause.Open(s.settings.State, nil)
 	s.loop = trigger.New(s.work(""))
+	told := ctx
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	if err := s.start(ctx, stop); err != nil {
@@ -89,17 +94,17 @@ func (s *service) serve(ctx context.Context, asks func(*trigger.Loop) (forget fu
 	for s.loop.Run(ctx) {
 		s = s.reread(ctx, stop, read)
 	}
-	cause := context.Cause(ctx)
+	var broken error
+	if told.Err() == nil {
+		broken = context.Cause(ctx) // Nobody has told it to stop.
+	}
 	stop(nil)
 	serving.Wait()
 	s.end()
 	s.door.close()
 	s.lock.Lock()
 	s.log.InfoContext(context.WithoutCancel(ctx), "agent stopped")
-	if errors.Is(cause, context.Canceled) {
-		return nil // It was told to.
-	}
-	return cause
+	return broken
 }
 
 // work is what the loop does by these settings.
@@ -111,6 +116,10 @@ func (s *service) work(why string) trigger.Work {
 			return commit.Hash, err
 		},
 		Poll: time.Duration(s.settings.Poll), Sweep: time.Duration(s.settings.Sweep), Settle: betweenStarts,
+		Paused: s.paused,
+	}
+	for _, at := range s.settings.Sweeps() {
+		work.SweepAt = append(work.SweepAt, at)
 	}
 	return work
 }
@@ -121,6 +130,9 @@ func (s *service) start(ctx context.Context, fail func(error)) error {
 	from := s.repository.Source()
 	s.standing.Set(func(status *web.Status) {
 		status.Repository = web.Repository{URL: from.URL, Branch: from.Branch, Path: strings.TrimPrefix(from.Path, ".")}
+		if c, taken := s.repository.Accepted(); taken && status.Commit.Hash == "" {
+			status.Commit = report.Commit{Hash: c.Hash, Subject: c.Subject, Time: c.Time}
+		}
 	})
 	within, cease := context.WithCancel(ctx)
 	s.cease = cease
@@ -138,7 +150,7 @@ func (s *service) start(ctx context.Context, fail func(error)) error {
 	if watch != nil {
 		s.audience = append(s.audience, watch)
 	}
-	s.turner.Planned = s.audience.Planned
+	s.turner.Planned, s.turner.Paused = s.audience.Planned, s.rest.Err
 	// What may go wrong comes last.
 	if err := s.openDoor(ctx, fail); err != nil {
 		s.end()
@@ -168,6 +180,7 @@ func (s *service) turn(ctx context.Context, req turn.Request) (*report.Report, e
 		// What somebody proposes is no news of what is.
 		return s.turner.Run(ctx, req)
 	}
+	s.notePause(ctx)
 	s.audience.Began(req)
 	rep, err := s.turner.Run(ctx, req)
 	s.audience.Ended(req, rep, err, s.turner.Waits())
@@ -175,7 +188,9 @@ func (s *service) turn(ctx context.Context, req turn.Request) (*report.Report, e
 }
 
 func (s *service) api() web.API {
-	return web.API{Ask: s.loop.Ask, Status: s.status, Known: s.turner.Known, Unlock: s.unlock, Lock: s.relock, Archive: archive(s.settings), Log: s.log}
+	return web.API{
+		Ask: s.loop.Ask, Order: s.loop.Order, Pause: s.pause, Resume: s.resume, Status: s.status, Known: s.turner.Known, Unlock: s.unlock, Lock: s.relock, Archive: archive(s.settings), Log: s.log,
+	}
 }
 
 // status is how the agent stands now. Nobody waits for a turn.
@@ -187,6 +202,7 @@ func (s *service) status() web.Status {
 	if own, shown := s.ownCertificate(); shown {
 		status.Expiries = append(slices.Clip(status.Expiries), own)
 	}
+	status.Paused = s.restNow()
 	if at, why := s.loop.Next(); status.Now == nil && !at.IsZero() {
 		status.Next = &web.Next{At: at, Why: why}
 	}

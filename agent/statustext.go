@@ -32,6 +32,10 @@ func statusText(s streams, settings *config.Settings, status *web.Status) {
 	if status.HTTP != "" {
 		line("http", "%s", status.HTTP)
 	}
+	if p := status.Paused; p != nil {
+		line("paused", "%s", p)
+		line("", "turns look, and change nothing: agent resume ends it")
+	}
 	if r := status.Settings; r != nil {
 		line("settings", "refused since %s, the former ones hold:", moment(r.Since))
 		for _, mistake := range strings.Split(r.Reason, "\n") {
@@ -172,6 +176,9 @@ func lastWords(t *web.Turn) string {
 	}
 	sum, none := t.Summary, report.Tally{}
 	var words []string
+	if t.Paused && sum.Planned != none {
+		words = append(words, "differences seen")
+	}
 	if sum.Done != none {
 		words = append(words, "made changes")
 	}

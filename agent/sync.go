@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,8 @@ type syncOptions struct {
 	plan         string
 	acceptSource bool
 	once         bool
+	wait         waitFlag
+	noWait       bool
 	run, limit   []string
 	// only are the resources that are asked for; empty is all.
 	only []string
@@ -55,6 +58,11 @@ func newSync(s streams) *cobra.Command {
 		Long: `Make one turn at once, by the running agent, and report what it did. With
 --once no agent need be running: the turn is made by this command itself.
 
+It waits for the end of the turn, however long that takes; with --wait=5m no longer than
+that, and with --no-wait not at all: the turn is made all the same, and its id is printed,
+by which agent show tells what came of it. Interrupted while it waits, a turn that has begun
+goes on, and one that has not is not made.
+
 With --plan, the plan of that digest (agent drift prints it) is applied, or
 nothing.
 
@@ -62,12 +70,12 @@ With --run, a playbook runs whether it is due or not: on all its hosts, or on th
 of --limit. It stays asked for until it has come to a good end there.
 
 ` + aboutResources,
-		Example: "  agent sync\n  agent sync project/shop\n  agent sync --run play/backup --limit web-1\n  agent sync --plan 3f2a91c04d1e77aa\n  agent sync --once --config /etc/berth/agent.yaml",
+		Example: "  agent sync\n  agent sync project/shop\n  agent sync --run play/backup --limit web-1\n  agent sync --plan 3f2a91c04d1e77aa\n  agent sync --no-wait\n  agent sync --once --config /etc/berth/agent.yaml",
 		Args:    resources,
 
 		ValidArgsFunction: completeResources(s),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.check(); err != nil {
+			if err := errors.Join(o.check(), o.checkWait()); err != nil {
 				return err
 			}
 			o.only = args
@@ -75,9 +83,12 @@ of --limit. It stays asked for until it has come to a good end there.
 			if err != nil {
 				return err
 			}
-			rep, err := syncReport(cmd.Context(), s, settings, o)
+			rep, id, err := syncReport(cmd.Context(), s, settings, o)
+			if id != "" {
+				return o.goesOn(s, id)
+			}
 			if err != nil && rep == nil {
-				return err
+				return interrupted(cmd.Context(), err)
 			}
 			if showErr := o.show(s, rep); showErr != nil {
 				return showErr
@@ -94,20 +105,32 @@ of --limit. It stays asked for until it has come to a good end there.
 	cmd.Flags().StringSliceVar(&o.run, "run", nil, "run a playbook, due or not: play/NAME")
 	cmd.Flags().StringSliceVar(&o.limit, "limit", nil, "of the playbooks of --run, these hosts alone")
 	cmd.Flags().BoolVar(&o.once, "once", false, "make the turn in this command; no agent need be running")
+	cmd.Flags().Var(&o.wait, "wait", "wait for the end of the turn, or no longer than this, as in --wait=5m")
+	cmd.Flags().Lookup("wait").NoOptDefVal = waitWhole
+	cmd.Flags().BoolVar(&o.noWait, "no-wait", false, "print the turn's id, and leave")
 	return cmd
 }
 
-func syncReport(ctx context.Context, s streams, settings *config.Settings, o syncOptions) (*report.Report, error) {
+// syncReport is what came of the turn, or the id of one that goes on without anybody who
+// waits for it.
+func syncReport(ctx context.Context, s streams, settings *config.Settings, o syncOptions) (*report.Report, string, error) {
 	asks, err := o.asks()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	if !o.once {
-		rep, err := web.NewClient(settings.Socket).Sync(ctx, web.SyncRequest{Plan: o.plan, AcceptSource: o.acceptSource, Only: o.only, Run: asks})
-		if errors.Is(err, web.ErrNoAgent) {
-			return nil, errors.New("no agent is running behind " + settings.Socket + ": start one with `agent run`, or let this command do it: agent sync --once")
-		}
-		return rep, err
+	if o.once {
+		rep, err := oneTurn(ctx, s, settings, turn.Request{Mode: report.Run, Plan: o.plan, AcceptSource: o.acceptSource, Only: o.only, Afresh: o.plan == "", Run: asks})
+		return rep, "", err
 	}
-	return oneTurn(ctx, s, settings, turn.Request{Mode: report.Run, Plan: o.plan, AcceptSource: o.acceptSource, Only: o.only, Afresh: o.plan == "", Run: asks})
+	req := web.SyncRequest{Plan: o.plan, AcceptSource: o.acceptSource, Only: o.only, Run: asks}
+	if o.noWait {
+		req.Wait = new(bool)
+	} else if o.wait > 0 {
+		req.WaitFor = time.Duration(o.wait).String()
+	}
+	rep, id, err := web.NewClient(settings.Socket).Order(ctx, req)
+	if errors.Is(err, web.ErrNoAgent) {
+		return nil, "", errors.New("no agent is running behind " + settings.Socket + ": start one with `agent run`, or let this command do it: agent sync --once")
+	}
+	return rep, id, err
 }

@@ -51,6 +51,8 @@ func (s *Standing) Status() Status {
 func (s *Standing) Began(req turn.Request) {
 	why := req.Why
 	switch {
+	case req.Paused:
+		why += ", while paused"
 	case req.Mode == report.Drift:
 		why = "drift"
 	case why == "":
@@ -70,15 +72,19 @@ func (s *Standing) Ended(req turn.Request, rep *report.Report, err error, waits 
 		now := status.Now
 		status.Now = nil
 		_, changed := errors.AsType[*turn.PlanChangedError](err)
-		if req.Mode != report.Run || now == nil || changed || errors.Is(err, applyers.ErrLeft) {
+		if req.Mode != report.Run && !req.Paused || now == nil || changed || errors.Is(err, applyers.ErrLeft) {
 			return
 		}
 		if err != nil {
 			status.Last = &Turn{ID: req.ID, Why: now.Why, Started: now.Since, Ended: s.now(), Error: err.Error()}
 			return
 		}
+		enforced := status.Commit
 		status.tell(rep, s.now())
-		status.Last.Why = now.Why
+		status.Last.Why, status.Last.Paused = now.Why, req.Paused
+		if req.Paused {
+			status.Commit = enforced // It was looked at, and not taken.
+		}
 		status.Failing = failing(rep, waits)
 		status.Waiting, status.Held = held(rep, waits)
 	})

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"berth/agent/internal/pause"
 	"berth/desired"
 	"berth/drift"
 	"berth/drift/report"
@@ -38,6 +39,8 @@ type Status struct {
 	Refused *report.Refusal `json:"refused,omitempty"`
 	// Settings tells that agent.yaml was read anew and is not in force; nil if it is.
 	Settings *RefusedSettings `json:"settings,omitempty"`
+	// Paused tells that nothing is changed for a while, and why; nil if all is.
+	Paused *pause.Pause `json:"paused,omitempty"`
 	// Now is the turn that is under way; nil if none is.
 	Now *Underway `json:"now,omitempty"`
 	// Last is the last turn that was not a dry run; nil before the first.
@@ -115,6 +118,8 @@ type Turn struct {
 	Started time.Time      `json:"started"`
 	Ended   time.Time      `json:"ended"`
 	Summary report.Summary `json:"summary"`
+	// Paused tells that it looked, and changed nothing.
+	Paused bool `json:"paused,omitempty"`
 	// Error is why the turn as a whole went wrong, or could not be made; "" if it did
 	// not.
 	Error string `json:"error,omitempty"`
@@ -154,7 +159,7 @@ type Held struct {
 
 // Well tells whether there is nothing to be done by anybody.
 func (s *Status) Well() bool {
-	return s.Agent != nil && s.Refused == nil && s.Settings == nil && (s.Last == nil || s.Last.Error == "") &&
+	return s.Agent != nil && s.Refused == nil && s.Settings == nil && s.Paused == nil && (s.Last == nil || s.Last.Error == "") &&
 		len(s.Waiting)+len(s.Failing)+len(s.Held)+len(s.Unknown)+len(s.Skipped)+len(s.Reboots)+len(s.Clocks)+len(s.Expiring(time.Now())) == 0
 }
 

@@ -4,7 +4,6 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,6 +16,7 @@ import (
 	"syscall"
 
 	"berth/agent/internal/history"
+	"berth/agent/internal/pause"
 	"berth/agent/internal/turn"
 	"berth/drift/report"
 )
@@ -24,22 +24,15 @@ import (
 // Ask makes a turn and gives its report.
 type Ask func(ctx context.Context, req turn.Request) (*report.Report, error)
 
-// SyncRequest is the body of a sync.
-type SyncRequest struct {
-	// Plan, if set, is the digest of the only plan to apply.
-	Plan string `json:"plan,omitempty"`
-	// Only are the resources that it is about; see [turn.Request].
-	Only         []string `json:"only,omitempty"`
-	AcceptSource bool     `json:"acceptSource,omitempty"`
-	// Run are playbooks to run whether they are due or not.
-	Run []turn.Asking `json:"run,omitempty"`
-}
-
-// reply is every answer: a report, an error, or both where a plan has changed.
+// reply is every answer: a report, an error, or both where a plan has changed; or the id
+// of a turn that nobody waits for.
 type reply struct {
 	Report  *report.Report `json:"report,omitempty"`
+	Turn    string         `json:"turn,omitempty"`
 	Error   string         `json:"error,omitempty"`
 	Changed *changed       `json:"planChanged,omitempty"`
+	// Paused is the pause for which nothing was done.
+	Paused *pause.Pause `json:"paused,omitempty"`
 }
 
 type changed struct {
@@ -52,7 +45,8 @@ const maxBody = 64 << 10
 
 // API is what the agent does for its commands.
 type API struct {
-	Ask Ask
+	Ask   Ask
+	Order Order
 	// Status tells how things stand, at once.
 	Status func() Status
 	// Known is what the last turn has learnt; nil before the first.
@@ -60,6 +54,9 @@ type API struct {
 	// Unlock opens the lock by a passphrase, which it wipes; Lock shuts it.
 	Unlock func(ctx context.Context, passphrase []byte) (Unlocked, error)
 	Lock   func(ctx context.Context) (Locked, error)
+	// Pause lets the agent rest, Resume ends that.
+	Pause  func(ctx context.Context, req PauseRequest) (Paused, error)
+	Resume func(ctx context.Context) (Resumed, error)
 	// Archive is what is kept of the past.
 	Archive history.Archive
 	Log     *slog.Logger
@@ -80,6 +77,7 @@ func (a API) routes() *routes {
 	all := &routes{mux: http.NewServeMux()}
 	a.handleTurns(all)
 	a.handleLock(all)
+	a.handlePause(all)
 	a.handleInventory(all)
 	a.handleHistory(all)
 	a.handleExplain(all)
@@ -94,17 +92,7 @@ func (a API) routes() *routes {
 func (a API) handleTurns(routes *routes) {
 	serve := func(w http.ResponseWriter, r *http.Request, req turn.Request) {
 		rep, err := a.Ask(r.Context(), req)
-		out := reply{Report: rep}
-		status := http.StatusOK
-		if err != nil {
-			status = http.StatusInternalServerError
-			out.Error = err.Error()
-			if plan, ok := errors.AsType[*turn.PlanChangedError](err); ok {
-				status = http.StatusConflict
-				out.Changed = &changed{Asked: plan.Asked, Now: plan.Now}
-			}
-		}
-		answer(w, r, a.Log, status, out)
+		a.came(w, r, rep, err)
 	}
 	routes.HandleFunc("POST /v1/drift", func(w http.ResponseWriter, r *http.Request) {
 		body, err := driftOf(w, r)
@@ -117,16 +105,7 @@ func (a API) handleTurns(routes *routes) {
 	routes.HandleFunc("POST /v1/routes", func(w http.ResponseWriter, r *http.Request) {
 		serve(w, r, turn.Request{Mode: report.Drift, Routes: true})
 	})
-	routes.HandleFunc("POST /v1/sync", func(w http.ResponseWriter, r *http.Request) {
-		var body SyncRequest
-		dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&body); err != nil && !errors.Is(err, io.EOF) {
-			fail(w, r, a.Log, http.StatusBadRequest, "the request is no sync: "+err.Error())
-			return
-		}
-		serve(w, r, turn.Request{Mode: report.Run, Plan: body.Plan, AcceptSource: body.AcceptSource, Only: body.Only, Afresh: body.Plan == "", Run: body.Run})
-	})
+	a.handleSync(routes)
 }
 
 // failure is the answer to what went wrong, wherever there is no more to say.
@@ -183,35 +162,40 @@ func (c *Client) Routes(ctx context.Context) (*report.Report, error) {
 	return rep, err
 }
 
-// Sync asks for a turn at once and waits for its report. It fails with
-// [ErrNoAgent] where no agent runs, and with a [turn.PlanChangedError] where the
-// plan is another.
-func (c *Client) Sync(ctx context.Context, req SyncRequest) (*report.Report, error) {
-	body, err := json.Marshal(req)
+// ask asks for a report, and waits for it.
+func (c *Client) ask(ctx context.Context, path string, body io.Reader) (*report.Report, error) {
+	out, err := c.reply(ctx, path, body)
 	if err != nil {
-		return nil, fmt.Errorf("ask the agent: %w", err)
+		return nil, err
 	}
-	return c.ask(ctx, "/v1/sync", bytes.NewReader(body))
+	return out.result()
 }
 
-func (c *Client) ask(ctx context.Context, path string, body io.Reader) (*report.Report, error) {
+func (c *Client) reply(ctx context.Context, path string, body io.Reader) (*reply, error) {
 	status, text, err := c.do(ctx, http.MethodPost, path, body)
 	if err != nil {
 		return nil, err
 	}
-	var out reply
-	if err := json.Unmarshal(text, &out); err != nil {
+	out := &reply{}
+	if err := json.Unmarshal(text, out); err != nil {
 		return nil, fmt.Errorf("ask the agent: it answers %d: %.200s", status, text)
 	}
+	return out, nil
+}
+
+// result is the report, or why there is none.
+func (r *reply) result() (*report.Report, error) {
 	switch {
-	case out.Changed != nil:
-		return out.Report, &turn.PlanChangedError{Asked: out.Changed.Asked, Now: out.Changed.Now}
-	case out.Error != "":
-		return out.Report, errors.New(out.Error)
-	case out.Report == nil:
-		return nil, fmt.Errorf("ask the agent: it answers %d without a report", status)
+	case r.Changed != nil:
+		return r.Report, &turn.PlanChangedError{Asked: r.Changed.Asked, Now: r.Changed.Now}
+	case r.Paused != nil:
+		return nil, &pause.Error{Pause: *r.Paused}
+	case r.Error != "":
+		return r.Report, errors.New(r.Error)
+	case r.Report == nil:
+		return nil, errors.New("ask the agent: it answers without a report")
 	}
-	return out.Report, nil
+	return r.Report, nil
 }
 
 // do makes one request, and reads its answer whole.
