@@ -79,11 +79,11 @@ func (s *Standing) Ended(req turn.Request, rep *report.Report, err error, waits 
 			status.Last = &Turn{ID: req.ID, Why: now.Why, Started: now.Since, Ended: s.now(), Error: err.Error()}
 			return
 		}
-		enforced := status.Commit
+		enforced, behind := status.Commit, status.BehindSince
 		status.tell(rep, s.now())
 		status.Last.Why, status.Last.Paused = now.Why, req.Paused
 		if req.Paused {
-			status.Commit = enforced // It was looked at, and not taken.
+			status.stay(enforced, behind, s.now())
 		}
 		status.Failing = failing(rep, waits)
 		status.Waiting, status.Held = held(rep, waits)
@@ -110,6 +110,19 @@ func (s *Status) tell(rep *report.Report, now time.Time) {
 	}
 	s.outlook(rep.Plan)
 	s.Skipped = skipped(rep)
+}
+
+// stay is that the commit which was looked at was not taken.
+func (s *Status) stay(enforced report.Commit, behind, now time.Time) {
+	s.Commit = enforced
+	switch {
+	case s.Seen.Hash == enforced.Hash:
+		s.BehindSince = time.Time{}
+	case behind.IsZero():
+		s.BehindSince = now
+	default:
+		s.BehindSince = behind
+	}
 }
 
 // unread is what could not be read: a resource, "site/home", or all of a kind, "vm/".
