@@ -29,6 +29,8 @@ func bodies() map[string][2]any {
 		"POST /v1/routes":                    {nil, reply{}},
 		"POST /v1/explain":                   {ExplainRequest{}, Explained{}},
 		"POST /v1/sync":                      {SyncRequest{}, reply{}},
+		"POST /v1/pause":                     {PauseRequest{}, Paused{}},
+		"POST /v1/resume":                    {nil, Resumed{}},
 		"POST /v1/unlock":                    {"application/octet-stream", Unlocked{}},
 		"POST /v1/lock":                      {nil, Locked{}},
 		"GET /v1/turns":                      {nil, []any{history.Turns{}, history.Told{}}},

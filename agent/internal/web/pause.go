@@ -27,7 +27,7 @@ type PauseRequest struct {
 
 // Paused is the answer to a pause.
 type Paused struct {
-	pause.Pause
+	Pause pause.Pause `json:"pause"`
 	// Already tells that it was paused before, which is replaced.
 	Already bool `json:"already,omitempty"`
 	// Busy tells that a turn is under way: what it has begun ends, and it begins no more.
