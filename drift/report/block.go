@@ -209,7 +209,7 @@ func (v *viewer) step(b *block, res *resource, c *drift.Change) {
 	if sign, ended := signOf(status); ended && strings.HasPrefix(reason, desired.WaitingForUnlock) && !rowsTell(b, reason) {
 		b.remarks = append(b.remarks, heldRemark("", reason))
 	} else if ended && (v.verbose || !res.follows(c)) && !rowsTell(b, reason) {
-		b.remarks = append(b.remarks, remark{sign: sign, word: name + " " + string(status), text: neutral(reason)})
+		b.remarks = append(b.remarks, remark{sign: sign, word: name + " " + string(status), text: untold(b, neutral(reason))})
 	}
 	if v.verbose && len(c.Wait) > 0 {
 		var keys []string
@@ -233,7 +233,7 @@ func (v *viewer) said(b *block, res *resource, c *drift.Change, end fate) {
 	if o == nil || !v.verbose && end.status != drift.Failed {
 		return
 	}
-	lines := o.Lines
+	lines := untoldLines(b, o.Lines)
 	if !v.verbose && len(lines) > maxLines {
 		b.remarks = append(b.remarks, remark{text: fmt.Sprintf("… %s before", count(len(lines)-maxLines, "line"))})
 		lines = lines[len(lines)-maxLines:]
