@@ -162,9 +162,10 @@ func liveText(e *explain.Explanation, f explain.Field) string {
 	case f.Differs && !f.Seen:
 		parts = append(parts, "not there")
 	}
-	if f.Origin == drift.FromGit {
+	switch f.Origin {
+	case drift.FromGit:
 		parts = append(parts, "Git has moved")
-	} else if f.Origin == drift.FromLive {
+	case drift.FromLive:
 		parts = append(parts, strings.TrimSuffix("changed live, by "+f.By, ", by "))
 	}
 	if f.Held != "" {

@@ -130,6 +130,7 @@ func lineText(out io.Writer, of desired.ID, l history.Line) {
 		sign = "!"
 	case history.Renamed:
 		words = "renamed from " + string(l.Former)
+	case history.Free, history.Known, history.TurnEnded, history.TurnFailed, history.Refused, history.Recovered:
 	}
 	if l.ID != of {
 		words += ": " + string(l.ID)

@@ -160,7 +160,7 @@ func logLine(line []byte) string {
 		return report.Neutral(string(line))
 	}
 	at, _ := time.Parse(time.RFC3339Nano, fmt.Sprint(all["time"]))
-	text := fmt.Sprintf("%s %-5v %v", at.UTC().Format("15:04:05.000"), all["level"], all["msg"])
+	words := []string{fmt.Sprintf("%s %-5v %v", at.UTC().Format("15:04:05.000"), all["level"], all["msg"])}
 	for _, known := range []string{"time", "level", "msg", "turn"} {
 		delete(all, known)
 	}
@@ -172,7 +172,7 @@ func logLine(line []byte) string {
 		if strings.ContainsAny(value, " \"=\n") || value == "" {
 			value = fmt.Sprintf("%q", value)
 		}
-		text += " " + key + "=" + value
+		words = append(words, key+"="+value)
 	}
-	return report.Neutral(text)
+	return report.Neutral(strings.Join(words, " "))
 }

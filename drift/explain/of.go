@@ -348,7 +348,7 @@ func (m *maker) names() {
 // permissions are approvals and windows.
 func (m *maker) permissions() {
 	for _, a := range m.Fleet.Approvals {
-		if a.Target != m.ID && !(a.Verb == desired.AllowShrinkFleet && m.want == nil) {
+		if a.Target != m.ID && (a.Verb != desired.AllowShrinkFleet || m.want != nil) {
 			continue
 		}
 		one := Approval{Allow: a.Allow, Until: a.Until, Why: a.Why, Source: a.Source}

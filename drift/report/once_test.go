@@ -18,12 +18,14 @@ func TestAFailureIsSaidOnce(t *testing.T) {
 		want    string
 	}{
 		"one": {
-			map[desired.Path]string{"hosts.web-1": "", "hosts.web-2": why}, "1 of 2 hosts: web-2: " + why,
-			"✗ run failed: 1 of 2 hosts\n",
+			results: map[desired.Path]string{"hosts.web-1": "", "hosts.web-2": why},
+			reason:  "1 of 2 hosts: web-2: " + why,
+			want:    "✗ run failed: 1 of 2 hosts\n",
 		},
 		"all": {
-			map[desired.Path]string{"hosts.web-1": why, "hosts.web-2": "can't be reached: timed out"}, "2 of 2 hosts: web-1: " + why + " (all: web-1 web-2)",
-			"✗ run failed: 2 of 2 hosts\n",
+			results: map[desired.Path]string{"hosts.web-1": why, "hosts.web-2": "can't be reached: timed out"},
+			reason:  "2 of 2 hosts: web-1: " + why + " (all: web-1 web-2)",
+			want:    "✗ run failed: 2 of 2 hosts\n",
 		},
 		"as a whole": {nil, "ansible-playbook is not there: " + why, "✗ run failed: ansible-playbook is not there: " + why},
 	} {

@@ -163,6 +163,7 @@ func (t *Turn) take(l Line) {
 		if l.Reason != "" {
 			t.Reason = l.Reason
 		}
+	case Held, Free, Failed, Unknown, Known, Renamed:
 	}
 }
 

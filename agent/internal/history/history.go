@@ -280,12 +280,8 @@ func (s *standing) fold(l Line) {
 		if s.Failing == nil {
 			s.Failing = make(map[string]trial)
 		}
-		reason := same(l.Reason)
-		for _, f := range l.Fields {
-			reason += "\n" + string(f.Path) + " " + same(f.Reason)
-		}
 		key := drift.Key{ID: l.ID, Step: l.Step}.String()
-		s.Failing[key] = trial{Reason: reason, Times: s.Failing[key].Times + 1}
+		s.Failing[key] = trial{Reason: failure(l), Times: s.Failing[key].Times + 1}
 	case Unknown:
 		set(&s.Blind, string(l.ID), same(l.Reason))
 	case Known:

@@ -119,6 +119,7 @@ func (l Line) Bad() bool {
 		return true
 	case TurnEnded:
 		return l.Result == "failed"
+	case Held, Free, Known, Renamed, Recovered:
 	}
 	return false
 }

@@ -187,10 +187,9 @@ func (t *teller) done(c *drift.Change, fields []drift.Field) {
 }
 
 func (t *teller) failed(c *drift.Change, o *drift.Outcome, fields []drift.Field) {
-	reason := same(o.Reason)
-	for _, f := range fields {
-		reason += "\n" + string(f.Path) + " " + same(f.Reason)
-	}
+	line := Line{ID: c.ID, Step: c.Step, What: Failed, Reason: o.Reason}
+	line.Fields, line.More = told(fields)
+	reason := failure(line)
 	before, again := t.Failing[c.String()]
 	if t.Failing == nil {
 		t.Failing = make(map[string]trial)
@@ -199,9 +198,16 @@ func (t *teller) failed(c *drift.Change, o *drift.Outcome, fields []drift.Field)
 	if again && before.Reason == reason {
 		return
 	}
-	line := Line{ID: c.ID, Step: c.Step, What: Failed, Reason: o.Reason}
-	line.Fields, line.More = told(fields)
 	t.add(line)
+}
+
+// failure is what a line of one says, without what differs each time.
+func failure(l Line) string {
+	all := []string{same(l.Reason)}
+	for _, f := range l.Fields {
+		all = append(all, string(f.Path)+" "+same(f.Reason))
+	}
+	return strings.Join(all, "\n")
 }
 
 // holds tells which holds begin and which end.

@@ -186,11 +186,11 @@ func TestLogOfATurn(t *testing.T) {
 		log.InfoContext(ctx, "too late")
 		return id
 	}
-	id := turn(func(string, *slog.Logger) {})
+	turn(func(string, *slog.Logger) {})
 	if entries, _ := filepath.Glob(filepath.Join(dir, "*.log")); len(entries) != 0 {
 		t.Errorf("a turn with nothing to do left %v", entries)
 	}
-	id = turn(func(id string, log *slog.Logger) {
+	id := turn(func(id string, log *slog.Logger) {
 		e, err := j.Begin(Turn{ID: id})
 		must(t, err)
 		log.With(slog.String("a", "b")).InfoContext(applyers.InTurn(t.Context(), id), "within")

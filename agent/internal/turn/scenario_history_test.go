@@ -35,10 +35,11 @@ func (l *land) history(q past.Query) []string {
 		if line.Reason != "" {
 			text += ": " + line.Reason
 		}
+		words := []string{text}
 		for _, f := range line.Fields {
-			text += "; " + string(f.Path) + " " + f.Before + " → " + f.After
+			words = append(words, string(f.Path)+" "+f.Before+" → "+f.After)
 		}
-		all = append(all, text)
+		all = append(all, strings.Join(words, "; "))
 	}
 	return all
 }
