@@ -109,6 +109,10 @@ func (w *testWorld) hook(ts *testscript.TestScript, args []string) error {
 		return err
 	}
 	req.Header.Set("X-Token", strings.TrimSpace(ts.ReadFile("token-of-hooks")))
+	if strings.HasPrefix(args[2], "/v1/") {
+		req.Header.Del("X-Token")
+		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(ts.ReadFile("token-of-hooks")))
+	}
 	began := time.Now()
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
