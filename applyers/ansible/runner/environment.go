@@ -63,6 +63,9 @@ func environment(agents []string, dir *runDir, config string, installed []string
 		"ANSIBLE_RETRY_FILES_ENABLED=False",
 		"ANSIBLE_KEEP_REMOTE_FILES=False",
 		"ANSIBLE_LOG_PATH=/dev/null",
+		// Modules would tell the system's log what they are given, secrets included: on
+		// each host, and on the agent's where a task is delegated to it.
+		"ANSIBLE_NO_TARGET_SYSLOG=True",
 		"ANSIBLE_ENABLE_TASK_DEBUGGER=False",
 		"ANSIBLE_INVENTORY_ENABLED=yaml",
 		"ANSIBLE_INVENTORY_UNPARSED_FAILED=True",
