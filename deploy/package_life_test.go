@@ -120,6 +120,7 @@ func (p *installed) configures(t *testing.T) {
 	p.write(t, "/etc/berth/agent.yaml", fmt.Sprintf(`repository: {url: %q, token: secrets/git-token}
 secrets: {pve: secrets/pve-token}
 identity: /var/lib/berth/identity
+socketGroup: berth
 poll: 200ms
 sweep: 1h
 `, p.remote.url), 0o640)
@@ -168,6 +169,10 @@ func (p *installed) works(t *testing.T) {
 		}
 		return nil
 	})
+	p.do(t, "useradd --groups berth ann && useradd eve && runuser -u ann -- agent status")
+	if out, err := p.try(t, "runuser -u eve -- agent status"); err == nil {
+		t.Errorf("who is not of the group asks the agent: %s", out)
+	}
 	// Ansible's modules would tell the system's log what they were given.
 	p.is(t, "journalctl --quiet --no-pager | grep -c 'nobody knows' || true", "0")
 	// All else that it warns of would be what it may not do.
@@ -193,6 +198,12 @@ func (p *installed) pid(t *testing.T) string {
 func (p *installed) reloads(t *testing.T) {
 	was := p.pid(t)
 	p.do(t, "cp -p /etc/berth/agent.yaml /root/ && echo 'pol: 3s' >>/etc/berth/agent.yaml && systemctl reload berth")
+	eventually(t, 10*time.Second, "the agent tells which line is wrong", func() error {
+		if out := p.do(t, "agent status --config /root/agent.yaml"); !strings.Contains(out, `agent.yaml:7: unknown field "pol"`) {
+			return errors.New(out)
+		}
+		return nil
+	})
 	p.do(t, "agent sync --config /root/agent.yaml")
 	p.do(t, "cp -p /root/agent.yaml /etc/berth/ && systemctl reload berth")
 	if now := p.pid(t); now != was || p.state(t) != "enabled, active" {
