@@ -23,7 +23,8 @@ const acceptedRef = plumbing.ReferenceName("refs/berth/accepted")
 // clone. It costs one request when there is nothing new, and two when there is.
 //
 // It fails with a FetchError, whose Kind says what is wrong; with a
-// RewrittenError, or a SourceChangedError before any request is made; or with the
+// RewrittenError or an UntrustedError; with a SourceChangedError before any request is
+// made; or with the
 // context's error. The accepted commit stays readable whatever happens.
 func (r *Repo) Fetch(ctx context.Context) (Commit, error) {
 	r.fetching.Lock()
@@ -68,7 +69,9 @@ func (r *Repo) take(ctx context.Context, from session, tip plumbing.Hash) (Commi
 	c, err := readCommit(r.store, tip)
 	if err == nil {
 		c.Path = r.source.Path
-		err = r.follows(ctx, c)
+		if err = r.follows(ctx, c); err == nil {
+			err = r.proven(ctx, c)
+		}
 	}
 	if err != nil {
 		r.suspect(err)
@@ -89,8 +92,7 @@ func (r *Repo) broken(ctx context.Context, err error) bool {
 // explain names the source in errors that do not yet.
 func (r *Repo) explain(err error) error {
 	var fetch *FetchError
-	var rewritten *RewrittenError
-	if errors.As(err, &fetch) || errors.As(err, &rewritten) {
+	if errors.As(err, &fetch) || errors.Is(err, ErrRewritten) || errors.Is(err, ErrUntrusted) {
 		return err
 	}
 	return fmt.Errorf("fetch %s branch %s: %w", r.source.URL, r.source.Branch, r.roomFor(err))
@@ -119,10 +121,9 @@ func (r *Repo) noteRewrite(ctx context.Context, tip Commit) {
 
 // suspect notes that the clone is damaged if an error from reading it says so. The caller holds mu.
 func (r *Repo) suspect(err error) {
-	var rewritten *RewrittenError
 	var content contentError
 	switch {
-	case err == nil, errors.As(err, &rewritten), errors.As(err, &content), isLocal(err),
+	case err == nil, errors.Is(err, ErrRewritten), errors.Is(err, ErrUntrusted), errors.As(err, &content), isLocal(err),
 		errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 	default:
 		r.damaged = err

@@ -58,6 +58,7 @@ type Repo struct {
 	damaged     error            // Why the clone must be made afresh; nil while it is whole.
 	accepted    *record
 	takesSource bool // AcceptSource was called for the configured source.
+	judged      judged
 }
 
 // Open prepares the clone in dir, which belongs to this Repo alone, and does not touch the
@@ -161,7 +162,8 @@ func (r *Repo) base() (Commit, bool) {
 }
 
 // Accept makes a fetched commit the one to go back to and to build upon. A
-// commit that its predecessor is no ancestor of is refused, as by Fetch.
+// commit that its predecessor is no ancestor of, or that is not signed as it must be, is
+// refused, as by Fetch.
 func (r *Repo) Accept(ctx context.Context, c Commit) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -182,6 +184,9 @@ func (r *Repo) Accept(ctx context.Context, c Commit) error {
 		return fmt.Errorf("accept commit %s: %w", c.Short(), err)
 	}
 	if err := r.follows(ctx, c); err != nil {
+		return fmt.Errorf("accept commit %s: %w", c.Short(), err)
+	}
+	if err := r.proven(ctx, c); err != nil {
 		return fmt.Errorf("accept commit %s: %w", c.Short(), err)
 	}
 	if err := keepRef(r.store, acceptedRef, plumbing.NewHash(c.Hash)); err != nil {

@@ -31,6 +31,8 @@ type Source struct {
 	CAFile string
 	// SSH is how an SSH address is reached, and nil for any other.
 	SSH *SSH
+	// Verify says which commits must be signed; nil asks it of none.
+	Verify *Verify
 	// AllowRewrite accepts a branch whose history no longer contains the accepted commit.
 	AllowRewrite bool
 	// Timeout is how long the server may be silent; zero means a minute. A whole fetch
