@@ -111,11 +111,7 @@ func (s *service) serve(ctx context.Context, asks func(*trigger.Loop) (forget fu
 func (s *service) work(why string) trigger.Work {
 	work := trigger.Work{
 		Turn: s.turn, Look: s.turner.Look, Retry: s.turner.Retry, Why: why, NextID: s.journal.NextID, Log: s.log,
-		Tip: func(ctx context.Context) (string, error) {
-			commit, err := s.repository.Fetch(ctx)
-			return commit.Hash, err
-		},
-		Poll: time.Duration(s.settings.Poll), Sweep: time.Duration(s.settings.Sweep), Settle: betweenStarts,
+		Tip: s.tip, Poll: time.Duration(s.settings.Poll), Sweep: time.Duration(s.settings.Sweep), Settle: betweenStarts,
 		Paused: s.paused,
 	}
 	for _, at := range s.settings.Sweeps() {

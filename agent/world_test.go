@@ -60,6 +60,7 @@ func newTestWorld(t *testing.T, env *testscript.Env) error {
 //	hook STATUS METHOD PATH [BODY]   call a hook; its body goes to the file answer
 //	webhook STATUS FILE [SECRET]     send a push as GitHub does; likewise
 //	signal NAME        send HUP, USR1 or TERM to the running agent
+//	sign NAME          sign the newest commit; the key's line of allowed signers goes to the file NAME
 //	writes N           check how many writes the cluster has seen since the last look
 func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	type verb func(w *testWorld, ts *testscript.TestScript, args []string) error
@@ -88,6 +89,7 @@ func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, ar
 		"receiver": wrap((*testWorld).receiver),
 		"hook":     wrap((*testWorld).hook),
 		"webhook":  wrap((*testWorld).webhook),
+		"sign":     wrap((*testWorld).sign),
 		"signal":   wrap((*testWorld).signal),
 	}
 }

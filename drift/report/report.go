@@ -79,6 +79,16 @@ type Refusal struct {
 	Reason string `json:"reason,omitempty"`
 	// Problems are its mistakes, a line each.
 	Problems []string `json:"problems,omitempty"`
+	// Signature is what it is refused for, if that is it.
+	Signature *Signature `json:"signature,omitempty"`
+}
+
+// Signature is one that is missing, or not taken.
+type Signature struct {
+	// Commit is the one that lacks it: the refused one, or the first such that it brings.
+	Commit Commit `json:"commit"`
+	// Key is the fingerprint of the key that it says it is by; "" if there is none.
+	Key string `json:"key,omitempty"`
 }
 
 // Contents is what the manifests ask for, for the heading.

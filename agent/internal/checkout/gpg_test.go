@@ -80,6 +80,7 @@ func armoredAs(t *testing.T, kind string, content []byte) string {
 }
 
 func TestSignaturesByGPG(t *testing.T) {
+	t.Parallel()
 	f := newForge(t)
 	day := 24 * time.Hour
 	ada, other := gpgFrom(t, committed.Add(-day), 0), gpgFrom(t, committed.Add(-day), 0)

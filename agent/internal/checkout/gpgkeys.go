@@ -23,10 +23,10 @@ type gpgKeys struct {
 }
 
 var (
-	armorBegin  = []byte("-----BEGIN PGP ")
-	errNoPublicKey    = errors.New(": no public key in it: write one there by gpg --armor --export")
-	errPrivate  = errors.New(": it holds a private key, which is no business of the agent's: write the public one there by gpg --armor --export")
-	errNoPacket = errors.New("no signature")
+	armorBegin     = []byte("-----BEGIN PGP ")
+	errNoPublicKey = errors.New(": no public key in it: write one there by gpg --armor --export")
+	errPrivate     = errors.New(": it holds a private key, which is no business of the agent's: write the public one there by gpg --armor --export")
+	errNoPacket    = errors.New("no signature")
 )
 
 // parse reads a file of public keys, armored, one after the other, or not.

@@ -28,5 +28,17 @@ func (e *UntrustedError) Error() string {
 	return msg
 }
 
+// Why says it for those who know the newest commit already.
+func (e *UntrustedError) Why() string {
+	msg := fmt.Sprintf("%s (author: %s)", e.Detail, e.Commit.Author)
+	if e.Commit.Hash != e.Tip.Hash {
+		msg = fmt.Sprintf("it brings %s %q, and of that: %s", e.Commit.Short(), e.Commit.Subject, msg)
+	}
+	if e.Remedy != "" {
+		msg += "; " + e.Remedy
+	}
+	return msg
+}
+
 // Unwrap lets errors.Is find ErrUntrusted.
 func (e *UntrustedError) Unwrap() error { return ErrUntrusted }

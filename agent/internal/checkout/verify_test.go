@@ -39,8 +39,8 @@ func (f *forge) signed(message string, sign signWith, parents ...string) string 
 	f.t.Helper()
 	tree := &object.Tree{Entries: []object.TreeEntry{{Name: "a.yaml", Mode: filemode.Regular, Hash: f.blob(message)}}}
 	lines := "tree " + f.write(plumbing.TreeObject, tree.Encode).String() + "\n"
-	for _, parent := range parents {
-		lines += "parent " + parent + "\n"
+	if len(parents) > 0 {
+		lines += "parent " + strings.Join(parents, "\nparent ") + "\n"
 	}
 	who := fmt.Sprintf("Ada <ada@example.com> %d +0200", committed.Unix())
 	lines += "author " + who + "\ncommitter " + who + "\nencoding UTF-8\nx-unknown to go-git\n  and more\n"
@@ -144,6 +144,7 @@ func (f *follower) distrusts(tip, commit, key, want string) {
 }
 
 func TestSignaturesBySSH(t *testing.T) {
+	t.Parallel()
 	f := newForge(t)
 	ed := newEd25519(t)
 	curve, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -214,14 +215,15 @@ func (f *forge) twice(one, other ssh.Signer) string {
 	tree := &object.Tree{Entries: []object.TreeEntry{{Name: "a.yaml", Mode: filemode.Regular, Hash: f.blob("twice")}}}
 	who := fmt.Sprintf("Ada <ada@example.com> %d +0000\n", committed.Unix())
 	head, tail := "tree "+f.write(plumbing.TreeObject, tree.Encode).String()+"\nauthor "+who+"committer "+who, "\ntwice\n"
-	header := ""
-	for _, signer := range []ssh.Signer{one, other} {
-		header += "gpgsig " + strings.ReplaceAll(strings.TrimSuffix(bySSH(signer)([]byte(head+tail)), "\n"), "\n", "\n ") + "\n"
+	by := func(signer ssh.Signer) string {
+		return "gpgsig " + strings.ReplaceAll(strings.TrimSuffix(bySSH(signer)([]byte(head+tail)), "\n"), "\n", "\n ") + "\n"
 	}
+	header := by(one) + by(other)
 	return f.point(f.write(plumbing.CommitObject, raw(head+header+tail)).String())
 }
 
 func TestSignaturesByRSA(t *testing.T) {
+	t.Parallel()
 	f := newForge(t)
 	private, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -238,6 +240,7 @@ func TestSignaturesByRSA(t *testing.T) {
 
 // Of several commits each must be signed, or the newest alone.
 func TestWhichCommitsMustBeSigned(t *testing.T) {
+	t.Parallel()
 	ada, eve := newEd25519(t), newEd25519(t)
 	by, foreign := bySSH(ada), bySSH(eve)
 	eveKey := ssh.FingerprintSHA256(eve.PublicKey())
@@ -319,6 +322,7 @@ func TestWhichCommitsMustBeSigned(t *testing.T) {
 
 // The list is read at every fetch; what was accepted is not judged again.
 func TestAllowedSignersChange(t *testing.T) {
+	t.Parallel()
 	f := newForge(t)
 	ada, eve := newEd25519(t), newEd25519(t)
 	list := writeFile(t, "allowed_signers", "ada "+line(ada))

@@ -77,6 +77,8 @@ type Repository struct {
 	SSH SSH `yaml:"ssh"`
 	// AllowRewrite takes a history that no longer holds the last accepted commit.
 	AllowRewrite bool `yaml:"allowRewrite"`
+	// Verify says which commits must be signed, and by whom.
+	Verify Verify `yaml:"verify"`
 }
 
 // Log is how the agent logs.
@@ -202,6 +204,7 @@ func (s *Settings) parse(file string, text []byte) error {
 		s.HTTP.Tokens[i].Token.File = within(dir, s.HTTP.Tokens[i].Token.File)
 	}
 	s.HTTP.Webhooks.within(dir)
+	s.Repository.Verify.within(dir)
 	for i := range s.Notify {
 		n := &s.Notify[i]
 		n.Secret.File, n.Service.File = within(dir, n.Secret.File), within(dir, n.Service.File)
@@ -263,6 +266,7 @@ func (s *Settings) Check() error {
 		say("repository.ssh.knownHosts", "repository.ssh.knownHosts: file: no file of another user's is read: name one, or write strict or learn")
 	}
 	s.checkSweepAt(say)
+	s.Repository.Verify.check(say)
 	s.checkHTTP(say)
 	s.checkForge(say)
 	s.checkNotify(say)

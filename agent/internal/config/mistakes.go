@@ -22,6 +22,7 @@ var (
 		"Heartbeat": reflect.TypeFor[Heartbeat](),
 		"Forge":     reflect.TypeFor[Forge](),
 		"Webhooks":  reflect.TypeFor[Webhooks](),
+		"Verify":    reflect.TypeFor[Verify](),
 	}
 )
 

@@ -238,9 +238,16 @@ func (r *running) one(ctx context.Context, req turn.Request) (*report.Report, er
 	return rep, err
 }
 
+// Untrusted is how a commit is called whose signature is not taken: another than the same
+// commit once it is.
+func Untrusted(hash string) string { return hash + " untrusted" }
+
 // seen is the newest commit that a turn looked at, refused ones included.
 func seen(rep *report.Report) string {
 	if rep.Refused != nil && rep.Refused.Commit.Hash != "" {
+		if rep.Refused.Signature != nil {
+			return Untrusted(rep.Refused.Commit.Hash)
+		}
 		return rep.Refused.Commit.Hash
 	}
 	return rep.Commit.Hash

@@ -109,6 +109,12 @@ func (t *Turner) read(ctx context.Context, c checkout.Commit) (*source, error) {
 
 // refusal tells why a newer commit is not enforced.
 func refusal(tip checkout.Commit, err error) *report.Refusal {
+	if untrusted, ok := errors.AsType[*checkout.UntrustedError](err); ok {
+		return &report.Refusal{
+			Commit: reportCommit(untrusted.Tip), Reason: untrusted.Why(),
+			Signature: &report.Signature{Commit: reportCommit(untrusted.Commit), Key: untrusted.Key},
+		}
+	}
 	if rewritten, ok := errors.AsType[*checkout.RewrittenError](err); ok {
 		tip = rewritten.Tip
 	}

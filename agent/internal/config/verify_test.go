@@ -1,0 +1,48 @@
+package config_test
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"berth/agent/internal/config"
+)
+
+func TestVerify(t *testing.T) {
+	hash := strings.Repeat("ab", 20)
+	for _, row := range []struct{ text, want string }{
+		{"{mode: tip, allowedSigners: a}", ""},
+		{"{mode: every, gpgKeys: [b], since: " + hash + "}", ""},
+		{"{mode: every, allowedSigners: a, gpgKeys: [b, c]}", ""},
+		{"{allowedSigners: a}", "agent.yaml:3: repository.verify.mode is missing: write tip, for the newest commit, or every, for each"},
+		{"{mode: head, allowedSigners: a}", `agent.yaml:3: repository.verify.mode: "head": write tip`},
+		{"{mode: tip}", "agent.yaml:3: repository.verify: nobody is named who may sign"},
+		{"{mode: tip, gpgKeys: []}", "nobody is named who may sign"},
+		{"{mode: tip, allowedSigners: a, since: " + hash + "}", "since is for mode: every"},
+		{"{mode: every, allowedSigners: a, since: main}", `since: "main": write a commit's whole hash`},
+		{"{mode: every, signers: a}", `unknown field "signers": write one of mode, allowedSigners, gpgKeys, since`},
+		{"tip", `"tip" does not fit here: write a map of mode, allowedSigners, gpgKeys, since`},
+	} {
+		file := write(t, "agent.yaml", "repository:\n  url: /srv/fleet\n  verify: "+row.text+"\nstate: s\n", 0o600)
+		s, err := config.Load(file, none)
+		if err == nil {
+			err = s.Check()
+		}
+		switch {
+		case row.want == "" && err != nil:
+			t.Errorf("%s: %v", row.text, err)
+		case row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want)):
+			t.Errorf("%s: got %v, want %q", row.text, err, row.want)
+		case err == nil:
+			v := s.Repository.Verify
+			for _, file := range append(v.GPGKeys, v.AllowedSigners) {
+				if file != "" && !filepath.IsAbs(file) {
+					t.Errorf("%s: the file is %s", row.text, file)
+				}
+			}
+			if !v.Given() || v.Every() != strings.Contains(row.text, "every") {
+				t.Errorf("%s: given %t, every %t", row.text, v.Given(), v.Every())
+			}
+		}
+	}
+}
