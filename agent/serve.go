@@ -195,6 +195,10 @@ func (s *service) status() web.Status {
 	since := status.Lock.Since
 	status.Lock = s.lockStatus()
 	status.Lock.Since = since
+	status.Asked = nil
+	for _, a := range s.journal.AllAsked() {
+		status.Asked = append(status.Asked, web.Asked{Playbook: a.Playbook, Hosts: a.Hosts, Why: a.Why})
+	}
 	if own, shown := s.ownCertificate(); shown {
 		status.Expiries = append(slices.Clip(status.Expiries), own)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"berth/agent/internal/web"
@@ -12,7 +13,7 @@ import (
 // outlookWords are the lists of what waits for somebody or comes by itself, each under its
 // heading, as lines.
 func outlookWords(status *web.Status, now time.Time) []headed {
-	all := []headed{{title: "skipped, since something before failed or is held"}, {title: "takes effect with a reboot"}, {title: "in the archive"}, {title: "clocks"}, {title: "until when"}}
+	all := []headed{{title: "skipped, since something before failed or is held"}, {title: "takes effect with a reboot"}, {title: "in the archive"}, {title: "clocks"}, {title: "until when"}, {title: "asked for, and not yet done"}}
 	for _, h := range status.Skipped {
 		all[0].add(h.What + ": " + h.Reason)
 	}
@@ -42,6 +43,9 @@ func outlookWords(status *web.Status, now time.Time) []headed {
 			text += " !"
 		}
 		all[4].add(text)
+	}
+	for _, a := range status.Asked {
+		all[5].add(string(a.Playbook) + " on " + strings.Join(a.Hosts, ", ") + ": " + a.Why)
 	}
 	return all
 }

@@ -29,6 +29,7 @@ func TestStatusTellsWhatThereIsToDo(t *testing.T) {
 		Archives: []drift.Archived{
 			{ID: "vm/old", Until: time.Date(2020, 11, 28, 12, 0, 0, 0, time.Local)}, {ID: "vm/older", Reason: "Proxmox's clock can't be read"},
 		},
+		Asked:  []web.Asked{{Playbook: "play/base", Hosts: []string{"a", "b"}, Why: "asked for by the hook provision"}},
 		Clocks: []drift.Clock{{Site: "home", Ahead: -10 * time.Minute}},
 		Expiries: []drift.Expiry{
 			{Kind: drift.ApprovalExpiry, ID: "approval/delete vm/db-1", What: "delete vm/db-1", At: now.Add(49 * time.Hour), Unused: true},
@@ -45,6 +46,7 @@ func TestStatusTellsWhatThereIsToDo(t *testing.T) {
 		"\nskipped, since something before failed or is held\n  play/base run: it waits for vm/web-9 create\n",
 		"\ntakes effect with a reboot\n  vm/web-1: memory 1GiB → 2GiB waits for a reboot\n",
 		"\nin the archive\n  vm/old until 28 Nov 2020 12:00: bring its manifest back to restore it\n  vm/older: Proxmox's clock can't be read\n",
+		"\nasked for, and not yet done\n  play/base on a, b: asked for by the hook provision\n",
 		"\nclocks\n  site/home: its clock is 10m behind the agent's: nothing is deleted there before they are set right\n",
 		"\nuntil when\n  approval/delete vm/db-1: approval delete vm/db-1 expires on ", ", in 2 days; it lets nothing go\n",
 		"  site/home: token berth@pve!agent never expires\n",

@@ -53,6 +53,9 @@ type Status struct {
 	Failing []Failing `json:"failing,omitempty"`
 	Held    []Held    `json:"held,omitempty"`
 	Unknown []Held    `json:"unknown,omitempty"`
+	// Asked are playbooks that somebody has asked for, and that have not come to a good end
+	// since.
+	Asked []Asked `json:"asked,omitempty"`
 	// Skipped are steps that wait for others which failed or are held, Reboots what takes
 	// effect with the next start of a guest.
 	Skipped []Held `json:"skipped,omitempty"`
@@ -147,6 +150,15 @@ type Failing struct {
 	Reason string       `json:"reason"`
 	// Next is when it is tried again; zero if the next turn does.
 	Next time.Time `json:"next,omitzero"`
+}
+
+// Asked is a playbook that is to run on some hosts, due or not.
+type Asked struct {
+	Playbook desired.ID `json:"playbook"`
+	// Hosts are sorted.
+	Hosts []string `json:"hosts"`
+	// Why is by whom, or for what.
+	Why string `json:"why"`
 }
 
 // Held is what is left as it is.
