@@ -69,11 +69,11 @@ func inDays(left time.Duration) string {
 // remedy says what to do before it is over.
 func (e Expiry) remedy() string {
 	if e.Kind == CertificateExpiry {
-		return "renew it (pvenode cert info), and where the site's tls.fingerprint names it write the new one"
+		return "renew it on its node (pvecm updatecerts --force, or pvenode acme cert renew), and where the site's tls.fingerprint names it write the new one"
 	}
 	name := e.What
 	user, id, _ := strings.Cut(name, "!")
-	return fmt.Sprintf("make another and put it where the site's token points, or pveum user token modify %s %s --expire 0", user, id)
+	return fmt.Sprintf("make another and put it where the site's token points, or prolong it: pveum user token modify %s %s --expire 0, and pveum user modify %s --expire 0 if it is the user that expires", user, id, user)
 }
 
 // approvals tells of all that are in force which of them let something go.

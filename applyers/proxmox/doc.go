@@ -41,7 +41,8 @@
 // Datastore.AllocateTemplate, SDN.Use, Sys.AccessNetwork (to download images),
 // and Sys.Modify on / for startup phases. Beside these, Sys.Audit on / tells of
 // quorum and of nodes that are down, Sys.Syslog on / who changed what (without it a
-// poll can tell nothing, and is a whole look), VM.Monitor what the guest agent knows,
+// poll can tell nothing, and is a whole look), Sys.Audit on /access/groups when the token
+// expires (asked once a day), VM.Monitor what the guest agent knows,
 // and Datastore.Audit on /storage which storages there are and what they take, so that
 // a plan holds what would fail for want of them.
 package proxmox

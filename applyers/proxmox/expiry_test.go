@@ -75,7 +75,7 @@ func TestTheTokensExpiryIsAskedForOnceADay(t *testing.T) {
 				notes = append(notes, n.Text)
 			}
 		}
-		if len(notes) != 1 || !strings.HasPrefix(notes[0], "token "+want.What+" expires on 12 Jan 2000, in 10 days: make another and put it where the site's token points, or pveum user token modify "+name+" "+id+" --expire 0") {
+		if len(notes) != 1 || !strings.HasPrefix(notes[0], "token "+want.What+" expires on 12 Jan 2000, in 10 days: make another and put it where the site's token points, or prolong it: pveum user token modify "+name+" "+id+" --expire 0, and pveum user modify "+name+" --expire 0 if") {
 			t.Errorf("noted: %q", notes)
 		}
 
