@@ -47,7 +47,13 @@ type Options struct {
 	Answers func(ctx context.Context, addrs []netip.Addr) map[netip.Addr]string
 	// Memory is what the turns before have left; nil stands for an empty one.
 	Memory *Memory
+	// Asked is told of each request to a site once it is over, by many at once; nil is
+	// told of none.
+	Asked func(Request)
 }
+
+// Request is one that was sent to a site.
+type Request = pve.Request
 
 // Applyer looks after the kinds vm, ct, data and image. It is safe for concurrent use.
 type Applyer struct {
@@ -146,6 +152,7 @@ func (a *Applyer) open(site *desired.Site) (*cluster, error) {
 	if err != nil {
 		return nil, err
 	}
+	api.Observe(a.opts.Asked)
 	api.Ledger = &a.opts.Memory.of(site.Name).ledger
 	c := &cluster{Client: api, site: site}
 	a.clusters[site.Name] = c

@@ -54,6 +54,9 @@ func New(name string, base http.RoundTripper, endpoints []string, count *Counter
 	return &Client{name: name, wire: w, api: api, http: hc, Now: now, poll: poll}, nil
 }
 
+// Observe has somebody told of each request. It is called before the first.
+func (c *Client) Observe(o Observer) { c.wire.site, c.wire.observer = c.name, o }
+
 // Begin starts a turn with a token, "user@realm!id=uuid": one that was refused is
 // tried again.
 func (c *Client) Begin(token string) { c.wire.begin(token) }

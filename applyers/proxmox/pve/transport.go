@@ -35,6 +35,8 @@ type wire struct {
 	now       func() time.Time
 	slots     chan struct{}
 	rooms     sync.Pool // of *bytes.Buffer
+	site      string
+	observer  Observer // nil if nobody watches
 
 	mu      sync.Mutex
 	current int
@@ -147,7 +149,9 @@ func (w *wire) once(req *http.Request, body []byte) (*http.Response, error) {
 	for i := range w.endpoints {
 		at := (first + i) % len(w.endpoints)
 		var res *http.Response
+		began := time.Now()
 		res, err = w.send(req, body, w.endpoints[at])
+		w.observe(req, began, res, err)
 		if err == nil || Status(err) != 0 || !elsewhere(req.Method, err) || req.Context().Err() != nil {
 			w.mu.Lock()
 			w.current = at
