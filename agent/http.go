@@ -19,9 +19,11 @@ func (s *service) http() http.Handler {
 	if s.settings.Hooks.Token != (config.Credential{}) {
 		mux.Handle("/hooks/", s.hooks().Handler())
 	}
+	gate := s.gate()
 	if len(s.settings.HTTP.Tokens) > 0 {
-		mux.Handle("/v1/", s.api().Remote(s.gate()))
+		mux.Handle("/v1/", s.api().Remote(gate))
 	}
+	s.observed.toOthers(mux, s.settings.HTTP, gate)
 	if len(s.settings.HTTP.Webhooks.Secrets) > 0 {
 		mux.Handle("/webhook", s.webhooks())
 	}

@@ -32,6 +32,9 @@ Each start is locked: what needs the agent's identity waits, and goes on by itse
 once somebody has typed the passphrase into agent unlock. agent status tells how it
 stands.
 
+As a service of type notify it tells systemd when it is ready, in a line how it
+stands, and, where there is a watchdog, that it lives.
+
 SIGUSR1 starts a turn at once. SIGHUP reads the settings anew, and starts one: what is
 wrong in them is logged and told by agent status, and the former ones hold; state and
 socket take effect at the next start. SIGTERM lets requests in flight end, leaves
@@ -49,6 +52,8 @@ Proxmox's tasks running, and ends within two seconds: the next start picks them 
 			if err := lock.ForbidDumps(); err != nil {
 				log.WarnContext(cmd.Context(), "a crash may leave secrets in a core dump", slog.Any("error", err))
 			}
+			// An error stream that nobody reads any more ends no agent.
+			signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 			w, err := newWiring(s, settings, log)
 			if err != nil {
 				return err

@@ -44,6 +44,8 @@ type lasting struct {
 	// socket is what commands reach, door what other machines do; nil if nobody may.
 	socket front
 	door   *door
+	// observed is what watches the agent; nil where nothing does.
+	observed *observed
 }
 
 func newService(w *wiring) *service { return &service{wiring: w, lasting: &lasting{}} }
@@ -73,6 +75,7 @@ func (s *service) serve(ctx context.Context, asks func(*trigger.Loop) (forget fu
 		status.Lock.Since = now
 	})
 	s.rest = pause.Open(s.settings.State, nil)
+	s.observed = newObserved(s.settings.State, s.log)
 	s.loop = trigger.New(s.work(""))
 	told := ctx
 	ctx, stop := context.WithCancelCause(ctx)
@@ -83,6 +86,8 @@ func (s *service) serve(ctx context.Context, asks func(*trigger.Loop) (forget fu
 	s.log.InfoContext(ctx, "agent started",
 		slog.String("version", version()), slog.String("repository", s.repository.Source().String()), slog.String("socket", s.settings.Socket),
 		slog.String("lock", s.lockStatus().State))
+	ended := s.observed.live(ctx)
+	defer ended()
 	forget := asks(s.loop)
 	defer forget()
 	var serving sync.WaitGroup
@@ -92,7 +97,9 @@ func (s *service) serve(ctx context.Context, asks func(*trigger.Loop) (forget fu
 		}
 	})
 	for s.loop.Run(ctx) {
+		s.observed.manager.Reloading()
 		s = s.reread(ctx, stop, read)
+		s.observed.manager.Ready()
 	}
 	var broken error
 	if told.Err() == nil {
@@ -111,8 +118,8 @@ func (s *service) serve(ctx context.Context, asks func(*trigger.Loop) (forget fu
 func (s *service) work(why string) trigger.Work {
 	work := trigger.Work{
 		Turn: s.turn, Look: s.turner.Look, Retry: s.turner.Retry, Why: why, NextID: s.journal.NextID, Log: s.log,
-		Tip: s.tip, Poll: time.Duration(s.settings.Poll), Sweep: time.Duration(s.settings.Sweep), Settle: betweenStarts,
-		Paused: s.paused,
+		Tip: s.poll, Poll: time.Duration(s.settings.Poll), Sweep: time.Duration(s.settings.Sweep), Settle: betweenStarts,
+		Paused: s.paused, Alive: s.observed.health.Beat,
 	}
 	for _, at := range s.settings.Sweeps() {
 		work.SweepAt = append(work.SweepAt, at)
@@ -137,7 +144,7 @@ func (s *service) start(ctx context.Context, fail func(error)) error {
 		cease()
 		return err
 	}
-	s.audience = audience{&s.standing, telling{s.teller}}
+	s.audience = audience{&s.standing, s.observed, telling{s.teller}}
 	watch, err := s.newForge()
 	if err != nil {
 		s.end()
@@ -147,6 +154,7 @@ func (s *service) start(ctx context.Context, fail func(error)) error {
 		s.audience = append(s.audience, watch)
 	}
 	s.turner.Planned, s.turner.Paused = s.audience.Planned, s.rest.Err
+	s.observed.watch(s)
 	// What may go wrong comes last.
 	if err := s.openDoor(ctx, fail); err != nil {
 		s.end()
@@ -155,7 +163,7 @@ func (s *service) start(ctx context.Context, fail func(error)) error {
 	if watch != nil {
 		s.watching.Go(func() { watch.run(within) })
 	}
-	s.socket.answerBy(s.api().Handler())
+	s.socket.answerBy(s.observed.onSocket(s.api().Handler()))
 	return nil
 }
 

@@ -44,6 +44,8 @@ type wiring struct {
 	memory proxmox.Memory
 	// dial reaches guests, to see whether they answer; nil is the network.
 	dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// asked is told of each request to Proxmox; nil tells nobody.
+	asked func(proxmox.Request)
 	// answers tells which addresses somebody has already; nil asks nobody.
 	answers func(ctx context.Context, addrs []netip.Addr) map[netip.Addr]string
 }
@@ -143,7 +145,7 @@ func (w *wiring) appliers(fleet *desired.Fleet, files fs.FS) ([]applyers.Applyer
 		Token:  tokens(places),
 		Secret: reveal(places),
 		Locked: waits(places),
-		Log:    w.log, Dial: w.dial, Answers: w.answers, Memory: &w.memory,
+		Log:    w.log, Dial: w.dial, Answers: w.answers, Memory: &w.memory, Asked: w.asked,
 	})
 	playbooks, err := ansible.New(ansible.Options{
 		Memory: w.journal, State: filepath.Join(w.settings.State, "ansible"), Log: w.log, Dial: w.dial,

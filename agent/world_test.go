@@ -61,6 +61,9 @@ func newTestWorld(t *testing.T, env *testscript.Env) error {
 //	webhook STATUS FILE [SECRET]     send a push as GitHub does; likewise
 //	signal NAME        send HUP, USR1 or TERM to the running agent
 //	sign NAME          sign the newest commit; the key's line of allowed signers goes to the file NAME
+//	manager FILE       be systemd, and write what it is told into a file
+//	told FILE REGEXP   wait until a file has a line like that
+//	asked socket|door STATUS PATH TOKEN|- [REGEXP]   ask the running agent until it answers so
 //	writes N           check how many writes the cluster has seen since the last look
 func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, args []string) {
 	type verb func(w *testWorld, ts *testscript.TestScript, args []string) error
@@ -91,6 +94,9 @@ func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, ar
 		"webhook":  wrap((*testWorld).webhook),
 		"sign":     wrap((*testWorld).sign),
 		"signal":   wrap((*testWorld).signal),
+		"manager":  wrap((*testWorld).manager),
+		"told":     wrap((*testWorld).told),
+		"asked":    wrap((*testWorld).asked),
 	}
 }
 

@@ -36,6 +36,9 @@ type Execution struct {
 	// Output opens the log of a step; nil keeps none.
 	Output func(k drift.Key) Output
 	Now    func() time.Time
+	// Alive, if set, is called every few seconds by the loop that begins steps and takes
+	// their ends: while it is, what is awaited are steps, each within its own bounds.
+	Alive func()
 }
 
 // Output is where the full log of a step is kept.
@@ -62,6 +65,9 @@ type Event struct {
 	Outcome *drift.Outcome
 }
 
+// beatEvery is how often an execution gives a sign of life.
+const beatEvery = 10 * time.Second
+
 // defaultLanes bounds what happens at once.
 var defaultLanes = map[string]int{"site": 8, "node": 3, "guest": 1, "host": 1, "plays": 4}
 
@@ -74,6 +80,12 @@ func Execute(ctx context.Context, e Execution) ([]drift.Outcome, error) {
 	r := newRunning(e, cancel)
 	ended := make(chan *drift.Outcome)
 	active := 0
+	var beats <-chan time.Time
+	if e.Alive != nil {
+		every := time.NewTicker(beatEvery)
+		defer every.Stop()
+		beats = every.C
+	}
 	for {
 		for _, c := range r.begin(ctx) {
 			active++
@@ -87,6 +99,8 @@ func Execute(ctx context.Context, e Execution) ([]drift.Outcome, error) {
 			active--
 			r.finish(outcome)
 		case <-r.impatient(ctx):
+		case <-beats:
+			e.Alive()
 		}
 	}
 	return r.result(), r.failure()

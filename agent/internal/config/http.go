@@ -19,7 +19,12 @@ type HTTP struct {
 	Tokens []Token `yaml:"tokens"`
 	// Webhooks are what forges may send.
 	Webhooks Webhooks `yaml:"webhooks"`
+	// Metrics is open where they are told without a token.
+	Metrics string `yaml:"metrics"`
 }
+
+// MetricsOpen is the word by which metrics are told without a token.
+const MetricsOpen = "open"
 
 // Token is what programs on other machines show to ask what its scope lets them.
 type Token struct {
@@ -48,12 +53,15 @@ type TLS struct {
 
 // opened tells that there is something for which the agent is to listen.
 func (s *Settings) opened() bool {
-	return s.Hooks.Token != (Credential{}) || len(s.HTTP.Tokens) > 0 || len(s.HTTP.Webhooks.Secrets) > 0
+	return s.Hooks.Token != (Credential{}) || len(s.HTTP.Tokens) > 0 || len(s.HTTP.Webhooks.Secrets) > 0 || s.HTTP.Metrics != ""
 }
 
 // checkHTTP looks at the listener, and at what is to be asked by it.
 func (s *Settings) checkHTTP(say complaint) {
 	h := s.HTTP
+	if h.Metrics != "" && h.Metrics != MetricsOpen {
+		say("http.metrics", "http.metrics: %q: write open, which tells them to everybody, or take it out: then a token of http.tokens opens them", h.Metrics)
+	}
 	for i, t := range h.Tokens {
 		t.check(fmt.Sprintf("http.tokens.%d", i), say)
 	}
@@ -74,7 +82,7 @@ func (s *Settings) checkHTTP(say complaint) {
 		}
 		return
 	case !s.opened():
-		say("http", "http.listen opens a port at which nobody is answered: write hooks: {token: FILE} (`agent bootstrap` makes one), or tokens: [{token: FILE, scope: read}] or webhooks: {secrets: [FILE]} under http, or take http out")
+		say("http", "http.listen opens a port at which nobody is answered: write hooks: {token: FILE} (`agent bootstrap` makes one), or tokens: [{token: FILE, scope: read}] webhooks: {secrets: [FILE]} or metrics: open under http, or take http out")
 	}
 	host, port, err := net.SplitHostPort(h.Listen)
 	addr, ipErr := netip.ParseAddr(host)

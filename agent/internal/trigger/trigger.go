@@ -42,6 +42,9 @@ type Work struct {
 	Why string
 	// NextID makes the id of a turn that is to come; nil makes none.
 	NextID func() string
+	// Alive, if set, is called every minute or more often while no turn is made, as a
+	// sign of life.
+	Alive func()
 	// Now is the host's clock, which may be set; nil is [time.Now].
 	Now func() time.Time
 	Log *slog.Logger
@@ -139,6 +142,9 @@ func (l *Loop) Run(ctx context.Context) (reload bool) {
 		case l.queue.reloads():
 			r.hush()
 			return true
+		}
+		if l.Alive != nil {
+			l.Alive()
 		}
 		if why, full := r.due(); why != "" {
 			r.make(ctx, turn.Request{Mode: report.Run, Why: why, Quick: !full})

@@ -97,6 +97,7 @@ func (t *Turner) apply(ctx context.Context, req Request, rep *report.Report, src
 			t.tell(applyers.ForResource(ctx, e.ID), planned, e)
 			return entry.Event(e)
 		},
+		Alive:  t.Alive,
 		Output: func(k drift.Key) applyers.Output { return t.Journal.Output(rep.Turn, k) },
 		Now:    t.Now,
 	})

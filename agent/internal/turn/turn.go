@@ -64,6 +64,8 @@ type Turner struct {
 	Paused func() error
 	// Events, if set, is told what happens while a plan is applied.
 	Events func(applyers.Event)
+	// Alive, if set, is called now and then while a plan is applied, as a sign of life.
+	Alive func()
 
 	backoff backoff
 	loaded  []*source // the commits that were loaded last, the newest first

@@ -29,6 +29,8 @@ const OtherPath = "other"
 // braces stands for one part, {volume} for all that is left. Where two fit, the first does.
 var kinds = []string{
 	"/access/permissions",
+	"/access/users/{user}",
+	"/access/users/{user}/token/{token}",
 	"/cluster/ha/resources",
 	"/cluster/ha/resources/{sid}",
 	"/cluster/log",
