@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -34,7 +35,14 @@ type FetchError struct {
 	Kind   error  // One of the errors above.
 	Detail string // What the server or the network said; may be empty.
 	Remedy string
+	// Overloaded is that the server is there and has no time, Wait how long it asks to be
+	// left alone; zero if it does not say.
+	Overloaded bool
+	Wait       time.Duration
 }
+
+// Busy tells whether to leave the server alone for a while, and for how long at least.
+func (e *FetchError) Busy() (wait time.Duration, busy bool) { return e.Wait, e.Overloaded }
 
 func (e *FetchError) Error() string {
 	msg := fmt.Sprintf("fetch %s branch %s: %v", e.Source.URL, e.Source.Branch, e.Kind)

@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
@@ -186,6 +187,7 @@ func (s *webSession) explain(ctx context.Context, err error) error {
 		out.Kind = ErrUnreachable
 		out.Detail = "the server answers " + answered(status.StatusCode())
 		out.Remedy = "check the URL, and see to the server and whatever stands before it"
+		out.busy(status.Response, time.Now())
 		return out
 	default:
 		out.Kind = ErrUnreachable
