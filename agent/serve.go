@@ -153,6 +153,7 @@ func (s *service) start(ctx context.Context, fail func(error)) error {
 	if watch != nil {
 		s.audience = append(s.audience, watch)
 	}
+	s.audience = s.audience.patiently(s.log)
 	s.turner.Planned, s.turner.Paused = s.audience.Planned, s.rest.Err
 	s.observed.watch(s)
 	// What may go wrong comes last.
@@ -211,6 +212,9 @@ func (s *service) status() web.Status {
 		status.Expiries = append(slices.Clip(status.Expiries), own)
 	}
 	status.Paused = s.restNow()
+	if since, reason := s.loop.Deaf(); status.Refused == nil && !since.IsZero() {
+		status.Refused = &report.Refusal{Reason: reason, Since: since}
+	}
 	if at, why := s.loop.Next(); status.Now == nil && !at.IsZero() {
 		status.Next = &web.Next{At: at, Why: why}
 	}

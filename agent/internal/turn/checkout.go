@@ -40,6 +40,9 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 				}
 			}
 			t.deaf = time.Time{}
+			if told, news := t.refusals.Over(); news {
+				t.Log.InfoContext(ctx, "the newest commit is taken again", slog.String("commit", tip.Short()), slog.Time("since", told.Since))
+			}
 			describe(rep, src)
 			return src, nil
 		}
@@ -60,8 +63,10 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 		t.deaf = time.Time{}
 	}
 	tip.Hash = rep.Refused.Commit.Hash
-	t.Log.WarnContext(ctx, "commit refused", slog.String("commit", tip.Short()),
-		slog.String("enforced", accepted.Short()), slog.Any("error", err))
+	if told, due := t.refusals.Due(t.Now(), tip.Hash+" "+err.Error()); due {
+		t.Log.WarnContext(ctx, "commit refused", slog.String("commit", tip.Short()),
+			slog.String("enforced", accepted.Short()), slog.Any("error", err), slog.Time("since", told.Since))
+	}
 	src, loadErr := t.load(ctx, accepted)
 	if loadErr != nil {
 		return nil, fmt.Errorf("%w\nand the last good commit %s can't be used either: %w", err, accepted.Short(), loadErr)

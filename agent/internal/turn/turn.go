@@ -17,6 +17,7 @@ import (
 	"berth/agent/internal/checkout"
 	"berth/agent/internal/history"
 	"berth/agent/internal/journal"
+	"berth/agent/internal/trouble"
 	"berth/applyers"
 	"berth/desired"
 	"berth/drift"
@@ -72,10 +73,12 @@ type Turner struct {
 	permits permits   // what the history says of approvals
 	loader  desired.Loader
 	tried   string
-	deaf    time.Time // when the repository could not be asked first; zero while it can
-	last    *past     // what the last turn left; nil before the first
-	again   again     // a turn left more to do
-	broken  again     // no turn could be made
+	// refusals are those of the newest commit, told once.
+	refusals trouble.Ongoing
+	deaf     time.Time // when the repository could not be asked first; zero while it can
+	last     *past     // what the last turn left; nil before the first
+	again    again     // a turn left more to do
+	broken   again     // no turn could be made
 	// opens is when a window opens that something waits for; zero if nothing does.
 	opens time.Time
 	// comes is when a schedule makes something due; zero if none does.
