@@ -12,8 +12,8 @@ import (
 	"berth/drift/report"
 )
 
-// patience is how long a turn waits for a listener that should have come back at once.
-const patience = 5 * time.Second
+// listenFor is how long a turn waits for a listener that should have come back at once.
+const listenFor = 5 * time.Second
 
 // patient keeps turns from waiting for a listener that hangs: it is told no more before it
 // has come back, which the log says.
@@ -55,7 +55,7 @@ func (p *patient) tell(what func()) {
 			defer p.busy.Store(false)
 			what()
 		}()
-		timer := time.NewTimer(patience)
+		timer := time.NewTimer(listenFor)
 		defer timer.Stop()
 		select {
 		case <-back:
