@@ -20,3 +20,25 @@ func (r *Repo) Keeps(object string) bool {
 	_, ok := r.bases.Get(plumbing.NewHash(object))
 	return ok
 }
+
+// Judge tells whether a commit as it is stored is taken by these lists, and why not.
+func Judge(commit, signers, keys []byte, at time.Time) (taken bool, why string) {
+	t := &trust{}
+	// A list that is not understood names nobody.
+	if t.ssh.parse(signers) != nil {
+		t.ssh.all = nil
+	}
+	if t.gpg.parse(keys) != nil {
+		t.gpg.all = nil
+	}
+	if d := t.judge(commit, at); d != nil {
+		return false, d.what
+	}
+	return true, ""
+}
+
+// SplitSignature is what was signed of a commit, and by what.
+func SplitSignature(commit []byte) (payload, signature []byte) {
+	payload, signature, _ = splitSignature(commit)
+	return payload, signature
+}
