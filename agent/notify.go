@@ -13,6 +13,7 @@ import (
 	"berth/agent/internal/config"
 	"berth/agent/internal/notify"
 	"berth/agent/internal/turn"
+	"berth/agent/internal/web"
 	"berth/applyers"
 	"berth/drift/report"
 )
@@ -98,6 +99,7 @@ func (s *service) newTeller(ctx context.Context) (*notify.Teller, error) {
 	host, _ := os.Hostname()
 	return notify.NewTeller(ctx, notify.Options{
 		Targets: targets, File: filepath.Join(s.settings.State, "notify.json"), Host: host, Log: s.log,
+		Around: func() []notify.Condition { return around(s.status(), time.Now()) },
 	}), nil
 }
 
@@ -131,4 +133,21 @@ func (t telling) Ended(req turn.Request, rep *report.Report, err error, waits []
 
 func (s *service) reader(c config.Credential) func() ([]byte, error) {
 	return func() ([]byte, error) { return s.settings.Read(c, s.env) }
+}
+
+// around is what holds around turns.
+func around(status web.Status, now time.Time) []notify.Condition {
+	var all []notify.Condition
+	for _, e := range status.Expiries {
+		c := notify.Condition{
+			Kind: notify.Expiry, ID: e.ID, Part: e.Kind + " " + e.What, Mark: e.At.String(), Reason: e.Text(now), Unsure: e.Unknown != "",
+		}
+		if e.ID.Kind() == "site" {
+			c.Site = e.ID.Name()
+		}
+		if c.Unsure || e.Soon(now) {
+			all = append(all, c)
+		}
+	}
+	return all
 }

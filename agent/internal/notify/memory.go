@@ -89,9 +89,11 @@ func Next(told Told, s *Seen, p Policy, now time.Time) ([]Event, Told) {
 	for i := range s.Conditions {
 		c := &s.Conditions[i]
 		here[c.key()] = true
-		if p.wants(c.Kind, c.ID, c.Site) {
+		switch {
+		case c.Unsure:
+		case p.wants(c.Kind, c.ID, c.Site):
 			n.holds(c)
-		} else {
+		default:
 			// It was wanted before the settings changed.
 			delete(n.told.Troubles, c.key())
 		}
@@ -164,7 +166,7 @@ func (n *next) rewind() {
 		for i, tell := range t.Tells {
 			tell.At = back(tell.At)
 			// The last one stays: by it reminders are due.
-			if i == len(t.Tells)-1 || n.now.Sub(tell.At) < n.policy.Remind {
+			if i == len(t.Tells)-1 || n.now.Sub(tell.At) < n.remind(t.Kind) {
 				recent = append(recent, tell)
 			}
 		}
@@ -173,11 +175,20 @@ func (n *next) rewind() {
 	}
 }
 
+// remind is after how long people are told again of a kind. What ends in a fortnight is
+// no matter of hours.
+func (n *next) remind(kind Kind) time.Duration {
+	if kind == Expiry {
+		return max(n.policy.Remind, 24*time.Hour)
+	}
+	return n.policy.Remind
+}
+
 // lately is how often people were told within the interval of reminders.
 func (n *next) lately(t *Trouble) int {
 	count := 0
 	for _, tell := range t.Tells {
-		if n.now.Sub(tell.At) < n.policy.Remind {
+		if n.now.Sub(tell.At) < n.remind(t.Kind) {
 			count++
 		}
 	}
@@ -207,18 +218,19 @@ func (n *next) holds(c *Condition) {
 	if began {
 		t.Kind, t.ID, t.Site, t.Hosts, t.Reason = c.Kind, c.ID, c.Site, c.Hosts, clip(c.Reason)
 	}
+	remind := n.remind(c.Kind)
 	mark := fingerprint(c.Mark, c.Reason)
 	if c.Kind == CommitRefused {
 		mark = fingerprint(c.Reason) + c.Mark
 	}
 	lately := n.lately(&t)
-	same := slices.ContainsFunc(t.Tells, func(tell Tell) bool { return tell.Mark == mark && n.now.Sub(tell.At) < n.policy.Remind })
-	due := len(t.Tells) == 0 || n.now.Sub(t.Tells[len(t.Tells)-1].At) >= n.policy.Remind
+	same := slices.ContainsFunc(t.Tells, func(tell Tell) bool { return tell.Mark == mark && n.now.Sub(tell.At) < remind })
+	due := len(t.Tells) == 0 || n.now.Sub(t.Tells[len(t.Tells)-1].At) >= remind
 	again := t.Open
 	switch {
 	case c.Kind == PausedReminder:
 		// Whoever paused it knows: people are reminded when it has lasted.
-		due = due && n.now.Sub(t.Began) >= n.policy.Remind
+		due = due && n.now.Sub(t.Began) >= remind
 		again = false
 		if !due {
 			quiet()
@@ -239,7 +251,7 @@ func (n *next) holds(c *Condition) {
 	t.Hosts, t.Reason = c.Hosts, clip(c.Reason)
 	reason := t.Reason
 	if lately == often-1 && !due {
-		reason += " (it comes and goes: if it goes on so, nothing more is told for " + words(n.policy.Remind) + ")"
+		reason += " (it comes and goes: if it goes on so, nothing more is told for " + words(remind) + ")"
 	}
 	item := Item{ID: c.ID, Hosts: c.Hosts, Field: string(c.Field), Reason: reason, site: c.Site}
 	if again || !c.Since.IsZero() || c.Kind == PausedReminder {
@@ -273,7 +285,7 @@ func (n *next) gone(key string) {
 		}
 		t.Over = n.now
 	}
-	if t.Open && (n.lately(&t) < often || n.now.Sub(t.Over) >= n.policy.Remind) {
+	if t.Open && (n.lately(&t) < often || n.now.Sub(t.Over) >= n.remind(t.Kind)) {
 		t.Open = false
 		if n.policy.wants(Recovery, t.ID, t.Site) {
 			n.say(Recovery, false, Item{ID: t.ID, Hosts: t.Hosts, Was: t.Kind, Reason: t.Reason, Since: t.Began, site: t.Site})

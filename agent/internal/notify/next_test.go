@@ -370,3 +370,31 @@ func FuzzReasonsOfOtherNumbersAreTheSame(f *testing.F) {
 		}
 	})
 }
+
+// TestExpiry has a token that ends soon: nobody takes it for renewed while its site is
+// dark, or before the first look after a start.
+func TestExpiry(t *testing.T) {
+	p := &person{now: noon}
+	soon := []notify.Condition{{Kind: notify.Expiry, ID: "site/home", Site: "home", Part: "token", Reason: "it expires in 9 days"}}
+	around := func(l *notify.Look, all []notify.Condition) []string {
+		s := notify.Between()
+		if l != nil {
+			s = notify.See(*l)
+		}
+		s.Around(all)
+		return p.tells(&s)
+	}
+	well, dark := failing(nil), failing(nil)
+	dark.Report.Plan.Blind = []drift.Blind{{Site: "home", Reason: "no route"}}
+	equal(t, "at first", around(&well, soon), "expiry site/home")
+	p.now = p.now.Add(5 * time.Hour)
+	equal(t, "five hours later", around(&well, soon))
+	p.now = p.now.Add(20 * time.Hour)
+	equal(t, "a day later", around(&well, soon), "expiry again site/home")
+	equal(t, "its site is dark", around(&dark, nil), "site-unknown site/home")
+	equal(t, "before any look", around(nil, nil))
+	unsure := slices.Clone(soon)
+	unsure[0].Unsure = true
+	equal(t, "nobody knows", around(&well, unsure), "recovery site/home") // The site.
+	equal(t, "it is renewed", around(&well, nil), "recovery site/home")
+}

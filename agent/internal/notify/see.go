@@ -35,6 +35,10 @@ type Condition struct {
 	// Field is the one that it is about; "" for all. Hosts are those of a playbook.
 	Field desired.Path
 	Hosts []string
+	// Part tells apart what is of one resource and kind, as its certificates are.
+	Part string
+	// Unsure tells that nobody knows whether it holds: it is neither told nor over.
+	Unsure bool
 	// Mark tells it from others of the same words, as a commit does.
 	Mark   string
 	Reason string
@@ -46,7 +50,7 @@ type Condition struct {
 
 // key is by what a condition is remembered.
 func (c *Condition) key() string {
-	return string(c.Kind) + " " + string(c.ID) + " " + string(c.Field)
+	return string(c.Kind) + " " + string(c.ID) + " " + string(c.Field) + c.Part
 }
 
 // Seen is how things stand after a turn.
@@ -240,8 +244,14 @@ func (s *Seen) unread(id desired.ID, site string) bool {
 // out of sight.
 func (s *Seen) over(t *Trouble) bool {
 	switch t.Kind {
-	case PausedReminder, Expiry:
+	case PausedReminder:
 		return s.around
+	case Expiry:
+		look := s
+		if s.none || s.part {
+			look = s.last
+		}
+		return s.around && look != nil && !look.unread(t.ID, t.Site)
 	case TurnFailed, CommitRefused, RepositoryUnreachable:
 		return !s.none
 	default:

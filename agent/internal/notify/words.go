@@ -144,7 +144,7 @@ func title(s saying, items []Item, seen *Seen) string {
 	case PausedReminder:
 		return "The agent is still paused"
 	case Expiry:
-		return "Expires: " + who
+		return still("Expires: ", "Still expires: ") + who
 	case TurnFailed:
 		return still("The turn failed", "The turns still fail")
 	case Heartbeat, Test:
@@ -190,7 +190,7 @@ func recovered(items []Item) string {
 var ended = map[Kind]string{
 	DriftFound: "differs no more", Failure: "no longer fails", HeldForApproval: "no longer held", WaitingForUnlock: "waits for no unlock",
 	CommitRefused: "no commit is refused", RepositoryUnreachable: "the repository answers", SiteUnknown: "is looked at again",
-	PausedReminder: "no longer paused", Expiry: "expires no more", TurnFailed: "turns are made again",
+	PausedReminder: "no longer paused", Expiry: "does not expire soon", TurnFailed: "turns are made again",
 }
 
 // alive is a heartbeat's title and text.
