@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -53,7 +54,7 @@ func TestNoTargetDelaysATurn(t *testing.T) {
 			loop := trigger.New(trigger.Work{
 				Turn: func(_ context.Context, req turn.Request) (*report.Report, error) {
 					began := time.Now()
-					req.ID = fmt.Sprint(turns)
+					req.ID = strconv.Itoa(turns)
 					turns++
 					all.Began(req)
 					rep := &report.Report{Mode: req.Mode, Turn: req.ID, Plan: &drift.Plan{}}
@@ -69,7 +70,7 @@ func TestNoTargetDelaysATurn(t *testing.T) {
 			})
 			ended := make(chan struct{})
 			go func() { defer close(ended); loop.Run(ctx) }()
-			<-time.After(24 * time.Hour)
+			<-time.After(24*time.Hour + 5*time.Minute)
 			stop()
 			<-ended
 			teller.Wait()

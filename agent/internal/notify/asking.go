@@ -34,7 +34,7 @@ func newAsking(ctx context.Context, client *http.Client, hidden secrets) *asking
 	copied := *client
 	copied.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &asking{
-		do:     func(req *http.Request) (*http.Response, error) { return copied.Do(req.WithContext(ctx)) },
+		do:     func(req *http.Request) (*http.Response, error) { return copied.Do(req.WithContext(ctx)) }, //nolint:gosec // The URL is the operator's own.
 		secret: hidden,
 	}
 }

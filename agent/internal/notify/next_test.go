@@ -58,13 +58,14 @@ func say(e notify.Event) string {
 	if e.Again {
 		text += " again"
 	}
+	words := []string{text}
 	for _, item := range e.Items {
-		text += " " + string(item.ID)
+		words = append(words, string(item.ID))
 	}
 	if e.More > 0 {
-		text += fmt.Sprintf(" +%d", e.More)
+		words = append(words, fmt.Sprintf("+%d", e.More))
 	}
-	return text
+	return strings.Join(words, " ")
 }
 
 func equal(t *testing.T, what string, got []string, want ...string) {

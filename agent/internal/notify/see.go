@@ -270,7 +270,7 @@ func (s *Seen) over(t *Trouble) bool {
 		return !s.pending[t.ID]
 	case s.quick && t.ID.Kind() == desired.KindPlaybook:
 		// What check mode would find was not looked for.
-		return !(t.Kind == DriftFound || t.Kind == HeldForApproval)
+		return t.Kind != DriftFound && t.Kind != HeldForApproval
 	default:
 		return true
 	}

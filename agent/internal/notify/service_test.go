@@ -14,6 +14,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -466,7 +467,7 @@ func TestLongMessagesAreCut(t *testing.T) {
 		e := event()
 		e.Items = nil
 		for i := range 20 {
-			e.Items = append(e.Items, notify.Item{ID: "vm/guest", Hosts: []string{fmt.Sprint(i)}, Reason: strings.Repeat("the störage is full, ", 40)})
+			e.Items = append(e.Items, notify.Item{ID: "vm/guest", Hosts: []string{strconv.Itoa(i)}, Reason: strings.Repeat("the störage is full, ", 40)})
 		}
 		e.Title, e.Text = strings.Repeat("é", 900), strings.Repeat("x\n", 5000)
 		all = append(all, e)
