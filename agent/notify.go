@@ -138,6 +138,9 @@ func (s *service) reader(c config.Credential) func() ([]byte, error) {
 // around is what holds around turns.
 func around(status web.Status, now time.Time) []notify.Condition {
 	var all []notify.Condition
+	if p := status.Paused; p != nil {
+		all = append(all, notify.Condition{Kind: notify.PausedReminder, Mark: p.Since.String(), Reason: p.String(), Since: p.Since})
+	}
 	for _, e := range status.Expiries {
 		c := notify.Condition{
 			Kind: notify.Expiry, ID: e.ID, Part: e.Kind + " " + e.What, Mark: e.At.String(), Reason: e.Text(now), Unsure: e.Unknown != "",

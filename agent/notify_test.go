@@ -14,6 +14,7 @@ import (
 
 	"berth/agent/internal/config"
 	"berth/agent/internal/notify"
+	"berth/agent/internal/pause"
 	"berth/agent/internal/trigger"
 	"berth/agent/internal/turn"
 	"berth/agent/internal/web"
@@ -127,7 +128,7 @@ func (c told) Send(_ context.Context, e notify.Event) error { c <- e; return nil
 
 func TestWhatHoldsAroundTurns(t *testing.T) {
 	now := time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
-	status := web.Status{Expiries: []drift.Expiry{
+	status := web.Status{Paused: &pause.Pause{Since: now.Add(-time.Hour), By: "ann", Reason: "the switch is replaced"}, Expiries: []drift.Expiry{
 		{Kind: "token", ID: "site/home", What: "berth@pve!agent", At: now.Add(3 * 24 * time.Hour)},
 		{Kind: "token", ID: "site/away", What: "berth@pve!agent", At: now.Add(300 * 24 * time.Hour)},
 		{Kind: "token", ID: "site/odd", What: "berth@pve!agent", Unknown: "it may not be asked"},
@@ -139,6 +140,7 @@ func TestWhatHoldsAroundTurns(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s %s %s %v %s", c.Kind, c.ID, c.Site, c.Unsure, c.Reason))
 	}
 	want := []string{
+		"paused-reminder   false " + status.Paused.String(),
 		"expiry site/home home false token berth@pve!agent expires on 25 Nov 2026, in 3 days",
 		"expiry site/odd odd true token berth@pve!agent: when it expires is not known: it may not be asked",
 		"expiry site/home home false certificate of https://10.1.1.11:8006 has expired on 22 Nov 2026",
