@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -39,4 +40,34 @@ func TestSettingsAreAllDocumented(t *testing.T) {
 	}
 	look(reflect.TypeFor[config.Settings](), "yaml")
 	look(reflect.TypeFor[notify.Event](), "json")
+}
+
+// TestSettingsOfTheReadmeHold takes the pieces of agent.yaml that README shows as one, as
+// who follows it does.
+func TestSettingsOfTheReadmeHold(t *testing.T) {
+	text, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pieces []string
+	for i, part := range strings.Split(string(text), "```yaml\n") {
+		piece, _, _ := strings.Cut(part, "```")
+		if i > 0 && !strings.HasPrefix(piece, "kind:") {
+			pieces = append(pieces, strings.TrimRight(piece, " "))
+		}
+	}
+	if len(pieces) != 2 {
+		t.Fatalf("README shows %d pieces of agent.yaml, want 2:\n%s", len(pieces), strings.Join(pieces, "\n---\n"))
+	}
+	file := filepath.Join(t.TempDir(), "agent.yaml")
+	if err := os.WriteFile(file, []byte(strings.Join(pieces, "")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings, err := config.Load(file, func(string) string { return "" })
+	if err == nil {
+		err = settings.Check()
+	}
+	if err != nil {
+		t.Error(err)
+	}
 }
