@@ -97,6 +97,7 @@ var layout = []row{
 	{dir: "deploy/internal/guestbed", imports: []string{"deploy/internal/standin"}, tests: []string{"applyers/proxmox/pvesim", "applyers/proxmox/pvesim/schemacheck"}},
 	{dir: "deploy/internal/rulecheck"},
 	{dir: "deploy/internal/standin"},
+	{dir: "deploy/internal/standinforge"},
 	{dir: "deploy/internal/testsummary"},
 	{dir: "examples", tests: []string{"desired"}},
 }
