@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -45,6 +46,9 @@ func (s *service) newForge() (*forgeWatch, error) {
 	client, err := forge.New(o)
 	if err != nil {
 		return nil, err
+	}
+	if client.Exposed() {
+		s.log.Warn("the forge's token travels unencrypted; use an https URL", slog.String("forge", client.String()))
 	}
 	w := &forgeWatch{fleet: func() string {
 		if known := s.turner.Known(); known != nil {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/go-git/go-git/v5"
 	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/rogpeppe/go-internal/testscript"
 	"golang.org/x/crypto/ssh"
 
 	"berth/agent/internal/config"
@@ -174,6 +175,31 @@ func newProposals(t *testing.T) *proposing {
 		return nil, errors.New("no such host")
 	}
 	return p
+}
+
+// propose is the verb of scripts: main stays where it is.
+func (w *testWorld) propose(ts *testscript.TestScript, args []string) error {
+	repo, err := git.PlainOpen(filepath.Join(w.dir, "fleet.git"))
+	if err != nil {
+		return err
+	}
+	held := w.held
+	main, err := repo.Reference("refs/heads/main", true)
+	if err != nil {
+		return err
+	}
+	if err := w.push(ts, args[1:]); err != nil {
+		return err
+	}
+	w.held = held
+	head, err := repo.Reference("refs/heads/main", true)
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		repo.Storer.SetReference(plumbing.NewHashReference(plumbing.ReferenceName(args[0]), head.Hash())),
+		repo.Storer.SetReference(plumbing.NewHashReference("refs/heads/main", main.Hash())),
+	)
 }
 
 // push commits to main; propose gives the commit another name, and main its old place.

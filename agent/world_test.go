@@ -47,6 +47,7 @@ func newTestWorld(t *testing.T, env *testscript.Env) error {
 //	                   that it downloads, to the environment
 //	push DIR MESSAGE   make the repository hold what DIR holds, variables expanded;
 //	                   the first push starts it and writes agent.yaml
+//	propose REF DIR MESSAGE    the same, under a reference of its own beside main
 //	edit USER VMID KEY=VALUE   change a guest behind the agent's back
 //	newguest VMID NAME KEY=VALUE…   put a virtual machine there that is nobody's
 //	appears FILE       wait until a file is there
@@ -78,6 +79,7 @@ func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, ar
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"cluster":  wrap((*testWorld).cluster),
 		"push":     wrap((*testWorld).push),
+		"propose":  wrap((*testWorld).propose),
 		"edit":     wrap((*testWorld).edit),
 		"newguest": wrap((*testWorld).newGuest),
 		"appears":  wrap((*testWorld).appears),

@@ -18,7 +18,8 @@ func refTip(source Source, refs, peeled map[string]plumbing.Hash) (plumbing.Hash
 	found := map[string]plumbing.Hash{}
 	for _, name := range []string{ref, "refs/heads/" + ref, "refs/tags/" + ref} {
 		hash, ok := refs[name]
-		if !ok || !strings.HasPrefix(name, "refs/heads/") && !strings.HasPrefix(name, "refs/tags/") && !(source.anyName && strings.HasPrefix(name, "refs/")) {
+		usual := strings.HasPrefix(name, "refs/heads/") || strings.HasPrefix(name, "refs/tags/")
+		if !ok || !usual && (!source.anyName || !strings.HasPrefix(name, "refs/")) {
 			continue
 		}
 		if commit, annotated := peeled[name]; annotated {

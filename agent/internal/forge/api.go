@@ -102,19 +102,17 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // join makes a path of the API; each part is escaped, slashes included.
 func (a *api) join(parts ...string) string {
-	path := a.base.EscapedPath()
-	for _, p := range parts {
-		path += "/" + url.PathEscape(p)
-	}
-	return path
+	return sub(a.base.EscapedPath(), parts...)
 }
 
 // sub goes on below a path.
 func sub(path string, parts ...string) string {
+	var b strings.Builder
+	b.WriteString(path)
 	for _, p := range parts {
-		path += "/" + url.PathEscape(p)
+		b.WriteString("/" + url.PathEscape(p))
 	}
-	return path
+	return b.String()
 }
 
 // answer is what the forge said.

@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -161,6 +162,13 @@ func words(kinds []Kind) string {
 
 // String names the forge, as in errors.
 func (c *Client) String() string { return c.api.name }
+
+// Exposed tells whether the token travels readable by others.
+func (c *Client) Exposed() bool {
+	host := c.api.base.Hostname()
+	ip := net.ParseIP(host)
+	return c.api.base.Scheme == "http" && host != "localhost" && (ip == nil || !ip.IsLoopback())
+}
 
 // HTML tells whether comments may hold HTML: both Bitbuckets show it as it is written.
 func (c *Client) HTML() bool { return c.kind != Bitbucket && c.kind != BitbucketDC }

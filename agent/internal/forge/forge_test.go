@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -343,9 +344,7 @@ func TestRetries(t *testing.T) {
 				code, codes = codes[0], codes[1:]
 			}
 			if code > 299 {
-				for k, v := range header {
-					w.Header()[k] = v
-				}
+				maps.Copy(w.Header(), header)
 			}
 			w.WriteHeader(code)
 			_, _ = io.WriteString(w, `{}`)

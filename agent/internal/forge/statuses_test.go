@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -118,9 +119,9 @@ func TestStatusesOutlastTheForge(t *testing.T) {
 		s, stop := watching(t, b, file)
 		for i := range 1000 {
 			began := time.Now()
-			s.Tell(status("a", forge.Pending, fmt.Sprint(i)))
+			s.Tell(status("a", forge.Pending, strconv.Itoa(i)))
 			if i%2 == 1 {
-				s.Tell(status("a", forge.Failure, fmt.Sprint(i)))
+				s.Tell(status("a", forge.Failure, strconv.Itoa(i)))
 			}
 			s.Tell(status(fmt.Sprintf("old-%d", i), forge.Success, ""))
 			if time.Since(began) != 0 {
@@ -128,12 +129,12 @@ func TestStatusesOutlastTheForge(t *testing.T) {
 			}
 		}
 		s.Tell(status("a", forge.Success, "done"))
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if b.asked > 20 {
 			t.Errorf("a forge that is down was asked %d times in an hour", b.asked)
 		}
 		b.set(nil)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		synctest.Wait()
 		if len(b.got) > 32 || !slices.Contains(b.got, "a success done") || strings.Contains(strings.Join(b.got, " "), "a pending") {
 			t.Errorf("%d were told: %q", len(b.got), b.got)
@@ -141,7 +142,7 @@ func TestStatusesOutlastTheForge(t *testing.T) {
 		b.set(&forge.Error{Forge: "x", Status: 429, RetryAfter: time.Hour})
 		asked := b.asked
 		s.Tell(status("b", forge.Success, "done"))
-		time.Sleep(59 * time.Minute)
+		pass(59 * time.Minute)
 		if b.asked-asked != 1 {
 			t.Errorf("it asked to be left alone, and was asked %d times", b.asked-asked)
 		}
@@ -165,7 +166,7 @@ func TestStatusThatIsRefusedIsLetGo(t *testing.T) {
 		s, stop := watching(t, b, filepath.Join(t.TempDir(), "forge.json"))
 		defer stop()
 		s.Tell(status("a", forge.Success, ""))
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if b.asked != 1 {
 			t.Errorf("asked %d times", b.asked)
 		}
@@ -236,4 +237,10 @@ func TestVerdicts(t *testing.T) {
 			t.Errorf("%s: %s\nwant %s", row.name, got, row.want)
 		}
 	}
+}
+
+// pass lets time go by.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
 }

@@ -85,7 +85,8 @@ func waits(rep *report.Report) string {
 	if rep.Plan == nil {
 		return ""
 	}
-	for _, b := range rep.Plan.Blind {
+	if len(rep.Plan.Blind) > 0 {
+		b := rep.Plan.Blind[0]
 		what := string(b.ID)
 		if what == "" {
 			what = b.Site + b.Kind

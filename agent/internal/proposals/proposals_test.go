@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -70,7 +71,7 @@ func (w *world) HTML() bool { return !w.plain }
 
 func (w *world) plan(ctx context.Context, number int, ref string) (*report.Report, error) {
 	w.mu.Lock()
-	w.plans = append(w.plans, fmt.Sprint(number))
+	w.plans = append(w.plans, strconv.Itoa(number))
 	head, hang := "", w.hang
 	for _, pr := range w.pulls {
 		if pr.Ref == ref {
@@ -137,20 +138,20 @@ func TestPlansFollowWhatMoves(t *testing.T) {
 		w := newWorld()
 		w.pulls = []forge.PullRequest{pull(7, "1"), pull(8, "2")}
 		stop := w.start(t, file, nil)
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		w.planned(t, "at first", "7 8")
 		w.set(func() { w.pulls[0].Head = strings.Repeat("3", 40) })
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		w.planned(t, "after a push", "7")
 		w.set(func() { w.base = strings.Repeat("d", 40) })
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		w.planned(t, "after the branch has moved", "7 8")
 		w.set(func() { w.pulls = w.pulls[1:] })
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		w.planned(t, "after a merge", "")
 		stop()
 		stop = w.start(t, file, nil)
-		time.Sleep(10 * time.Minute)
+		pass(10 * time.Minute)
 		stop()
 		w.planned(t, "after a restart", "")
 		if w.made[7] != 1 || w.made[8] != 1 || w.written != 5 {
@@ -177,7 +178,7 @@ func TestDraftsAndForksOnlyAsConfigured(t *testing.T) {
 			w := newWorld()
 			w.pulls = []forge.PullRequest{draft, fork, both, nowhere, pull(5, "5")}
 			stop := w.start(t, file, func(o *proposals.Options) { o.Drafts, o.Forks = row.drafts, row.forks })
-			time.Sleep(5 * time.Minute)
+			pass(5 * time.Minute)
 			stop()
 			w.planned(t, fmt.Sprintf("%+v", row), row.want)
 		})
@@ -191,15 +192,15 @@ func TestManyArePlannedInTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld()
 		for i := 1; i <= 7; i++ {
-			w.pulls = append(w.pulls, pull(i, fmt.Sprint(i)))
+			w.pulls = append(w.pulls, pull(i, strconv.Itoa(i)))
 		}
 		stop := w.start(t, file, func(o *proposals.Options) { o.Most = 3 })
-		time.Sleep(30 * time.Second)
+		pass(30 * time.Second)
 		w.planned(t, "the first look", "1 2 3")
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		w.planned(t, "the next", "4 5 6 7")
 		w.set(func() { w.base = strings.Repeat("d", 40) })
-		time.Sleep(time.Minute + 30*time.Second)
+		pass(time.Minute + 30*time.Second)
 		stop()
 		if body := w.body[7]; !strings.HasPrefix(body, "**Stale:** main is at ddddddd by now") {
 			t.Errorf("the last says\n%s", body)
@@ -219,17 +220,17 @@ func TestForgeThatIsDown(t *testing.T) {
 		w.err = &forge.Error{Forge: "x", Status: 500}
 		w.pulls = []forge.PullRequest{pull(7, "1")}
 		stop := w.start(t, file, nil)
-		time.Sleep(time.Hour)
+		pass(time.Hour)
 		if w.lists > 8 {
 			t.Errorf("it was asked %d times in an hour", w.lists)
 		}
 		w.set(func() { w.err = nil })
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		w.planned(t, "when it is back", "7")
 		w.set(func() { w.planErr = errors.New("no such ref"); w.pulls = append(w.pulls, pull(8, "2")) })
-		time.Sleep(3 * time.Minute)
+		pass(3 * time.Minute)
 		w.set(func() { w.planErr = nil })
-		time.Sleep(20 * time.Minute)
+		pass(20 * time.Minute)
 		stop()
 		if !strings.Contains(w.body[8], "Planned 2222222") {
 			t.Error("what could not be planned was not tried again")
@@ -245,7 +246,7 @@ func TestPlanThatEndsTheAgentIsNotTriedAgain(t *testing.T) {
 		w.pulls = []forge.PullRequest{pull(7, "1"), pull(8, "2")}
 		w.hang = true
 		stop := w.start(t, file, nil)
-		time.Sleep(time.Minute)
+		pass(time.Minute)
 		during, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -254,7 +255,7 @@ func TestPlanThatEndsTheAgentIsNotTriedAgain(t *testing.T) {
 		w.planned(t, "before", "7")
 		w.hang = false
 		stop = w.start(t, file, nil)
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		stop()
 		w.planned(t, "after an orderly end", "7 8")
 		// As if it had been killed.
@@ -262,10 +263,10 @@ func TestPlanThatEndsTheAgentIsNotTriedAgain(t *testing.T) {
 			t.Fatal(err)
 		}
 		stop = w.start(t, file, nil)
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		w.planned(t, "afterwards", "8")
 		w.set(func() { w.pulls[0].Head = strings.Repeat("3", 40) })
-		time.Sleep(5 * time.Minute)
+		pass(5 * time.Minute)
 		stop()
 		w.planned(t, "once it is another", "7")
 	})
@@ -291,7 +292,7 @@ func TestComment(t *testing.T) {
 				return &report.Report{Mode: report.Drift, Fleet: "home", Commit: report.Commit{Hash: head, Subject: evil}, Plan: &drift.Plan{Changes: changes}}
 			}
 			stop := w.start(t, file, nil)
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 			stop()
 			body := w.body[7]
 			head, _, _ := strings.Cut(body, "Planned 1111111")
@@ -334,7 +335,7 @@ func TestLongCommentIsCut(t *testing.T) {
 				return rep
 			}
 			stop := w.start(t, file, nil)
-			time.Sleep(time.Minute)
+			pass(time.Minute)
 			stop()
 			most := 60_000
 			if plain {
@@ -352,4 +353,10 @@ func (w *world) markerOf() string {
 		return "[//]: # (berth plan home)"
 	}
 	return "<!-- berth plan home -->"
+}
+
+// pass lets time go by.
+func pass(d time.Duration) {
+	<-time.After(d)
+	synctest.Wait()
 }

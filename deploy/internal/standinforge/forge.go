@@ -10,7 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/cgi"
+	"net/http/cgi" //nolint:gosec // The fault was mended in Go 1.6.3.
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -105,7 +105,7 @@ func (f *Forge) bare() string { return filepath.Join(f.root, Name+".git") }
 
 // run runs git.
 func (f *Forge) run(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, f.git, args...)
+	cmd := exec.CommandContext(ctx, f.git, args...) //nolint:gosec // No shell reads them, and a test asks.
 	cmd.Env = []string{
 		"HOME=" + f.root, "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=forge", "GIT_AUTHOR_EMAIL=forge@localhost",
 		"GIT_COMMITTER_NAME=forge", "GIT_COMMITTER_EMAIL=forge@localhost",
@@ -230,7 +230,7 @@ func (f *Forge) moved(ctx context.Context, before map[string]string) {
 			if was == "" {
 				was = noCommit
 			}
-			f.deliver(f.hook, ref, was, hash)
+			f.deliver(f.hook, ref, was, hash) //nolint:contextcheck // It outlives the request.
 		}
 	}
 }
