@@ -24,6 +24,8 @@ type host struct {
 	path desired.Path
 	// digest is what its success is remembered by.
 	digest string
+	// parts is what it is made of; nil where that is not known.
+	parts map[string]string
 	// tasks are those that check mode had found, where that is why it runs.
 	tasks string
 	// mode is how its host key is judged, alias the name that it is kept under.
@@ -114,7 +116,7 @@ func (a *Applyer) due(job applyers.Job, play *desired.Playbook) []*host {
 			h.err = fmt.Errorf("%s is not known", from)
 			continue
 		}
-		h.digest = run.Digest
+		h.digest, h.parts = run.Digest, partsOf(wanted, job.Fact)
 		digest, at, ran := a.Memory.Ran(job.ID, h.name)
 		forced := h.tasks != "" && !at.After(known.at) || a.reasons(job.ID, h.name, come[h.name], a.Now()) != ""
 		h.well = !forced && (wanted.OnDemand || ran && digest == h.digest)
@@ -205,6 +207,9 @@ func (a *Applyer) note(ctx context.Context, play desired.ID, what *desired.Playb
 	var err error
 	if len(well) > 0 {
 		err = a.Memory.Remember(play, well)
+	}
+	if err == nil {
+		a.noteParts(ctx, play, group)
 	}
 	if err == nil && len(mended) > 0 {
 		err = a.Memory.Mend(play, mended)

@@ -245,6 +245,9 @@ func (o *observation) judge(ctx context.Context, p *observed, host string, wante
 		return
 	}
 	p.found.why[host] = has.Due // Else what it was and is tells.
+	if has.Due == "" && from == "" && ran {
+		p.found.why[host] = o.news(p.ID, host, wanted, p.fact(o.world))
+	}
 	if p.found.held[host] == "" {
 		p.found.held[host] = o.holds(ctx, p, host, resolved, from == "")
 	}

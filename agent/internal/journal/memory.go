@@ -23,6 +23,8 @@ type Run struct {
 	// became due in between, it may have missed.
 	At    time.Time `json:"at"`
 	Began time.Time `json:"began,omitzero"`
+	// Parts is what each part of it is known by, for people.
+	Parts map[string]string `json:"parts,omitempty"`
 }
 
 // asking is that somebody wants a playbook to run on a host.
@@ -184,4 +186,24 @@ func (j *Journal) change(what string, edit func(*memory)) error {
 	}
 	j.known = next
 	return nil
+}
+
+// Parts is what each part of the last run that came to a good end is known by; nil where
+// that was not noted. Nobody writes to it.
+func (j *Journal) Parts(play desired.ID, host string) map[string]string {
+	j.memory.Lock()
+	defer j.memory.Unlock()
+	return j.known.Runs[play][host].Parts
+}
+
+// RememberParts notes of runs that were remembered what their parts are known by.
+func (j *Journal) RememberParts(play desired.ID, parts map[string]map[string]string) error {
+	return j.change(fmt.Sprintf("remember the parts of %s", play), func(m *memory) {
+		for host, known := range parts {
+			if run, ok := m.Runs[play][host]; ok {
+				run.Parts = known
+				m.Runs.put(play, host, run)
+			}
+		}
+	})
 }

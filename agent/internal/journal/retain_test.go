@@ -327,3 +327,26 @@ func TestReadingWhileItIsWritten(t *testing.T) {
 		}
 	}
 }
+
+func TestPartsOfARunAreRemembered(t *testing.T) {
+	o := Options{Dir: t.TempDir()}
+	j := open(t, o)
+	parts := map[string]map[string]string{"web": {"secret apps": "abc"}, "never": {"x": "y"}}
+	must(t, j.Remember("play/base", map[string]string{"web": "w"}))
+	must(t, j.RememberParts("play/base", parts))
+	j = again(t, j, o)
+	if got := j.Parts("play/base", "web"); got["secret apps"] != "abc" {
+		t.Errorf("parts %v", got)
+	}
+	if digest, _, ok := j.Ran("play/base", "web"); digest != "w" || !ok {
+		t.Errorf("ran %q %v", digest, ok)
+	}
+	if _, _, ok := j.Ran("play/base", "never"); ok {
+		t.Error("parts alone are taken for a run")
+	}
+	// The next run knows of none until they are noted.
+	must(t, j.Remember("play/base", map[string]string{"web": "v"}))
+	if got := j.Parts("play/base", "web"); got != nil {
+		t.Errorf("parts of the run before: %v", got)
+	}
+}
