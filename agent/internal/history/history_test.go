@@ -334,6 +334,19 @@ func TestANewerAgentsFilesStay(t *testing.T) {
 	}
 }
 
+// What is found during a pause is told once, and what becomes of it.
+func TestWhatIsFoundDuringAPause(t *testing.T) {
+	b := newBench(t, "")
+	change := drift.Change{Key: key("vm/web", drift.Online), Fields: []drift.Field{memory}}
+	paused := func(rep *report.Report) []string {
+		b.turns++
+		return brief(b.Tell(Ended{ID: b.at().Format(nameLayout), At: b.at(), Paused: true, Report: rep}))
+	}
+	b.wants(paused(does([]drift.Change{change})), "vm/web held: the agent is paused [memory 1GiB→2GiB live root@pam]")
+	b.wants(paused(does([]drift.Change{change})))
+	b.wants(b.turn(does([]drift.Change{change}, drift.Outcome{Key: change.Key, Status: drift.Done}), nil), "vm/web changed [memory 1GiB→2GiB live root@pam]", "turn")
+}
+
 // What can't be written harms nobody; what began meanwhile is told when it can be.
 func TestNothingCanBeWritten(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "history")

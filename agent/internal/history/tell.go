@@ -18,6 +18,9 @@ type Ended struct {
 	ID  string
 	At  time.Time
 	Why string
+	// Paused tells that the agent only looked, since somebody has paused it: what it found
+	// is told as held.
+	Paused bool
 	// Report is nil where Err is not.
 	Report *report.Report
 	Err    error
@@ -247,6 +250,8 @@ func (t *teller) holds() {
 			hold(c, string(c.ID), c.Held, c.Fields)
 		case o != nil && o.Status == drift.Held:
 			hold(c, string(c.ID), o.Reason, c.Fields)
+		case t.Paused && c.Goes():
+			hold(c, string(c.ID), "the agent is paused", c.Fields)
 		default:
 			for _, f := range c.Fields {
 				reason := f.Held

@@ -30,7 +30,7 @@ func (t *Turner) record(ctx context.Context, req Request, rep *report.Report, on
 	if changed || unknown || unasked || errors.Is(err, applyers.ErrLeft) || err != nil && ctx.Err() != nil {
 		return
 	}
-	ended := history.Ended{ID: req.ID, At: t.Now(), Why: req.why(), Report: rep, Err: err}
+	ended := history.Ended{ID: req.ID, At: t.Now(), Why: req.why(), Paused: req.Paused, Report: rep, Err: err}
 	if only != nil {
 		ended.Asked = func(id desired.ID) bool {
 			return only.ids[id] || id.Kind() == desired.KindSite && only.sites[id.Name()]

@@ -169,13 +169,15 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 	if req.Commit != "" {
 		return t.proposal(ctx, req)
 	}
-	if req.Mode == report.Run {
+	if req.own() {
 		log := t.Journal.StartLog(req.ID)
 		defer log.Close()
 	}
 	rep, only, err := t.run(ctx, req)
-	if req.Mode == report.Run {
+	if req.own() {
 		t.record(ctx, req, rep, only, err)
+	}
+	if req.Mode == report.Run {
 		t.backoff.rest(t.Now())
 		if err == nil && rep.Error == "" && rep.Plan != nil {
 			t.remember(rep)
