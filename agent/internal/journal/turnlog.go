@@ -26,8 +26,9 @@ type TurnLog struct {
 	id      string
 
 	mu   sync.Mutex
-	held []byte   // before there is a file
-	file *os.File // nil as long as the turn may have nothing to do
+	held []byte // before it is kept
+	kept bool   // the turn is, and so is this
+	file *os.File
 	size int
 	over bool
 }
@@ -64,17 +65,11 @@ func (j *Journal) keepLog(id string) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.over || l.file != nil {
+	if l.over || l.kept {
 		return
 	}
-	f, err := os.OpenFile(filepath.Join(j.dir, id+logSuffix), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
-	if err != nil {
-		l.over = true
-		return
-	}
-	l.file = f
 	held := l.held
-	l.held = nil
+	l.kept, l.held = true, nil
 	l.write(held)
 }
 
@@ -84,7 +79,7 @@ func (l *TurnLog) Write(line []byte) (int, error) {
 	defer l.mu.Unlock()
 	switch {
 	case l.over:
-	case l.file != nil:
+	case l.kept:
 		l.write(line)
 	case len(l.held)+len(line) <= logBuffer:
 		l.held = append(l.held, line...)
@@ -94,9 +89,20 @@ func (l *TurnLog) Write(line []byte) (int, error) {
 
 // write adds to the file, whole lines alone as far as the disk allows.
 func (l *TurnLog) write(text []byte) {
+	if len(text) == 0 {
+		return
+	}
 	if l.size+len(text) > OutputLimit {
 		l.over = true
 		return
+	}
+	if l.file == nil {
+		f, err := os.OpenFile(filepath.Join(l.journal.dir, l.id+logSuffix), os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+		if err != nil {
+			l.over = true
+			return
+		}
+		l.file = f
 	}
 	n, err := l.file.Write(text)
 	if err != nil {
