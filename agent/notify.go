@@ -100,6 +100,7 @@ func (s *service) newTeller(ctx context.Context) (*notify.Teller, error) {
 	return notify.NewTeller(ctx, notify.Options{
 		Targets: targets, File: filepath.Join(s.settings.State, "notify.json"), Host: host, Log: s.log,
 		Around: func() []notify.Condition { return around(s.status(), time.Now()) },
+		Sent:   s.observed.metrics.Notified,
 	}), nil
 }
 
