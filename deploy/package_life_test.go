@@ -155,6 +155,8 @@ func (p *installed) works(t *testing.T) {
 	if state := p.state(t); state != "enabled, active" {
 		t.Fatalf("the service is %s\n%s", state, p.journal(t))
 	}
+	// systemd hears from the agent itself that it is ready, and that it lives.
+	p.is(t, "systemctl show --value --property NotifyAccess,WatchdogUSec,Type berth", "notify\nmain\n2min")
 	p.clone.push(t, "A page")
 	defer func() {
 		if t.Failed() {
