@@ -27,7 +27,7 @@ func FuzzSignature(f *testing.F) {
 			t.Errorf("taken: %t, and says %q", taken, text)
 		}
 		// Nobody signs by chance.
-		if taken && !(bytes.Contains(commit, []byte("SIGNATURE-----")) && len(list) > 30) {
+		if taken && (!bytes.Contains(commit, []byte("SIGNATURE-----")) || len(list) <= 30) {
 			t.Errorf("taken: %q by %q", commit, list)
 		}
 		if strings.ContainsAny(text, "\n\r\x1b\x00") {

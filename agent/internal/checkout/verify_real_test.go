@@ -154,7 +154,9 @@ func TestRealGPGSignatures(t *testing.T) {
 		s.run("gpg", append([]string{"--batch", "--yes", "--output", file}, options...)...)
 		return file
 	}
-	with := func(key string) []string { return []string{"-c", "user.signingkey=" + key, "-c", "commit.gpgsign=true"} }
+	with := func(key string) []string {
+		return []string{"-c", "user.signingkey=" + key, "-c", "commit.gpgsign=true"}
+	}
 	ada := generate("Ada <ada@example.com>", "never")
 	armored, plain := export("ada.asc", "--armor", "--export", ada), export("ada.gpg", "--export", ada)
 	tip := s.commit("by Ada", with(ada)...)
