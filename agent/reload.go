@@ -82,4 +82,9 @@ func (s *service) pin(ctx context.Context, settings *config.Settings) {
 			*p.wants = *p.now
 		}
 	}
+	kept, wants := s.settings.Journal, settings.Journal
+	kept.History, wants.History = 0, 0
+	if kept != wants {
+		s.log.WarnContext(ctx, "setting takes effect at the next start", slog.String("setting", "journal"))
+	}
 }

@@ -174,6 +174,13 @@ func (c *Cluster) Requests() []Request {
 	return out
 }
 
+// ForgetRequests empties the log of requests.
+func (c *Cluster) ForgetRequests() {
+	c.lock()
+	defer c.unlock()
+	c.requests = nil
+}
+
 // OnPower registers f to be called after a guest was started (running is true)
 // or has stopped. It is called without any lock held.
 func (c *Cluster) OnPower(f func(g Guest, running bool)) {

@@ -1,0 +1,73 @@
+package turn_test
+
+import (
+	"os"
+	"runtime"
+	"testing"
+	"time"
+
+	"berth/agent/internal/turn"
+	"berth/applyers/proxmox/pvesim"
+	"berth/drift/report"
+)
+
+// Turns by the hundred, with a change behind the agent's back at each hundredth, leave
+// no goroutine and no memory behind: two thousand of them where BERTH_EVERY=1 asks for
+// that.
+func TestTurnsLeaveNothingBehind(t *testing.T) {
+	turns, settled := 120, 40
+	if os.Getenv("BERTH_EVERY") == "1" {
+		turns, settled = 2000, 500
+	}
+	scenario(t, pvesim.Options{}, func(l *land) {
+		l.push("aaaa", ct("cache", 4001, ""), ct("queue", 4002, ""))
+		agent, stop := l.agent("journal")
+		defer stop()
+		var goroutines int
+		var heap uint64
+		for i := range turns {
+			switch {
+			case i%100 == 50:
+				l.sim.Edit("root@pam", 4001, map[string]string{"memory": "768"})
+			case i%100 == 70:
+				l.repo.err = os.ErrDeadlineExceeded // The repository can't be asked for a while.
+			case i%100 == 80:
+				l.repo.err = nil
+			}
+			rep, err := agent.Run(l.t.Context(), turn.Request{Mode: report.Run, Quick: i%10 != 0})
+			if err != nil || rep.Summary.Failed > 0 {
+				l.t.Fatalf("turn %d: %v", i, err)
+			}
+			_ = agent.Look(l.t.Context())
+			pass(time.Minute)
+			if i == settled {
+				l.forget()
+				goroutines, heap = runtime.NumGoroutine(), lives()
+			}
+		}
+		l.forget()
+		if n := runtime.NumGoroutine(); n > goroutines {
+			l.t.Errorf("%d goroutines, %d before", n, goroutines)
+		}
+		if grown := int64(lives()) - int64(heap); grown > 1<<20 {
+			l.t.Errorf("%d KiB more after %d turns", grown>>10, turns-settled)
+		}
+	})
+}
+
+// forget drops what the land itself remembers of requests.
+func (l *land) forget() {
+	l.sim.ForgetRequests()
+	l.log.mu.Lock()
+	defer l.log.mu.Unlock()
+	l.log.lines = nil
+}
+
+// lives is how many bytes of the heap live.
+func lives() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
