@@ -38,7 +38,7 @@ func statusText(s streams, settings *config.Settings, status *web.Status) {
 	}
 	if r := status.Settings; r != nil {
 		line("settings", "refused since %s, the former ones hold:", moment(r.Since))
-		for _, mistake := range strings.Split(r.Reason, "\n") {
+		for mistake := range strings.SplitSeq(r.Reason, "\n") {
 			line("", "  %s", mistake)
 		}
 	}

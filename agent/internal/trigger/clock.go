@@ -56,9 +56,9 @@ func (r *running) scheduled(now moment) (next time.Time) {
 
 // due tells why a turn is due by the clock, and whether it looks at everything; "" is
 // that none is.
-func (r *running) due() (why string, full bool) {
+func (r *running) due(ctx context.Context) (why string, full bool) {
 	now := r.moment()
-	r.heed(now)
+	r.heed(ctx, now)
 	_, err := r.paused()
 	at := r.scheduled(now)
 	switch {
@@ -113,12 +113,12 @@ func (r *running) arm() {
 }
 
 // heed tells of a clock that went another way than time did.
-func (r *running) heed(now moment) {
+func (r *running) heed(ctx context.Context, now moment) {
 	was := r.looked
 	r.looked = now
 	by := now.wall.Sub(was.wall) - now.passed.Sub(was.passed)
 	if was.passed.IsZero() || by.Abs() < strange {
 		return
 	}
-	r.Log.WarnContext(context.Background(), "the clock was set, or this machine slept", slog.Duration("by", by), slog.Time("now", now.wall))
+	r.Log.WarnContext(ctx, "the clock was set, or this machine slept", slog.Duration("by", by), slog.Time("now", now.wall))
 }

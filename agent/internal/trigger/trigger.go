@@ -146,7 +146,7 @@ func (l *Loop) Run(ctx context.Context) (reload bool) {
 		if l.Alive != nil {
 			l.Alive()
 		}
-		if why, full := r.due(); why != "" {
+		if why, full := r.due(ctx); why != "" {
 			r.make(ctx, turn.Request{Mode: report.Run, Why: why, Quick: !full})
 			continue
 		}

@@ -26,12 +26,12 @@ func TestTurnsLeaveNothingBehind(t *testing.T) {
 		var goroutines int
 		var heap uint64
 		for i := range turns {
-			switch {
-			case i%100 == 50:
+			switch i % 100 {
+			case 50:
 				l.sim.Edit("root@pam", 4001, map[string]string{"memory": "768"})
-			case i%100 == 70:
+			case 70:
 				l.repo.err = os.ErrDeadlineExceeded // The repository can't be asked for a while.
-			case i%100 == 80:
+			case 80:
 				l.repo.err = nil
 			}
 			rep, err := agent.Run(l.t.Context(), turn.Request{Mode: report.Run, Quick: i%10 != 0})
