@@ -33,6 +33,7 @@ func (s *service) newForge() (*forgeWatch, error) {
 	o := forge.Options{
 		Kind: place.Kind, URL: place.URL, Repository: place.Repository,
 		Token: func() ([]byte, error) { return s.settings.Read(set.Token, s.env) }, TokenName: set.Token.String(),
+		Asked: s.observed.metrics.ForgeAsked,
 	}
 	if o.CAName = set.CA; o.CAName == "" {
 		o.CAName = s.settings.Repository.CA

@@ -44,11 +44,11 @@ type lasting struct {
 	// socket is what commands reach, door what other machines do; nil if nobody may.
 	socket front
 	door   *door
-	// observed is what watches the agent; nil where nothing does.
+	// observed is what watches the agent.
 	observed *observed
 }
 
-func newService(w *wiring) *service { return &service{wiring: w, lasting: &lasting{}} }
+func newService(w *wiring) *service { return &service{wiring: w, lasting: &lasting{observed: newObserved(w.settings.State, w.log)}} }
 
 // betweenStarts is how far apart turns begin that others start: what comes in a burst is done
 // in one.
@@ -75,7 +75,6 @@ func (s *service) serve(ctx context.Context, asks func(*trigger.Loop) (forget fu
 		status.Lock.Since = now
 	})
 	s.rest = pause.Open(s.settings.State, nil)
-	s.observed = newObserved(s.settings.State, s.log)
 	s.loop = trigger.New(s.work(""))
 	told := ctx
 	ctx, stop := context.WithCancelCause(ctx)

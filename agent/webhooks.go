@@ -14,6 +14,7 @@ func (s *service) webhooks() *webhook.Handler {
 		Secrets: s.webhookSecrets,
 		Follow:  webhook.Follow{URL: from.URL, Branch: from.Branch, Names: s.settings.HTTP.Webhooks.Repositories},
 		Start:   s.loop.StartWhole,
+		Seen:    func(forge string, result webhook.Result) { s.observed.metrics.Delivery(forge, string(result)) },
 		Log:     s.log,
 	}
 }

@@ -42,13 +42,14 @@ type api struct {
 	client    *http.Client
 	timeout   time.Duration
 	own       bool // it has authorities of its own
+	asked     func(error)
 	pause     func(ctx context.Context, d time.Duration) error
 }
 
 func newAPI(o Options, base *url.URL) (*api, error) {
 	a := &api{
 		name: string(o.Kind) + " at " + base.Host, kind: o.Kind, base: base, token: o.Token, tokenName: o.TokenName,
-		timeout: o.Timeout, own: len(o.CA) > 0, pause: sleep,
+		timeout: o.Timeout, own: len(o.CA) > 0, pause: sleep, asked: o.Asked,
 	}
 	if a.timeout == 0 {
 		a.timeout = usualTimeout
@@ -140,6 +141,9 @@ func (a *api) do(ctx context.Context, method, path string, query url.Values, in,
 	wait := time.Second
 	for try := 1; ; try++ {
 		got, err := a.once(ctx, method, path, query, body)
+		if a.asked != nil && ctx.Err() == nil {
+			a.asked(err)
+		}
 		if err == nil && out != nil {
 			if jsonErr := json.Unmarshal(got.body, out); jsonErr != nil {
 				return nil, &Error{Forge: a.name, Method: method, Path: path, Status: got.status, Message: "what it answers is no JSON of this API", Remedy: "see that forge.url is where the forge is, and that nothing stands before it that answers in its place"}

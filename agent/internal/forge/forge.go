@@ -94,6 +94,8 @@ type Options struct {
 	CAName string
 	// Transport comes in place of the network's; nil is the usual.
 	Transport http.RoundTripper
+	// Asked is told how each request ended, repeated ones each time; nil is told nothing.
+	Asked func(err error)
 	// Timeout is how long one request may take; 20 s unless set.
 	Timeout time.Duration
 }

@@ -26,7 +26,8 @@ func TestAllAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []journal.AskedFor{
-		{Playbook: "play/base", Hosts: []string{"a", "b"}, Why: "hook"}, {Playbook: "play/base", Hosts: []string{"c"}, Why: "sync"},
+		{Playbook: "play/base", Hosts: []string{"a", "b"}, Why: "hook"},
+		{Playbook: "play/base", Hosts: []string{"c"}, Why: "sync"},
 		{Playbook: desired.ID("play/web"), Hosts: []string{"b"}, Why: "hook"},
 	}
 	if diff := cmp.Diff(want, j.AllAsked()); diff != "" {

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"berth/agent/internal/web"
+	"berth/drift/report"
 )
 
 // Metrics counts what happens, and shows how the agent stands. It may be used by many at
@@ -73,6 +74,9 @@ func New(version, dir string, now func() time.Time) *Metrics {
 	m.registry.MustRegister(append(m.counters(), build, standing{m}, newSize(dir, now),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))...)
 	// What alerts look at begins at zero, so that the first is an increase.
+	for _, result := range []string{"ok", "failed", "broken"} {
+		m.turns.WithLabelValues(string(report.Run), result)
+	}
 	for _, result := range []string{"ok", "failed"} {
 		m.polls.WithLabelValues(result)
 		m.forge.WithLabelValues(result)
@@ -128,7 +132,15 @@ func (m *Metrics) Delivery(forge, result string) { m.deliveries.WithLabelValues(
 
 // Notified counts a notification, by who was to be told and what came of it.
 func (m *Metrics) Notified(target, result string) {
-	m.notifications.WithLabelValues(target, result).Inc()
+	m.notifications.WithLabelValues(target, strings.ReplaceAll(result, " ", "_")).Inc()
+}
+
+// Target begins to count for one who is to be told: what alerts look at begins at zero, so
+// that the first is an increase.
+func (m *Metrics) Target(name string) {
+	for _, result := range []string{"sent", "failed", "given_up", "dropped"} {
+		m.notifications.WithLabelValues(name, result)
+	}
 }
 
 // ForgeAsked counts a request to the forge's API.

@@ -214,6 +214,21 @@ func TestSitesThatGoAwayLeaveNothing(t *testing.T) {
 	w.wantsNone("home is dark", "berth_guests{")
 }
 
+// TestOthersAreCounted counts what forges send, what people are told, and what the forge
+// is asked.
+func TestOthersAreCounted(t *testing.T) {
+	w := watch(t)
+	w.Target("chat")
+	w.wants("before any", `berth_notifications_total{result="given_up",target="chat"} 0`, `berth_forge_requests_total{result="failed"} 0`, `berth_turns_total{mode="run",result="broken"} 0`)
+	w.Notified("chat", "given up")
+	w.Delivery("gitea", "refused")
+	w.ForgeAsked(errors.New("502"))
+	w.ForgeAsked(nil)
+	w.Request("home", "GET", "/version", 1000, time.Second)
+	w.wants("each once", `berth_notifications_total{result="given_up",target="chat"} 1`, `berth_webhook_deliveries_total{forge="gitea",result="refused"} 1`,
+		`berth_forge_requests_total{result="failed"} 1`, `berth_forge_requests_total{result="ok"} 1`, `berth_proxmox_requests_total{method="GET",path="/version",status="other"} 1`)
+}
+
 // TestSeriesAreFew has a large fleet do all there is a thousand times.
 func TestSeriesAreFew(t *testing.T) {
 	w := watch(t)
