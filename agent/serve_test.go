@@ -17,6 +17,7 @@ import (
 	"filippo.io/age/armor"
 
 	"berth/agent/internal/config"
+	"berth/agent/internal/journal"
 	"berth/agent/internal/lock"
 	"berth/agent/internal/notify"
 	"berth/agent/internal/trigger"
@@ -52,7 +53,12 @@ func newLocked(t *testing.T) *locked {
 		t.Fatal(err)
 	}
 	log := slog.New(slog.NewTextHandler(&l.log, nil))
-	l.service = newService(&wiring{settings: settings, keeping: keep, log: log})
+	entries, err := journal.Open(journal.Options{Dir: filepath.Join(settings.State, "journal"), Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { entries.Close() })
+	l.service = newService(&wiring{settings: settings, keeping: keep, log: log, journal: entries})
 	l.loop = trigger.New(trigger.Work{
 		Turn: func(_ context.Context, req turn.Request) (*report.Report, error) {
 			l.turns.Add(1)
