@@ -101,7 +101,7 @@ func (s *service) newTeller(ctx context.Context) (*notify.Teller, error) {
 		s.observed.metrics.Target(t.Name)
 	}
 	return notify.NewTeller(ctx, notify.Options{
-		Targets: targets, File: filepath.Join(s.settings.State, "notify.json"), Host: host, Sent: s.observed.metrics.Notified, Log: s.log,
+		Targets: targets, File: filepath.Join(s.settings.State, "notify.json"), Host: host, Log: s.log,
 		Around: func() []notify.Condition { return around(s.status(), time.Now()) },
 		Sent:   s.observed.metrics.Notified,
 	}), nil
