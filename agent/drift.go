@@ -101,6 +101,7 @@ Exits 0 where nothing differs, 2 where something does, is held or is unknown.
 	v.flags(cmd)
 	cmd.Flags().BoolVar(&o.acceptSource, "accept-source", false, "look at commits of another repository, branch or path than before; no agent may be running")
 	cmd.Flags().StringVar(&o.commit, "commit", "", "plan this branch, tag, commit or refs/… as it would be once merged")
+	_ = cmd.RegisterFlagCompletionFunc("commit", cobra.NoFileCompletions)
 	cmd.MarkFlagsMutuallyExclusive("accept-source", "commit")
 	return cmd
 }

@@ -335,6 +335,7 @@ func TestProposalReachesNobodyNew(t *testing.T) {
 		return func(s string) string { return s + "---\n" + text }
 	}
 	const changed, isNew = "the proposal changes how it is reached; it is not asked before that is merged", "it is new, and is not asked before it is merged"
+	const otherFleet = "the proposal changes which guests are this fleet's; none is looked at before that is merged"
 	host, port := "127.0.0.1", "$PORT"
 	p := newProposals(t)
 	p.push(proposalFleet)
@@ -370,7 +371,8 @@ func TestProposalReachesNobodyNew(t *testing.T) {
 		{"an image from elsewhere", replace("url: https://example.com/debian-12.tar.zst", "url: https://$EVIL/debian-12.tar.zst"), nil, "", false},
 		{"a playbook from elsewhere", add("kind: Playbook\nname: evil\npath: site.yml\ngit: {url: \"http://$EVIL/plays.git\", ref: main, key: {secret: other}}\nhosts: proxy\n"), nil, "", false},
 		{"a guest that claims an address", add("kind: Container\nname: more\nsite: home\nid: 202\nmemory: 512MiB\ndisks: {rootfs: {image: debian-12, storage: ssd, size: 8GiB}}\nnetworks: {net0: {address: 10.1.1.77}}\n"), nil, "", false},
-		{"another fleet", replace("uid: 5b1f0c2e", "uid: 11111111"), []string{"edge/main"}, changed, true},
+		{"another fleet", replace("uid: 5b1f0c2e", "uid: 11111111"), []string{"site/home"}, otherFleet, true},
+		{"another fleet's former name", replace("uid: 5b1f0c2e", "uid: 5b1f0c2e\nrenamedFrom: theirs"), []string{"site/home"}, otherFleet, true},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			p.propose("refs/heads/evil", strings.ReplaceAll(row.tamper(proposalFleet), "$PORT", evilPort))
@@ -410,6 +412,9 @@ func TestProposalReachesNobodyNew(t *testing.T) {
 				if !slices.Contains(blind, what+": "+row.why) {
 					t.Errorf("%s is not unknown for that: %q", what, blind)
 				}
+			}
+			if row.why == otherFleet && len(p.sim.cluster.Requests()) != asked {
+				t.Error("the site was asked about another fleet")
 			}
 			if len(row.dark) == 0 {
 				for _, b := range blind {

@@ -189,6 +189,7 @@ type reach struct {
 const (
 	notAskedYet = "the proposal changes how it is reached; it is not asked before that is merged"
 	newHere     = "it is new, and is not asked before it is merged"
+	otherFleet  = "the proposal changes which guests are this fleet's; none is looked at before that is merged"
 )
 
 // reachOf tells what may be asked of a proposed fleet: that which is reached in the
@@ -200,6 +201,9 @@ func reachOf(base, head *desired.Fleet) reach {
 	fleet.Sites = make(map[string]*desired.Site)
 	for _, name := range sortedKeys(head.Sites) {
 		switch was := base.Sites[name]; {
+		case !sameFleet(base, head):
+			// It would show another fleet's guests as if they were ours.
+			r.dark = append(r.dark, drift.Blind{Site: name, Reason: otherFleet})
 		case was == nil:
 			r.dark = append(r.dark, drift.Blind{Site: name, Reason: newHere})
 		case !sameSite(was, head.Sites[name]):

@@ -6,6 +6,11 @@ import (
 	"berth/desired"
 )
 
+// sameFleet tells whether the same guests are the fleet's, by what stands in their stamps.
+func sameFleet(a, b *desired.Fleet) bool {
+	return a.Spec.Name == b.Spec.Name && a.Spec.UID == b.Spec.UID && a.Spec.RenamedFrom == b.Spec.RenamedFrom
+}
+
 // sameSite tells whether two versions of a site are reached in the same way, with the
 // same token.
 func sameSite(a, b *desired.Site) bool {
@@ -15,7 +20,7 @@ func sameSite(a, b *desired.Site) bool {
 // sameEdge tells whether two versions of an edge are on the same machine, reached in
 // the same way, and read from the same files by the same programs.
 func sameEdge(base *desired.Fleet, was *desired.Edge, head *desired.Fleet, now *desired.Edge) bool {
-	if was.At != now.At || !reflect.DeepEqual(was.Nginx, now.Nginx) || base.Spec.Name != head.Spec.Name || base.Spec.UID != head.Spec.UID {
+	if was.At != now.At || !reflect.DeepEqual(was.Nginx, now.Nginx) || !sameFleet(base, head) {
 		return false
 	}
 	return local(now.At) || base.Spec.SSH == head.Spec.SSH && sameMachine(base, head, desired.ID(now.At))
