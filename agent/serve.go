@@ -48,7 +48,9 @@ type lasting struct {
 	observed *observed
 }
 
-func newService(w *wiring) *service { return &service{wiring: w, lasting: &lasting{observed: newObserved(w.settings.State, w.log)}} }
+func newService(w *wiring) *service {
+	return &service{wiring: w, lasting: &lasting{observed: newObserved(w.settings.State, w.log)}}
+}
 
 // betweenStarts is how far apart turns begin that others start: what comes in a burst is done
 // in one.
