@@ -233,7 +233,7 @@ func (d *decoder) scalar(a at, t *tree, f *field, v reflect.Value) {
 		return
 	}
 	if f != nil && f.enum != nil && !slices.Contains(f.enum, t.text) {
-		d.choice(a, t, f.enum)
+		d.choice(a, t, f)
 		v.SetZero()
 		return
 	}
@@ -249,10 +249,14 @@ func (d *decoder) narrow(a at, t *tree, f *field) {
 	}
 }
 
-func (d *decoder) choice(a at, t *tree, words []string) {
+func (d *decoder) choice(a at, t *tree, f *field) {
+	words := f.enum
 	if near := nearest(t.text, words); len(near) > 0 {
 		d.wrong(a, t.src(), "%q is not known here; did you mean %s?", t.text, oneOf(near))
 		return
+	}
+	if f.or != "" {
+		words = append(slices.Clip(words), f.or)
 	}
 	d.wrong(a, t.src(), "%q is not known here: write %s", t.text, oneOf(words))
 }

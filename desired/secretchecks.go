@@ -64,8 +64,24 @@ func (l *loader) checkVarSecrets(it *item, at *trail, t *tree) {
 			l.wrong(it, key.src(), "%s: it is empty: write the field of the secret, as in a.b, or take it out", at.path().Sub("key"))
 		}
 	case t.form == mapForm:
+		l.checkAlmostSecret(it, at, t)
 		for i := range t.entries {
 			l.checkVarSecrets(it, &trail{at, t.entries[i].key}, t.entries[i].value)
+		}
+	}
+}
+
+// checkAlmostSecret notes a map that one letter keeps from standing for a secret: a
+// program would get it as it is written.
+func (l *loader) checkAlmostSecret(it *item, at *trail, t *tree) {
+	const pair = 2
+	if name := t.get("secret"); name == nil || name.form != scalarForm || len(t.entries) != pair {
+		return
+	}
+	for i := range t.entries {
+		e := &t.entries[i]
+		if e.key != "secret" && e.value.form == scalarForm && len(nearest(e.key, []string{"key"})) > 0 {
+			l.note(e.src(), it.id, "%s: beside %q this is a map like any other, and stands for no secret: if that is meant, write key", at.path(), e.key)
 		}
 	}
 }

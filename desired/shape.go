@@ -45,8 +45,10 @@ type field struct {
 	// literal tells that an item "-x" of the list means just that.
 	literal bool
 	// six tells that an address or a subnet is IPv6's: the word ends in 6.
-	six   bool
-	enum  []string
+	six  bool
+	enum []string
+	// or is what may stand in the place of a word of enum that no word is.
+	or    string
 	later string
 	// instead names the word that this one takes the place of when it stands in
 	// a higher layer.
@@ -136,6 +138,7 @@ func (s shapes) fields(out *shape, t reflect.Type, index []int) {
 			six:     strings.HasSuffix(word, "6"),
 			later:   sf.Tag.Get("later"),
 			instead: sf.Tag.Get("instead"),
+			or:      sf.Tag.Get("or"),
 		}
 		if enum := sf.Tag.Get("enum"); enum != "" {
 			f.enum = strings.Split(enum, "|")

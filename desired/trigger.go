@@ -17,7 +17,7 @@ const (
 // Trigger is when a playbook's hosts are due: one of the words, or a schedule.
 type Trigger struct {
 	// When is a word: created, changed or manual.
-	When string `yaml:"when" enum:"created|changed|manual" example:"created"`
+	When string `yaml:"when" enum:"created|changed|manual" or:"{schedule: \"0 3 * * *\"}" example:"created"`
 	// Schedule says when the playbook runs whatever has changed: minute, hour, day of
 	// the month, month and day of the week (0 is Sunday), or @hourly, @daily, @weekly,
 	// @monthly, @yearly. What comes while the agent is down, or the host not up, is made
