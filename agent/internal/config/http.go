@@ -82,7 +82,7 @@ func (s *Settings) checkHTTP(say complaint) {
 		}
 		return
 	case !s.opened():
-		say("http", "http.listen opens a port at which nobody is answered: write hooks: {token: FILE} (`agent bootstrap` makes one), or tokens: [{token: FILE, scope: read}] webhooks: {secrets: [FILE]} or metrics: open under http, or take http out")
+		say("http", "http.listen opens a port at which nobody is answered: write hooks: {token: FILE} (`agent bootstrap` makes one), or under http one of tokens: [{token: FILE, scope: read}], webhooks: {secrets: [FILE]} and metrics: open, or take http out")
 	}
 	host, port, err := net.SplitHostPort(h.Listen)
 	addr, ipErr := netip.ParseAddr(host)

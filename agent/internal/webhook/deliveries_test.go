@@ -161,7 +161,9 @@ func deliveries() map[string]delivery {
 		"generic-512": {forge: "generic", headers: map[string]string{}, body: `{}`, sign: func(d *delivery, secret string) {
 			d.headers["X-Signature"] = "sha512=" + hex.EncodeToString(mac(sha512.New, []byte(secret), d.body))
 		}},
-		"generic-hub": {forge: "generic", headers: map[string]string{}, body: `deployed`, sign: header("X-Hub-Signature-256", "sha256=")},
+		// As curl --data sends it, and SETTINGS.md shows.
+		"generic-curl": {forge: "generic", headers: map[string]string{"Content-Type": "application/x-www-form-urlencoded"}, body: `{"ref": "main", "at": 1795313156}`, sign: header("X-Signature", "sha256=")},
+		"generic-hub":  {forge: "generic", headers: map[string]string{}, body: `deployed`, sign: header("X-Hub-Signature-256", "sha256=")},
 	}
 }
 

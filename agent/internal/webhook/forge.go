@@ -89,7 +89,7 @@ func (f forge) isPush(event string) bool {
 // formHint tells what may be wrong with the signature of a form: Gitea and those of its
 // family sign what they put into it, and not what they send.
 func (f forge) formHint(header http.Header) string {
-	if isForm(header) && f.name != "github" {
+	if isForm(header) && f.name != "github" && f.eventHeader != "" {
 		return "; have " + f.title + " send application/json, not a form"
 	}
 	return ""

@@ -37,15 +37,19 @@ func isForm(header http.Header) bool {
 }
 
 // payload is the JSON of a delivery: its body or, of a form, the field of that name.
-func payload(header http.Header, body []byte) ([]byte, error) {
+// Whoever may send anything may also call it a form: curl --data does.
+func (f forge) payload(header http.Header, body []byte) ([]byte, error) {
 	if !isForm(header) {
 		return body, nil
 	}
 	form, err := url.ParseQuery(string(body))
-	if err != nil || form.Get("payload") == "" {
-		return nil, errors.New("the form has no field payload")
+	switch {
+	case err == nil && form.Get("payload") != "":
+		return []byte(form.Get("payload")), nil
+	case f.eventHeader == "":
+		return body, nil
 	}
-	return []byte(form.Get("payload")), nil
+	return nil, errors.New("the form has no field payload")
 }
 
 // parse reads JSON, and says what is wrong with it without Go's words.

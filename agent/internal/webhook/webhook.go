@@ -179,7 +179,7 @@ func (h *Handler) follow(header http.Header, from forge, proof proof, body []byt
 	if !from.isPush(event) {
 		return say(Ignored, "only pushes start a turn, and this is %s", quoted(event))
 	}
-	text, err := payload(header, body)
+	text, err := from.payload(header, body)
 	if err != nil {
 		return say(Malformed, "%s", err)
 	}
