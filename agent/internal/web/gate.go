@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -27,7 +29,7 @@ type Gate struct {
 	Tokens []Token
 	Log    *slog.Logger
 
-	refused quiet.Line
+	refused, unusable quiet.Line
 }
 
 // Require serves what asks for a scope.
@@ -71,6 +73,7 @@ func (g *Gate) pass(w http.ResponseWriter, r *http.Request, scope Scope) (by str
 // that tells nothing of it. unread are how many could not be read.
 func (g *Gate) of(ctx context.Context, shown string) (token *Token, unread int) {
 	is := sha256.Sum256([]byte(shown))
+	var wrong []error
 	for i := range g.Tokens {
 		t := &g.Tokens[i]
 		value, err := t.Read()
@@ -78,8 +81,7 @@ func (g *Gate) of(ctx context.Context, shown string) (token *Token, unread int) 
 			err = CheckToken(value)
 		}
 		if err != nil {
-			unread++
-			g.Log.ErrorContext(ctx, "token can't be used", slog.String("token", t.Name), slog.Any("error", err))
+			wrong = append(wrong, fmt.Errorf("%s: %w", t.Name, err))
 			continue
 		}
 		want := sha256.Sum256(value)
@@ -88,7 +90,12 @@ func (g *Gate) of(ctx context.Context, shown string) (token *Token, unread int) 
 			token = t
 		}
 	}
-	return token, unread
+	if len(wrong) > 0 {
+		if more, speak := g.unusable.Speak(time.Now()); speak {
+			g.Log.ErrorContext(ctx, "tokens can't be used", slog.Any("error", errors.Join(wrong...)), slog.Int("more", more))
+		}
+	}
+	return token, len(wrong)
 }
 
 // bearer is the token that a request shows; "" if it shows none. Browsers send no such

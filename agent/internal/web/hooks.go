@@ -35,8 +35,12 @@ type Hooks struct {
 	Start func(why string) (turn string)
 	Log   *slog.Logger
 
-	refused quiet.Line
+	refused, unusable quiet.Line
 }
+
+// errOwnToken is that the agent has no token to compare with, which was logged where that
+// was found.
+var errOwnToken = wrong(http.StatusServiceUnavailable, "the agent can't read its own token; its log says why")
 
 // maxHook bounds the body of a hook.
 const maxHook = 1 << 20
@@ -129,6 +133,9 @@ func (h *Hooks) serve(method string, do func(*http.Request) (hookReply, error)) 
 // complain logs a request that was not taken. Those of strangers are told once in a
 // while only, lest they fill the disk.
 func (h *Hooks) complain(r *http.Request, status int, err error) {
+	if errors.Is(err, errOwnToken) {
+		return
+	}
 	if status == http.StatusUnauthorized {
 		more, speak := h.refused.Speak(time.Now())
 		if speak {
@@ -153,8 +160,10 @@ func (h *Hooks) allowed(r *http.Request) error {
 	}
 	defer clear(token)
 	if err != nil {
-		h.Log.ErrorContext(r.Context(), "token of the hooks can't be used", slog.Any("error", err))
-		return wrong(http.StatusServiceUnavailable, "the agent can't read its own token; its log says why")
+		if more, speak := h.unusable.Speak(time.Now()); speak {
+			h.Log.ErrorContext(r.Context(), "token of the hooks can't be used", slog.Any("error", err), slog.Int("more", more))
+		}
+		return errOwnToken
 	}
 	// Of equal length, so that the time tells nothing of the token's own.
 	a, b := sha256.Sum256([]byte(shown(r))), sha256.Sum256(token)
