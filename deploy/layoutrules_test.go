@@ -88,6 +88,7 @@ var layout = []row{
 	{dir: "agent/internal/secrets", imports: insideAgent},
 	{dir: "agent/internal/notify", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/quiet"},
+	{dir: "agent/internal/retryafter"},
 	{dir: "agent/internal/webhook", imports: insideAgent, tests: []string{"applyers/applyertest"}},
 	{dir: "agent/internal/systemd", imports: insideAgent},
 	{dir: "agent/internal/web", imports: insideAgent, tests: []string{"applyers/applyertest"}},

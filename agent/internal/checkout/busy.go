@@ -2,13 +2,13 @@ package checkout
 
 import (
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
+
+	"berth/agent/internal/retryafter"
 )
 
-// longestWait is how long a server is left alone at most, whatever it asks for: one that
-// says a year is wrong.
+// longestWait is how long a server is left alone at most, whatever it asks for: a fleet must
+// not go without its newest commit for longer.
 const longestWait = time.Hour
 
 // busy notes that a server has no time, and how long it asks to be left alone.
@@ -18,24 +18,11 @@ func (e *FetchError) busy(answer *http.Response, now time.Time) {
 		return
 	}
 	e.Overloaded = true
-	e.Wait = retryAfter(answer.Header.Get("Retry-After"), now)
+	e.Wait = min(retryafter.Read(answer.Header, now).Round(time.Second), longestWait)
 	if code == http.StatusTooManyRequests {
 		e.Remedy = "it gets too many requests: set a longer poll, or see who else asks it with the same token"
 	}
 	if e.Wait > 0 {
 		e.Detail += ", and asks to be left alone for " + e.Wait.String()
 	}
-}
-
-// retryAfter reads how long a server asks to wait: seconds, or a date. Zero is that it does
-// not say.
-func retryAfter(text string, now time.Time) time.Duration {
-	text = strings.TrimSpace(text)
-	var wait time.Duration
-	if seconds, err := strconv.ParseUint(text, 10, 32); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(text); err == nil {
-		wait = at.Sub(now).Round(time.Second)
-	}
-	return min(max(wait, 0), longestWait)
 }

@@ -17,6 +17,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"berth/agent/internal/retryafter"
 )
 
 const (
@@ -323,15 +325,11 @@ func (e *Error) again(method string) bool {
 
 // retryAfter is how long a forge wants to be left alone.
 func retryAfter(h http.Header) time.Duration {
-	text := h.Get("Retry-After")
-	if seconds, err := strconv.Atoi(text); err == nil && seconds >= 0 {
-		return min(time.Duration(seconds)*time.Second, 24*time.Hour)
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return min(max(time.Until(at), 0), 24*time.Hour)
+	if wait := retryafter.Read(h, time.Now()); wait > 0 {
+		return wait
 	}
 	if reset, err := strconv.ParseInt(h.Get("X-Ratelimit-Reset"), 10, 64); err == nil && h.Get("X-Ratelimit-Remaining") == "0" {
-		return min(max(time.Until(time.Unix(reset, 0)), 0), 24*time.Hour)
+		return min(max(time.Until(time.Unix(reset, 0)), 0), retryafter.Longest)
 	}
 	return 0
 }

@@ -60,7 +60,7 @@ func (a *asking) Do(req *http.Request) (*http.Response, error) {
 	}
 	says, structured := answerOf(body)
 	says = a.secret.hide(says)
-	if err := answered(resp.StatusCode, resp.Status, resp.Header.Get("Retry-After"), says); err != nil {
+	if err := answered(resp, says); err != nil {
 		a.note(err)
 		return nil, errNoted
 	}

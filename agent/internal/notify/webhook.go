@@ -12,8 +12,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
 	"time"
+
+	"berth/agent/internal/retryafter"
 )
 
 // The headers of a webhook. The signature is that of GitHub's webhooks: sha256= and
@@ -76,13 +77,13 @@ func (w *Webhook) Send(ctx context.Context, e Event) error {
 	}
 	defer resp.Body.Close()
 	_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
-	return answered(resp.StatusCode, resp.Status, resp.Header.Get("Retry-After"), "")
+	return answered(resp, "")
 }
 
 // answered judges an answer: whether it takes the message, refuses it, or wants it again.
 // words are what it says beside.
-func answered(code int, status, after, words string) error {
-	text := "it answers " + status
+func answered(resp *http.Response, words string) error {
+	code, text := resp.StatusCode, "it answers "+resp.Status
 	if words != "" {
 		text += ": " + words
 	}
@@ -91,7 +92,7 @@ func answered(code int, status, after, words string) error {
 		return nil
 	case code == http.StatusRequestTimeout, code == http.StatusTooManyRequests, code >= 500:
 		err := errors.New(text)
-		if wait := retryAfter(after); wait > 0 {
+		if wait := retryafter.Read(resp.Header, time.Now()); wait > 0 {
 			return &LaterError{After: wait, Err: err}
 		}
 		return err
@@ -100,17 +101,6 @@ func answered(code int, status, after, words string) error {
 	default:
 		return &RefusedError{Reason: text}
 	}
-}
-
-// retryAfter reads a header of that name: seconds, or a date.
-func retryAfter(text string) time.Duration {
-	if seconds, err := strconv.ParseFloat(text, 64); err == nil {
-		return time.Duration(min(max(seconds, 0), 1e6) * float64(time.Second))
-	}
-	if at, err := http.ParseTime(text); err == nil {
-		return time.Until(at)
-	}
-	return 0
 }
 
 // Sign is the signature of a body.
