@@ -81,7 +81,7 @@ func (d *door) show(certificate web.Certificate) error {
 		_, err = tls.X509KeyPair(cert, key)
 	}
 	if err != nil {
-		return fmt.Errorf("http.tls: cert and key must be PEM and belong together: %w", err)
+		return fmt.Errorf("%w: cert and key must be PEM and belong together: %w", web.ErrCertificate, err)
 	}
 	d.shown.Store(&certificate)
 	return nil

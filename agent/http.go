@@ -62,7 +62,7 @@ func (s *service) openDoor(ctx context.Context, fail func(error)) error {
 	certificate := s.certificate()
 	if s.door.at(opened.Listen, certificate != nil) {
 		if err := s.door.show(certificate); err != nil {
-			return err
+			return s.placed(err)
 		}
 	} else if err := s.replaceDoor(ctx, opened.Listen, certificate, fail); err != nil {
 		return err
@@ -83,12 +83,21 @@ func (s *service) replaceDoor(ctx context.Context, address string, certificate w
 	}
 	next, err := openDoor(ctx, address, certificate, s.log, fail)
 	if err != nil {
-		return err
+		return s.placed(err)
 	}
 	s.door.close()
 	s.door = next
 	s.log.InfoContext(ctx, "other machines are answered", slog.String("at", next.url))
 	return nil
+}
+
+// placed names the line of the settings because of which no door could be opened.
+func (s *service) placed(err error) error {
+	field := "http.listen"
+	if errors.Is(err, web.ErrCertificate) {
+		field = "http.tls"
+	}
+	return fmt.Errorf("%s: %w", s.settings.Place(field), err)
 }
 
 // checkHooks tells early that no caller could show the token of the hooks.
@@ -102,7 +111,7 @@ func (s *service) checkHooks() error {
 	}
 	clear(token)
 	if err != nil {
-		return fmt.Errorf("read hooks.token: %w", err)
+		return fmt.Errorf("%s: read hooks.token: %w", s.settings.Place("hooks.token"), err)
 	}
 	return nil
 }
@@ -127,7 +136,7 @@ func (s *service) checkTokens() error {
 		}
 		clear(token)
 		if err != nil {
-			return fmt.Errorf("read %s: %w", tokenName(i), err)
+			return fmt.Errorf("%s: read %s: %w", s.settings.Place(fmt.Sprintf("http.tokens.%d.token", i)), tokenName(i), err)
 		}
 	}
 	return nil

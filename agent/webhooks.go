@@ -35,13 +35,17 @@ func (s *service) webhookSecrets() (secrets [][]byte, err error) {
 
 // checkWebhooks tells early that a secret can't be used.
 func (s *service) checkWebhooks() error {
-	secrets, err := s.webhookSecrets()
-	for _, secret := range secrets {
-		err = errors.Join(err, webhook.CheckSecret(secret))
+	var wrong error
+	for i, c := range s.settings.HTTP.Webhooks.Secrets {
+		secret, err := s.settings.Read(c, s.env)
+		if err == nil {
+			err = webhook.CheckSecret(secret)
+		}
 		clear(secret)
+		if err != nil {
+			place := s.settings.Place(fmt.Sprintf("http.webhooks.secrets.%d", i))
+			wrong = errors.Join(wrong, fmt.Errorf("%s: read http.webhooks.secrets: %w", place, err))
+		}
 	}
-	if err != nil {
-		return fmt.Errorf("read http.webhooks.secrets: %w", err)
-	}
-	return nil
+	return wrong
 }

@@ -25,13 +25,17 @@ const (
 // Certificate gives the certificate and its key, both PEM.
 type Certificate func() (cert, key []byte, err error)
 
+// ErrCertificate is that the certificate or its key can't be shown to anybody; the error
+// around it says why.
+var ErrCertificate = errors.New("http.tls")
+
 // ListenHTTP listens for other machines, by TLS if a certificate is given.
 func ListenHTTP(ctx context.Context, address string, certificate Certificate, log *slog.Logger) (net.Listener, error) {
 	var secure *tls.Config
 	if certificate != nil {
 		shown := &shownCertificate{read: certificate, log: log}
 		if _, err := shown.fresh(time.Now()); err != nil {
-			return nil, fmt.Errorf("listen for other machines: http.tls: %w", err)
+			return nil, fmt.Errorf("listen for other machines: %w: %w", ErrCertificate, err)
 		}
 		secure = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 			return shown.certificate(ctx, time.Now())
