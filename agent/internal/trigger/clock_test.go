@@ -167,9 +167,11 @@ func TestPausedTurnsLookAndChangeNothing(t *testing.T) {
 			t.Errorf("a drift: %v, %v", rep, err)
 		}
 		w.set(func() { paused = nil })
-		loop.StartWhole("resumed")
-		synctest.Wait()
-		if got := w.last(); got.Mode != report.Run || got.Quick || got.Why != "resumed" {
+		before := w.count()
+		resumed := loop.StartWhole("resumed")
+		pass(time.Minute)
+		wantTurns(t, w, "once it is resumed", before+1)
+		if got := w.last(); got.ID != resumed || got.Mode != report.Run || got.Quick || got.Why != "resumed" {
 			t.Errorf("once it is resumed: %+v", got)
 		}
 		// A turn that somebody waits for is refused if the pause comes before it.

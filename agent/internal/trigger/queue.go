@@ -228,6 +228,15 @@ func (q *queue) take(settled bool) (*started, *Order) {
 	return s, o
 }
 
+// begin is what was started, which begins now; nil if nothing was.
+func (q *queue) begin() *started {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	s := q.started
+	q.started = nil
+	return s
+}
+
 // waits tells that a turn was started and is not made yet.
 func (q *queue) waits() bool {
 	q.mu.Lock()

@@ -147,7 +147,11 @@ func (l *Loop) Run(ctx context.Context) (reload bool) {
 			l.Alive()
 		}
 		if why, full := r.due(ctx); why != "" {
-			r.make(ctx, turn.Request{Mode: report.Run, Why: why, Quick: !full})
+			req := turn.Request{Mode: report.Run, Why: why, Quick: !full}
+			if s := r.begun(); s != nil {
+				req.ID, req.Why = s.id, s.why()
+			}
+			r.make(ctx, req)
 			continue
 		}
 		r.arm()
@@ -167,6 +171,15 @@ func (l *Loop) Run(ctx context.Context) (reload bool) {
 			}
 		}
 	}
+}
+
+// begun is what was started, and is to be made by the turn with which a pause ends: that
+// looks at everything, and whoever has ended the pause was given that turn's id.
+func (r *running) begun() *started {
+	if _, err := r.paused(); err != nil || !r.rested {
+		return nil
+	}
+	return r.queue.begin()
 }
 
 // serve makes the turn that was asked for first.
