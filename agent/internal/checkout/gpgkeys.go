@@ -27,6 +27,7 @@ var (
 	errNoPublicKey = errors.New(": no public key in it: write one there by gpg --armor --export")
 	errPrivate     = errors.New(": it holds a private key, which is no business of the agent's: write the public one there by gpg --armor --export")
 	errNoPacket    = errors.New("no signature")
+	errNotOne      = errors.New("more than one signature")
 )
 
 // parse reads a file of public keys, armored, one after the other, or not.
@@ -120,7 +121,8 @@ func (g *gpgKeys) judge(payload, armored []byte) *doubt {
 	return &doubt{what: "its signature does not fit what is in it", key: key}
 }
 
-// gpgPacket reads the one signature of an armored one.
+// gpgPacket reads the one signature of an armored one. Where there are more, what is told
+// of the first need not be true of the one that is judged.
 func gpgPacket(armored []byte) (*packet.Signature, []byte, error) {
 	block, err := armor.Decode(bytes.NewReader(armored))
 	if err != nil {
@@ -130,9 +132,13 @@ func gpgPacket(armored []byte) (*packet.Signature, []byte, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	p, err := packet.NewReader(bytes.NewReader(raw)).Next()
+	all := packet.NewReader(bytes.NewReader(raw))
+	p, err := all.Next()
 	if err != nil {
 		return nil, nil, err
+	}
+	if _, err := all.Next(); !errors.Is(err, io.EOF) {
+		return nil, nil, errNotOne
 	}
 	sig, ok := p.(*packet.Signature)
 	if !ok || sig.IssuerKeyId == nil {

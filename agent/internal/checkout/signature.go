@@ -1,6 +1,12 @@
 package checkout
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/object"
+)
 
 // How armored signatures begin.
 const (
@@ -56,4 +62,29 @@ func skipFolded(rest []byte) []byte {
 		_, rest, _ = bytes.Cut(rest, []byte("\n"))
 	}
 	return rest
+}
+
+// saysTheSame tells whether a commit means what was signed. Headers of signatures are not
+// signed, and may be put anywhere: before the parents or the committer they keep those
+// from being seen, by Git and by go-git.
+func saysTheSame(raw, payload []byte) bool {
+	whole, err := parsed(raw)
+	if err != nil {
+		return false
+	}
+	signed, err := parsed(payload)
+	return err == nil && whole.TreeHash == signed.TreeHash && slices.Equal(whole.ParentHashes, signed.ParentHashes) &&
+		whole.Author.String() == signed.Author.String() && whole.Author.When.Equal(signed.Author.When) &&
+		whole.Committer.String() == signed.Committer.String() && whole.Committer.When.Equal(signed.Committer.When) &&
+		whole.Message == signed.Message
+}
+
+func parsed(raw []byte) (*object.Commit, error) {
+	stored := &plumbing.MemoryObject{}
+	stored.SetType(plumbing.CommitObject)
+	if _, err := stored.Write(raw); err != nil {
+		return nil, err
+	}
+	c := &object.Commit{}
+	return c, c.Decode(stored)
 }

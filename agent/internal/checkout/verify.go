@@ -171,6 +171,8 @@ func (t *trust) judge(raw []byte, at time.Time) *doubt {
 		return &doubt{what: "it has two signatures, of which Git looks at one"}
 	case len(signature) == 0:
 		return &doubt{what: "it is not signed", unsigned: true}
+	case !saysTheSame(raw, payload):
+		return &doubt{what: "its headers are in another order than Git's, so that it says something else than what was signed"}
 	case kind == sshSignature:
 		return t.ssh.judge(payload, signature, at)
 	case kind == gpgSignature:
