@@ -27,7 +27,8 @@ func sameEdge(base *desired.Fleet, was *desired.Edge, head *desired.Fleet, now *
 }
 
 // sameMachine tells whether a guest or a Host is the same one, under the same address
-// and with the same keys. A guest's live address is chosen by the networks of its site.
+// and with the same keys. A guest's live address is chosen by the networks of its site,
+// or told by its guest agent; and one that is to be adopted is a stranger's until then.
 func sameMachine(base, head *desired.Fleet, id desired.ID) bool {
 	wasAt, wasKnown := base.Address(id)
 	at, known := head.Address(id)
@@ -46,5 +47,12 @@ func sameMachine(base, head *desired.Fleet, id desired.ID) bool {
 	from, to := base.Sites[was.Site], head.Sites[now.Site]
 	return before != nil && after != nil && from != nil && to != nil && sameSite(from, to) &&
 		before.VMID == after.VMID && before.SSH == after.SSH && before.RenamedFrom == after.RenamedFrom &&
+		before.Adopt == after.Adopt && asksAgent(was) == asksAgent(now) &&
 		reflect.DeepEqual(before.Networks, after.Networks) && reflect.DeepEqual(from.Networks, to.Networks)
+}
+
+// asksAgent tells whether a virtual machine may say itself where it is reached.
+func asksAgent(r *desired.Resource) bool {
+	vm, ok := r.Spec.(*desired.VM)
+	return ok && vm.Agent.Enabled
 }
