@@ -70,6 +70,13 @@ func (o *observed) Ended(req turn.Request, rep *report.Report, err error, waits 
 	o.manager.Status(headline(o.status()))
 }
 
+// proposed hears that a plan of a proposal begins, which may take as long as a turn; it
+// is over once ended is called.
+func (o *observed) proposed(req turn.Request) (ended func()) {
+	o.health.Began(req)
+	return func() { o.health.Ended(req, nil, nil, nil) }
+}
+
 // poll asks for the newest commit, and has it heard whether the repository answered.
 func (s *service) poll(ctx context.Context) (string, error) {
 	tip, err := s.tip(ctx)

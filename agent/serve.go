@@ -183,7 +183,8 @@ func (s *service) turn(ctx context.Context, req turn.Request) (*report.Report, e
 		req.ID = s.journal.NextID()
 	}
 	if req.Commit != "" {
-		// What somebody proposes is no news of what is.
+		// What somebody proposes is no news of what is. But the loop lives.
+		defer s.observed.proposed(req)()
 		return s.turner.Run(ctx, req)
 	}
 	s.notePause(ctx)

@@ -202,7 +202,7 @@ func (c *Client) PullRequests(ctx context.Context, base string) ([]PullRequest, 
 // Comment makes the one comment that has a marker in it say body, which has it, too. id
 // is what this call gave the last time, or "": then the marker is looked for among the
 // comments that the token's owner wrote. A comment that somebody has removed is made
-// anew.
+// anew, and so is one of which nobody can tell whose it is.
 func (c *Client) Comment(ctx context.Context, number int, id, marker, body string) (string, error) {
 	known := Comment{ID: id}
 	if id == "" {
@@ -222,15 +222,16 @@ func (c *Client) Comment(ctx context.Context, number int, id, marker, body strin
 	return done.ID, err
 }
 
-// find looks for our comment. Somebody else may have copied the marker.
+// find looks for our comment. Somebody else may have copied the marker: what was written
+// into that comment could be changed by them afterwards.
 func (c *Client) find(ctx context.Context, number int, marker string) (Comment, error) {
 	me, err := c.self(ctx)
-	if err != nil {
+	if err != nil || me == "" {
 		return Comment{}, err
 	}
 	var found Comment
 	err = c.comments(ctx, number, func(one Comment) bool {
-		if strings.Contains(one.Body, marker) && (me == "" || one.Author == me) {
+		if strings.Contains(one.Body, marker) && one.Author == me {
 			found = one
 		}
 		return found.ID == ""

@@ -92,7 +92,7 @@ func (h *hub) write(ctx context.Context, number int, c Comment) (Comment, error)
 	return done.comment(), err
 }
 
-// self may be more than a token's scopes tell: then a comment is known by its marker.
+// self may be more than a token's scopes tell, as of those that GitHub's apps get.
 func (h *hub) self(ctx context.Context) (string, error) {
 	var me struct {
 		Login string `json:"login"`

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
+	"time"
 
 	"berth/agent/internal/checkout"
 	"berth/applyers"
@@ -19,6 +20,21 @@ import (
 // [checkout.Repo.Propose].
 type Proposer interface {
 	Propose(ctx context.Context, ref string, onto checkout.Commit) (*checkout.Proposal, error)
+}
+
+// proposalFor bounds the plan of a proposal: however large somebody has made it, and
+// however slow what it is fetched from, the branch's turns do not wait longer.
+const proposalFor = 10 * time.Minute
+
+// proposalInTime is [Turner.proposal], given up after [proposalFor].
+func (t *Turner) proposalInTime(ctx context.Context, req Request) (*report.Report, error) {
+	within, stop := context.WithTimeout(ctx, proposalFor)
+	defer stop()
+	rep, err := t.proposal(within, req)
+	if err != nil && within.Err() != nil && ctx.Err() == nil {
+		return nil, fmt.Errorf("plan a proposed commit: it took longer than %s and was given up: see what is so large in it, or so slow: the repository, or a site", proposalFor)
+	}
+	return rep, err
 }
 
 // proposal is a turn for a commit that somebody proposes. Its manifests are an
@@ -37,9 +53,9 @@ func (t *Turner) proposal(ctx context.Context, req Request) (rep *report.Report,
 	started := t.Now()
 	// These are of the branch: what approvals have been used for, what was loaded, and
 	// what has failed and waits, which is nothing for a proposal.
-	defer func(p permits, loaded []*source, waits backoff) {
-		t.permits, t.loaded, t.backoff = p, loaded, waits
-	}(t.permits, t.loaded, t.backoff)
+	defer func(p permits, loaded []*source, loader desired.Loader, waits backoff) {
+		t.permits, t.loaded, t.loader, t.backoff = p, loaded, loader, waits
+	}(t.permits, t.loaded, t.loader, t.backoff)
 	t.backoff = backoff{}
 	base, err := t.enforcedNow(ctx)
 	if err != nil {

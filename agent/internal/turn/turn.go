@@ -167,7 +167,7 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 	}
 	ctx = applyers.InTurn(ctx, req.ID)
 	if req.Commit != "" {
-		return t.proposal(ctx, req)
+		return t.proposalInTime(ctx, req)
 	}
 	if req.own() {
 		log := t.Journal.StartLog(req.ID)
