@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"log/slog"
 	"net"
 	"sync"
@@ -23,7 +22,7 @@ func TestAgentLivesWhileItPlansAProposal(t *testing.T) {
 	var mu sync.Mutex
 	now := time.Now()
 	s := newService(p.w)
-	s.observed = newObserved(t.TempDir(), slog.New(slog.NewTextHandler(io.Discard, nil)))
+	s.observed = newObserved(t.TempDir(), slog.New(slog.DiscardHandler))
 	s.observed.health = health.New(func() time.Time { mu.Lock(); defer mu.Unlock(); return now })
 	asked, dial := false, p.w.dial
 	p.w.dial = func(ctx context.Context, network, address string) (net.Conn, error) {

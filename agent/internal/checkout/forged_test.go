@@ -2,6 +2,8 @@ package checkout_test
 
 import (
 	"bytes"
+	"crypto/dsa" //nolint:staticcheck // What is refused is made here.
+	"crypto/rand"
 	"fmt"
 	"io"
 	"strings"
@@ -13,6 +15,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
+	"golang.org/x/crypto/ssh"
 
 	"berth/agent/internal/checkout"
 )
@@ -104,4 +107,23 @@ func unarmored(t *testing.T, text string) []byte {
 		t.Fatal(err)
 	}
 	return content
+}
+
+// DSA signs by SHA-1 alone, as OpenSSH did until it was taken out.
+func TestSignaturesByDSA(t *testing.T) {
+	t.Parallel()
+	f := newForge(t)
+	var private dsa.PrivateKey
+	if err := dsa.GenerateParameters(&private.Parameters, rand.Reader, dsa.L1024N160); err != nil {
+		t.Fatal(err)
+	}
+	if err := dsa.GenerateKey(&private, rand.Reader); err != nil {
+		t.Fatal(err)
+	}
+	key, err := ssh.NewSignerFromKey(&private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tip := f.signed("by DSA", bySSH(key))
+	f.verifying(checkout.Verify{AllowedSigners: writeFile(t, "allowed_signers", "ada "+line(key))}).refuses(tip, "SHA-1")
 }

@@ -133,7 +133,7 @@ func (s *sshSigners) judge(payload, armored []byte, at time.Time) *doubt {
 	switch {
 	case sig.Namespace != gitNamespace:
 		return &doubt{what: fmt.Sprintf("its signature is for %q, and not for git", printable(sig.Namespace)), key: key}
-	case sig.Signature.Format == ssh.KeyAlgoRSA:
+	case sig.Signature.Format == ssh.KeyAlgoRSA, sig.Signature.Format == ssh.InsecureKeyAlgoDSA: //nolint:staticcheck // It is refused.
 		return &doubt{what: "its signature is made by SHA-1", key: key}
 	case !s.given:
 		return &doubt{what: "it is signed by the SSH key " + key + ", and no file of allowed signers is set", key: key, unknown: "a file that repository.verify.allowedSigners names"}

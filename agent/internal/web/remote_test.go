@@ -279,12 +279,12 @@ func TestUnreadableTokensAreToldOnceInAWhile(t *testing.T) {
 		remote, hook := remoteAPI().Remote(g), hooks.Handler()
 		burst := func() {
 			for range 100 {
-				remote.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/v1/status", http.NoBody))
-				hook.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/hooks/provision", http.NoBody))
+				remote.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/status", http.NoBody))
+				hook.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/hooks/provision", http.NoBody))
 			}
 		}
 		burst()
-		time.Sleep(time.Hour)
+		<-time.After(time.Hour)
 		burst()
 		for _, what := range []string{"token can't be used", "token of the hooks can't be used", "hook not taken"} {
 			if n := strings.Count(lines.String(), `msg="`+what+`"`); n > 2 || n == 0 && what != "hook not taken" {
