@@ -268,31 +268,3 @@ func (p *pipes) Close() error {
 
 // Addr is none in particular.
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
-
-// Strangers who ask often do not fill the log with what the agent can't read.
-func TestUnreadableTokensAreToldOnceInAWhile(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var lines strings.Builder
-		g := gate(map[string]string{"b": syncToken})
-		g.Log = slog.New(slog.NewTextHandler(&lines, nil))
-		hooks := &web.Hooks{Token: func() ([]byte, error) { return nil, errors.New("no such file") }, Log: g.Log}
-		remote, hook := remoteAPI().Remote(g), hooks.Handler()
-		burst := func() {
-			for range 100 {
-				remote.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/v1/status", http.NoBody))
-				hook.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/hooks/provision", http.NoBody))
-			}
-		}
-		burst()
-		<-time.After(time.Hour)
-		burst()
-		for _, what := range []string{"token can't be used", "token of the hooks can't be used", "hook not taken"} {
-			if n := strings.Count(lines.String(), `msg="`+what+`"`); n > 2 || n == 0 && what != "hook not taken" {
-				t.Errorf("%q is told %d times, want 2", what, n)
-			}
-		}
-		if !strings.Contains(lines.String(), "more=99") {
-			t.Errorf("it does not say how many were left out:\n%.500s", lines.String())
-		}
-	})
-}
