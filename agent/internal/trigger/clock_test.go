@@ -127,6 +127,7 @@ func TestPausedTurnsLookAndChangeNothing(t *testing.T) {
 		w := &world{tip: "a"}
 		paused, until := error(nil), time.Time{}
 		loop, stop := start(t, w, func(work *trigger.Work) {
+			work.Settle = 2 * time.Second
 			work.Paused = func() (time.Time, error) {
 				w.mu.Lock()
 				defer w.mu.Unlock()
@@ -166,6 +167,9 @@ func TestPausedTurnsLookAndChangeNothing(t *testing.T) {
 		if rep, err := loop.Ask(t.Context(), turn.Request{Mode: report.Drift}); err != nil || rep == nil {
 			t.Errorf("a drift: %v, %v", rep, err)
 		}
+		// One that was started just before, so that the next is not settled yet.
+		loop.Start("a hook")
+		synctest.Wait()
 		w.set(func() { paused = nil })
 		before := w.count()
 		resumed := loop.StartWhole("resumed")
