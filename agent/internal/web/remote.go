@@ -32,7 +32,7 @@ func (a API) Remote(gate *Gate) http.Handler {
 			return
 		}
 		if !long(pattern) {
-			routes.mux.ServeHTTP(w, r)
+			routes.mux.ServeHTTP(&piecewise{ResponseWriter: w, deadlines: http.NewResponseController(w)}, r)
 			return
 		}
 		select {
@@ -84,3 +84,20 @@ func (u *unhurried) WriteHeader(status int) {
 
 // Unwrap lets [http.ResponseController] at what is below.
 func (u *unhurried) Unwrap() http.ResponseWriter { return u.ResponseWriter }
+
+// piecewise bounds how long each piece of an answer may take to be taken, and not the
+// whole: a log of many megabytes comes over a slow line, too.
+type piecewise struct {
+	http.ResponseWriter
+
+	deadlines *http.ResponseController
+}
+
+// Write writes a piece.
+func (p *piecewise) Write(piece []byte) (int, error) {
+	_ = p.deadlines.SetWriteDeadline(time.Now().Add(strangersTime)) // What has none can't be late.
+	return p.ResponseWriter.Write(piece)
+}
+
+// Unwrap lets [http.ResponseController] at what is below.
+func (p *piecewise) Unwrap() http.ResponseWriter { return p.ResponseWriter }
