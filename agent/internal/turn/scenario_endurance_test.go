@@ -3,6 +3,7 @@ package turn_test
 import (
 	"os"
 	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -13,11 +14,14 @@ import (
 
 // Turns by the hundred, with a change behind the agent's back at each hundredth, leave
 // no goroutine and no memory behind: two thousand of them where BERTH_EVERY=1 asks for
-// that.
+// that, and as many as BERTH_TURNS says.
 func TestTurnsLeaveNothingBehind(t *testing.T) {
 	turns, settled := 120, 40
 	if os.Getenv("BERTH_EVERY") == "1" {
 		turns, settled = 2000, 500
+	}
+	if more, err := strconv.Atoi(os.Getenv("BERTH_TURNS")); err == nil && more > 500 {
+		turns, settled = more, 500
 	}
 	scenario(t, pvesim.Options{}, func(l *land) {
 		l.push("aaaa", ct("cache", 4001, ""), ct("queue", 4002, ""))
