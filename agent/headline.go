@@ -30,7 +30,7 @@ func headline(s web.Status) string {
 	say(len(s.Held), "held")
 	say(len(s.Unknown), "unknown")
 	switch {
-	case s.Refused != nil && s.Refused.Commit.Hash == "":
+	case s.Refused.Unreachable():
 		all = append(all, "the repository can't be asked")
 	case s.Refused != nil:
 		all = append(all, "commit "+shortHash(s.Refused.Commit.Hash)+" refused")

@@ -83,6 +83,10 @@ type Refusal struct {
 	Signature *Signature `json:"signature,omitempty"`
 }
 
+// Unreachable tells that no commit could be had: the repository can't be asked. The nil
+// Refusal is none.
+func (r *Refusal) Unreachable() bool { return r != nil && r.Commit.Hash == "" }
+
 // Signature is one that is missing, or not taken.
 type Signature struct {
 	// Commit is the one that lacks it: the refused one, or the first such that it brings.

@@ -118,7 +118,7 @@ func (p *printer) refusal(r *Report) {
 // refusalWords says what is refused and what holds instead.
 func refusalWords(r *Report) string {
 	words := "commit " + commit(r.Refused.Commit) + " is refused"
-	if r.Refused.Commit.Hash == "" {
+	if r.Refused.Unreachable() {
 		words = "no newer commit can be had"
 		if since := r.Refused.Since; !since.IsZero() && since.Before(r.Started) {
 			words += " since " + since.UTC().Format("2 Jan 15:04 UTC")

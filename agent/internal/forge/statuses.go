@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"berth/agent/internal/durable"
+	"berth/agent/internal/trouble"
 )
 
 const (
@@ -41,6 +42,8 @@ type Statuses struct {
 	log  *slog.Logger
 	// ready has something in it while there is something to tell.
 	ready chan struct{}
+	// mute is that the forge can't be told.
+	mute trouble.Ongoing
 
 	mu     sync.Mutex // guards what follows
 	wanted []Status   // the oldest first, one for each commit and context
@@ -138,7 +141,7 @@ func (k *kept) says(s Status) bool {
 
 // Run tells the forge until ctx is done.
 func (s *Statuses) Run(ctx context.Context) {
-	pause, said := firstPause, ""
+	pause := firstPause
 	for {
 		status, ok := s.oldest()
 		if !ok {
@@ -156,19 +159,20 @@ func (s *Statuses) Run(ctx context.Context) {
 		failed, _ := errors.AsType[*Error](err)
 		switch {
 		case err == nil:
-			if said != "" {
-				s.log.InfoContext(ctx, "the forge takes the status of commits again")
+			if told, news := s.mute.Over(); news {
+				s.log.InfoContext(ctx, "the forge takes the status of commits again", slog.Time("since", told.Since), slog.Int("failed", told.Times))
 			}
-			pause, said = firstPause, ""
+			pause = firstPause
 			s.done(ctx, status)
 			continue
 		case failed != nil && hopeless(failed.Status):
 			s.log.WarnContext(ctx, "the forge refuses the status of a commit", slog.String("commit", status.Commit), slog.Any("error", err))
 			s.done(ctx, status)
 			continue
-		case err.Error() != said:
-			said = err.Error()
-			s.log.WarnContext(ctx, "the status of a commit can't be set, it is tried again", slog.String("commit", status.Commit), slog.Any("error", err))
+		}
+		if told, due := s.mute.Due(time.Now(), err.Error()); due {
+			s.log.WarnContext(ctx, "the status of a commit can't be set, it is tried again", slog.String("commit", status.Commit), slog.Any("error", err),
+				slog.Time("since", told.Since), slog.Int("times", told.Times))
 		}
 		wait := pause
 		if failed != nil {

@@ -53,7 +53,7 @@ func Verdicts(fleet string, rep *report.Report, err error) []Status {
 		}
 	}
 	all := []Status{s}
-	if r := rep.Refused; r != nil && r.Commit.Hash != "" {
+	if r := rep.Refused; r != nil && !r.Unreachable() {
 		all = append(all, Status{Commit: r.Commit.Hash, Context: Context(rep.Fleet), State: Failure, Description: Refusal(r)})
 	}
 	return all

@@ -75,7 +75,7 @@ func (h *Health) Ended(_ turn.Request, rep *report.Report, err error, _ []turn.W
 	h.turns = max(h.turns-1, 0)
 	if err == nil && rep != nil && rep.Plan != nil {
 		h.planned = true
-		h.silent = rep.Refused != nil && rep.Refused.Commit.Hash == ""
+		h.silent = rep.Refused.Unreachable()
 	}
 }
 

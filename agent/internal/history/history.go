@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"berth/agent/internal/trouble"
 	"berth/drift"
 )
 
@@ -48,7 +49,7 @@ type History struct {
 	name     string // of the file that is written; "" before the first line
 	standing *standing
 	limit    int64
-	broken   bool // the last line could not be written, and that was told
+	broken   trouble.Ongoing // lines can't be written
 }
 
 // New is the history of a directory. Nothing is read or written before the first turn
@@ -64,7 +65,7 @@ func New(o Options) *History {
 }
 
 // Tell writes down what happened in a turn that was no dry run, if anything did, and
-// gives what it wrote. What can't be written is told once in the log, and harms nobody.
+// gives what it wrote. What can't be written is told in the log, and harms nobody.
 func (h *History) Tell(e Ended) []Line {
 	if h == nil {
 		return nil
@@ -82,12 +83,11 @@ func (h *History) Tell(e Ended) []Line {
 	}
 	err := h.write(e.At, lines)
 	if err == nil {
-		h.broken = false
+		h.broken.Over()
 		return lines
 	}
 	h.standing = before // What begins now is told when there is room.
-	if !h.broken {
-		h.broken = true
+	if _, due := h.broken.Due(time.Now(), err.Error()); due {
 		h.Log.Warn("what happened can't be written to the history; the turn goes on", slog.String("directory", h.Dir), slog.Any("error", err))
 	}
 	return nil

@@ -121,7 +121,7 @@ func (t *telling) status(s *web.Status) {
 	if hash := s.Commit.Hash; hash != "" {
 		t.tell("berth_commit_info", 1, "enforced", hash)
 		seen := hash
-		if s.Refused != nil && s.Refused.Commit.Hash != "" {
+		if s.Refused != nil && !s.Refused.Unreachable() {
 			seen = s.Refused.Commit.Hash
 		}
 		t.tell("berth_commit_info", 1, "seen", seen)

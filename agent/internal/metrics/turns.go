@@ -73,7 +73,7 @@ func (m *Metrics) Ended(req turn.Request, rep *report.Report, err error, _ []tur
 	if err != nil || rep.Plan == nil || len(req.Only) > 0 {
 		return
 	}
-	m.past.polled(rep.Refused != nil && rep.Refused.Commit.Hash == "", now)
+	m.past.polled(rep.Refused.Unreachable(), now)
 	for _, site := range m.past.look(rep, now) {
 		m.requestTimes.Delete(prometheus.Labels{"site": site})
 	}
@@ -127,7 +127,7 @@ func whyOf(req turn.Request) string {
 
 // look takes what a report says of the fleet, and tells which sites are gone from it.
 func (p *past) look(rep *report.Report, now time.Time) (gone []string) {
-	if rep.Refused == nil || rep.Refused.Commit.Hash == "" {
+	if rep.Refused == nil || rep.Refused.Unreachable() {
 		p.refused, p.since = "", time.Time{}
 	} else if p.refused != rep.Refused.Commit.Hash {
 		if p.refused == "" {

@@ -135,7 +135,7 @@ func (s *Seen) refused(rep *report.Report) {
 	r := rep.Refused
 	switch {
 	case r == nil:
-	case r.Commit.Hash == "":
+	case r.Unreachable():
 		s.Conditions = append(s.Conditions, Condition{Kind: RepositoryUnreachable, Reason: r.Reason, Since: r.Since})
 	default:
 		s.Conditions = append(s.Conditions, Condition{

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"berth/agent/internal/durable"
+	"berth/agent/internal/trouble"
 )
 
 // Subscription is a target and what it is to be told of.
@@ -59,7 +60,7 @@ type Teller struct {
 	told    map[string]Told
 	last    *Seen
 	written []byte
-	failed  bool
+	unkept  trouble.Ongoing
 }
 
 // NewTeller makes a teller, which works until ctx is done. [Teller.Wait] waits for its
@@ -248,13 +249,13 @@ func (t *Teller) keep(ctx context.Context) {
 		err = durable.Replace(t.o.File, now, 0o600)
 	}
 	if err == nil {
-		t.written, t.failed = now, false
+		t.written = now
+		t.unkept.Over()
 		return
 	}
-	if !t.failed {
+	if _, due := t.unkept.Due(time.Now(), err.Error()); due {
 		t.o.Log.WarnContext(ctx, "what people were told is not kept, and may be told again after a restart", slog.Any("error", err))
 	}
-	t.failed = true
 }
 
 // eventID is one of a kind.

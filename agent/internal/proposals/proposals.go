@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"berth/agent/internal/forge"
+	"berth/agent/internal/trouble"
 	"berth/drift/report"
 )
 
@@ -63,7 +64,7 @@ type Watcher struct {
 	known map[int]*known
 	// bodies are what the comments say, to say later that they are stale.
 	bodies map[int]string
-	said   string
+	failed trouble.Ongoing
 }
 
 // New reads what was written before.
@@ -87,7 +88,7 @@ func New(o Options) *Watcher {
 // Run looks until ctx is done.
 func (w *Watcher) Run(ctx context.Context) {
 	pause := w.o.Every
-	for {
+	for ctx.Err() == nil {
 		err := w.poll(ctx)
 		if ctx.Err() != nil {
 			return
@@ -103,25 +104,20 @@ func (w *Watcher) Run(ctx context.Context) {
 			pause = w.o.Every
 		}
 		w.say(ctx, err)
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return
-		case <-timer.C:
-		}
+		rest(ctx, wait)
 	}
 }
 
-// say logs an error once, and that it is over.
+// say logs an error when it is news, and that it is over.
 func (w *Watcher) say(ctx context.Context, err error) {
-	switch {
-	case err != nil && err.Error() != w.said:
-		w.said = err.Error()
-		w.o.Log.WarnContext(ctx, "pull requests can't be planned, it is tried again", slog.Any("error", err))
-	case err == nil && w.said != "":
-		w.said = ""
-		w.o.Log.InfoContext(ctx, "pull requests are planned again")
+	if err == nil {
+		if told, news := w.failed.Over(); news {
+			w.o.Log.InfoContext(ctx, "pull requests are planned again", slog.Time("since", told.Since), slog.Int("failed", told.Times))
+		}
+		return
+	}
+	if told, due := w.failed.Due(w.o.Now(), err.Error()); due {
+		w.o.Log.WarnContext(ctx, "pull requests can't be planned, it is tried again", slog.Any("error", err), slog.Time("since", told.Since), slog.Int("times", told.Times))
 	}
 }
 

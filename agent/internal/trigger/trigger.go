@@ -263,7 +263,7 @@ func Untrusted(hash string) string { return hash + " untrusted" }
 
 // seen is the newest commit that a turn looked at, refused ones included.
 func seen(rep *report.Report) string {
-	if rep.Refused != nil && rep.Refused.Commit.Hash != "" {
+	if rep.Refused != nil && !rep.Refused.Unreachable() {
 		if rep.Refused.Signature != nil {
 			return Untrusted(rep.Refused.Commit.Hash)
 		}

@@ -54,7 +54,7 @@ func (t *Turner) checkOut(ctx context.Context, req Request, rep *report.Report) 
 		return nil, refusedFirst(tip, err)
 	}
 	rep.Refused = refusal(tip, err)
-	if rep.Refused.Commit.Hash == "" {
+	if rep.Refused.Unreachable() {
 		if t.deaf.IsZero() || t.deaf.After(rep.Started) {
 			t.deaf = rep.Started
 		}
