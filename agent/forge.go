@@ -32,7 +32,7 @@ func (s *service) newForge() (*forgeWatch, error) {
 	set := s.settings.Forge
 	o := forge.Options{
 		Kind: place.Kind, URL: place.URL, Repository: place.Repository,
-		Token: func() ([]byte, error) { return s.settings.Read(set.Token, s.env) }, TokenName: set.Token.String(),
+		Token: s.reader(set.Token), TokenName: set.Token.String(),
 		Asked: s.observed.metrics.ForgeAsked,
 	}
 	if o.CAName = set.CA; o.CAName == "" {

@@ -5,7 +5,7 @@ import "berth/agent/internal/web"
 // hooks are what other machines may ask of this agent.
 func (s *service) hooks() *web.Hooks {
 	return &web.Hooks{
-		Token:     func() ([]byte, error) { return s.settings.Read(s.settings.Hooks.Token, s.env) },
+		Token:     s.reader(s.settings.Hooks.Token),
 		Fleet:     s.turner.Enforced,
 		Provision: s.turner.Provision,
 		Put:       s.secrets.Put,

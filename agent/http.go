@@ -56,7 +56,7 @@ func (s *service) openDoor(ctx context.Context, fail func(error)) error {
 		s.standing.Set(func(status *web.Status) { status.HTTP = "" })
 		return nil
 	}
-	if err := errors.Join(s.checkHooks(), s.checkTokens(), s.checkWebhooks()); err != nil {
+	if err := errors.Join(s.checkTokens(), s.checkWebhooks()); err != nil {
 		return err
 	}
 	certificate := s.certificate()
@@ -100,18 +100,26 @@ func (s *service) placed(err error) error {
 	return fmt.Errorf("%s: %w", s.settings.Place(field), err)
 }
 
-// checkHooks tells early that no caller could show the token of the hooks.
-func (s *service) checkHooks() error {
-	if s.settings.Hooks.Token == (config.Credential{}) {
-		return nil
+// checkTokens tells early that no caller could show one of them.
+func (s *service) checkTokens() error {
+	var wrong []error
+	if c := s.settings.Hooks.Token; c != (config.Credential{}) {
+		wrong = append(wrong, s.checkToken("hooks.token", "hooks.token", c))
 	}
-	token, err := s.settings.Read(s.settings.Hooks.Token, s.env)
+	for i, t := range s.settings.HTTP.Tokens {
+		wrong = append(wrong, s.checkToken(tokenName(i), fmt.Sprintf("http.tokens.%d.token", i), t.Token))
+	}
+	return errors.Join(wrong...)
+}
+
+func (s *service) checkToken(name, field string, c config.Credential) error {
+	token, err := s.settings.Read(c, s.env)
 	if err == nil {
 		err = web.CheckToken(token)
 	}
 	clear(token)
 	if err != nil {
-		return fmt.Errorf("%s: read hooks.token: %w", s.settings.Place("hooks.token"), err)
+		return fmt.Errorf("%s: read %s: %w", s.settings.Place(field), name, err)
 	}
 	return nil
 }
@@ -126,21 +134,6 @@ func (s *service) gate() *web.Gate {
 }
 
 func tokenName(i int) string { return fmt.Sprintf("http.tokens[%d]", i) }
-
-// checkTokens tells early that no caller could show one of them.
-func (s *service) checkTokens() error {
-	for i, t := range s.settings.HTTP.Tokens {
-		token, err := s.settings.Read(t.Token, s.env)
-		if err == nil {
-			err = web.CheckToken(token)
-		}
-		clear(token)
-		if err != nil {
-			return fmt.Errorf("%s: read %s: %w", s.settings.Place(fmt.Sprintf("http.tokens.%d.token", i)), tokenName(i), err)
-		}
-	}
-	return nil
-}
 
 // ownCertificate tells until when the certificate is valid that callers of the listener
 // see, as its file has it by now.

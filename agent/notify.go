@@ -55,15 +55,12 @@ func unlike(taken map[string]bool, name string) string {
 
 // targetOf is a target, and what it is called unless somebody says.
 func targetOf(settings *config.Settings, n config.Notify, env func(string) string) (notify.Target, string, error) {
-	reader := func(c config.Credential) func() ([]byte, error) {
-		return func() ([]byte, error) { return settings.Read(c, env) }
-	}
 	if n.Webhook != "" {
 		u, err := url.Parse(n.Webhook)
 		if err != nil {
 			return nil, "", errors.New("webhook: it is no URL")
 		}
-		return &notify.Webhook{URL: n.Webhook, Key: reader(n.Secret)}, u.Hostname(), nil
+		return &notify.Webhook{URL: n.Webhook, Key: reader(settings, n.Secret, env)}, u.Hostname(), nil
 	}
 	text, err := settings.Read(n.Service, env)
 	if err != nil {
@@ -74,7 +71,7 @@ func targetOf(settings *config.Settings, n config.Notify, env func(string) strin
 	if err != nil {
 		return nil, "", fmt.Errorf("the URL in %s: %w", n.Service, err)
 	}
-	return notify.NewService(reader(n.Service)), scheme, nil
+	return notify.NewService(reader(settings, n.Service, env)), scheme, nil
 }
 
 // policyOf is what a target wants to be told of. Check has seen to it that it makes
@@ -133,10 +130,6 @@ func (t telling) Ended(req turn.Request, rep *report.Report, err error, waits []
 		look.Err = err.Error()
 	}
 	t.teller.Tell(look)
-}
-
-func (s *service) reader(c config.Credential) func() ([]byte, error) {
-	return func() ([]byte, error) { return s.settings.Read(c, s.env) }
 }
 
 // around is what holds around turns.

@@ -13,7 +13,6 @@ import (
 	"berth/agent/internal/systemd"
 	"berth/agent/internal/turn"
 	"berth/agent/internal/web"
-	"berth/applyers"
 	"berth/applyers/proxmox"
 	"berth/drift/report"
 )
@@ -40,13 +39,6 @@ func (o *observed) watch(s *service) {
 	o.status = s.status
 	o.metrics.Watch(s.status)
 	s.asked = o.asked
-	others := s.turner.Events
-	s.turner.Events = func(e applyers.Event) {
-		o.health.Beat()
-		if others != nil {
-			others(e)
-		}
-	}
 	s.turner.Alive = o.health.Beat
 }
 

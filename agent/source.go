@@ -19,10 +19,15 @@ func source(settings *config.Settings, environ func(string) string) checkout.Sou
 			if c == (config.Credential{}) {
 				return checkout.Credential{}
 			}
-			return checkout.Credential{Name: c.String(), Read: func() ([]byte, error) { return settings.Read(c, environ) }}
+			return checkout.Credential{Name: c.String(), Read: reader(settings, c, environ)}
 		}
 		src.SSH = &checkout.SSH{Key: credential(from.SSH.Key), Passphrase: credential(config.Credential{Secret: from.SSH.Passphrase.Secret})}
 		src.SSH.KnownHosts, src.SSH.Learn = settings.KnownHosts()
 	}
 	return src
+}
+
+// reader reads a credential anew each time, so that it may be changed.
+func reader(settings *config.Settings, c config.Credential, environ func(string) string) func() ([]byte, error) {
+	return func() ([]byte, error) { return settings.Read(c, environ) }
 }

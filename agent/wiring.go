@@ -114,6 +114,11 @@ func (w *wiring) renewed(settings *config.Settings) (*wiring, error) {
 	return wire(w.streams, settings, log, w.journal, w.lock)
 }
 
+// reader reads a credential of the settings.
+func (w *wiring) reader(c config.Credential) func() ([]byte, error) {
+	return reader(w.settings, c, w.env)
+}
+
 // release closes all but the journal, which another wiring may have.
 func (w *wiring) release() {
 	w.library.Close()

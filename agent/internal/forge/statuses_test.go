@@ -1,6 +1,7 @@
 package forge_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -244,3 +246,38 @@ func pass(d time.Duration) {
 	<-time.After(d)
 	synctest.Wait()
 }
+
+// A forge that is away gives another error each time, by the port that it was asked from:
+// the log tells of it all the same once an hour, and when it is over.
+func TestForgeThatIsAwayDoesNotFillTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var written bytes.Buffer
+		var back atomic.Bool
+		var port atomic.Int64
+		away := setter(func() error {
+			if back.Load() {
+				return nil
+			}
+			return &forge.Error{Forge: "x", Message: fmt.Sprintf("read tcp 192.0.2.1:%d: connection reset", port.Add(1))}
+		})
+		s := forge.NewStatuses(away, filepath.Join(t.TempDir(), "forge.json"), slog.New(slog.NewTextHandler(&written, nil)))
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go s.Run(ctx)
+		s.Tell(status("a", forge.Success, ""))
+		pass(2*time.Hour + 30*time.Minute)
+		if lines := strings.Count(written.String(), "\n"); lines != 3 || port.Load() < 10 {
+			t.Errorf("%d attempts wrote %d lines:\n%s", port.Load(), lines, written.String())
+		}
+		back.Store(true)
+		pass(time.Hour)
+		if !strings.Contains(written.String(), "the forge takes the status of commits again") {
+			t.Errorf("nobody says that it is over:\n%s", written.String())
+		}
+	})
+}
+
+// setter is a forge that is told of any status.
+type setter func() error
+
+func (s setter) SetStatus(context.Context, forge.Status) error { return s() }
