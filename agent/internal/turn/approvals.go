@@ -51,15 +51,20 @@ func (t *Turner) spend(ctx context.Context, src *source) error {
 			return err
 		}
 	}
-	fleet := src.fleet.Of(src.fleet.Resources)
+	src.fleet = t.permits.mark(src.fleet)
+	return nil
+}
+
+// mark is a fleet whose approvals say for what they don't count any more.
+func (p permits) mark(from *desired.Fleet) *desired.Fleet {
+	fleet := from.Of(from.Resources)
 	fleet.Approvals = nil
-	for _, a := range src.fleet.Approvals {
+	for _, a := range from.Approvals {
 		marked := *a
-		marked.Spent = t.permits.of[permitOf(a)].spent(a, src.fleet)
+		marked.Spent = p.of[permitOf(a)].spent(a, from)
 		fleet.Approvals = append(fleet.Approvals, &marked)
 	}
-	src.fleet = fleet
-	return nil
+	return fleet
 }
 
 // recount reads the history back to where each approval came in, or to the commit

@@ -82,7 +82,7 @@ func (t *Turner) proposal(ctx context.Context, req Request) (rep *report.Report,
 		return rep, nil
 	}
 	src := &source{commit: proposed.Head, files: proposed.Files, fleet: head, tip: proposed.Head.Hash}
-	if err := t.spend(ctx, src); err != nil {
+	if err := t.spendOnto(ctx, src, base); err != nil {
 		return nil, err
 	}
 	describe(rep, src)
