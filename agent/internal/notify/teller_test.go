@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -76,13 +77,13 @@ func alike(t *testing.T, o notify.Options) (*notify.Teller, func()) {
 func TestTellerRemindsAndBeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		in := &inbox{}
-		paused := false
+		var paused atomic.Bool
 		began := time.Now() // Midnight.
 		teller, end := alike(t, notify.Options{
 			Targets: []notify.Subscription{{Name: "in", Target: in, Policy: notify.Policy{Beat: &notify.Beat{Hour: 8, Minute: 30, Zone: time.UTC}}}},
 			Host:    "pve-agent", Log: slog.New(slog.DiscardHandler),
 			Around: func() []notify.Condition {
-				if !paused {
+				if !paused.Load() {
 					return nil
 				}
 				return []notify.Condition{{Kind: notify.PausedReminder, Reason: "by ann", Since: began.Add(time.Hour)}}
@@ -92,7 +93,7 @@ func TestTellerRemindsAndBeats(t *testing.T) {
 		teller.Tell(failing(map[desired.ID]string{"vm/a": "no"}))
 		equal(t, "at once", in.lines(), "failure vm/a")
 		<-time.After(time.Hour)
-		paused = true
+		paused.Store(true)
 		<-time.After(3*time.Hour + 59*time.Minute)
 		equal(t, "before four hours", in.lines())
 		<-time.After(10 * time.Minute)
@@ -107,7 +108,7 @@ func TestTellerRemindsAndBeats(t *testing.T) {
 			t.Errorf("the beat: %+v", e)
 		}
 		in.lines()
-		paused = false
+		paused.Store(false)
 		teller.Tell(failing(nil))
 		equal(t, "all is well", in.lines(), "recovery  vm/a")
 		<-time.After(24 * time.Hour)
