@@ -178,6 +178,26 @@ type Blind struct {
 	Remedy string `json:"remedy,omitempty"`
 }
 
+// What is what is unknown, by one name: a resource, "site/home", or "vm/" for all of a
+// kind.
+func (b Blind) What() desired.ID {
+	switch {
+	case b.ID != "":
+		return b.ID
+	case b.Site != "":
+		return desired.MakeID(desired.KindSite, b.Site)
+	}
+	return desired.MakeID(b.Kind, "")
+}
+
+// Text says why, and what to do.
+func (b Blind) Text() string {
+	if b.Remedy == "" {
+		return b.Reason
+	}
+	return b.Reason + ": " + b.Remedy
+}
+
 // Covers tells whether a resource is unknown because of b.
 func (b Blind) Covers(id desired.ID, site string) bool {
 	switch {

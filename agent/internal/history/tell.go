@@ -299,12 +299,7 @@ func (t *teller) sees(id desired.ID) bool {
 func (t *teller) blinds() {
 	now := make(map[string]string)
 	for _, b := range t.Report.Plan.Blind {
-		key := b.ID
-		if key == "" && b.Site != "" {
-			key = desired.MakeID(desired.KindSite, b.Site)
-		} else if key == "" {
-			key = desired.MakeID(b.Kind, "")
-		}
+		key := b.What()
 		if _, told := now[string(key)]; told {
 			continue
 		}

@@ -171,19 +171,7 @@ func (s *Seen) unknown(rep *report.Report) {
 		if desired.WaitsForUnlock(b.Reason) {
 			continue
 		}
-		id := b.ID
-		switch {
-		case id != "":
-		case b.Site != "":
-			id = desired.MakeID("site", b.Site)
-		default:
-			id = desired.MakeID(b.Kind, "")
-		}
-		reason := b.Reason
-		if b.Remedy != "" {
-			reason += ": " + b.Remedy
-		}
-		s.Conditions = append(s.Conditions, Condition{Kind: SiteUnknown, ID: id, Site: b.Site, Reason: reason})
+		s.Conditions = append(s.Conditions, Condition{Kind: SiteUnknown, ID: b.What(), Site: b.Site, Reason: b.Text()})
 	}
 }
 

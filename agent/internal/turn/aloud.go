@@ -51,7 +51,7 @@ func (t *Turner) aloud(ctx context.Context, rep *report.Report) {
 func unsettled(p *drift.Plan) []aloud {
 	var all []aloud
 	for _, b := range p.Blind {
-		all = append(all, aloud{"unknown", unknown(b), joined(b.Reason, b.Remedy)})
+		all = append(all, aloud{"unknown", unknown(b), b.Text()})
 	}
 	return append(all, held(p)...)
 }
@@ -64,13 +64,6 @@ func unknown(b drift.Blind) string {
 		return "site " + b.Site
 	}
 	return "kind " + b.Kind
-}
-
-func joined(reason, remedy string) string {
-	if remedy == "" {
-		return reason
-	}
-	return reason + ": " + remedy
 }
 
 // held are the lines about what the guards keep from being done. Of one resource's

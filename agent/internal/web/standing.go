@@ -102,11 +102,7 @@ func (s *Status) tell(rep *report.Report, now time.Time) {
 		if desired.WaitsForUnlock(b.Reason) {
 			continue
 		}
-		reason := b.Reason
-		if b.Remedy != "" {
-			reason += ": " + b.Remedy
-		}
-		s.Unknown = append(s.Unknown, Held{What: string(unread(b)), Reason: reason})
+		s.Unknown = append(s.Unknown, Held{What: string(b.What()), Reason: b.Text()})
 	}
 	s.outlook(rep.Plan)
 	s.Skipped = skipped(rep)
@@ -123,17 +119,6 @@ func (s *Status) stay(enforced report.Commit, behind, now time.Time) {
 	default:
 		s.BehindSince = behind
 	}
-}
-
-// unread is what could not be read: a resource, "site/home", or all of a kind, "vm/".
-func unread(b drift.Blind) desired.ID {
-	switch {
-	case b.ID != "":
-		return b.ID
-	case b.Site != "":
-		return desired.MakeID("site", b.Site)
-	}
-	return desired.MakeID(b.Kind, "")
 }
 
 // Recall takes what a report of the journal says, which is all that there is to know
@@ -178,7 +163,7 @@ func held(rep *report.Report, waits []turn.Wait) (waiting []Waiting, others []He
 	}
 	for _, b := range rep.Plan.Blind {
 		if desired.WaitsForUnlock(b.Reason) {
-			waiting = wait(waiting, unread(b), "", b.Reason)
+			waiting = wait(waiting, b.What(), "", b.Reason)
 		}
 	}
 	reasons := outcomes(rep)
