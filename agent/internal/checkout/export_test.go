@@ -12,6 +12,9 @@ func (r *Repo) SetMaxFetch(d time.Duration) { r.maxFetch = d }
 // SetMaxPacks makes the clone anew earlier than after defaultMaxPacks.
 func (r *Repo) SetMaxPacks(n int) { r.maxPacks = n }
 
+// SetMaxProposed makes the clone anew earlier than after defaultMaxProposed.
+func (r *Repo) SetMaxProposed(bytes int64) { r.maxProposed = bytes }
+
 // SingleObject tells whether a path is that of an object in a file of its own.
 var SingleObject = singleObject
 

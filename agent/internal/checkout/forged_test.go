@@ -127,3 +127,30 @@ func TestSignaturesByDSA(t *testing.T) {
 	tip := f.signed("by DSA", bySSH(key))
 	f.verifying(checkout.Verify{AllowedSigners: writeFile(t, "allowed_signers", "ada "+line(key))}).refuses(tip, "SHA-1")
 }
+
+// A few large proposals fill no disk either.
+func TestLargeProposalsDoNotFillTheClone(t *testing.T) {
+	t.Parallel()
+	f := newForge(t)
+	first := f.side("refs/heads/main", "start", tree{"a": "1\n"})
+	a := follow(t, f.source())
+	a.SetMaxProposed(100_000)
+	onto := a.accept(first)
+	for i := range 6 {
+		noise := make([]byte, 60_000)
+		if _, err := rand.Read(noise); err != nil {
+			t.Fatal(err)
+		}
+		f.side("refs/pull/1/head", "again", tree{"a": string(noise)}, first)
+		if _, err := a.Propose(t.Context(), "refs/pull/1/head", onto); err != nil {
+			t.Fatalf("%d: %v", i, err)
+		}
+		// The one that is planned, and what was left when it came.
+		if n := len(a.packFiles("*.pack")); n > 3 {
+			t.Errorf("%d packs after %d", n, i+1)
+		}
+	}
+	if got := a.file(onto, "a"); got != "1\n" {
+		t.Errorf("the accepted commit holds %q", got)
+	}
+}

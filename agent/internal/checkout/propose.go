@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -93,7 +94,10 @@ func (r *Repo) proposed(ctx context.Context, ref string) (plumbing.Hash, error) 
 	if err := r.makeRoom(ctx); err != nil {
 		return plumbing.ZeroHash, err
 	}
-	if err := r.pull(ctx, from, tip); err != nil {
+	before := packBytes(r.clone())
+	err = r.pull(ctx, from, tip)
+	r.proposedBytes += max(packBytes(r.clone())-before, 0)
+	if err != nil {
 		return plumbing.ZeroHash, r.explain(err)
 	}
 	if !r.whole(ctx, tip) {
@@ -111,11 +115,30 @@ func (r *Repo) whole(ctx context.Context, hash plumbing.Hash) bool {
 	return err == nil
 }
 
+// defaultMaxProposed is what proposals may leave in the clone: one answer of a server may
+// have 1 GiB, and as many come as somebody makes.
+const defaultMaxProposed = 1 << 30
+
+// packBytes is how large a clone's packs are together.
+func packBytes(clone string) int64 {
+	found, err := packs(clone)
+	if err != nil {
+		return 0
+	}
+	sum := int64(0)
+	for _, pack := range found {
+		if info, err := os.Stat(pack + ".pack"); err == nil {
+			sum += info.Size()
+		}
+	}
+	return sum
+}
+
 // makeRoom makes the clone anew, without what proposals have left in it, where it has
-// too many packs. The caller holds fetching.
+// too many packs, or too large ones. The caller holds fetching.
 func (r *Repo) makeRoom(ctx context.Context) error {
 	found, err := packs(r.clone())
-	if err != nil || len(found) < r.maxPacks {
+	if err != nil || len(found) < r.maxPacks && r.proposedBytes < r.maxProposed {
 		return err
 	}
 	from, err := r.remote.open()
@@ -127,7 +150,11 @@ func (r *Repo) makeRoom(ctx context.Context) error {
 	if err != nil {
 		return r.explain(err)
 	}
-	return r.refresh(ctx, from, tip)
+	if err := r.refresh(ctx, from, tip); err != nil {
+		return err
+	}
+	r.proposedBytes = 0
+	return nil
 }
 
 // propose reads both sides. The caller holds mu.

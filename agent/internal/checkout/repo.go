@@ -42,14 +42,17 @@ type Repo struct {
 	log    *slog.Logger
 	remote remote
 
-	maxPacks int           // Fixed before the first Fetch, as is:
-	maxFetch time.Duration // When a fetch that trickles on for ever is ended.
+	maxPacks    int           // Fixed before the first Fetch, as are:
+	maxProposed int64         // How many bytes proposals leave in the clone before it is made anew.
+	maxFetch    time.Duration // When a fetch that trickles on for ever is ended.
 
 	// fetching admits one Fetch at a time, and guards checked, hopeless and warned.
 	fetching sync.Mutex
-	checked  plumbing.Hash // The tip whose commit and trees were found whole.
-	hopeless plumbing.Hash // The tip that not even a fresh clone could make whole.
-	warned   plumbing.Hash // The tip whose rewritten history was logged.
+	// proposedBytes are what proposals have left in the clone; fetching guards them, too.
+	proposedBytes int64
+	checked       plumbing.Hash // The tip whose commit and trees were found whole.
+	hopeless      plumbing.Hash // The tip that not even a fresh clone could make whole.
+	warned        plumbing.Hash // The tip whose rewritten history was logged.
 
 	// mu guards what follows. go-git's storage is not safe for concurrent use.
 	mu          sync.Mutex
@@ -83,7 +86,7 @@ func Open(dir string, src Source, log *slog.Logger) (*Repo, error) {
 	if err := recoverClone(dir, src.Branch); err != nil {
 		return nil, err
 	}
-	r := &Repo{dir: dir, source: src, log: log, accepted: accepted, maxPacks: defaultMaxPacks, maxFetch: defaultMaxFetch}
+	r := &Repo{dir: dir, source: src, log: log, accepted: accepted, maxPacks: defaultMaxPacks, maxProposed: defaultMaxProposed, maxFetch: defaultMaxFetch}
 	r.remote = newRemote(src, log)
 	if src.exposesToken() {
 		log.Warn("the token travels unencrypted; use an https URL", slog.String("url", src.URL))
