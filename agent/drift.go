@@ -88,7 +88,9 @@ Exits 0 where nothing differs, 2 where something does, is held or is unknown.
 				return err
 			}
 			o.only = args
+			done := stillAt(s, "still looking: all is read anew, after the turn that may be under way; Ctrl-C gives up, and nothing is touched")
 			rep, err := driftReport(cmd.Context(), s, settings, o)
+			done()
 			if err != nil {
 				return err
 			}

@@ -285,7 +285,7 @@ func otherError(o Other, err error) error {
 	what, remedy := fetch.Kind.Error(), fetch.Remedy
 	switch {
 	case errors.Is(fetch.Kind, ErrBranch):
-		what, remedy = "no such branch, tag or commit", "correct ref, or push it"
+		what, remedy = "no such branch, tag or commit", refRemedy(o.Ref, "correct ref, or push it")
 	case errors.Is(fetch.Kind, ErrEmpty):
 		remedy = "push a first commit"
 	case errors.Is(fetch.Kind, ErrAuth) && o.Key.Read == nil:

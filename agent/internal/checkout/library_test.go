@@ -208,6 +208,7 @@ func TestLibraryRefuses(t *testing.T) {
 	r := newReader(t)
 	for ref, want := range map[string]string{
 		"v2":                     "fetch " + f.url + " at v2: no such branch, tag or commit: it has both, main, v1; correct ref, or push it",
+		one[:7]:                  "it has both, main, v1; a commit is named by all 40 digits of its hash",
 		"both":                   "a branch and a tag have this name, and differ",
 		"refs/notes/x":           "no such branch, tag or commit",
 		strings.Repeat("0b", 20): "fetch " + f.url + " at 0b0b",

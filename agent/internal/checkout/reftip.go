@@ -63,7 +63,17 @@ func noRef(source Source, refs map[string]plumbing.Hash) error {
 	} else if n > 0 {
 		detail = "it has " + strings.Join(names, ", ")
 	}
-	return &FetchError{Source: source.id(), Kind: ErrBranch, Detail: printable(detail)}
+	return &FetchError{Source: source.id(), Kind: ErrBranch, Detail: printable(detail), Remedy: refRemedy(source.Branch, "correct its name, or push it")}
+}
+
+// refRemedy says what to do about a name that is none, which may be the beginning of a
+// hash: no server finds a commit by that.
+func refRemedy(ref, other string) string {
+	const fewest = 7
+	if len(ref) >= fewest && len(ref) < len(plumbing.ZeroHash.String()) && strings.Trim(ref, "0123456789abcdef") == "" {
+		return "a commit is named by all 40 digits of its hash"
+	}
+	return other
 }
 
 // refTip is the same for a directory of this machine.
