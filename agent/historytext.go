@@ -84,7 +84,7 @@ func outcomeWords(t history.Turn) string {
 	case "unended":
 		return "… not ended: " + headline
 	}
-	if !t.Kept {
+	if !t.Kept && t.Result != "recovered" { // That one had nothing else to report.
 		return headline + " (its report is kept no more)"
 	}
 	return headline
