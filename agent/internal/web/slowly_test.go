@@ -3,6 +3,7 @@ package web_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -48,11 +49,11 @@ func TestAnOutputGoesOverASlowLine(t *testing.T) {
 			}
 			var got bytes.Buffer
 			for err == nil {
-				time.Sleep(row.wait)
+				<-time.After(row.wait)
 				_, err = io.CopyN(&got, resp.Body, 32<<10)
 			}
 			resp.Body.Close()
-			if whole := err == io.EOF && bytes.Equal(got.Bytes(), text); whole != row.whole {
+			if whole := errors.Is(err, io.EOF) && bytes.Equal(got.Bytes(), text); whole != row.whole {
 				t.Errorf("a piece each %s: %d of %d bytes, %v", row.wait, got.Len(), len(text), err)
 			}
 		}
