@@ -12,8 +12,10 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -24,15 +26,33 @@ import (
 type standIn struct {
 	*httptest.Server
 	answer func(w http.ResponseWriter, r *http.Request)
+
+	mu     sync.Mutex
 	seen   []*http.Request
 	bodies []string
+}
+
+// asked are the requests so far.
+func (s *standIn) asked() []*http.Request {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.seen)
+}
+
+// body is that of a request.
+func (s *standIn) body(i int) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bodies[i]
 }
 
 func newStandIn(t *testing.T) *standIn {
 	s := &standIn{}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
+		s.mu.Lock()
 		s.seen, s.bodies = append(s.seen, r), append(s.bodies, string(body))
+		s.mu.Unlock()
 		s.answer(w, r)
 	}))
 	t.Cleanup(s.Close)
@@ -185,10 +205,10 @@ func TestServicesAreAskedAsTheyAreDocumented(t *testing.T) {
 			if err := serviceOf(s, row.url).Send(t.Context(), event()); err != nil {
 				t.Fatal(err)
 			}
-			if len(s.seen) != 1 {
-				t.Fatalf("%d requests", len(s.seen))
+			if len(s.asked()) != 1 {
+				t.Fatalf("%d requests", len(s.asked()))
 			}
-			r := s.seen[0]
+			r := s.asked()[0]
 			method := row.method
 			if method == "" {
 				method = http.MethodPost
@@ -199,7 +219,7 @@ func TestServicesAreAskedAsTheyAreDocumented(t *testing.T) {
 			if row.header[0] != "" && !strings.HasPrefix(r.Header.Get(row.header[0]), row.header[1]) {
 				t.Errorf("%s: %q", row.header[0], r.Header.Get(row.header[0]))
 			}
-			title, text := row.text(r, s.bodies[0])
+			title, text := row.text(r, s.body(0))
 			for _, want := range []string{"vm/web-1", "storage ssd has no space", "pve-agent", "3f2a91c"} {
 				if !strings.Contains(strings.ReplaceAll(text, `\`, ""), want) {
 					t.Errorf("the text lacks %q:\n%s", want, text)
@@ -255,8 +275,8 @@ func TestWhatServicesAnswer(t *testing.T) {
 				case errors.As(err, &later) != (c.later > 0) || c.later > 0 && later.After != c.later:
 					t.Errorf("later: %v", err)
 				}
-				if took := time.Since(began); took > 5*time.Second || len(s.seen) > 2 {
-					t.Errorf("it took %v and %d requests", took, len(s.seen))
+				if took := time.Since(began); took > 5*time.Second || len(s.asked()) > 2 {
+					t.Errorf("it took %v and %d requests", took, len(s.asked()))
 				}
 				if c.what == "as documented" && field(row.wrong, "error")+field(row.wrong, "description") != "" && !regexp.MustCompile(`: \w`).MatchString(strings.TrimPrefix(err.Error(), "it answers")) {
 					t.Errorf("what it says is not told: %v", err)
@@ -328,8 +348,8 @@ func TestMatrixLogsIn(t *testing.T) {
 		}
 	}
 	target := serviceOf(s, "matrix://berth:hunterone@matrix.example.com/?rooms=!r:x")
-	if err := target.Send(t.Context(), event()); err != nil || len(s.seen) != 3 {
-		t.Errorf("%v, after %d requests", err, len(s.seen))
+	if err := target.Send(t.Context(), event()); err != nil || len(s.asked()) != 3 {
+		t.Errorf("%v, after %d requests", err, len(s.asked()))
 	}
 	s.answer = func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"access_token":"hunterthree","flows":[]}`)
@@ -353,11 +373,11 @@ func TestOneMessageAfterAnother(t *testing.T) {
 				t.Fatalf("%s: %v", name, err)
 			}
 		}
-		title, text := row.text(s.seen[1], s.bodies[1])
+		title, text := row.text(s.asked()[1], s.body(1))
 		if !strings.Contains(title, "Over: vm/db") || strings.Contains(title+text, "web-1") {
 			t.Errorf("%s: %q, %q", name, title, text)
 		}
-		if got := s.seen[0].Header.Get("Priority") + s.seen[1].Header.Get("Priority"); name == "ntfy" && got != "HighDefault" {
+		if got := s.asked()[0].Header.Get("Priority") + s.asked()[1].Header.Get("Priority"); name == "ntfy" && got != "HighDefault" {
 			t.Errorf("priorities: %s", got)
 		}
 	}
@@ -375,14 +395,14 @@ func TestForeignTextIsHarmless(t *testing.T) {
 		if err := serviceOf(s, row.url).Send(t.Context(), e); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		title, text := row.text(s.seen[0], s.bodies[0])
+		title, text := row.text(s.asked()[0], s.body(0))
 		all := strings.ReplaceAll(title+"\n"+text, `\`, "")
 		for _, ping := range []string{"@everyone", "@here", "@alice", "<!", "<@", "<users", "](", "https://", "www.evil", "\x1b"} {
 			if strings.Contains(all, ping) {
 				t.Errorf("%s: it holds %q:\n%s", name, ping, all)
 			}
 		}
-		if s.seen[0].Header.Get("X-Header") != "" {
+		if s.asked()[0].Header.Get("X-Header") != "" {
 			t.Errorf("%s: a header is injected", name)
 		}
 		if name == "slack" && strings.ContainsAny(all, "<>`") {
@@ -406,11 +426,11 @@ func TestLongMessagesAreCut(t *testing.T) {
 	for name, row := range services {
 		s := newStandIn(t)
 		s.answer = func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, row.takes) }
-		if err := serviceOf(s, row.url).SendAll(t.Context(), all); err != nil || len(s.seen) != 1 {
-			t.Errorf("%s: %v, in %d requests", name, err, len(s.seen))
+		if err := serviceOf(s, row.url).SendAll(t.Context(), all); err != nil || len(s.asked()) != 1 {
+			t.Errorf("%s: %v, in %d requests", name, err, len(s.asked()))
 			continue
 		}
-		_, text := row.text(s.seen[0], s.bodies[0])
+		_, text := row.text(s.asked()[0], s.body(0))
 		if len(text) > 4096 || !strings.Contains(text, "more lines") || name == "discord" && len(text) > 2000 {
 			t.Errorf("%s: %d bytes: %.100s", name, len(text), text)
 		}
