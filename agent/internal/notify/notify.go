@@ -127,8 +127,8 @@ func (n *Notifier) Tell(e Event) {
 	}
 }
 
-// put hands an event to one target.
-func (n *Notifier) put(target int, e Event) { n.boxes[target].put(e) }
+// put hands events to one target, which takes them as one if it can.
+func (n *Notifier) put(target int, all ...Event) { n.boxes[target].put(all...) }
 
 // count has what becomes of messages counted.
 func (n *Notifier) count(sent func(target, result string)) {
@@ -155,15 +155,17 @@ type box struct {
 	sent  func(target, result string)
 }
 
-func (b *box) put(e Event) {
+func (b *box) put(all ...Event) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if len(b.events) == queued {
-		b.log.Warn("notification dropped: too many wait for this target", slog.String("event", string(b.events[0].Kind)), slog.String("id", b.events[0].ID))
-		b.events = b.events[1:]
-		b.told("dropped", 1)
+	for _, e := range all {
+		if len(b.events) == queued {
+			b.log.Warn("notification dropped: too many wait for this target", slog.String("event", string(b.events[0].Kind)), slog.String("id", b.events[0].ID))
+			b.events = b.events[1:]
+			b.told("dropped", 1)
+		}
+		b.events = append(b.events, e)
 	}
-	b.events = append(b.events, e)
 	select {
 	case b.ready <- struct{}{}:
 	default:

@@ -219,10 +219,10 @@ func (t *Teller) tell(ctx context.Context, s Seen) {
 	for i, sub := range t.o.Targets {
 		events, told := Next(t.told[sub.Name], &s, sub.Policy, time.Now())
 		t.told[sub.Name] = told
-		for _, e := range events {
-			e.ID = eventID()
-			t.notifier.put(i, e)
+		for i := range events {
+			events[i].ID = eventID()
 		}
+		t.notifier.put(i, events...)
 	}
 	t.keep(ctx)
 }
