@@ -161,8 +161,9 @@ func (s *Service) SendAll(ctx context.Context, all []Event) error {
 	}
 	done := make(chan error, 1)
 	go func() {
-		defer s.end()
-		done <- send(scheme, u, by, message, params(scheme, u, title, message, all))
+		err := send(scheme, u, by, message, params(scheme, u, title, message, all))
+		s.end() // Before whoever waits can begin the next one.
+		done <- err
 	}()
 	select {
 	case err = <-done:
