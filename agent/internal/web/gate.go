@@ -43,10 +43,10 @@ func (g *Gate) Require(scope Scope, next http.Handler) http.Handler {
 
 // pass tells whether a request may be served, and by which token. One that may not is
 // answered.
-func (g *Gate) pass(w http.ResponseWriter, r *http.Request, scope Scope) (by string, in bool) {
+func (g *Gate) pass(w http.ResponseWriter, r *http.Request, scope Scope) (by *Token, in bool) {
 	if !sameOrigin(r) {
 		fail(w, r, g.Log, http.StatusForbidden, "a page of another site has a browser ask this, and it is for programs and for pages of this agent")
-		return "", false
+		return nil, false
 	}
 	token, unread := g.of(r.Context(), bearer(r))
 	switch {
@@ -64,9 +64,9 @@ func (g *Gate) pass(w http.ResponseWriter, r *http.Request, scope Scope) (by str
 	case !token.Scope.Holds(scope):
 		fail(w, r, g.Log, http.StatusForbidden, "this token's scope is "+string(token.Scope)+", and "+r.URL.Path+" takes "+string(scope))
 	default:
-		return token.Name, true
+		return token, true
 	}
-	return "", false
+	return nil, false
 }
 
 // of finds the token that was shown; nil if it is none. All are compared, each in a time

@@ -43,8 +43,8 @@ func (a API) Remote(gate *Gate) http.Handler {
 			fail(w, r, a.Log, http.StatusTooManyRequests, "as many as may wait for turns do already: ask again")
 			return
 		}
-		a.Log.InfoContext(r.Context(), "asked by another machine", slog.String("what", pattern), slog.String("token", by), slog.String("from", r.RemoteAddr))
-		a.serveLong(w, r, routes.mux)
+		a.Log.InfoContext(r.Context(), "asked by another machine", slog.String("what", pattern), slog.String("token", by.Name), slog.String("from", r.RemoteAddr))
+		a.serveLong(w, r.WithContext(withScope(r.Context(), by.Scope)), routes.mux)
 	})
 }
 

@@ -100,6 +100,24 @@ func TestScopes(t *testing.T) {
 			t.Errorf("%s with %q: %d %q, want %d %q", row.request, row.token, status, says, row.status, row.says)
 		}
 	}
+	// What a route takes beyond its scope is in its body.
+	for _, row := range []struct {
+		path, body, token string
+		status            int
+		says              string
+	}{
+		{"/v1/drift", `{"commit": "refs/pull/1/head"}`, readToken, 403, "this token's scope is read, and to plan a commit that nobody has accepted takes sync"},
+		{"/v1/drift", `{"commit": "refs/pull/1/head"}`, syncToken, 200, ""},
+		{"/v1/sync", `{"acceptSource": true}`, syncToken, 403, "acceptSource goes by the agent's socket alone"},
+	} {
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, row.path, strings.NewReader(row.body))
+		req.Header.Set("Authorization", "Bearer "+row.token)
+		rec := httptest.NewRecorder()
+		handler.ServeHTTP(rec, req)
+		if rec.Code != row.status || !strings.Contains(rec.Body.String(), row.says) {
+			t.Errorf("%s %s: %d %s, want %d %q", row.path, row.body, rec.Code, rec.Body, row.status, row.says)
+		}
+	}
 	// Of a page in a browser its own alone is answered.
 	for _, row := range []struct {
 		name, value string

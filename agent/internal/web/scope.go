@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -37,6 +38,20 @@ func scopeOf(pattern string) Scope {
 		return ScopeSync
 	}
 	return scopeHere
+}
+
+type scopeKey struct{}
+
+// withScope notes what whoever asks from another machine may.
+func withScope(ctx context.Context, scope Scope) context.Context {
+	return context.WithValue(ctx, scopeKey{}, scope)
+}
+
+// mayAsk tells whether whoever asks may have more than the route by itself: by the socket
+// anybody may.
+func mayAsk(ctx context.Context, more Scope) bool {
+	scope, remote := ctx.Value(scopeKey{}).(Scope)
+	return !remote || scope.Holds(more)
 }
 
 // long tells whether a route waits for a turn.

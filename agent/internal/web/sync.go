@@ -70,6 +70,10 @@ func (a API) handleSync(routes *routes) {
 			fail(w, r, a.Log, http.StatusBadRequest, err.Error())
 			return
 		}
+		if body.AcceptSource && !mayAsk(r.Context(), scopeHere) {
+			fail(w, r, a.Log, http.StatusForbidden, "acceptSource goes by the agent's socket alone, on its own host: no token has it follow another repository")
+			return
+		}
 		if waitFor == 0 && (body.Wait == nil || *body.Wait) {
 			rep, err := a.Ask(r.Context(), body.request())
 			a.came(w, r, rep, err)

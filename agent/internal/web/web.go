@@ -100,6 +100,11 @@ func (a API) handleTurns(routes *routes) {
 			fail(w, r, a.Log, http.StatusBadRequest, err.Error())
 			return
 		}
+		// Anybody may have written it, and to plan it costs time and room.
+		if body.Commit != "" && !mayAsk(r.Context(), ScopeSync) {
+			fail(w, r, a.Log, http.StatusForbidden, "this token's scope is read, and to plan a commit that nobody has accepted takes sync")
+			return
+		}
 		serve(w, r, turn.Request{Mode: report.Drift, Only: body.Only, Commit: body.Commit})
 	})
 	routes.HandleFunc("POST /v1/routes", func(w http.ResponseWriter, r *http.Request) {
