@@ -37,11 +37,13 @@ expires within 14 days. With --output json it is versioned.`,
 			if format != "text" && format != "json" {
 				return usageError{fmt.Errorf("--output %q: text or json", format), cmd.CommandPath()}
 			}
-			settings, err := loadSettings(cmd, s)
-			if err != nil {
-				return err
+			settings, wrong := loadSettings(cmd, s)
+			if wrong != nil {
+				if settings = config.LoadSocket(cmd.Flag("config").Value.String(), s.Env); settings == nil {
+					return wrong
+				}
 			}
-			status, err := standing(cmd.Context(), s, settings)
+			status, err := standing(cmd.Context(), s, settings, wrong)
 			if err != nil {
 				return err
 			}
@@ -66,9 +68,16 @@ expires within 14 days. With --output json it is versioned.`,
 	return cmd
 }
 
-// standing asks the running agent how it stands, or else the state directory.
-func standing(ctx context.Context, s streams, settings *config.Settings) (*web.Status, error) {
+// standing asks the running agent how it stands, or else the state directory. Where the
+// settings are wrong, the agent may run by what they were: it is asked, and nothing else.
+func standing(ctx context.Context, s streams, settings *config.Settings, wrong error) (*web.Status, error) {
 	status, err := web.NewClient(settings.Socket).Status(ctx)
+	switch {
+	case wrong != nil && err != nil:
+		return nil, wrong
+	case wrong != nil:
+		fmt.Fprintln(s.Err, "agent:", wrong)
+	}
 	if !errors.Is(err, web.ErrNoAgent) {
 		return status, err
 	}
