@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"berth/agent/internal/config"
 	"berth/agent/internal/health"
@@ -23,20 +24,22 @@ type observed struct {
 	metrics *metrics.Metrics
 	health  *health.Health
 	manager *systemd.Manager
-	// status tells how the agent stands.
-	status func() web.Status
+	// status tells how the agent stands: that of the newest settings. A turn that a
+	// listener has held up may still read it when these change.
+	status atomic.Pointer[func() web.Status]
 }
 
 func newObserved(state string, log *slog.Logger) *observed {
 	return &observed{
 		metrics: metrics.New(version(), filepath.Join(state, "journal"), nil),
-		health:  health.New(nil), manager: systemd.New(log), status: func() web.Status { return web.Status{} },
+		health:  health.New(nil), manager: systemd.New(log),
 	}
 }
 
 // watch has all that a service does watched, from before its first turn on.
 func (o *observed) watch(s *service) {
-	o.status = s.status
+	status := s.status
+	o.status.Store(&status)
 	o.metrics.Watch(s.status)
 	s.asked = o.asked
 	s.turner.Alive = o.health.Beat
@@ -46,7 +49,7 @@ func (o *observed) watch(s *service) {
 func (o *observed) Began(req turn.Request) {
 	o.metrics.Began(req)
 	o.health.Began(req)
-	o.manager.Status(headline(o.status()))
+	o.manager.Status(o.headline())
 }
 
 // Planned hears what a turn is about to do.
@@ -59,7 +62,16 @@ func (o *observed) Planned(req turn.Request, rep *report.Report) {
 func (o *observed) Ended(req turn.Request, rep *report.Report, err error, waits []turn.Wait) {
 	o.metrics.Ended(req, rep, err, waits)
 	o.health.Ended(req, rep, err, waits)
-	o.manager.Status(headline(o.status()))
+	o.manager.Status(o.headline())
+}
+
+// headline says in a line how the agent stands.
+func (o *observed) headline() string {
+	status := o.status.Load()
+	if status == nil {
+		return headline(web.Status{})
+	}
+	return headline((*status)())
 }
 
 // proposed hears that a plan of a proposal begins, which may take as long as a turn; it

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -51,7 +53,7 @@ func (s *service) renewed(ctx context.Context, fail func(error), read func() (*c
 	s.end()
 	back := func(err error) error {
 		if again := s.start(ctx, fail); again != nil && ctx.Err() == nil {
-			s.log.ErrorContext(ctx, "not begun again by the former settings", slog.Any("error", again))
+			return errors.Join(err, fmt.Errorf("and by the former settings not all could be begun again: %w: mend the file and reload, or restart the agent", again))
 		}
 		return err
 	}
