@@ -3,6 +3,7 @@ package main
 import (
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,13 +15,13 @@ import (
 // hanging is a listener that may hang.
 type hanging struct {
 	hang  chan struct{}
-	heard int
+	heard atomic.Int32
 }
 
-func (h *hanging) Began(turn.Request)                   { h.heard++; <-h.hang }
-func (h *hanging) Planned(turn.Request, *report.Report) { h.heard++ }
+func (h *hanging) Began(turn.Request)                   { h.heard.Add(1); <-h.hang }
+func (h *hanging) Planned(turn.Request, *report.Report) { h.heard.Add(1) }
 func (h *hanging) Ended(turn.Request, *report.Report, error, []turn.Wait) {
-	h.heard++
+	h.heard.Add(1)
 }
 
 // A listener that hangs delays one turn by seconds, none after it, and does not fill the
@@ -42,15 +43,15 @@ func TestListenerThatHangs(t *testing.T) {
 		if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "listener=*main.hanging") {
 			t.Errorf("%d lines:\n%s", n, log.String())
 		}
-		if h.heard != 1 || well.heard != 200 {
-			t.Errorf("the one that hangs was told %d times, the other %d", h.heard, well.heard)
+		if h.heard.Load() != 1 || well.heard.Load() != 200 {
+			t.Errorf("the one that hangs was told %d times, the other %d", h.heard.Load(), well.heard.Load())
 		}
 		close(h.hang)
 		synctest.Wait()
 		a.Began(turn.Request{})
 		a.Ended(turn.Request{}, nil, nil, nil)
-		if h.heard != 3 || !strings.Contains(log.String(), "is told again") {
-			t.Errorf("once it is back it was told %d times:\n%s", h.heard, log.String())
+		if h.heard.Load() != 3 || !strings.Contains(log.String(), "is told again") {
+			t.Errorf("once it is back it was told %d times:\n%s", h.heard.Load(), log.String())
 		}
 	})
 }

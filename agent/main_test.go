@@ -18,12 +18,16 @@ func TestMain(m *testing.M) {
 // TestScript runs the command as its users do: each file under testdata/script
 // is a story.
 func TestScript(t *testing.T) {
+	programs := scripted(t)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		UpdateScripts:       os.Getenv("UPDATE") != "",
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup: func(env *testscript.Env) error {
+			if programs != "" {
+				env.Setenv("PATH", programs+string(os.PathListSeparator)+env.Getenv("PATH"))
+			}
 			return newTestWorld(t, env)
 		},
 		Cmds: testWorldCommands(),

@@ -21,8 +21,11 @@ const byHand = `stream {
         *.preview.example.net 10.77.2.10:8443;
     }
     server { listen 443; ssl_preread on; proxy_pass $goes; }
-    server { listen 127.0.0.1:9443; proxy_protocol on; proxy_pass 10.77.2.20:443; }
-}
+` + byHandInner + `}
+`
+
+// byHandInner is a server of nginx's own that its maps send names to.
+const byHandInner = `    server { listen 127.0.0.1:9443; proxy_protocol on; proxy_pass 10.77.2.20:443; }
 `
 
 // storyTaken takes the names of examples/edge over from an nginx that was kept by hand,
@@ -63,8 +66,12 @@ func storyTaken(t *testing.T, binary string) {
 	// that knows nothing of it, for as long as the reload takes: examples/edge says so.
 	visitors := w.client.Visit(t, edgeHost+":443", map[string][]string{"lab.example.net": {"lab"}, "a.lab.example.net": {"lab"}})
 	included := strings.Replace(string(plain), "\nhttp {", "\nhttp {\n\tinclude /etc/nginx/berth/http*.conf;", 1)
-	w.edge.WriteFile(t, main, included+"stream { include /etc/nginx/berth/stream*.conf; }\n", 0o644)
+	w.edge.WriteFile(t, main, included+"stream { include /etc/nginx/berth/stream*.conf;\n"+byHandInner+"}\n", 0o644)
 	w.settles(t)
+	// Nobody is sent there any more; until all of nginx's former workers had gone some were.
+	w.edge.WriteFile(t, main, included+"stream { include /etc/nginx/berth/stream*.conf; }\n", 0o644)
+	w.edge.Run(t, "nginx", "-s", "reload")
+	w.clean(t, "http.conf", "stream.conf")
 	if visits, wrong := visitors.End(); visits == 0 || len(wrong) > 0 {
 		t.Errorf("of %d visits went wrong: %q", visits, wrong)
 	}

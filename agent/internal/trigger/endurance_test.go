@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -138,12 +139,11 @@ func TestTurnsThatFailForADay(t *testing.T) {
 // Ten thousand turns of all kinds leave no goroutine, and no memory.
 func TestTenThousandTurns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		turns := 0
+		var turns atomic.Int32
 		work := (&world{tip: "a"}).work()
 		work.Poll, work.Sweep = time.Second, 5*time.Second
 		work.Turn = func(_ context.Context, req turn.Request) (*report.Report, error) {
-			turns++
-			if turns%7 == 0 {
+			if turns.Add(1)%7 == 0 {
 				return nil, errors.New("no route to host")
 			}
 			return &report.Report{Mode: req.Mode, Commit: report.Commit{Hash: "a"}}, nil
@@ -173,7 +173,7 @@ func TestTenThousandTurns(t *testing.T) {
 		}
 		ask(500)
 		goroutines, heap := runtime.NumGoroutine(), alive()
-		for turns < 10_000 {
+		for turns.Load() < 10_000 {
 			ask(500)
 		}
 		synctest.Wait()
