@@ -188,6 +188,7 @@ func TestManyUnlockAtOnce(t *testing.T) {
 func TestNothingIsLoggedOfPassphrases(t *testing.T) {
 	l := newLocked(t)
 	eventually(t, "the first turn", func() bool { return l.turns.Load() == 1 && l.status().Now == nil })
+	eventually(t, "who should know has been told", func() bool { return strings.Contains(l.log.String(), "notification sent") })
 	before := l.log.String()
 	_, err := l.unlock(t.Context(), []byte("wrong "+testPassphrase))
 	if _, wrong := errors.AsType[*lock.WrongPassphraseError](err); !wrong {

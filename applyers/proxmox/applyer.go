@@ -123,24 +123,19 @@ func (a *Applyer) begin(ctx context.Context, site *desired.Site) (*cluster, erro
 	if token, err = pve.CheckToken(site, token); err != nil {
 		return nil, err
 	}
-	c, err := a.open(site)
-	if err != nil {
-		return nil, err
-	}
-	c.Begin(token)
-	c.tokenSum = sha256.Sum256([]byte(token))
-	return c, nil
+	return a.open(site, token)
 }
 
 // open gives the API of a site, keeping connections while the site is reached
-// in the same way.
-func (a *Applyer) open(site *desired.Site) (*cluster, error) {
+// in the same way. Others find it once it has its token.
+func (a *Applyer) open(site *desired.Site, token string) (*cluster, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	old := a.clusters[site.Name]
 	if old != nil && old.site.TLS == site.TLS && old.site.Endpoints.Equal(site.Endpoints) {
 		fresh := *old
 		fresh.site = site
+		fresh.begin(token)
 		a.clusters[site.Name] = &fresh
 		return &fresh, nil
 	}
@@ -155,8 +150,15 @@ func (a *Applyer) open(site *desired.Site) (*cluster, error) {
 	api.Observe(a.opts.Asked)
 	api.Ledger = &a.opts.Memory.of(site.Name).ledger
 	c := &cluster{Client: api, site: site}
+	c.begin(token)
 	a.clusters[site.Name] = c
 	return c, nil
+}
+
+// begin has the token shown from now on.
+func (c *cluster) begin(token string) {
+	c.Begin(token)
+	c.tokenSum = sha256.Sum256([]byte(token))
 }
 
 // at gives the API of a site as the last observation set it up; it sets it up

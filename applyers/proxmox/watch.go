@@ -89,11 +89,16 @@ func (a *Applyer) back(ctx context.Context, site *desired.Site) bool {
 	if err != nil {
 		return false
 	}
-	c, err := a.open(site)
-	if err != nil || c.Refuses(token) {
+	a.mu.Lock()
+	known := a.clusters[site.Name]
+	a.mu.Unlock()
+	if known != nil && known.Refuses(token) {
 		return false
 	}
-	c.Begin(token)
+	c, err := a.open(site, token)
+	if err != nil {
+		return false
+	}
 	ctx, stop := context.WithTimeout(ctx, knockPatience)
 	defer stop()
 	var inv inventory

@@ -5,6 +5,7 @@ import (
 	"runtime"
 	"strconv"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"berth/agent/internal/turn"
@@ -46,10 +47,12 @@ func TestTurnsLeaveNothingBehind(t *testing.T) {
 			pass(time.Minute)
 			if i == settled {
 				l.forget()
+				synctest.Wait()
 				goroutines, heap = runtime.NumGoroutine(), lives()
 			}
 		}
 		l.forget()
+		synctest.Wait()
 		if n := runtime.NumGoroutine(); n > goroutines {
 			l.t.Errorf("%d goroutines, %d before", n, goroutines)
 		}
