@@ -193,13 +193,20 @@ func storyHuge(t *testing.T, _ string) {
 			if all[parts[i]] == nil {
 				all[parts[i]] = make(map[int]taken)
 			}
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			began, worked := time.Now(), threadTime(t)
-			run(t)
-			wall, work := time.Since(began), threadTime(t)-worked
-			runtime.ReadMemStats(&after)
-			all[parts[i]][names] = taken{wall, work, after.TotalAlloc - before.TotalAlloc}
+			// What others allocate meanwhile is counted, too: the least of three is this part's.
+			for range 3 {
+				var before, after runtime.MemStats
+				runtime.ReadMemStats(&before)
+				began, worked := time.Now(), threadTime(t)
+				run(t)
+				wall, work := time.Since(began), threadTime(t)-worked
+				runtime.ReadMemStats(&after)
+				now := taken{wall, work, after.TotalAlloc - before.TotalAlloc}
+				if was, again := all[parts[i]][names]; again {
+					now = taken{min(was.wall, now.wall), min(was.work, now.work), min(was.bytes, now.bytes)}
+				}
+				all[parts[i]][names] = now
+			}
 		}
 	}
 	for _, part := range parts {

@@ -156,7 +156,7 @@ func TestOverHTTP(t *testing.T) {
 	for _, length := range []int64{100 << 20, -1} {
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		body := &endless{left: 100 << 20}
+		body := &endless{left: 100 << 20, closed: make(chan struct{})}
 		if code := post(d, body, length); code != http.StatusRequestEntityTooLarge && code != 0 {
 			t.Errorf("answered %d", code)
 		}
@@ -164,14 +164,24 @@ func TestOverHTTP(t *testing.T) {
 		if grown := after.TotalAlloc - before.TotalAlloc; grown > 8<<20 {
 			t.Errorf("100 MB have cost %d bytes", grown)
 		}
+		<-body.closed // The transport may still have been at it when the answer came.
 		if body.left < 80<<20 {
 			t.Errorf("%d bytes were read of it", 100<<20-body.left)
 		}
 	}
 }
 
-// endless is a body of so many bytes.
-type endless struct{ left int64 }
+// endless is a body of so many bytes, which its reader closes once it wants no more.
+type endless struct {
+	left   int64
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (e *endless) Close() error {
+	e.once.Do(func() { close(e.closed) })
+	return nil
+}
 
 func (e *endless) Read(p []byte) (int, error) {
 	if e.left <= 0 {
