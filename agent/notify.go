@@ -116,11 +116,8 @@ func (telling) Planned(turn.Request, *report.Report) {}
 // Ended tells what came of a turn. Who asked for a dry run, or for what can't be, has the
 // answer; a turn that was left for a stop is told by the next start.
 func (t telling) Ended(req turn.Request, rep *report.Report, err error, waits []turn.Wait) {
-	_, changed := errors.AsType[*turn.PlanChangedError](err)
-	_, unknown := errors.AsType[*turn.UnknownResourceError](err)
-	_, unasked := errors.AsType[*turn.UnknownError](err)
 	switch {
-	case changed, unknown, unasked, errors.Is(err, applyers.ErrLeft), errors.Is(err, context.Canceled):
+	case turn.Mistaken(err), errors.Is(err, applyers.ErrLeft), errors.Is(err, context.Canceled):
 		return
 	case req.Mode != report.Run && !req.Paused:
 		return

@@ -147,7 +147,7 @@ func TestTurnsAreCounted(t *testing.T) {
 	w.turn(turn.Request{Mode: report.Run, Why: "provision web"}, nil, errors.New("no"), time.Second)
 	w.turn(turn.Request{Mode: report.Run, Why: "the weather"}, nil, applyers.ErrLeft, time.Second)
 	w.wants("other turns",
-		`berth_turns_total{mode="drift",result="ok"} 1`, `berth_turns_total{mode="run",result="changed"} 1`,
+		`berth_turns_total{mode="drift",result="ok"} 1`, `berth_turns_total{mode="run",result="mistaken"} 1`,
 		`berth_turns_total{mode="run",result="broken"} 1`, `berth_turns_total{mode="run",result="left"} 1`,
 		`berth_turn_duration_seconds_count{why="drift"} 1`, `berth_turn_duration_seconds_count{why="sync"} 1`,
 		`berth_turn_duration_seconds_count{why="hook"} 1`, `berth_turn_duration_seconds_count{why="other"} 1`,

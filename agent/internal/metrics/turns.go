@@ -88,12 +88,11 @@ func (m *Metrics) Ended(req turn.Request, rep *report.Report, err error, _ []tur
 
 // came is what came of a turn.
 func came(rep *report.Report, err error) string {
-	_, changed := errors.AsType[*turn.PlanChangedError](err)
 	switch {
 	case errors.Is(err, applyers.ErrLeft):
 		return "left"
-	case changed:
-		return "changed"
+	case turn.Mistaken(err):
+		return "mistaken"
 	case err != nil || rep.Error != "":
 		return "broken"
 	case rep.Summary.Failed > 0:

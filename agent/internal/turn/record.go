@@ -24,10 +24,7 @@ func (req Request) why() string {
 // record remembers what happened in a turn. One that did nothing leaves a trace where it
 // could not be made, or found a commit refused, once for each reason.
 func (t *Turner) record(ctx context.Context, req Request, rep *report.Report, only *narrowed, err error) {
-	_, changed := errors.AsType[*PlanChangedError](err)
-	_, unknown := errors.AsType[*UnknownResourceError](err)
-	_, unasked := errors.AsType[*UnknownError](err)
-	if changed || unknown || unasked || errors.Is(err, applyers.ErrLeft) || err != nil && ctx.Err() != nil {
+	if Mistaken(err) || errors.Is(err, applyers.ErrLeft) || err != nil && ctx.Err() != nil {
 		return
 	}
 	ended := history.Ended{ID: req.ID, At: t.Now(), Why: req.why(), Paused: req.Paused, Report: rep, Err: err}

@@ -4,7 +4,6 @@ package turn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -184,10 +183,7 @@ func (t *Turner) Run(ctx context.Context, req Request) (*report.Report, error) {
 		}
 	}
 	if req.own() {
-		_, changed := errors.AsType[*PlanChangedError](err)
-		_, unknown := errors.AsType[*UnknownResourceError](err)
-		_, unasked := errors.AsType[*UnknownError](err)
-		t.broken.learn(err != nil && !changed && !unknown && !unasked && ctx.Err() == nil, t.Now())
+		t.broken.learn(err != nil && !Mistaken(err) && ctx.Err() == nil, t.Now())
 	}
 	if only != nil && rep != nil {
 		only.answer(rep)

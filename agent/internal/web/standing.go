@@ -65,21 +65,20 @@ func (s *Standing) Began(req turn.Request) {
 func (s *Standing) Planned(turn.Request, *report.Report) {}
 
 // Ended notes what came of the turn: its report, or why there is none. waits are what
-// is tried again by itself. A dry run, and one whose plan was another than was asked
-// for, changes nothing.
+// is tried again by itself. A dry run, and one that was asked for what there is not,
+// changes nothing.
 func (s *Standing) Ended(req turn.Request, rep *report.Report, err error, waits []turn.Wait) {
 	s.Set(func(status *Status) {
 		now := status.Now
 		status.Now = nil
-		_, changed := errors.AsType[*turn.PlanChangedError](err)
-		if req.Mode != report.Run && !req.Paused || now == nil || changed || errors.Is(err, applyers.ErrLeft) {
+		if req.Mode != report.Run && !req.Paused || now == nil || turn.Mistaken(err) || errors.Is(err, applyers.ErrLeft) {
 			return
 		}
 		if err != nil {
 			status.Last = &Turn{ID: req.ID, Why: now.Why, Started: now.Since, Ended: s.now(), Error: err.Error()}
 			return
 		}
-		enforced, behind := status.Commit, status.BehindSince
+		enforced, behind, before := status.Commit, status.BehindSince, *status
 		status.tell(rep, s.now())
 		status.Last.Why, status.Last.Paused = now.Why, req.Paused
 		if req.Paused {
@@ -87,7 +86,48 @@ func (s *Standing) Ended(req turn.Request, rep *report.Report, err error, waits 
 		}
 		status.Failing = failing(rep, waits)
 		status.Waiting, status.Held = held(rep, waits)
+		if len(req.Only) > 0 {
+			status.beside(&before, req.Only, rep)
+		}
 	})
+}
+
+// beside keeps what was known before of all that a turn about some resources says nothing
+// of, until one looks at all again.
+func (s *Status) beside(before *Status, only []string, rep *report.Report) {
+	about := make(map[desired.ID]bool)
+	for _, word := range only {
+		about[desired.ID(word)] = true
+	}
+	if rep.Plan != nil {
+		for i := range rep.Plan.Changes {
+			about[rep.Plan.Changes[i].ID] = true
+		}
+	}
+	whom := func(h Held) desired.ID {
+		id, _, _ := strings.Cut(h.What, " ")
+		return desired.ID(id)
+	}
+	s.Failing = besides(s.Failing, before.Failing, about, func(f Failing) desired.ID { return f.ID })
+	s.Waiting = besides(s.Waiting, before.Waiting, about, func(w Waiting) desired.ID { return w.ID })
+	s.Held, s.Unknown = besides(s.Held, before.Held, about, whom), besides(s.Unknown, before.Unknown, about, whom)
+	s.Skipped, s.Reboots = besides(s.Skipped, before.Skipped, about, whom), besides(s.Reboots, before.Reboots, about, whom)
+}
+
+// besides adds what was known before of others than these, and than are told anew.
+func besides[T any](now, before []T, about map[desired.ID]bool, whom func(T) desired.ID) []T {
+	anew := make(map[desired.ID]bool)
+	for _, one := range now {
+		anew[whom(one)] = true
+	}
+	now = slices.Clip(now)
+	for _, one := range before {
+		if id := whom(one); !about[id] && !anew[id] {
+			now = append(now, one)
+		}
+	}
+	slices.SortStableFunc(now, func(a, b T) int { return strings.Compare(string(whom(a)), string(whom(b))) })
+	return now
 }
 
 // tell takes what a report says of the turn and of what was read.

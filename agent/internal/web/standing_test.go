@@ -2,10 +2,12 @@ package web_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"berth/agent/internal/turn"
 	"berth/agent/internal/web"
@@ -77,6 +79,8 @@ func TestStandingTellsWhatATurnLeft(t *testing.T) {
 		{turn.Request{Mode: report.Drift}, nil},
 		{turn.Request{Mode: report.Run, Plan: "d"}, &turn.PlanChangedError{Asked: "d", Now: "e"}},
 		{turn.Request{Mode: report.Run}, applyers.ErrLeft},
+		{turn.Request{Mode: report.Run, Only: []string{"vm/wbe"}}, fmt.Errorf("sync: %w", &turn.UnknownResourceError{Word: "vm/wbe"})},
+		{turn.Request{Mode: report.Run, Run: []turn.Asking{{Play: "play/bsae"}}}, &turn.UnknownError{What: "play/bsae"}},
 	} {
 		s.Began(row.req)
 		s.Ended(row.req, &report.Report{Mode: row.req.Mode}, row.err, nil)
@@ -91,6 +95,25 @@ func TestStandingTellsWhatATurnLeft(t *testing.T) {
 	want.Last = &web.Turn{ID: "t2", Why: "sync", Started: noon, Ended: noon, Error: "disk full"}
 	if diff := cmp.Diff(want, s.Status()); diff != "" {
 		t.Errorf("after a turn that could not be made (-want +got):\n%s", diff)
+	}
+
+	// A turn about one resource tells of that alone: what is known of the others stays.
+	part := turn.Request{Mode: report.Run, ID: "t2b", Only: []string{"vm/db-1"}}
+	s.Began(part)
+	s.Ended(part, &report.Report{
+		Turn: "t2b", Mode: report.Run, Fleet: "lab", Commit: rep.Commit, Started: noon, Ended: noon,
+		Plan: &drift.Plan{
+			Blind:   []drift.Blind{{Site: "paris", Reason: "401", Remedy: "renew the token"}},
+			Changes: []drift.Change{{Key: drift.Key{ID: "play/late", Step: drift.Run}, Fields: []drift.Field{{Path: "hosts.web-1", Held: "it does not answer"}}}},
+		},
+	}, nil, waits)
+	want.Last = &web.Turn{ID: "t2b", Why: "sync", Started: noon, Ended: noon}
+	want.Reboots = nil
+	want.Unknown = []web.Held{want.Unknown[1], want.Unknown[0]}
+	want.Waiting = []web.Waiting{want.Waiting[0], want.Waiting[2]}
+	want.Held = []web.Held{want.Held[0], {What: "play/late hosts.web-1", Reason: "it does not answer"}}
+	if diff := cmp.Diff(want, s.Status(), cmpopts.EquateEmpty()); diff != "" {
+		t.Errorf("after a turn about one resource (-want +got):\n%s", diff)
 	}
 
 	// All well again.
