@@ -106,11 +106,11 @@ func (w *forgeWatch) Planned(req turn.Request, rep *report.Report) {
 }
 
 // Ended tells how the commit fares that was tried.
-func (w *forgeWatch) Ended(req turn.Request, rep *report.Report, err error, _ []turn.Wait) {
+func (w *forgeWatch) Ended(req turn.Request, rep *report.Report, err error, waits []turn.Wait) {
 	if w.statuses == nil || !ofAll(req) {
 		return
 	}
-	for _, status := range forge.Verdicts(w.fleet(), rep, err) {
+	for _, status := range forge.Verdicts(w.fleet(), rep, err, waits) {
 		w.statuses.Tell(status)
 	}
 }

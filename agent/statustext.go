@@ -7,7 +7,6 @@ import (
 
 	"berth/agent/internal/config"
 	"berth/agent/internal/web"
-	"berth/desired"
 	"berth/drift/report"
 )
 
@@ -90,7 +89,7 @@ func statusLists(s streams, status *web.Status, now time.Time) {
 			if f.Next.After(now) {
 				next = ", tried again at " + moment(f.Next)
 			}
-			line("%s%s: %s", named(f.ID, f.Field), next, f.Reason)
+			line("%s%s: %s", f, next, f.Reason)
 		}
 	}
 	if len(status.Held) > 0 {
@@ -114,16 +113,6 @@ func statusLists(s streams, status *web.Status, now time.Time) {
 			line("%s", text)
 		}
 	}
-}
-
-func named(id desired.ID, field desired.Path) string {
-	if field == "" {
-		return string(id)
-	}
-	if keys := field.Keys(); len(keys) == 2 && keys[0] == "hosts" {
-		return string(id) + " on " + keys[1]
-	}
-	return string(id) + " " + string(field)
 }
 
 // lockWords says whether secrets can be read, and what to do about it.

@@ -54,6 +54,15 @@ func (p Path) Keys() []string {
 	return keys
 }
 
+// Host is the host that a field of a playbook is about: "web-1" of "hosts.web-1"; "" for
+// any other field.
+func (p Path) Host() string {
+	if keys := p.Keys(); len(keys) == 2 && keys[0] == "hosts" {
+		return keys[1]
+	}
+	return ""
+}
+
 // bracketed reads a key up to its closing bracket.
 func bracketed(s string) (key, rest string) {
 	var b strings.Builder

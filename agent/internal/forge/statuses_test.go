@@ -221,7 +221,7 @@ func TestVerdicts(t *testing.T) {
 			r.Outcomes = []drift.Outcome{{Key: change.Key, Status: drift.Failed, Reason: "the storage is full"}}
 		}), nil, "c1 berth/home failure 1 failed: ct/web: the storage is full"},
 		{"held", rep(func(r *report.Report) { r.Plan.Changes = []drift.Change{held} }), nil, "c1 berth/home pending 1 held: ct/web: the limit is reached"},
-		{"unknown", rep(func(r *report.Report) { r.Plan.Blind = []drift.Blind{{Site: "home", Reason: "401"}} }), nil, "c1 berth/home pending 1 unknown: home is unknown: 401"},
+		{"unknown", rep(func(r *report.Report) { r.Plan.Blind = []drift.Blind{{Site: "home", Reason: "401"}} }), nil, "c1 berth/home pending 1 unknown: site/home is unknown: 401"},
 		{"refused", rep(func(r *report.Report) { r.Refused = &report.Refusal{Commit: bad, Reason: "it is not signed"} }), nil, "c1 berth/home success no differences to the last good commit; c2 berth/home failure it is not signed"},
 		{"does not load", rep(func(r *report.Report) {
 			r.Refused = &report.Refusal{Commit: bad, Reason: "it does not load", Problems: []string{"fleet.yaml:3:1: x", "fleet.yaml:4:1: y"}}
@@ -232,12 +232,27 @@ func TestVerdicts(t *testing.T) {
 	} {
 		fleet := ""
 		var all []string
-		for _, s := range forge.Verdicts(fleet, row.rep, row.err) {
+		for _, s := range forge.Verdicts(fleet, row.rep, row.err, nil) {
 			all = append(all, fmt.Sprintf("%s %s %s %s", s.Commit, s.Context, s.State, s.Description))
 		}
 		if got := strings.Join(all, "; "); got != row.want {
 			t.Errorf("%s: %s\nwant %s", row.name, got, row.want)
 		}
+	}
+}
+
+// What has failed and waits to be tried again has not come right: the commit that failed
+// does not become one that is only held.
+func TestVerdictWhileItWaitsToBeTriedAgain(t *testing.T) {
+	run := drift.Key{ID: "play/base", Step: drift.Run}
+	rep := &report.Report{Mode: report.Run, Fleet: "home", Commit: report.Commit{Hash: "c1"}, Plan: &drift.Plan{Changes: []drift.Change{
+		{Key: run, Held: "tried again at 12:01", Fields: []drift.Field{{Path: "hosts.web-1", Held: "tried again at 12:01"}}},
+	}}}
+	rep.Summarize()
+	all := forge.Verdicts("", rep, nil, []turn.Wait{{ID: run.ID, Path: "hosts.web-1", Reason: "task a: boom"}})
+	want := forge.Status{Commit: "c1", Context: "berth/home", State: forge.Failure, Description: "1 held: play/base on web-1: task a: boom"}
+	if len(all) != 1 || all[0] != want {
+		t.Errorf("%+v, want %+v", all, want)
 	}
 }
 

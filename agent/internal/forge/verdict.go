@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"berth/agent/internal/turn"
-	"berth/drift"
 	"berth/drift/report"
 )
 
@@ -24,12 +23,14 @@ func Planned(rep *report.Report) Status {
 
 // Verdicts are how the commits fare that a turn has tried, after what came of it:
 //
-//	failure   it is refused or does not load; or something has failed
+//	failure   it is refused or does not load; or something has failed, be it that it waits
+//	          to be tried again
 //	pending   something of it is still to come: it is held, waits, or could not be read
 //	success   all is as the commit says
 //
-// fleet is the fleet's name as it was known before, for a commit that does not load.
-func Verdicts(fleet string, rep *report.Report, err error) []Status {
+// fleet is the fleet's name as it was known before, for a commit that does not load. waits
+// are what is tried again by itself.
+func Verdicts(fleet string, rep *report.Report, err error, waits []turn.Wait) []Status {
 	if refused, ok := errors.AsType[*turn.RefusedError](err); ok {
 		return []Status{{Commit: refused.Commit.Hash, Context: Context(fleet), State: Failure, Description: refused.Reason()}}
 	}
@@ -37,20 +38,16 @@ func Verdicts(fleet string, rep *report.Report, err error) []Status {
 		return nil
 	}
 	s := Status{Commit: rep.Commit.Hash, Context: Context(rep.Fleet), State: Success, Description: rep.Headline()}
-	sum := rep.Summary
-	switch {
+	sum, left := rep.Summary, turn.LeftBy(rep, waits)
+	switch why := first(left); {
 	case rep.Error != "":
 		s.State, s.Description = Failure, rep.Error
-	case sum.Failed > 0:
-		s.State = Failure
-		if why := first(rep, drift.Failed); why != "" {
-			s.Description += ": " + why
-		}
-	case sum.Held+sum.Waiting+sum.Unknown+sum.Skipped+sum.Left > 0:
+	case len(left.Failing) > 0:
+		s.State, s.Description = Failure, s.Description+": "+why
+	case why != "":
+		s.State, s.Description = Pending, s.Description+": "+why
+	case sum.Failed+sum.Held+sum.Waiting+sum.Unknown+sum.Skipped+sum.Left > 0:
 		s.State = Pending
-		if why := waits(rep); why != "" {
-			s.Description += ": " + why
-		}
 	}
 	all := []Status{s}
 	if r := rep.Refused; r != nil && !r.Unreachable() {
@@ -70,39 +67,19 @@ func Refusal(r *report.Refusal) string {
 	return r.Problems[0]
 }
 
-// first is the first outcome of a kind, with its reason.
-func first(rep *report.Report, status drift.Status) string {
-	for i := range rep.Outcomes {
-		if o := &rep.Outcomes[i]; o.Status == status {
-			return string(o.ID) + ": " + o.Reason
-		}
+// first is what keeps a commit from being done, the first of it; "" is nothing.
+func first(l turn.Left) string {
+	switch {
+	case len(l.Failing) > 0:
+		return l.Failing[0].String() + ": " + l.Failing[0].Reason
+	case len(l.Unknown) > 0:
+		return string(l.Unknown[0].What()) + " is unknown: " + l.Unknown[0].Text()
+	case len(l.Waiting) > 0:
+		return l.Waiting[0].String() + ": " + l.Waiting[0].Reason
+	case len(l.Held) > 0:
+		return l.Held[0].String() + ": " + l.Held[0].Reason
+	case len(l.Skipped) > 0:
+		return l.Skipped[0].String() + ": " + l.Skipped[0].Reason
 	}
 	return ""
-}
-
-// waits is what keeps a commit from being done, the first of it.
-func waits(rep *report.Report) string {
-	if rep.Plan == nil {
-		return ""
-	}
-	if len(rep.Plan.Blind) > 0 {
-		b := rep.Plan.Blind[0]
-		what := string(b.ID)
-		if what == "" {
-			what = b.Site + b.Kind
-		}
-		return what + " is unknown: " + b.Reason
-	}
-	for i := range rep.Plan.Changes {
-		c := &rep.Plan.Changes[i]
-		if c.Held != "" {
-			return string(c.ID) + ": " + c.Held
-		}
-		for j := range c.Fields {
-			if c.Fields[j].Held != "" {
-				return string(c.ID) + ": " + c.Fields[j].Held
-			}
-		}
-	}
-	return first(rep, drift.Held)
 }

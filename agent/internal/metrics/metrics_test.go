@@ -141,6 +141,15 @@ func TestTurnsAreCounted(t *testing.T) {
 	w.wants("all went well", `berth_turns_total{mode="run",result="ok"} 1`, `berth_turn_duration_seconds_count{why="retry"} 1`,
 		`berth_last_success_timestamp_seconds 1.000000003e+09`, `berth_last_full_look_timestamp_seconds 1.000000002e+09`)
 	w.wantsNone("all went well", "berth_drift_resources{")
+	// One name of an edge is held, and a site's token waits for an unlock.
+	part := sample("home", "paris")
+	part.Plan.Changes = part.Plan.Changes[3:]
+	part.Plan.Changes[0].Fields = []drift.Field{{Path: "tls.routes[a.example.com]"}, {Path: "tls.routes[b.example.com]", Held: "it has no known address"}}
+	part.Plan.Blind = []drift.Blind{{Site: "paris", Reason: "read the token: " + desired.WaitingForUnlock + ": run `agent unlock`"}}
+	part.Outcomes = part.Outcomes[3:]
+	w.turn(turn.Request{Mode: report.Run, Why: "sweep", Quick: true}, part, nil, 0)
+	w.wants("a part of it is held, and another waits", `berth_drift_resources{kind="edge",site=""} 1`, `berth_unknown_scopes{site="paris"} 0`,
+		`berth_site_last_read_timestamp_seconds{site="paris"} 1.000000003e+09`)
 	// What says nothing of the whole fleet changes nothing about it.
 	w.turn(turn.Request{Mode: report.Drift, Only: []string{"vm/web"}}, &report.Report{Plan: &drift.Plan{}}, nil, time.Second)
 	w.turn(turn.Request{Mode: report.Run, Plan: "x"}, sample(), &turn.PlanChangedError{}, time.Second)
@@ -168,7 +177,7 @@ func TestCommits(t *testing.T) {
 	w.status = web.Status{
 		Commit:  report.Commit{Hash: "aaaa", Time: time.Unix(9e8, 0)},
 		Refused: &report.Refusal{Commit: report.Commit{Hash: "cccc"}}, Lock: web.LockStatus{State: web.LockLocked},
-		Waiting: make([]web.Waiting, 3), Failing: make([]web.Failing, 2), Held: make([]web.Held, 1),
+		Waiting: make([]turn.Waiting, 3), Failing: make([]turn.Failing, 2), Held: make([]web.Held, 1),
 		Now: &web.Underway{Since: w.at.Add(-5 * time.Second)}, Last: &web.Turn{Ended: time.Unix(9e8, 0)}, Next: &web.Next{At: time.Unix(2e9, 0)},
 	}
 	w.wants("refused", "berth_up_to_date 0", "berth_commit_behind_seconds 60", `berth_commit_info{commit="aaaa",state="enforced"} 1`, `berth_commit_info{commit="cccc",state="seen"} 1`,

@@ -11,7 +11,6 @@ import (
 
 	"berth/agent/internal/turn"
 	"berth/applyers"
-	"berth/desired"
 	"berth/drift"
 	"berth/drift/report"
 )
@@ -137,8 +136,10 @@ func (p *past) look(rep *report.Report, now time.Time) (gone []string) {
 	sites := make(map[string]time.Time)
 	p.blind = make(map[string]int)
 	whole := make(map[string]bool)
-	for _, b := range rep.Plan.Blind {
+	for _, b := range turn.LeftBy(rep, nil).Unknown {
 		p.blind[b.Site]++
+	}
+	for _, b := range rep.Plan.Blind {
 		whole[b.Site] = whole[b.Site] || b.ID == "" && b.Site != ""
 	}
 	for _, site := range rep.Contents.Sites {
@@ -159,20 +160,12 @@ func (p *past) look(rep *report.Report, now time.Time) (gone []string) {
 	return gone
 }
 
-// differ counts the resources that a turn left otherwise than Git says.
+// differ counts the resources that a turn left otherwise than Git says, be it in part.
 func (p *past) differ(rep *report.Report) {
-	done := make(map[drift.Key]bool)
-	for _, o := range rep.Outcomes {
-		done[o.Key] = o.Status == drift.Done
-	}
 	p.drift = make(map[place]int)
-	told := make(map[desired.ID]bool)
-	for i := range rep.Plan.Changes {
-		c := &rep.Plan.Changes[i]
-		if done[c.Key] || told[c.ID] {
-			continue
+	for _, b := range rep.Briefs() {
+		if b.Pending {
+			p.drift[place{b.ID.Kind(), b.Site}]++
 		}
-		told[c.ID] = true
-		p.drift[place{c.ID.Kind(), c.Site}]++
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"berth/agent/internal/turn"
-	"berth/agent/internal/web"
 	"berth/desired"
 	"berth/drift"
 	"berth/drift/report"
@@ -99,20 +98,22 @@ func See(l Look) Seen {
 	s.refused(rep)
 	s.blind = slices.Clone(rep.Plan.Blind)
 	s.briefs(rep)
-	failing, waiting := web.Left(rep, l.Waits)
-	for _, f := range failing {
+	left := turn.LeftBy(rep, l.Waits)
+	for _, f := range left.Failing {
 		c := Condition{Kind: Failure, ID: f.ID, Site: s.sites[f.ID], Field: f.Field, Reason: f.Reason}
-		if host := web.HostOf(f.Field); host != "" {
+		if host := f.Field.Host(); host != "" {
 			c.Hosts = []string{host}
 		}
 		s.Conditions = append(s.Conditions, c)
 	}
 	if !l.Part {
-		for _, w := range waiting {
+		for _, w := range left.Waiting {
 			s.Conditions = append(s.Conditions, Condition{Kind: WaitingForUnlock, ID: w.ID, Site: s.sites[w.ID], Hosts: w.Hosts, Reason: w.Reason})
 		}
-		s.unknown(rep)
-		s.held(rep, l.Waits)
+		for _, b := range left.Unknown {
+			s.Conditions = append(s.Conditions, Condition{Kind: SiteUnknown, ID: b.What(), Site: b.Site, Reason: b.Text()})
+		}
+		s.held(left.Held)
 	}
 	slices.SortStableFunc(s.Conditions, func(a, b Condition) int { return strings.Compare(a.key(), b.key()) })
 	// One thing is told once, whatever steps it stands in.
@@ -165,61 +166,16 @@ func (s *Seen) briefs(rep *report.Report) {
 	}
 }
 
-// unknown tells of what could not be looked at. What waits for an unlock is told as that.
-func (s *Seen) unknown(rep *report.Report) {
-	for _, b := range rep.Plan.Blind {
-		if desired.WaitsForUnlock(b.Reason) {
+// held tells of what somebody has to decide on: not of what a window lets go on, nor of
+// what only waits for another that is held.
+func (s *Seen) held(all []turn.Held) {
+	told := make(map[desired.ID]bool)
+	for _, h := range all {
+		if told[h.ID] || h.Behind || drift.WaitsForWindow(h.Reason) || s.unread(h.ID, h.Site) {
 			continue
 		}
-		s.Conditions = append(s.Conditions, Condition{Kind: SiteUnknown, ID: b.What(), Site: b.Site, Reason: b.Text()})
-	}
-}
-
-// held tells of what somebody has to decide on. What a window, a second try or an unlock
-// lets go on, and what only waits for another that is held, is not told.
-func (s *Seen) held(rep *report.Report, waits []turn.Wait) {
-	again := make(map[turn.Wait]bool)
-	for _, w := range waits {
-		again[turn.Wait{ID: w.ID, Path: w.Path}] = true
-	}
-	held := make(map[drift.Key]bool)
-	for i := range rep.Plan.Changes {
-		if c := &rep.Plan.Changes[i]; !c.Goes() {
-			held[c.Key] = true
-		}
-	}
-	waits4 := func(keys []drift.Key) bool {
-		return slices.ContainsFunc(keys, func(k drift.Key) bool { return held[k] })
-	}
-	last := make(map[drift.Key]string)
-	for _, o := range rep.Outcomes {
-		if o.Status == drift.Held {
-			last[o.Key] = o.Reason
-		}
-	}
-	told := make(map[desired.ID]bool)
-	add := func(c *drift.Change, field desired.Path, reason string) {
-		if reason == "" || told[c.ID] || desired.WaitsForUnlock(reason) || drift.WaitsForWindow(reason) || again[turn.Wait{ID: c.ID}] || again[turn.Wait{ID: c.ID, Path: field}] || s.unread(c.ID, c.Site) {
-			return
-		}
-		told[c.ID] = true
-		s.Conditions = append(s.Conditions, Condition{Kind: HeldForApproval, ID: c.ID, Site: c.Site, Mark: string(field), Reason: reason})
-	}
-	for i := range rep.Plan.Changes {
-		c := &rep.Plan.Changes[i]
-		switch reason := c.Held; {
-		case waits4(c.Wait):
-		case reason == "" && last[c.Key] != "":
-			add(c, "", last[c.Key])
-		case reason != "" && (len(c.Fields) == 0 || c.Fields[0].Held != reason):
-			add(c, "", reason)
-		default:
-			for j := range c.Fields {
-				if f := &c.Fields[j]; !waits4(f.Wait) {
-					add(c, f.Path, f.Held)
-				}
-			}
-		}
+		told[h.ID] = true
+		s.Conditions = append(s.Conditions, Condition{Kind: HeldForApproval, ID: h.ID, Site: h.Site, Mark: string(h.Field), Reason: h.Reason})
 	}
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"berth/agent/internal/lock"
+	"berth/agent/internal/turn"
 )
 
 // Unlocked is the answer to an unlock.
@@ -18,7 +19,7 @@ type Unlocked struct {
 	// Already tells that the agent was unlocked before.
 	Already bool `json:"already,omitempty"`
 	// Waiting is what waited for it, and goes on now.
-	Waiting []Waiting `json:"waiting,omitempty"`
+	Waiting []turn.Waiting `json:"waiting,omitempty"`
 	// Turn is the id of the turn that was started for them.
 	Turn string `json:"turn,omitempty"`
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"berth/agent/internal/lock"
+	"berth/agent/internal/turn"
 	"berth/agent/internal/web"
 )
 
@@ -45,7 +46,7 @@ func TestPassphraseCrossesTheSocketAndIsWiped(t *testing.T) {
 	var got string
 	client := serveAPI(t, web.API{Unlock: func(_ context.Context, passphrase []byte) (web.Unlocked, error) {
 		seen, got = passphrase, string(passphrase)
-		return web.Unlocked{Waiting: []web.Waiting{{ID: "play/base", Hosts: []string{"web-1"}}}, Turn: "t1"}, nil
+		return web.Unlocked{Waiting: []turn.Waiting{{ID: "play/base", Hosts: []string{"web-1"}}}, Turn: "t1"}, nil
 	}})
 	mine := []byte("correct horse\x00 bättery\n")
 	want := string(mine)

@@ -66,18 +66,6 @@ func (s *Status) outlook(plan *drift.Plan) {
 	}
 }
 
-// skipped lists the steps that were not tried, since something before them did not come
-// about: what that was stands among what failed or is held.
-func skipped(rep *report.Report) []Held {
-	var all []Held
-	for _, o := range rep.Outcomes {
-		if o.Status == drift.Skipped && !desired.WaitsForUnlock(o.Reason) {
-			all = append(all, Held{What: o.String(), Reason: o.Reason})
-		}
-	}
-	return all
-}
-
 // CertificateEnd tells until when a certificate in PEM is valid, the first of them if there
 // are several.
 func CertificateEnd(text []byte) (time.Time, error) {

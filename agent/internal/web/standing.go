@@ -2,7 +2,6 @@ package web
 
 import (
 	"errors"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -11,7 +10,6 @@ import (
 	"berth/agent/internal/turn"
 	"berth/applyers"
 	"berth/desired"
-	"berth/drift"
 	"berth/drift/report"
 )
 
@@ -79,13 +77,11 @@ func (s *Standing) Ended(req turn.Request, rep *report.Report, err error, waits 
 			return
 		}
 		enforced, behind, before := status.Commit, status.BehindSince, *status
-		status.tell(rep, s.now())
+		status.tell(rep, waits, s.now())
 		status.Last.Why, status.Last.Paused = now.Why, req.Paused
 		if req.Paused {
 			status.stay(enforced, behind, s.now())
 		}
-		status.Failing = failing(rep, waits)
-		status.Waiting, status.Held = held(rep, waits)
 		if len(req.Only) > 0 {
 			status.beside(&before, req.Only, rep)
 		}
@@ -108,8 +104,8 @@ func (s *Status) beside(before *Status, only []string, rep *report.Report) {
 		id, _, _ := strings.Cut(h.What, " ")
 		return desired.ID(id)
 	}
-	s.Failing = besides(s.Failing, before.Failing, about, func(f Failing) desired.ID { return f.ID })
-	s.Waiting = besides(s.Waiting, before.Waiting, about, func(w Waiting) desired.ID { return w.ID })
+	s.Failing = besides(s.Failing, before.Failing, about, func(f turn.Failing) desired.ID { return f.ID })
+	s.Waiting = besides(s.Waiting, before.Waiting, about, func(w turn.Waiting) desired.ID { return w.ID })
 	s.Held, s.Unknown = besides(s.Held, before.Held, about, whom), besides(s.Unknown, before.Unknown, about, whom)
 	s.Skipped, s.Reboots = besides(s.Skipped, before.Skipped, about, whom), besides(s.Reboots, before.Reboots, about, whom)
 }
@@ -130,22 +126,30 @@ func besides[T any](now, before []T, about map[desired.ID]bool, whom func(T) des
 	return now
 }
 
-// tell takes what a report says of the turn and of what was read.
-func (s *Status) tell(rep *report.Report, now time.Time) {
+// tell takes what a report says of the turn, of what it left and of what was read. waits
+// are what is tried again by itself.
+func (s *Status) tell(rep *report.Report, waits []turn.Wait, now time.Time) {
 	s.seen(rep, now)
 	s.Last = &Turn{ID: rep.Turn, Started: rep.Started, Ended: rep.Ended, Summary: rep.Summary, Error: rep.Error}
-	s.Fleet, s.Commit, s.Refused, s.Unknown = rep.Fleet, rep.Commit, rep.Refused, nil
-	if rep.Plan == nil {
-		return
+	s.Fleet, s.Commit, s.Refused = rep.Fleet, rep.Commit, rep.Refused
+	s.left(turn.LeftBy(rep, waits))
+	if rep.Plan != nil {
+		s.outlook(rep.Plan)
 	}
-	for _, b := range rep.Plan.Blind {
-		if desired.WaitsForUnlock(b.Reason) {
-			continue
-		}
+}
+
+// left takes what a turn left undone.
+func (s *Status) left(l turn.Left) {
+	s.Failing, s.Waiting, s.Held, s.Unknown, s.Skipped = l.Failing, l.Waiting, nil, nil, nil
+	for _, h := range l.Held {
+		s.Held = append(s.Held, Held{What: h.String(), Reason: h.Reason})
+	}
+	for _, b := range l.Unknown {
 		s.Unknown = append(s.Unknown, Held{What: string(b.What()), Reason: b.Text()})
 	}
-	s.outlook(rep.Plan)
-	s.Skipped = skipped(rep)
+	for _, o := range l.Skipped {
+		s.Skipped = append(s.Skipped, Held{What: o.String(), Reason: o.Reason})
+	}
 }
 
 // stay is that the commit which was looked at was not taken.
@@ -164,124 +168,5 @@ func (s *Status) stay(enforced report.Commit, behind, now time.Time) {
 // Recall takes what a report of the journal says, which is all that there is to know
 // where no agent runs.
 func (s *Status) Recall(rep *report.Report) {
-	s.tell(rep, rep.Ended)
-	s.Failing = failing(rep, nil)
-	s.Waiting, s.Held = held(rep, nil)
-}
-
-// failing lists what went wrong in a turn, and what waits from an earlier one.
-func failing(rep *report.Report, waits []turn.Wait) []Failing {
-	var all []Failing
-	told := make(map[desired.ID]bool)
-	for _, w := range waits {
-		all = append(all, Failing{ID: w.ID, Field: w.Path, Reason: w.Reason, Next: w.Until})
-		told[w.ID] = true
-	}
-	for _, o := range rep.Outcomes {
-		if o.Status == drift.Failed && !told[o.ID] && !desired.WaitsForUnlock(o.Reason) {
-			all = append(all, Failing{ID: o.ID, Reason: o.Reason})
-		}
-	}
-	slices.SortStableFunc(all, func(a, b Failing) int {
-		if a.ID != b.ID {
-			return strings.Compare(string(a.ID), string(b.ID))
-		}
-		return strings.Compare(string(a.Field), string(b.Field))
-	})
-	return all
-}
-
-// held lists what a turn left as it is: what waits for an unlock, and what is held for
-// another reason. What only waits to be tried again is neither.
-func held(rep *report.Report, waits []turn.Wait) (waiting []Waiting, others []Held) {
-	if rep.Plan == nil {
-		return nil, nil
-	}
-	again := make(map[turn.Wait]bool)
-	for _, w := range waits {
-		again[turn.Wait{ID: w.ID, Path: w.Path}] = true
-	}
-	for _, b := range rep.Plan.Blind {
-		if desired.WaitsForUnlock(b.Reason) {
-			waiting = wait(waiting, b.What(), "", b.Reason)
-		}
-	}
-	reasons := outcomes(rep)
-	for i := range rep.Plan.Changes {
-		c := &rep.Plan.Changes[i]
-		reason := c.Held
-		if reason == "" {
-			reason = reasons[c.Key]
-		}
-		switch {
-		case again[turn.Wait{ID: c.ID}]:
-			continue
-		case desired.WaitsForUnlock(reason):
-			waiting = wait(waiting, c.ID, "", reason)
-		case reason != "":
-			others = hold(others, string(c.ID), reason)
-		default:
-			for _, f := range c.Fields {
-				switch {
-				case f.Held == "" || again[turn.Wait{ID: c.ID, Path: f.Path}]:
-				case desired.WaitsForUnlock(f.Held):
-					waiting = wait(waiting, c.ID, host(f.Path), f.Held)
-				default:
-					others = hold(others, string(c.ID)+" "+string(f.Path), f.Held)
-				}
-			}
-		}
-	}
-	// What was found to be locked when its turn came waits as much.
-	for _, o := range rep.Outcomes {
-		for _, path := range slices.Sorted(maps.Keys(o.Results)) {
-			if reason := o.Results[path]; desired.WaitsForUnlock(reason) {
-				waiting = wait(waiting, o.ID, host(path), reason)
-			}
-		}
-	}
-	slices.SortStableFunc(waiting, func(a, b Waiting) int { return strings.Compare(string(a.ID), string(b.ID)) })
-	return waiting, others
-}
-
-// outcomes are the reasons for which steps that the plan let go were held after all.
-func outcomes(rep *report.Report) map[drift.Key]string {
-	reasons := make(map[drift.Key]string)
-	for _, o := range rep.Outcomes {
-		if o.Status == drift.Held {
-			reasons[o.Key] = o.Reason
-		}
-	}
-	return reasons
-}
-
-// host is the one that a field of a playbook is about; "" for any other field.
-func host(path desired.Path) string {
-	if keys := path.Keys(); len(keys) == 2 && keys[0] == "hosts" {
-		return keys[1]
-	}
-	return ""
-}
-
-// wait adds to what waits. Hosts of one playbook are told together.
-func wait(all []Waiting, id desired.ID, host, reason string) []Waiting {
-	at := slices.IndexFunc(all, func(w Waiting) bool { return w.ID == id && w.Reason == reason })
-	if at < 0 {
-		all = append(all, Waiting{ID: id, Reason: reason})
-		at = len(all) - 1
-	}
-	if host != "" && !slices.Contains(all[at].Hosts, host) {
-		all[at].Hosts = append(all[at].Hosts, host)
-		slices.Sort(all[at].Hosts)
-	}
-	return all
-}
-
-// hold adds to what is held. Of a resource's steps the first tells: the others wait
-// for it.
-func hold(all []Held, what, reason string) []Held {
-	if slices.ContainsFunc(all, func(h Held) bool { return h.What == what }) {
-		return all
-	}
-	return append(all, Held{What: what, Reason: reason})
+	s.tell(rep, nil, rep.Ended)
 }

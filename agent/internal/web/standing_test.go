@@ -56,8 +56,8 @@ func TestStandingTellsWhatATurnLeft(t *testing.T) {
 		Reboots: []web.Held{{What: "vm/db-1", Reason: "it waits for the step before"}},
 		Last:    &web.Turn{ID: "t1", Why: "commit", Started: noon, Ended: noon.Add(time.Second), Summary: rep.Summary},
 		Unknown: []web.Held{{What: "site/paris", Reason: "401: renew the token"}, {What: "edge/", Reason: "no nginx"}},
-		Waiting: []web.Waiting{{ID: "play/base", Hosts: []string{"web-1", "web-2"}, Reason: locked}, {ID: "play/late", Reason: locked}, {ID: "site/home", Reason: "read the token: " + locked}},
-		Failing: []web.Failing{
+		Waiting: []turn.Waiting{{ID: "play/base", Hosts: []string{"web-1", "web-2"}, Reason: locked}, {ID: "play/late", Reason: locked}, {ID: "site/home", Reason: "read the token: " + locked}},
+		Failing: []turn.Failing{
 			{ID: "play/base", Field: "hosts.web-5", Reason: "task a: boom", Next: noon.Add(time.Minute)},
 			{ID: "vm/web-8", Reason: "refused"},
 			{ID: "vm/web-9", Reason: "no space", Next: noon.Add(time.Minute)},
@@ -110,7 +110,7 @@ func TestStandingTellsWhatATurnLeft(t *testing.T) {
 	want.Last = &web.Turn{ID: "t2b", Why: "sync", Started: noon, Ended: noon}
 	want.Reboots = nil
 	want.Unknown = []web.Held{want.Unknown[1], want.Unknown[0]}
-	want.Waiting = []web.Waiting{want.Waiting[0], want.Waiting[2]}
+	want.Waiting = []turn.Waiting{want.Waiting[0], want.Waiting[2]}
 	want.Held = []web.Held{want.Held[0], {What: "play/late hosts.web-1", Reason: "it does not answer"}}
 	if diff := cmp.Diff(want, s.Status(), cmpopts.EquateEmpty()); diff != "" {
 		t.Errorf("after a turn about one resource (-want +got):\n%s", diff)

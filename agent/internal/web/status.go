@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"strings"
 	"time"
 
 	"berth/agent/internal/pause"
+	"berth/agent/internal/turn"
 	"berth/desired"
 	"berth/drift"
 	"berth/drift/report"
@@ -49,10 +49,10 @@ type Status struct {
 	Next *Next `json:"next,omitempty"`
 	// Waiting is what waits for an unlock, Failing what went wrong and is tried again,
 	// Held what must not be done for another reason, Unknown what could not be read.
-	Waiting []Waiting `json:"waiting,omitempty"`
-	Failing []Failing `json:"failing,omitempty"`
-	Held    []Held    `json:"held,omitempty"`
-	Unknown []Held    `json:"unknown,omitempty"`
+	Waiting []turn.Waiting `json:"waiting,omitempty"`
+	Failing []turn.Failing `json:"failing,omitempty"`
+	Held    []Held         `json:"held,omitempty"`
+	Unknown []Held         `json:"unknown,omitempty"`
 	// Asked are playbooks that somebody has asked for, and that have not come to a good end
 	// since.
 	Asked []Asked `json:"asked,omitempty"`
@@ -134,24 +134,6 @@ type Next struct {
 	Why string    `json:"why"`
 }
 
-// Waiting is what needs a secret that can't be read before an unlock.
-type Waiting struct {
-	// ID is a resource's, or a site's, as in "site/home".
-	ID desired.ID `json:"id"`
-	// Hosts are those of a playbook, sorted; none where all of it waits.
-	Hosts  []string `json:"hosts,omitempty"`
-	Reason string   `json:"reason"`
-}
-
-// Failing is what went wrong.
-type Failing struct {
-	ID     desired.ID   `json:"id"`
-	Field  desired.Path `json:"field,omitempty"`
-	Reason string       `json:"reason"`
-	// Next is when it is tried again; zero if the next turn does.
-	Next time.Time `json:"next,omitzero"`
-}
-
 // Asked is a playbook that is to run on some hosts, due or not.
 type Asked struct {
 	Playbook desired.ID `json:"playbook"`
@@ -173,14 +155,6 @@ type Held struct {
 func (s *Status) Well() bool {
 	return s.Agent != nil && s.Refused == nil && s.Settings == nil && s.Paused == nil && (s.Last == nil || s.Last.Error == "") &&
 		len(s.Waiting)+len(s.Failing)+len(s.Held)+len(s.Unknown)+len(s.Skipped)+len(s.Reboots)+len(s.Clocks)+len(s.Expiring(time.Now())) == 0
-}
-
-// String is "play/base on web-1, web-2".
-func (w Waiting) String() string {
-	if len(w.Hosts) == 0 {
-		return string(w.ID)
-	}
-	return string(w.ID) + " on " + strings.Join(w.Hosts, ", ")
 }
 
 // Status asks how the agent stands, which is answered at once. It fails with
