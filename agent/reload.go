@@ -33,6 +33,7 @@ func (s *service) reread(ctx context.Context, fail func(error), read func() (*co
 		return s
 	}
 	s.release()
+	next.journal.Keep(bounds(next.settings.Journal))
 	next.loop.Work = next.work("settings")
 	next.standing.Set(func(status *web.Status) { status.Settings = nil })
 	next.log.InfoContext(ctx, "settings read", slog.String("repository", next.repository.Source().String()))
@@ -83,10 +84,5 @@ func (s *service) pin(ctx context.Context, settings *config.Settings) {
 			s.log.WarnContext(ctx, "setting takes effect at the next start", slog.String("setting", p.field), slog.String("now", *p.now), slog.String("then", *p.wants))
 			*p.wants = *p.now
 		}
-	}
-	kept, wants := s.settings.Journal, settings.Journal
-	kept.History, wants.History = 0, 0
-	if kept != wants {
-		s.log.WarnContext(ctx, "setting takes effect at the next start", slog.String("setting", "journal"))
 	}
 }

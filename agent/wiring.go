@@ -61,10 +61,8 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 	if err := os.MkdirAll(settings.State, 0o700); err != nil {
 		return nil, fmt.Errorf("open the state directory: %w", err)
 	}
-	keeps := settings.Journal
 	kept, err := journal.Open(journal.Options{
-		Dir: filepath.Join(settings.State, "journal"), Log: log,
-		Keep: keeps.Keep, KeepFor: time.Duration(keeps.KeepFor), KeepFailures: time.Duration(keeps.KeepFailures), MaxSize: int64(keeps.MaxSize),
+		Dir: filepath.Join(settings.State, "journal"), Log: log, Bounds: bounds(settings.Journal),
 	})
 	if err != nil {
 		return nil, err
@@ -78,6 +76,13 @@ func newWiring(s streams, settings *config.Settings, log *slog.Logger) (*wiring,
 		return nil, errors.Join(err, kept.Close())
 	}
 	return w, nil
+}
+
+// bounds are how much the journal keeps.
+func bounds(keeps config.Journal) journal.Bounds {
+	return journal.Bounds{
+		Keep: keeps.Keep, KeepFor: time.Duration(keeps.KeepFor), KeepFailures: time.Duration(keeps.KeepFailures), MaxSize: int64(keeps.MaxSize),
+	}
 }
 
 // wire opens what the settings name, beside a journal and a lock that are open.

@@ -24,26 +24,12 @@ import (
 // the one that it writes.
 const Version = 1
 
-// DefaultKeep is how many turns are kept unless Options say; DefaultKeepFor and
-// DefaultKeepFailures is how long, DefaultMaxSize how many bytes in all.
-const (
-	DefaultKeep         = 200
-	DefaultKeepFor      = 90 * 24 * time.Hour
-	DefaultKeepFailures = 365 * 24 * time.Hour
-	DefaultMaxSize      = 1 << 30
-)
-
 // Options are what a journal is opened with.
 type Options struct {
 	// Dir is the journal's own directory; it is made if it is not there.
 	Dir string
-	// Keep is how many turns are kept of those that went well, and how many of those that
-	// did not, those that are not settled on top; [DefaultKeep] unless set.
-	Keep int
-	// KeepFor is how long a turn that went well is kept, KeepFailures any other, MaxSize
-	// how many bytes all of them may take; the defaults unless set.
-	KeepFor, KeepFailures time.Duration
-	MaxSize               int64
+	// Bounds are how much is kept, until [Journal.Keep] says otherwise.
+	Bounds Bounds
 	// Log is told what was damaged; nothing is logged unless set.
 	Log *slog.Logger
 	// Now is [time.Now] unless set.
@@ -55,14 +41,14 @@ type Options struct {
 
 // Journal is an open journal. Its methods may be called at the same time.
 type Journal struct {
-	dir    string
-	bounds Options // how much is kept
-	log    *slog.Logger
-	now    func() time.Time
-	sync   func(*os.File) error
-	lock   *os.File
+	dir  string
+	log  *slog.Logger
+	now  func() time.Time
+	sync func(*os.File) error
+	lock *os.File
 
 	mu      sync.Mutex
+	bounds  Bounds          // how much is kept
 	last    time.Time       // the newest id given away
 	writing map[string]bool // turns that are being written
 	bad     map[string]bool // which turns did not go well, as far as that was asked for
@@ -90,15 +76,12 @@ const (
 // error that says who has it. A journal of a newer version is refused.
 func Open(o Options) (*Journal, error) {
 	j := &Journal{
-		dir: o.Dir, bounds: o, log: o.Log, now: o.Now,
+		dir: o.Dir, bounds: o.Bounds.orDefaults(), log: o.Log, now: o.Now,
 		sync: o.Sync, writing: make(map[string]bool), bad: make(map[string]bool),
 	}
 	if j.sync == nil {
 		j.sync = (*os.File).Sync
 	}
-	b := &j.bounds
-	b.Keep, b.KeepFor = orDefault(b.Keep, DefaultKeep), orDefault(b.KeepFor, DefaultKeepFor)
-	b.KeepFailures, b.MaxSize = orDefault(b.KeepFailures, DefaultKeepFailures), orDefault(b.MaxSize, DefaultMaxSize)
 	if j.log == nil {
 		j.log = slog.New(slog.DiscardHandler)
 	}
@@ -118,13 +101,6 @@ func Open(o Options) (*Journal, error) {
 		return nil, fmt.Errorf("open journal: %w", advise(j.dir, err))
 	}
 	return j, nil
-}
-
-func orDefault[N int | int64 | time.Duration](n, other N) N {
-	if n <= 0 {
-		return other
-	}
-	return n
 }
 
 // Close lets another agent have the journal.

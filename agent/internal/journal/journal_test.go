@@ -275,7 +275,7 @@ func TestLaterTurnHasLaterID(t *testing.T) {
 }
 
 func TestOldTurnsGoUnlessUnfinished(t *testing.T) {
-	j := open(t, Options{Keep: 3})
+	j := open(t, Options{Bounds: Bounds{Keep: 3}})
 	left := begin(t, j)
 	tell(t, left, applyers.Event{Key: create, Started: true}, applyers.Event{Key: create, Task: "u1"}, done(create, drift.Left))
 	if err := left.End(nil); err != nil {

@@ -15,7 +15,7 @@ import (
 func TestOutput(t *testing.T) {
 	dir := t.TempDir()
 	at := time.Date(2026, 11, 21, 9, 0, 0, 0, time.UTC)
-	j := open(t, Options{Dir: dir, Keep: 2, Now: func() time.Time { return at }})
+	j := open(t, Options{Dir: dir, Bounds: Bounds{Keep: 2}, Now: func() time.Time { return at }})
 	k := drift.Key{ID: "play/../../x y", Step: drift.Run}
 	first, err := j.Begin(Turn{})
 	must(t, err)

@@ -14,6 +14,53 @@ import (
 // changed last is looked up in them.
 const atLeast = 20
 
+// DefaultKeep is how many turns are kept unless Bounds say; DefaultKeepFor and
+// DefaultKeepFailures is how long, DefaultMaxSize how many bytes in all.
+const (
+	DefaultKeep         = 200
+	DefaultKeepFor      = 90 * 24 * time.Hour
+	DefaultKeepFailures = 365 * 24 * time.Hour
+	DefaultMaxSize      = 1 << 30
+)
+
+// Bounds are how much a journal keeps.
+type Bounds struct {
+	// Keep is how many turns are kept of those that went well, and how many of those that
+	// did not, those that are not settled on top; [DefaultKeep] unless set.
+	Keep int
+	// KeepFor is how long a turn that went well is kept, KeepFailures any other, MaxSize
+	// how many bytes all of them may take; the defaults unless set.
+	KeepFor, KeepFailures time.Duration
+	MaxSize               int64
+}
+
+func (b Bounds) orDefaults() Bounds {
+	return Bounds{
+		Keep: orDefault(b.Keep, DefaultKeep), KeepFor: orDefault(b.KeepFor, DefaultKeepFor),
+		KeepFailures: orDefault(b.KeepFailures, DefaultKeepFailures), MaxSize: orDefault(b.MaxSize, DefaultMaxSize),
+	}
+}
+
+func orDefault[N int | int64 | time.Duration](n, other N) N {
+	if n <= 0 {
+		return other
+	}
+	return n
+}
+
+// Keep has other bounds hold, and removes at once what is beyond them. It must not be
+// called while a turn is made.
+func (j *Journal) Keep(b Bounds) {
+	b = b.orDefaults()
+	j.mu.Lock()
+	same := j.bounds == b
+	j.bounds = b
+	j.mu.Unlock()
+	if !same {
+		j.prune()
+	}
+}
+
 // kept is a turn with all its files.
 type kept struct {
 	turnFile
@@ -26,14 +73,17 @@ type kept struct {
 // prune makes room for one more turn. What can't be removed is told, and is
 // no reason to stop.
 func (j *Journal) prune() {
-	all, total, err := j.survey()
+	j.mu.Lock()
+	bounds := j.bounds
+	j.mu.Unlock()
+	all, total, err := j.survey(bounds)
 	if err != nil {
 		j.log.Warn("old turns can't be listed", slog.Any("error", err))
 		return
 	}
 	// Those that may go, the oldest first; one more is about to come.
 	var old []*kept
-	for _, t := range all[:max(0, len(all)+1-min(atLeast, j.bounds.Keep))] {
+	for _, t := range all[:max(0, len(all)+1-min(atLeast, bounds.Keep))] {
 		if !t.open && !t.strange {
 			old = append(old, t)
 		}
@@ -51,30 +101,30 @@ func (j *Journal) prune() {
 	}
 	for _, t := range old {
 		age := now.Sub(Began(t.id))
-		if age > j.bounds.KeepFailures || age > j.bounds.KeepFor && !j.wentWrong(t.turnFile) {
+		if age > bounds.KeepFailures || age > bounds.KeepFor && !j.wentWrong(t.turnFile) {
 			drop(t)
 		}
 	}
-	if settled >= j.bounds.Keep {
-		j.pruneCount(all, old, drop)
+	if settled >= bounds.Keep {
+		j.pruneCount(all, old, bounds.Keep, drop)
 	}
 	for _, wrong := range []bool{false, true} {
 		for _, t := range old {
-			if total > j.bounds.MaxSize && !t.gone && j.wentWrong(t.turnFile) == wrong {
+			if total > bounds.MaxSize && !t.gone && j.wentWrong(t.turnFile) == wrong {
 				drop(t)
 			}
 		}
 	}
 	// What is left is needed, but for what its steps put out.
 	for _, t := range all {
-		if total > j.bounds.MaxSize && !t.gone && !t.open {
+		if total > bounds.MaxSize && !t.gone && !t.open {
 			total -= j.removeAll(t.beside)
 		}
 	}
 }
 
 // pruneCount removes the oldest of too many: of those that went well, and of the others.
-func (j *Journal) pruneCount(all, old []*kept, drop func(*kept)) {
+func (j *Journal) pruneCount(all, old []*kept, keep int, drop func(*kept)) {
 	left := map[bool]int{}
 	for _, t := range all {
 		if !t.gone && !t.open && !t.strange {
@@ -82,7 +132,7 @@ func (j *Journal) pruneCount(all, old []*kept, drop func(*kept)) {
 		}
 	}
 	for _, t := range old {
-		if wrong := j.wentWrong(t.turnFile); !t.gone && left[wrong] >= j.bounds.Keep {
+		if wrong := j.wentWrong(t.turnFile); !t.gone && left[wrong] >= keep {
 			left[wrong]--
 			drop(t)
 		}
@@ -91,7 +141,7 @@ func (j *Journal) pruneCount(all, old []*kept, drop func(*kept)) {
 
 // survey lists all turns with their files, oldest first, and removes what belongs to
 // none, and what was put aside long ago.
-func (j *Journal) survey() (all []*kept, total int64, err error) {
+func (j *Journal) survey(bounds Bounds) (all []*kept, total int64, err error) {
 	names, err := j.files()
 	if err != nil {
 		return nil, 0, err
@@ -109,7 +159,7 @@ func (j *Journal) survey() (all []*kept, total int64, err error) {
 	for _, e := range entries {
 		name, path := e.Name(), filepath.Join(j.dir, e.Name())
 		if _, at, aside := strings.Cut(name, asideSuffix); aside && isID(at) {
-			if j.now().Sub(Began(at)) > j.bounds.KeepFailures {
+			if j.now().Sub(Began(at)) > bounds.KeepFailures {
 				j.removeAll([]string{path})
 			}
 			continue

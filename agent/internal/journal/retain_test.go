@@ -72,7 +72,7 @@ func (s *shelf) wantKept(want ...string) {
 
 func TestFailuresAreKeptLonger(t *testing.T) {
 	t.Run("by count", func(t *testing.T) {
-		s := newShelf(t, Options{Keep: 3})
+		s := newShelf(t, Options{Bounds: Bounds{Keep: 3}})
 		bad := s.turn(1)
 		var last []string
 		for range 10 {
@@ -81,7 +81,7 @@ func TestFailuresAreKeptLonger(t *testing.T) {
 		s.wantKept(append([]string{bad}, last[7:]...)...)
 	})
 	t.Run("by age", func(t *testing.T) {
-		s := newShelf(t, Options{Keep: 1000, KeepFor: 10 * 24 * time.Hour, KeepFailures: 30 * 24 * time.Hour})
+		s := newShelf(t, Options{Bounds: Bounds{Keep: 1000, KeepFor: 10 * 24 * time.Hour, KeepFailures: 30 * 24 * time.Hour}})
 		bad, good := s.turn(2), s.turn(0)
 		days := func(n int) []string {
 			var all []string
@@ -100,7 +100,7 @@ func TestFailuresAreKeptLonger(t *testing.T) {
 		s.wantKept(all[len(all)-atLeast:]...)
 	})
 	t.Run("by size", func(t *testing.T) {
-		s := newShelf(t, Options{MaxSize: 60_000})
+		s := newShelf(t, Options{Bounds: Bounds{MaxSize: 60_000}})
 		bad := s.turn(1)
 		var all []string
 		for range 100 {
@@ -117,6 +117,26 @@ func TestFailuresAreKeptLonger(t *testing.T) {
 			t.Errorf("%d outputs, %d turns", len(outputs), len(s.kept()))
 		}
 	})
+}
+
+func TestOtherBoundsHoldAtOnce(t *testing.T) {
+	s := newShelf(t, Options{})
+	var all []string
+	for range 10 {
+		all = append(all, s.turn(0))
+	}
+	s.Keep(Bounds{})
+	s.wantKept(slices.Clone(all)...)
+	s.Keep(Bounds{Keep: 3})
+	// There is room for the turn that follows.
+	s.wantKept(slices.Clone(all[8:])...)
+	all = append(all, s.turn(0), s.turn(0))
+	s.wantKept(slices.Clone(all[9:])...)
+	s.Keep(Bounds{Keep: 5})
+	for range 3 {
+		all = append(all, s.turn(0))
+	}
+	s.wantKept(slices.Clone(all[10:])...)
 }
 
 func TestATraceOfATurnThatCouldNotBeMade(t *testing.T) {
@@ -298,7 +318,7 @@ func TestHostsThatAreLongGoneAreForgotten(t *testing.T) {
 
 // A command reads while the agent writes, seals and removes: nothing of it is an error.
 func TestReadingWhileItIsWritten(t *testing.T) {
-	s := newShelf(t, Options{Keep: 2})
+	s := newShelf(t, Options{Bounds: Bounds{Keep: 2}})
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
