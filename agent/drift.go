@@ -72,6 +72,9 @@ merged into what is enforced. It has no say in whom the agent talks to: a Site o
 Edge that it adds, or that it would have reached in another way, is not asked, and
 unknown. Playbooks are not run, not even in check mode.
 
+While the agent is paused, the report says so, with who, until when and why: nothing is
+done before agent resume.
+
 Exits 0 where nothing differs, 2 where something does, is held or is unknown.
 
 ` + aboutResources,
@@ -146,9 +149,11 @@ func turnOnce(ctx context.Context, s streams, settings *config.Settings, req tur
 		return nil, nil, err
 	}
 	defer w.close()
-	if err := pause.Open(settings.State, nil).Err(); err != nil && req.Mode == report.Run {
+	rest := pause.Open(settings.State, nil)
+	if err := rest.Err(); err != nil && req.Mode == report.Run {
 		return nil, nil, err
 	}
+	w.turner.Paused = rest.Err
 	w.turner.Log, w.turner.Once = besides(slog.New(slog.DiscardHandler), w.journal), true // The report tells.
 	rep, err := w.turner.Run(ctx, req)
 	return rep, w.turner.Known(), err

@@ -33,6 +33,9 @@ func explainText(s streams, told *web.Explained, all, one bool) {
 	if told.Refused != nil {
 		out.line("!! a newer commit is not enforced: %s", told.Refused.Reason)
 	}
+	if told.Paused != "" {
+		out.line("!! %s", told.Paused)
+	}
 	out.line("%s", e.Standing)
 	if e.Remedy != "" {
 		out.line("  %s", e.Remedy)

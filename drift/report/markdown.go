@@ -51,6 +51,10 @@ func (m *marker) heading(r *Report) {
 		}
 		m.line("")
 	}
+	if r.Paused != "" {
+		m.line("**‼ " + prose(neutral(r.Paused)) + "**")
+		m.line("")
+	}
 	title := r.title(r.Ended)
 	for i := range title {
 		title[i] = prose(title[i])

@@ -39,7 +39,10 @@ type Report struct {
 	Refused *Refusal `json:"refused,omitempty"`
 	// Proposal is set where Commit is only proposed, and nothing enforces it.
 	Proposal *Proposal `json:"proposal,omitempty"`
-	Contents Contents  `json:"contents,omitzero"`
+	// Paused says why nothing is changed for now, who has paused the agent, and until
+	// when; "" if nobody has.
+	Paused   string   `json:"paused,omitempty"`
+	Contents Contents `json:"contents,omitzero"`
 	// Plan is nil where the turn ended before there was one.
 	Plan *drift.Plan `json:"plan,omitempty"`
 	// Routes are the names and where they go; nil where nobody asked for them.

@@ -17,6 +17,8 @@ type resource struct {
 	// fates holds how whole steps ended, as far as that was asked for: each row asks
 	// again, and an edge may have a row for each of thousands of names.
 	fates map[drift.Step]fate
+	// soon is when is done what waits for nothing else.
+	soon string
 	// ended holds how every change of the plan ended, by key.
 	ended map[drift.Key]drift.Status
 	// wholes holds how changes ended of which not all is told by their outcomes.
@@ -39,7 +41,7 @@ func (r *Report) resources() []*resource {
 		res := byID[c.ID]
 		if res == nil {
 			res = &resource{
-				id: c.ID, ended: ended,
+				id: c.ID, ended: ended, soon: r.soon(),
 				outcomes: make(map[drift.Step]*drift.Outcome), steps: make(map[drift.Step]*drift.Change),
 				fates: make(map[drift.Step]fate),
 			}

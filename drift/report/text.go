@@ -85,6 +85,10 @@ func (p *printer) heading(r *Report) {
 	if r.Refused != nil {
 		p.refusal(r)
 	}
+	if r.Paused != "" {
+		p.wrapped(p.paint(yellow, "!! "), 3, 3, neutral(r.Paused))
+		p.line("")
+	}
 	title, extent := r.title(p.Now), r.extent()
 	if len(title) > 0 {
 		p.line(p.paint(bold, strings.Join(title, " · ")))

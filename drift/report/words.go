@@ -176,6 +176,14 @@ func apart(a, b string) (string, string) {
 	return "…" + a[from:], "…" + b[from:]
 }
 
+// soon is when is done what waits for nothing else.
+func (r *Report) soon() string {
+	if r.Paused != "" {
+		return "after agent resume"
+	}
+	return "now"
+}
+
 // origin says which side moved.
 func origin(f *drift.Field, verbose bool) string {
 	text := ""
@@ -207,14 +215,14 @@ func origin(f *drift.Field, verbose bool) string {
 func (res *resource) effect(c *drift.Change, f *drift.Field) string {
 	switch c.Step {
 	case drift.Online:
-		return "now"
+		return res.soon
 	case drift.Pending:
 		if c.Reason != "" {
 			return neutral(c.Reason)
 		}
 		switch reboot, start := res.steps[drift.Reboot], res.steps[drift.Start]; {
 		case reboot != nil && reboot.Held == "":
-			return "by a reboot, now"
+			return "by a reboot, " + res.soon
 		case reboot != nil:
 			return "waits for a reboot, which is held"
 		case start != nil:
@@ -223,7 +231,7 @@ func (res *resource) effect(c *drift.Change, f *drift.Field) string {
 			return "waits for a reboot (lifecycle.reboot: never)"
 		}
 	case drift.Reboot:
-		return "by a reboot, now"
+		return "by a reboot, " + res.soon
 	default:
 		switch f.Effect {
 		case desired.Create:

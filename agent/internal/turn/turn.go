@@ -267,7 +267,7 @@ func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only
 		}
 	}
 	finish := func() {
-		rep.Ended = t.Now()
+		rep.Ended, rep.Paused = t.Now(), t.rests()
 		rep.Stats = stats(counted(), rep.Ended.Sub(started))
 		rep.Summarize()
 	}

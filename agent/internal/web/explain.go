@@ -25,13 +25,15 @@ type Explained struct {
 	Fleet  string        `json:"fleet,omitempty"`
 	Commit report.Commit `json:"commit,omitzero"`
 	// Refused is a newer commit that is not enforced; nil if there is none.
-	Refused     *report.Refusal      `json:"refused,omitempty"`
+	Refused *report.Refusal `json:"refused,omitempty"`
+	// Paused says why nothing is changed for now; "" if the agent is not paused.
+	Paused      string               `json:"paused,omitempty"`
 	Explanation *explain.Explanation `json:"explanation"`
 }
 
 // ExplainedBy is what a report tells of the resource that was asked for.
 func ExplainedBy(rep *report.Report) *Explained {
-	return &Explained{Fleet: rep.Fleet, Commit: rep.Commit, Refused: rep.Refused, Explanation: rep.Explained}
+	return &Explained{Fleet: rep.Fleet, Commit: rep.Commit, Refused: rep.Refused, Paused: rep.Paused, Explanation: rep.Explained}
 }
 
 // handleExplain serves what is known of a resource.
