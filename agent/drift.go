@@ -11,6 +11,7 @@ import (
 
 	"berth/agent/internal/config"
 	"berth/agent/internal/pause"
+	"berth/agent/internal/secrets"
 	"berth/agent/internal/turn"
 	"berth/agent/internal/web"
 	"berth/drift/report"
@@ -144,7 +145,12 @@ func turnOnce(ctx context.Context, s streams, settings *config.Settings, req tur
 	if err := settings.Check(); err != nil {
 		return nil, nil, err
 	}
-	w, err := newWiring(s, settings, quiet(s, settings))
+	log := quiet(s, settings)
+	if err := secrets.CheckIdentity(settings, s.Env); err != nil {
+		// Systemd may hand it to the service alone, and not all needs it.
+		log.WarnContext(ctx, "what is encrypted for the agent can't be read", slog.Any("error", err))
+	}
+	w, err := newWiring(s, settings, log)
 	if err != nil {
 		return nil, nil, err
 	}

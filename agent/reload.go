@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"berth/agent/internal/config"
+	"berth/agent/internal/secrets"
 	"berth/agent/internal/web"
 )
 
@@ -47,6 +48,9 @@ func (s *service) renewed(ctx context.Context, fail func(error), read func() (*c
 		return nil, err
 	}
 	if err := settings.Check(); err != nil {
+		return nil, err
+	}
+	if err := secrets.CheckIdentity(settings, s.env); err != nil {
 		return nil, err
 	}
 	s.pin(ctx, settings)

@@ -10,6 +10,7 @@ import (
 
 	"berth/agent/internal/config"
 	"berth/agent/internal/lock"
+	"berth/agent/internal/secrets"
 	"berth/agent/internal/trigger"
 )
 
@@ -46,6 +47,9 @@ Proxmox's tasks running, and ends within two seconds: the next start picks them 
 				return err
 			}
 			if err := settings.Check(); err != nil {
+				return err
+			}
+			if err := secrets.CheckIdentity(settings, s.Env); err != nil {
 				return err
 			}
 			log := newLog(s, settings.Log)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 
 	"filippo.io/age"
@@ -38,6 +39,25 @@ func (h hostIdentity) Identities() ([]age.Identity, error) {
 		return nil, fmt.Errorf("identity of agent.yaml: %w", err)
 	}
 	return identities, nil
+}
+
+// CheckIdentity tells early that the identity which agent.yaml names can't be used, with
+// what to do; nil where none is named.
+func CheckIdentity(settings *config.Settings, env func(string) string) error {
+	named := settings.Identity
+	if named == (config.Credential{}) {
+		return nil
+	}
+	_, _, err := hostIdentity{settings: settings, env: env}.read()
+	switch {
+	case err == nil:
+		return nil
+	case named.Secret == "" && errors.Is(err, fs.ErrNotExist):
+		err = fmt.Errorf("there is no file %s: write it there, or have `agent bootstrap` make it", named.File)
+	case errors.Is(err, fs.ErrPermission):
+		err = fmt.Errorf("%w: let the agent's user read it, or have systemd hand it on: LoadCredential=NAME:FILE in the service, {secret: NAME} here", err)
+	}
+	return fmt.Errorf("%s: identity: %w", settings.Place("identity"), err)
 }
 
 func (h hostIdentity) read() ([]age.Identity, string, error) {
