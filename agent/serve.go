@@ -273,8 +273,11 @@ func (s *service) unlock(ctx context.Context, passphrase []byte) (web.Unlocked, 
 
 // relock forgets the identity. A turn that is under way ends with what it has read.
 func (s *service) relock(ctx context.Context) (web.Locked, error) {
-	if s.lockStatus().State == web.LockOpen {
+	switch s.lockStatus().State {
+	case web.LockOpen:
 		return web.Locked{}, errOpen
+	case web.LockNew:
+		return web.Locked{}, lock.ErrNew
 	}
 	s.lock.Lock()
 	if !s.unlocked.CompareAndSwap(true, false) {
