@@ -47,8 +47,8 @@ func newHistory(s streams) *cobra.Command {
 		Use:   "history [RESOURCE]",
 		Short: "List what the agent did, or all that ever happened to a resource",
 		Long: `List the turns that did something, or went wrong, the newest first: when, what they
-were made for, the commit that was enforced and who wrote it, and what came of it. A
-turn with nothing to do is not kept. agent show tells all of one.
+were made for, the commit that was enforced, or the one that was refused, who wrote it,
+and what came of it. A turn with nothing to do is not kept. agent show tells all of one.
 
 With RESOURCE, list what happened to that: made, changed, from what to what, by which
 commit or by whom behind the agent's back, failed, held, archived, restored; also which

@@ -57,8 +57,12 @@ func turnsText(s streams, list *history.Turns) {
 	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TURN\tWHEN (UTC)\tWHY\tCOMMIT\tBY\tWHAT CAME OF IT")
 	for _, t := range list.Turns {
+		about := t.Commit
+		if t.Result == "refused" && t.Refused != nil {
+			about = *t.Refused
+		}
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n",
-			report.Neutral(t.ID), when(t.Started), shorten(report.Neutral(t.Why), 24), commitWords(t.Commit, 32), shorten(report.Neutral(t.Commit.Author), 16), outcomeWords(t))
+			report.Neutral(t.ID), when(t.Started), shorten(report.Neutral(t.Why), 24), commitWords(about, 32), shorten(report.Neutral(about.Author), 16), outcomeWords(t))
 	}
 	_ = w.Flush()
 	if list.More {
@@ -72,8 +76,8 @@ func outcomeWords(t history.Turn) string {
 	switch t.Result {
 	case "refused":
 		text := "refused"
-		if t.Refused != nil && t.Refused.Hash != "" {
-			text = "commit " + commitWords(*t.Refused, 32) + " refused"
+		if t.Refused != nil && t.Refused.Hash == "" {
+			text = "no newer commit can be had"
 		}
 		return "! " + shorten(text+": "+reason, 100)
 	case "failed":
@@ -85,7 +89,10 @@ func outcomeWords(t history.Turn) string {
 		return "… not ended: " + headline
 	}
 	if !t.Kept && t.Result != "recovered" { // That one had nothing else to report.
-		return headline + " (its report is kept no more)"
+		headline += " (its report is kept no more)"
+	}
+	if t.Refused != nil && t.Refused.Hash != "" {
+		headline += "; " + commitWords(*t.Refused, 32) + " refused"
 	}
 	return headline
 }

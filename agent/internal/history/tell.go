@@ -21,9 +21,11 @@ type Ended struct {
 	// Paused tells that the agent only looked, since somebody has paused it: what it found
 	// is told as held.
 	Paused bool
-	// Report is nil where Err is not.
-	Report *report.Report
-	Err    error
+	// Report is nil where Err is not. Refused is the commit that Err is about, if it is
+	// about one.
+	Report  *report.Report
+	Err     error
+	Refused *report.Refusal
 	// Asked tells, of a turn that is about some resources alone, whether one was asked
 	// for; nil is that all were.
 	Asked func(desired.ID) bool
@@ -62,12 +64,12 @@ func (s *standing) lines(e Ended) []Line {
 // turn tells of the turn as a whole.
 func (s *standing) turn(e Ended, add func(Line)) {
 	rep := e.Report
-	var refused *report.Refusal
+	refused := e.Refused
 	wrong := ""
 	switch {
-	case e.Err != nil:
+	case e.Err != nil && refused == nil:
 		wrong = e.Err.Error()
-	case rep.Error != "":
+	case e.Err == nil:
 		wrong = rep.Error
 	}
 	if rep != nil {
@@ -85,7 +87,7 @@ func (s *standing) turn(e Ended, add func(Line)) {
 	case wrong != "" && (s.trouble(wrong) || rep != nil && len(rep.Outcomes) > 0):
 		line.What, line.Result = TurnFailed, "failed"
 		add(line)
-	case wrong == "" && len(rep.Outcomes) > 0:
+	case wrong == "" && rep != nil && len(rep.Outcomes) > 0:
 		add(line)
 	}
 	if wrong == "" && refused == nil && len(s.Troubles) > 0 {

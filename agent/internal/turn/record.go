@@ -28,6 +28,9 @@ func (t *Turner) record(ctx context.Context, req Request, rep *report.Report, on
 		return
 	}
 	ended := history.Ended{ID: req.ID, At: t.Now(), Why: req.why(), Paused: req.Paused, Report: rep, Err: err}
+	if refused, is := errors.AsType[*RefusedError](err); is {
+		ended.Refused = refusal(refused.Commit, refused.Err)
+	}
 	if only != nil {
 		ended.Asked = func(id desired.ID) bool {
 			return only.ids[id] || id.Kind() == desired.KindSite && only.sites[id.Name()]
@@ -41,7 +44,10 @@ func (t *Turner) record(ctx context.Context, req Request, rep *report.Report, on
 		return // A turn that did something is in the journal.
 	}
 	if rep == nil {
-		rep = &report.Report{Version: report.Version, Turn: req.ID, Mode: req.Mode, Started: journal.Began(req.ID), Ended: t.Now(), Error: err.Error()}
+		rep = &report.Report{Version: report.Version, Turn: req.ID, Mode: req.Mode, Refused: ended.Refused, Started: journal.Began(req.ID), Ended: t.Now()}
+		if rep.Refused == nil {
+			rep.Error = err.Error()
+		}
 	}
 	text, err := json.Marshal(rep)
 	if err == nil {

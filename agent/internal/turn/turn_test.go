@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	past "berth/agent/internal/history"
 	"berth/agent/internal/turn"
 	"berth/applyers"
 	"berth/desired"
@@ -87,6 +88,32 @@ func TestBadCommitLeavesTheLastGoodOneEnforced(t *testing.T) {
 		t.Error("an emptied repository must be refused")
 	}
 	wantMade(t, c)
+}
+
+// TestFirstCommitThatIsRefusedIsTold names it in the history, though none was enforced.
+func TestFirstCommitThatIsRefusedIsTold(t *testing.T) {
+	r, c := &repository{}, newCluster()
+	turner := newTurner(t, r, c)
+	archive := past.Archive{Journal: t.TempDir(), History: t.TempDir()}
+	turner.History = past.New(past.Options{Dir: archive.History})
+	r.push("bbbb", base+"---\nkind: Container\nname: web\nid: 101\nmemory: 512\n")
+	for range 2 {
+		if _, err := turner.Run(t.Context(), turn.Request{Mode: report.Run}); err == nil {
+			t.Fatal("a commit that does not load is taken")
+		}
+	}
+	list, err := archive.Turns(past.Query{Limit: 4})
+	if err != nil || len(list.Turns) != 1 {
+		t.Fatalf("told are %+v, %v", list, err)
+	}
+	if got := list.Turns[0]; got.Result != "refused" || got.Refused == nil || got.Refused.Hash != "bbbb" || !strings.HasPrefix(got.Reason, "it does not load") {
+		t.Errorf("told is %+v", got)
+	}
+	r.push("cccc", base+guest("web", "101", "512MiB"))
+	run(t, turner, report.Run)
+	if list, err = archive.Turns(past.Query{Limit: 1}); err != nil || list.Turns[0].Refused != nil || list.Turns[0].Commit.Hash != "cccc" {
+		t.Errorf("afterwards %+v, %v", list, err)
+	}
 }
 
 func TestUnreachableRepository(t *testing.T) {
