@@ -2,6 +2,7 @@ package webhook_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -192,37 +193,111 @@ func (e *endless) Read(p []byte) (int, error) {
 	return int(n), nil
 }
 
-// Many who send bodies slowly keep others from being read, and cost no more than so many
-// bodies.
-func TestBodiesAtOnceAreBounded(t *testing.T) {
+// Strangers who send slowly keep nobody's push waiting; those who send much before that
+// keep large ones waiting for some seconds, and cost no more than so many bodies.
+func TestStrangersWhoSendSlowlyKeepNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h, all := newTaker(), deliveries()
-		d := all["github"].signed(secret)
-		reader, writer := net.Pipe()
-		defer writer.Close()
-		var slow sync.WaitGroup
-		for range 16 {
-			slow.Go(func() {
-				r := d.request()
-				r.Body, r.ContentLength = reader, -1
-				h.ServeHTTP(httptest.NewRecorder(), r)
-			})
+		h.Seen, h.Log = nil, slog.New(slog.DiscardHandler)
+		call := serve(t, h)
+		small := all["github"].signed(secret)
+		large := func(n int) delivery {
+			d := all["github"].with("X-GitHub-Delivery", strconv.Itoa(n))
+			return d.saying(d.body + strings.Repeat(" ", 200<<10+n)).signed(secret)
 		}
-		synctest.Wait()
-		h.Seen = nil
+		// slow sends so many bytes of a body, and no more.
+		slow := func(callers, bytes int) *sync.WaitGroup {
+			var all sync.WaitGroup
+			for range callers {
+				all.Go(func() {
+					began := time.Now()
+					if code, _ := call(small, io.MultiReader(strings.NewReader(strings.Repeat(" ", bytes)), silent{time.Minute})); code == 202 || time.Since(began) > 10*time.Second {
+						t.Errorf("after %s a stranger is answered %d", time.Since(began), code)
+					}
+				})
+			}
+			synctest.Wait()
+			return &all
+		}
 		began := time.Now()
-		if code, answer := h.take(d.request()); code != 503 || time.Since(began) != 3*time.Second {
-			t.Errorf("after %s: %d %+v", time.Since(began), code, answer)
+		left := slow(40, 10)
+		if code, text := call(small, strings.NewReader(small.body)); code != 202 || time.Since(began) > time.Second {
+			t.Errorf("beside those who send a little, after %s: %d %s", time.Since(began), code, text)
 		}
-		if code, _ := h.take(all["github"].request()); code != 401 {
-			t.Errorf("unsigned: %d", code)
+		if code, text := call(large(1), strings.NewReader(large(1).body)); code != 202 || time.Since(began) > time.Second {
+			t.Errorf("a large one, after %s: %d %s", time.Since(began), code, text)
 		}
-		_ = reader.Close()
-		slow.Wait()
-		if code, answer := h.take(d.request()); code != 202 {
-			t.Errorf("afterwards: %d %+v", code, answer)
+		left.Wait()
+		began = time.Now()
+		left = slow(8, 100<<10)
+		if code, text := call(large(2), strings.NewReader(large(2).body)); code != 202 || time.Since(began) > 5*time.Second {
+			t.Errorf("beside those who send much, after %s: %d %s", time.Since(began), code, text)
+		}
+		left.Wait()
+		began = time.Now()
+		left = slow(40, 100<<10)
+		// The server need not hear it to its end: a pipe is closed before the answer is read, then.
+		if code, text := call(large(3), strings.NewReader(large(3).body)); code != 503 && code != 0 || time.Since(began) > 6*time.Second {
+			t.Errorf("beside very many, after %s: %d %s", time.Since(began), code, text)
+		}
+		left.Wait()
+		if code, text := call(large(3), strings.NewReader(large(3).body)); code != 202 {
+			t.Errorf("afterwards: %d %s", code, text)
 		}
 	})
 }
+
+// silent says nothing for a while, and then ends.
+type silent struct{ wait time.Duration }
+
+func (s silent) Read([]byte) (int, error) {
+	<-time.After(s.wait)
+	return 0, io.EOF
+}
+
+// serve answers over connections of this process alone, as the agent's listener does.
+func serve(t *testing.T, h http.Handler) (call func(d delivery, body io.Reader) (int, string)) {
+	conns := make(chan net.Conn)
+	server := &http.Server{Handler: h, ReadTimeout: 20 * time.Second, WriteTimeout: 20 * time.Second}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(piped{conns}) }()
+	t.Cleanup(func() {
+		<-time.After(time.Minute) // Who is silent still ends by then.
+		close(conns)
+		if err := <-ended; !errors.Is(err, net.ErrClosed) {
+			t.Error(err)
+		}
+	})
+	return func(d delivery, body io.Reader) (int, string) {
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: func(context.Context, string, string) (net.Conn, error) {
+			ours, theirs := net.Pipe()
+			conns <- theirs
+			return ours, nil
+		}}}
+		req := d.request()
+		req.RequestURI, req.URL.Scheme, req.URL.Host = "", "http", "agent"
+		req.Body, req.ContentLength = io.NopCloser(body), -1
+		resp, err := client.Do(req)
+		if err != nil {
+			return 0, err.Error()
+		}
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(text)
+	}
+}
+
+// piped is a listener whose connections somebody hands over.
+type piped struct{ conns chan net.Conn }
+
+func (p piped) Accept() (net.Conn, error) {
+	if conn, open := <-p.conns; open {
+		return conn, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p piped) Close() error   { return nil }
+func (p piped) Addr() net.Addr { return &net.UnixAddr{Net: "unix", Name: "pipe"} }
 
 var _ http.Handler = (*webhook.Handler)(nil)

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"time"
@@ -153,16 +152,16 @@ func (h *Handler) take(w http.ResponseWriter, r *http.Request, from forge) outco
 	if r.ContentLength > MaxBody {
 		return say(Oversized, "the body has more than %d bytes", MaxBody)
 	}
-	if !h.bodies.enter(r.Context()) {
-		return say(Unavailable, "too many deliveries at once")
+	body, leave, full, err := h.bodies.read(w, r)
+	defer leave()
+	if full {
+		return say(Unavailable, "too many large deliveries at once")
 	}
-	defer h.bodies.leave()
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, MaxBody))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return say(Oversized, "the body has more than %d bytes", MaxBody)
 	}
 	if err != nil {
-		return say(Malformed, "the body ends early")
+		return say(Malformed, "the body ends early, or comes too slowly")
 	}
 	if proof.scheme != token && !proof.holds(secrets, body) {
 		return say(Refused, "%s is made with none of the agent's secrets (http.webhooks.secrets)%s", proof.header, from.formHint(r.Header))
