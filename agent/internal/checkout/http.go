@@ -146,13 +146,14 @@ func (s *webSession) pull(ctx context.Context, want plumbing.Hash, haves []plumb
 		return s.explain(ctx, err)
 	}
 	defer func() { err = errors.Join(err, answer.Close()) }()
-	if err := storePack(answer, req, into); err != nil {
-		if isLocal(err) {
-			return fmt.Errorf("store fetched objects: %w", err)
-		}
+	switch err := storePack(answer, req, into); {
+	case err == nil, isContent(err):
+		return err
+	case isLocal(err):
+		return fmt.Errorf("store fetched objects: %w", err)
+	default:
 		return s.explain(ctx, err)
 	}
-	return nil
 }
 
 // close leaves the connection open for the next fetch.

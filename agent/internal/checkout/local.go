@@ -12,7 +12,6 @@ import (
 	"github.com/go-git/go-billy/v5/osfs"
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/cache"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/go-git/go-git/v5/plumbing/revlist"
 	"github.com/go-git/go-git/v5/plumbing/storer"
 	"github.com/go-git/go-git/v5/storage/filesystem"
@@ -138,7 +137,7 @@ func (s *localSession) tip(ctx context.Context) (plumbing.Hash, error) {
 
 func (s *localSession) pull(ctx context.Context, want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) error {
 	err := copyObjects(ctx, s.store, want, haves, into)
-	if err == nil || ctx.Err() != nil || isLocal(err) {
+	if err == nil || ctx.Err() != nil || isLocal(err) || isContent(err) {
 		return err
 	}
 	return s.unreadable(err)
@@ -178,7 +177,7 @@ func send(ctx context.Context, from storer.EncodedObjectStorer, objects []plumbi
 		defer close(encoded)
 		_ = pw.CloseWithError(writePack(pw, from, objects)) // CloseWithError never fails.
 	}()
-	err := packfile.UpdateObjectStorage(into, pr)
+	err := defaultUnfolds().store(into, pr)
 	_ = pr.Close() // Frees the encoder if the storage gave up first.
 	<-encoded
 	if err != nil {

@@ -1,6 +1,9 @@
 package checkout_test
 
 import (
+	"errors"
+	"io"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -135,5 +138,35 @@ func TestProposalsDoNotFillTheClone(t *testing.T) {
 	}
 	if got := a.file(onto, "a"); got != "1\n" {
 		t.Errorf("the accepted commit holds %q", got)
+	}
+}
+
+// A proposal whose pack says that it is much larger than what came of it costs nothing,
+// and says why it can't be planned.
+func TestAProposalThatUnfoldsToTooMuch(t *testing.T) {
+	f := newForge(t)
+	first := f.side("refs/heads/main", "start", tree{"a": "1\n"})
+	a := follow(t, f.source())
+	onto := a.accept(first)
+	f.side("refs/pull/7/head", "bomb", tree{"a": "2\n"}, first)
+	f.answer(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			f.server.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-git-upload-pack-result")
+		// One file of 1 GiB, as its head has it.
+		_, _ = io.WriteString(w, "0008NAK\nPACK\x00\x00\x00\x02\x00\x00\x00\x01\xb0\x80\x80\x80\x20"+strings.Repeat("\x00", 10<<10))
+	})
+	if _, err := a.Propose(t.Context(), "refs/pull/7/head", onto); err == nil || !strings.Contains(err.Error(), "it brings a file of 1024 MiB, and more than 256 are not taken") ||
+		errors.Is(err, checkout.ErrUnreachable) {
+		t.Errorf("it is taken, or not said why it is not: %v", err)
+	}
+	f.answer(nil)
+	if p, err := a.Propose(t.Context(), "refs/pull/7/head", onto); err != nil || p.How != checkout.Ahead {
+		t.Errorf("once it is whole: %v", err)
+	}
+	if said := a.said.String(); strings.Contains(said, "damaged") {
+		t.Errorf("it is taken for damage:\n%s", said)
 	}
 }

@@ -87,8 +87,8 @@ func (s *sshSession) pull(ctx context.Context, want plumbing.Hash, haves []plumb
 	git.out.heard = w.heard
 	err := git.fetch(want, haves, into)
 	switch {
-	case err == nil:
-		return nil
+	case err == nil, isContent(err):
+		return err
 	case ctx.Err() == nil && isLocal(err):
 		return fmt.Errorf("store fetched objects: %w", err)
 	}

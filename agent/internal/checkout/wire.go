@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/format/packfile"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/capability"
 	"github.com/go-git/go-git/v5/plumbing/protocol/packp/sideband"
@@ -38,7 +37,7 @@ func storePack(answer io.Reader, req *packp.UploadPackRequest, into storer.Store
 	case req.Capabilities.Supports(capability.Sideband):
 		pack = sideband.NewDemuxer(sideband.Sideband, answer)
 	}
-	return packfile.UpdateObjectStorage(into, pack)
+	return defaultUnfolds().store(into, pack)
 }
 
 // branchTip finds the source's branch among the references of a server.
