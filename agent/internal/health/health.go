@@ -14,8 +14,9 @@ import (
 
 const (
 	// idleFor is how long a loop that has nothing to do may give no sign of life, and
-	// silentFor a turn. What a turn waits for gives one each time something happens, and the steps of a plan while they run; what is
-	// left is bounded: check mode, the longest, is given up after 15 minutes.
+	// silentFor a turn. What a turn waits for gives one each time something happens, and
+	// so do the steps of a plan while they run. What is left is bounded: check mode, the
+	// longest, is given up after 15 minutes.
 	idleFor   = 2 * time.Minute
 	silentFor = 20 * time.Minute
 )

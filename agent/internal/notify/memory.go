@@ -2,37 +2,11 @@ package notify
 
 import (
 	"maps"
-	"path"
 	"slices"
 	"time"
 
 	"berth/desired"
 )
-
-// Policy is what one target wants to be told of.
-type Policy struct {
-	// Events are the kinds; none is all.
-	Events []Kind
-	// Level is the least that is told; "" is all. That something is over is told whenever
-	// it was.
-	Level Level
-	// Resources are patterns as of [path.Match] for ids, as in "vm/prod-*", or sites, as in
-	// "site/home"; none is all. What is about no resource is told in any case.
-	Resources []string
-	// Remind is after how long people are told again of what holds still.
-	Remind time.Duration
-	// Beat is when a heartbeat is sent each day; nil sends none.
-	Beat *Beat
-}
-
-// Beat is a time of the day.
-type Beat struct {
-	Hour, Minute int
-	Zone         *time.Location
-}
-
-// Remind is after how long people are told again unless they say.
-const Remind = 4 * time.Hour
 
 const (
 	// often is how many times within the interval of reminders people are told that one
@@ -130,24 +104,6 @@ func (n *next) say(kind Kind, again bool, item Item) {
 		n.said = make(map[saying][]Item)
 	}
 	n.said[saying{kind, again}] = append(n.said[saying{kind, again}], item)
-}
-
-// wants tells whether a target is to be told of a kind, about a resource.
-func (p *Policy) wants(kind Kind, id desired.ID, site string) bool {
-	if len(p.Events) > 0 && !slices.Contains(p.Events, kind) {
-		return false
-	}
-	if kind != Recovery && !kind.level().atLeast(p.Level) {
-		return false
-	}
-	if len(p.Resources) == 0 || id == "" && site == "" {
-		return true
-	}
-	return slices.ContainsFunc(p.Resources, func(pattern string) bool {
-		whole, err := path.Match(pattern, string(id))
-		of, errOf := path.Match(pattern, "site/"+site)
-		return err == nil && whole || errOf == nil && of && site != ""
-	})
 }
 
 // rewind lets nothing have been told in the future: a clock that was set back must not
@@ -323,33 +279,4 @@ func (n *next) beat() {
 	}
 	n.told.Beat = n.now
 	n.say(Heartbeat, false, Item{})
-}
-
-// After is the next time of a beat after a time.
-func (b *Beat) After(t time.Time) time.Time {
-	zone := b.Zone
-	if zone == nil {
-		zone = time.Local
-	}
-	day := t.In(zone)
-	for i := range 3 {
-		if at := time.Date(day.Year(), day.Month(), day.Day()+i, b.Hour, b.Minute, 0, 0, zone); at.After(t) {
-			return at
-		}
-	}
-	return t.Add(24 * time.Hour)
-}
-
-// words writes a length of time as people do: "4 h", "90 min".
-func words(d time.Duration) string {
-	switch {
-	case d >= 48*time.Hour && d%(24*time.Hour) == 0:
-		return count(int(d/(24*time.Hour)), "day")
-	case d >= time.Hour && d%time.Hour == 0:
-		return count(int(d/time.Hour), "hour")
-	case d >= time.Minute:
-		return count(int(d/time.Minute), "minute")
-	default:
-		return count(int(d/time.Second), "second")
-	}
 }
