@@ -2,10 +2,11 @@ package config
 
 import (
 	"fmt"
-	"time"
 
 	"gopkg.in/yaml.v3"
 
+	"berth/agent/internal/history"
+	"berth/agent/internal/journal"
 	"berth/desired"
 )
 
@@ -37,23 +38,21 @@ func (s *Size) UnmarshalYAML(node *yaml.Node) error {
 	return nil
 }
 
-const day = Interval(24 * time.Hour)
-
 func (j *Journal) defaults() {
 	if j.Keep == 0 {
-		j.Keep = 200
+		j.Keep = journal.DefaultKeep
 	}
 	if j.KeepFor == 0 {
-		j.KeepFor = 90 * day
+		j.KeepFor = Interval(journal.DefaultKeepFor)
 	}
 	if j.KeepFailures == 0 {
-		j.KeepFailures = max(365*day, j.KeepFor)
+		j.KeepFailures = max(Interval(journal.DefaultKeepFailures), j.KeepFor)
 	}
 	if j.MaxSize == 0 {
-		j.MaxSize = Size(desired.GiB)
+		j.MaxSize = journal.DefaultMaxSize
 	}
 	if j.History == 0 {
-		j.History = 5 * 365 * day
+		j.History = Interval(history.DefaultFor)
 	}
 }
 
