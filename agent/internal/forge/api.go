@@ -14,6 +14,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"berth/agent/internal/retryafter"
 )
 
 const (
@@ -38,13 +40,12 @@ type api struct {
 	timeout   time.Duration
 	own       bool // it has authorities of its own
 	asked     func(error)
-	pause     func(ctx context.Context, d time.Duration) error
 }
 
 func newAPI(o Options, base *url.URL) (*api, error) {
 	a := &api{
 		name: string(o.Kind) + " at " + base.Host, kind: o.Kind, base: base, token: o.Token, tokenName: o.TokenName,
-		timeout: o.Timeout, own: len(o.CA) > 0, pause: sleep, asked: o.Asked,
+		timeout: o.Timeout, own: len(o.CA) > 0, asked: o.Asked,
 	}
 	if a.timeout == 0 {
 		a.timeout = usualTimeout
@@ -83,17 +84,6 @@ func newTransport(ca []byte, name string) (*http.Transport, error) {
 	}
 	t.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	return t, nil
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-timer.C:
-		return nil
-	}
 }
 
 // join makes a path of the API; each part is escaped, slashes included.
@@ -152,7 +142,7 @@ func (a *api) do(ctx context.Context, method, path string, query url.Values, in,
 		if pause > longestPause {
 			return got, err
 		}
-		if a.pause(ctx, pause) != nil {
+		if retryafter.Wait(ctx, pause) != nil {
 			return got, err
 		}
 		wait *= 2

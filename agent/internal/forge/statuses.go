@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"berth/agent/internal/durable"
+	"berth/agent/internal/retryafter"
 	"berth/agent/internal/trouble"
 )
 
@@ -178,7 +179,7 @@ func (s *Statuses) Run(ctx context.Context) {
 		if failed != nil {
 			wait = max(pause, failed.RetryAfter)
 		}
-		if sleep(ctx, wait) != nil {
+		if retryafter.Wait(ctx, wait) != nil {
 			return
 		}
 		pause = min(2*pause, lastPause)

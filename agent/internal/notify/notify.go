@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"berth/agent/internal/retryafter"
 	"berth/desired"
 )
 
@@ -266,12 +267,9 @@ func (b *box) deliver(ctx context.Context, all []Event) {
 			after = max(after, min(later.After, longestPause))
 		}
 		log.WarnContext(ctx, "notification not taken, tried again", slog.Duration("in", after), slog.Any("error", err))
-		pause := time.NewTimer(after)
-		select {
-		case <-ctx.Done():
-		case <-pause.C:
+		if retryafter.Wait(ctx, after) != nil {
+			return
 		}
-		pause.Stop()
 	}
 }
 

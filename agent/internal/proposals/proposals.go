@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"berth/agent/internal/forge"
+	"berth/agent/internal/retryafter"
 	"berth/agent/internal/trouble"
 	"berth/drift/report"
 )
@@ -104,7 +105,9 @@ func (w *Watcher) Run(ctx context.Context) {
 			pause = w.o.Every
 		}
 		w.say(ctx, err)
-		rest(ctx, wait)
+		if retryafter.Wait(ctx, wait) != nil {
+			return
+		}
 	}
 }
 
@@ -145,7 +148,7 @@ func (w *Watcher) poll(ctx context.Context) error {
 			made++
 			err = w.plan(ctx, pr, base)
 			if ctx.Err() == nil {
-				rest(ctx, between)
+				_ = retryafter.Wait(ctx, between) // That ctx is done is seen below.
 			}
 		default:
 			err = w.stale(ctx, pr, base)
@@ -158,15 +161,6 @@ func (w *Watcher) poll(ctx context.Context) error {
 		}
 	}
 	return failed
-}
-
-func rest(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-ctx.Done():
-	case <-timer.C:
-	}
 }
 
 // wanted tells whether a pull request is one that is planned.

@@ -1,7 +1,9 @@
-// Package retryafter reads for how long a server asks to be left alone.
+// Package retryafter reads for how long a server asks to be left alone, and leaves it
+// alone.
 package retryafter
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"strings"
@@ -27,4 +29,16 @@ func Read(h http.Header, now time.Time) time.Duration {
 		return 0
 	}
 	return min(max(at.Sub(now), 0), Longest)
+}
+
+// Wait lets d go by; it fails where ctx ends first.
+func Wait(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
 }
