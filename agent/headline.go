@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"berth/agent/internal/web"
+	"berth/drift/report"
 )
 
 // headline is how an agent stands in one line, as `systemctl status` shows it.
@@ -33,7 +34,7 @@ func headline(s web.Status) string {
 	case s.Refused.Unreachable():
 		all = append(all, "the repository can't be asked")
 	case s.Refused != nil:
-		all = append(all, "commit "+shortHash(s.Refused.Commit.Hash)+" refused")
+		all = append(all, "commit "+report.ShortHash(s.Refused.Commit.Hash)+" refused")
 	}
 	switch {
 	case s.Last == nil && s.Now != nil:
@@ -43,9 +44,9 @@ func headline(s web.Status) string {
 	case s.Last.Error != "":
 		all = append(all, "the last turn went wrong: "+s.Last.Error)
 	case s.Commit.Hash != "" && len(all) == 0:
-		all = append(all, s.Fleet+" is as Git says, at "+shortHash(s.Commit.Hash))
+		all = append(all, s.Fleet+" is as Git says, at "+report.ShortHash(s.Commit.Hash))
 	case s.Commit.Hash != "":
-		all = append(all, s.Fleet+" at "+shortHash(s.Commit.Hash))
+		all = append(all, s.Fleet+" at "+report.ShortHash(s.Commit.Hash))
 	}
 	if s.Now != nil && s.Last != nil {
 		all = append(all, "a turn is under way ("+s.Now.Why+")")

@@ -141,7 +141,7 @@ func written(fleet *desired.Fleet) *turn.Known {
 func heading(made *web.Inventory) string {
 	text := "# " + made.Fleet
 	if made.Commit != "" {
-		text += " " + made.Commit[:min(7, len(made.Commit))]
+		text += " " + report.ShortHash(made.Commit)
 	}
 	if made.At.IsZero() {
 		text += ", as the manifests have it"

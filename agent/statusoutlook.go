@@ -60,7 +60,7 @@ func (h *headed) add(text string) { h.lines = append(h.lines, report.Neutral(tex
 
 // standingCommit says which commit it is, by whom and of when.
 func standingCommit(c report.Commit) string {
-	text := fmt.Sprintf("%s %q", shortHash(c.Hash), c.Subject)
+	text := fmt.Sprintf("%s %q", report.ShortHash(c.Hash), c.Subject)
 	if c.Author != "" {
 		text += " by " + c.Author
 	}

@@ -148,7 +148,7 @@ func refusedWords(r *report.Refusal) string {
 	if r.Commit.Author != "" {
 		by = " by " + r.Commit.Author
 	}
-	return fmt.Sprintf("%s %q%s: %s", shortHash(r.Commit.Hash), r.Commit.Subject, by, r.Reason)
+	return fmt.Sprintf("%s %q%s: %s", report.ShortHash(r.Commit.Hash), r.Commit.Subject, by, r.Reason)
 }
 
 // lastWords says what came of a turn.
@@ -193,5 +193,3 @@ func moment(t time.Time) string {
 	}
 	return t.Format("2 Jan 2006 15:04")
 }
-
-func shortHash(hash string) string { return hash[:min(len(hash), 7)] }

@@ -22,7 +22,7 @@ type Proposal struct {
 
 // words say what was planned.
 func (p *Proposal) words() string {
-	onto := short(p.Onto.Hash)
+	onto := ShortHash(p.Onto.Hash)
 	switch p.How {
 	case "ahead":
 		return "proposed: planned as it would be on top of " + onto + "; nothing of it is done before it is merged"

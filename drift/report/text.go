@@ -135,7 +135,7 @@ func refusalWords(r *Report) string {
 	case r.Proposal != nil:
 		words = strings.Replace(words, " is refused", " can't be planned", 1)
 	case r.Commit.Hash != "":
-		words += "; " + short(r.Commit.Hash) + " goes on being enforced"
+		words += "; " + ShortHash(r.Commit.Hash) + " goes on being enforced"
 	}
 	return words
 }

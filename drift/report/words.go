@@ -51,8 +51,8 @@ func age(t, now time.Time) string {
 	}
 }
 
-// short is a commit's hash as people read it.
-func short(hash string) string {
+// ShortHash is a commit's hash as people read it.
+func ShortHash(hash string) string {
 	if hash = neutral(hash); len(hash) > 7 && clean(hash) {
 		return hash[:7]
 	}
@@ -61,7 +61,7 @@ func short(hash string) string {
 
 // commit is `3f2a91c "Give the edge less memory"`.
 func commit(c Commit) string {
-	text := short(c.Hash)
+	text := ShortHash(c.Hash)
 	if c.Subject != "" {
 		text = strings.TrimSpace(text + ` "` + neutral(c.Subject) + `"`)
 	}

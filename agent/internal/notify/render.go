@@ -150,7 +150,7 @@ func footer(all []Event) string {
 		parts = append(parts, "turn "+last.Turn)
 	}
 	if last.Commit != "" {
-		parts = append(parts, "commit "+short(last.Commit))
+		parts = append(parts, "commit "+report.ShortHash(last.Commit))
 	}
 	return strings.Join(parts, ", ")
 }

@@ -140,7 +140,7 @@ func (s *Seen) refused(rep *report.Report) {
 		s.Conditions = append(s.Conditions, Condition{Kind: RepositoryUnreachable, Reason: r.Reason, Since: r.Since})
 	default:
 		s.Conditions = append(s.Conditions, Condition{
-			Kind: CommitRefused, Mark: r.Commit.Hash, Reason: strings.TrimSpace(short(r.Commit.Hash)+" "+quoted(r.Commit.Subject)) + ": " + r.Reason, Lines: slices.Clone(r.Problems),
+			Kind: CommitRefused, Mark: r.Commit.Hash, Reason: strings.TrimSpace(report.ShortHash(r.Commit.Hash)+" "+quoted(r.Commit.Subject)) + ": " + r.Reason, Lines: slices.Clone(r.Problems),
 		})
 	}
 }
@@ -228,8 +228,6 @@ func (s *Seen) counts() map[Kind]int {
 	}
 	return n
 }
-
-func short(hash string) string { return hash[:min(len(hash), 7)] }
 
 func quoted(subject string) string {
 	if subject == "" {

@@ -125,7 +125,7 @@ func title(s saying, items []Item, seen *Seen) string {
 	case ChangeApplied:
 		line := seen.Line
 		if seen.Commit != "" {
-			line = short(seen.Commit) + " applied: " + line
+			line = report.ShortHash(seen.Commit) + " applied: " + line
 		}
 		return report.Neutral(line)
 	case Failure:

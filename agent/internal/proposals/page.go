@@ -47,7 +47,7 @@ func plainName(s string) string {
 
 // outdated stands above a comment that is of an earlier commit of the branch.
 func (p page) outdated(base string) string {
-	return fmt.Sprintf("**Stale:** %s is at %s by now; this is planned again soon.\n\n", p.prose(p.branch), short(base))
+	return fmt.Sprintf("**Stale:** %s is at %s by now; this is planned again soon.\n\n", p.prose(p.branch), report.ShortHash(base))
 }
 
 func (p page) prose(s string) string {
@@ -61,8 +61,6 @@ func (p page) prose(s string) string {
 		return r
 	}, s) + "`"
 }
-
-func short(hash string) string { return hash[:min(len(hash), 7)] }
 
 // String writes the comment: first what would be lost or out of service, then what was
 // planned onto what, then the report.
@@ -81,14 +79,14 @@ func (p page) String() string {
 	}
 	onto := ""
 	if p.rep.Proposal != nil {
-		onto = short(p.rep.Proposal.Onto.Hash)
+		onto = report.ShortHash(p.rep.Proposal.Onto.Hash)
 	}
 	verb := "Planned"
 	if p.rep.Refused != nil {
 		verb = "Could not plan"
 	}
 	fmt.Fprintf(&head, "%s %s onto %s (%s) at %s. Nothing is done before it is merged.\n\n",
-		verb, short(headOf(p.rep)), onto, p.prose(p.branch), p.at.UTC().Format("2006-01-02 15:04 UTC"))
+		verb, report.ShortHash(headOf(p.rep)), onto, p.prose(p.branch), p.at.UTC().Format("2006-01-02 15:04 UTC"))
 	if p.html {
 		var body strings.Builder
 		// A strings.Builder takes all that is written to it.
@@ -116,5 +114,5 @@ func (p page) cut(text string, most int) string {
 		end--
 	}
 	left := strings.Count(text[end:], "\n")
-	return text[:end] + fmt.Sprintf("\n… %d more lines: `agent drift --commit %s` shows them.\n", left, short(headOf(p.rep)))
+	return text[:end] + fmt.Sprintf("\n… %d more lines: `agent drift --commit %s` shows them.\n", left, report.ShortHash(headOf(p.rep)))
 }

@@ -308,12 +308,10 @@ func (t *Turner) ended(ctx context.Context, req Request, rep *report.Report) {
 	}
 	s := rep.Summary
 	t.Log.InfoContext(ctx, "turn ended",
-		slog.String("mode", string(rep.Mode)), slog.String("why", req.why()), slog.String("commit", short(rep.Commit.Hash)),
+		slog.String("mode", string(rep.Mode)), slog.String("why", req.why()), slog.String("commit", report.ShortHash(rep.Commit.Hash)),
 		slog.Int("changes", len(differ)), slog.Int("failed", s.Failed), slog.Int("held", s.Held), slog.Int("unknown", s.Unknown),
 		slog.Int("requests", total(rep.Stats.Requests)), slog.Int("writes", rep.Stats.Writes), slog.Duration("duration", rep.Stats.Duration))
 }
-
-func short(hash string) string { return hash[:min(len(hash), 12)] }
 
 func total(requests map[string]int) int {
 	sum := 0
