@@ -51,23 +51,17 @@ type cloudPage[T any] struct {
 // cloudPaged reads all pages of a list. Of the address of the next page only the
 // question is taken: where it is asked is known.
 func cloudPaged[T any](ctx context.Context, a *api, path string, query url.Values, yield func(T) bool) error {
-	for range maxPages {
+	return pages(query, func(query url.Values) ([]T, url.Values, error) {
 		var page cloudPage[T]
 		if _, err := a.get(ctx, path, query, &page); err != nil {
-			return err
-		}
-		for _, one := range page.Values {
-			if !yield(one) {
-				return nil
-			}
+			return nil, nil, err
 		}
 		following, err := url.Parse(page.Next)
 		if page.Next == "" || err != nil {
-			return nil //nolint:nilerr // A page that nobody can find is none.
+			return page.Values, nil, nil //nolint:nilerr // A page that nobody can find is none.
 		}
-		query = following.Query()
-	}
-	return nil
+		return page.Values, following.Query(), nil
+	}, yield)
 }
 
 type cloudSide struct {

@@ -36,22 +36,14 @@ type dcPage[T any] struct {
 }
 
 func dcPaged[T any](ctx context.Context, a *api, path string, query url.Values, yield func(T) bool) error {
-	for range maxPages {
+	return pages(query, func(query url.Values) ([]T, url.Values, error) {
 		var page dcPage[T]
-		if _, err := a.get(ctx, path, query, &page); err != nil {
-			return err
-		}
-		for _, one := range page.Values {
-			if !yield(one) {
-				return nil
-			}
-		}
-		if page.Last || page.Next == 0 {
-			return nil
+		if _, err := a.get(ctx, path, query, &page); err != nil || page.Last || page.Next == 0 {
+			return page.Values, nil, err
 		}
 		query.Set("start", strconv.Itoa(page.Next))
-	}
-	return nil
+		return page.Values, query, nil
+	}, yield)
 }
 
 type dcSide struct {
