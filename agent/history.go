@@ -124,11 +124,17 @@ func sinceOf(text string, now time.Time) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("--since %q: write a length of time as 12h or 7d, a day as 2026-11-21, or a time as 2026-11-21T14:00:00Z", text)
 }
 
-func (ask *historyAsked) turns(ctx context.Context, s streams, settings *config.Settings, q history.Query) error {
-	list, err := past(
+// pastTurns are the turns that are kept, as the agent has them, or where none runs its
+// files.
+func pastTurns(ctx context.Context, settings *config.Settings, q history.Query) (*history.Turns, error) {
+	return past(
 		func() (*history.Turns, error) { return web.NewClient(settings.Socket).Turns(ctx, q) },
 		func() (*history.Turns, error) { return archive(settings).Turns(q) },
 	)
+}
+
+func (ask *historyAsked) turns(ctx context.Context, s streams, settings *config.Settings, q history.Query) error {
+	list, err := pastTurns(ctx, settings, q)
 	if err != nil {
 		return err
 	}
@@ -173,10 +179,7 @@ func completeTurns(s streams) cobra.CompletionFunc {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		q := history.Query{Limit: 50}
-		list, err := past(
-			func() (*history.Turns, error) { return web.NewClient(settings.Socket).Turns(cmd.Context(), q) },
-			func() (*history.Turns, error) { return archive(settings).Turns(q) },
-		)
+		list, err := pastTurns(cmd.Context(), settings, q)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
