@@ -14,28 +14,7 @@ import (
 
 // TestRealGitServer follows a repository that git itself serves over HTTP, and collects garbage in.
 func TestRealGitServer(t *testing.T) {
-	program, err := exec.LookPath("git")
-	if err != nil {
-		if os.Getenv("BERTH_REAL") == "1" {
-			t.Fatal("BERTH_REAL=1 and there is no git")
-		}
-		t.Skip("no git program here")
-	}
-	f := newForge(t)
-	git := func(args ...string) {
-		t.Helper()
-		cmd := exec.CommandContext(t.Context(), program, args...)
-		cmd.Dir = f.dir
-		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(f.dir)}
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
-		}
-	}
-	backend := &cgi.Handler{
-		Path: program, Args: []string{"http-backend"}, Root: "/", Stderr: io.Discard,
-		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(f.dir), "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"},
-	}
-	f.answer(backend.ServeHTTP)
+	f, git := newRealForge(t)
 
 	a := follow(t, f.source())
 	a.fails(checkout.ErrEmpty)
@@ -78,4 +57,32 @@ func TestRealGitServer(t *testing.T) {
 	for _, clone := range []string{a.dir, d.dir} {
 		git("--git-dir="+filepath.Join(clone, "clone"), "fsck", "--full", "--strict")
 	}
+}
+
+// newRealForge has git itself serve a repository, and run in it.
+func newRealForge(t *testing.T) (f *forge, git func(args ...string)) {
+	t.Helper()
+	program, err := exec.LookPath("git")
+	if err != nil {
+		if os.Getenv("BERTH_REAL") == "1" {
+			t.Fatal("BERTH_REAL=1 and there is no git")
+		}
+		t.Skip("no git program here")
+	}
+	f = newForge(t)
+	git = func(args ...string) {
+		t.Helper()
+		cmd := exec.CommandContext(t.Context(), program, args...)
+		cmd.Dir = f.dir
+		cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + filepath.Dir(f.dir)}
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("git %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	backend := &cgi.Handler{
+		Path: program, Args: []string{"http-backend"}, Root: "/", Stderr: io.Discard,
+		Env: []string{"GIT_PROJECT_ROOT=" + filepath.Dir(f.dir), "GIT_HTTP_EXPORT_ALL=1", "GIT_CONFIG_COUNT=1", "GIT_CONFIG_KEY_0=safe.directory", "GIT_CONFIG_VALUE_0=*"},
+	}
+	f.answer(backend.ServeHTTP)
+	return f, git
 }

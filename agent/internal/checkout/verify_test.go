@@ -2,7 +2,6 @@ package checkout_test
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
@@ -64,22 +63,13 @@ func raw(text string) func(plumbing.EncodedObject) error {
 	}
 }
 
-func newSigner(t *testing.T, key crypto.Signer) ssh.Signer {
-	t.Helper()
-	signer, err := ssh.NewSignerFromSigner(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return signer
-}
-
 func newEd25519(t *testing.T) ssh.Signer {
 	t.Helper()
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return newSigner(t, key)
+	return signer(t, key)
 }
 
 func line(signer ssh.Signer) string {
@@ -151,7 +141,7 @@ func TestSignaturesBySSH(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ec := newSigner(t, curve)
+	ec := signer(t, curve)
 	other, pgp := newEd25519(t), gpgOf(t)
 	for _, row := range []struct {
 		name, file string
@@ -229,7 +219,7 @@ func TestSignaturesByRSA(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	key := newSigner(t, private)
+	key := signer(t, private)
 	a := f.verifying(checkout.Verify{AllowedSigners: writeFile(t, "allowed_signers", "ada "+line(key))})
 	old := f.signed("SHA-1", bySSH(byOldRSA{key.(ssh.AlgorithmSigner)}))
 	if text := a.fails(checkout.ErrUntrusted); !strings.Contains(text, "SHA-1") && !strings.Contains(text, "can't be read") {

@@ -24,16 +24,7 @@ func TestVerify(t *testing.T) {
 		{"tip", `"tip" does not fit here: write a map of mode, allowedSigners, gpgKeys, since`},
 	} {
 		file := write(t, "agent.yaml", "repository:\n  url: /srv/fleet\n  verify: "+row.text+"\nstate: s\n", 0o600)
-		s, err := config.Load(file, none)
-		if err == nil {
-			err = s.Check()
-		}
-		switch {
-		case row.want == "" && err != nil:
-			t.Errorf("%s: %v", row.text, err)
-		case row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want)):
-			t.Errorf("%s: got %v, want %q", row.text, err, row.want)
-		case err == nil:
+		if s := checked(t, file, row.text, row.want); s != nil {
 			v := s.Repository.Verify
 			for _, file := range append(v.GPGKeys, v.AllowedSigners) {
 				if file != "" && !filepath.IsAbs(file) {
@@ -45,4 +36,23 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	}
+}
+
+// checked reads settings that are wrong in the words that are wanted; where those are ""
+// they are right.
+func checked(t *testing.T, file, what, want string) *config.Settings {
+	t.Helper()
+	s, err := config.Load(file, none)
+	if err == nil {
+		err = s.Check()
+	}
+	switch {
+	case want == "" && err == nil:
+		return s
+	case want == "":
+		t.Errorf("%s: %v", what, err)
+	case err == nil || !strings.Contains(err.Error(), want):
+		t.Errorf("%s: got %v, want %q", what, err, want)
+	}
+	return nil
 }

@@ -2,10 +2,7 @@ package config_test
 
 import (
 	"path/filepath"
-	"strings"
 	"testing"
-
-	"berth/agent/internal/config"
 )
 
 func TestWebhooks(t *testing.T) {
@@ -22,16 +19,7 @@ func TestWebhooks(t *testing.T) {
 		{"http: {listen: '127.0.0.1:9000', webhooks: {secret: a}}", `unknown field "secret": write one of secrets, repositories`},
 	} {
 		file := write(t, "agent.yaml", start+row.text, 0o600)
-		s, err := config.Load(file, none)
-		if err == nil {
-			err = s.Check()
-		}
-		switch {
-		case row.want == "" && err != nil:
-			t.Errorf("%s: %v", row.text, err)
-		case row.want != "" && (err == nil || !strings.Contains(err.Error(), row.want)):
-			t.Errorf("%s: got %v, want %q", row.text, err, row.want)
-		case err == nil:
+		if s := checked(t, file, row.text, row.want); s != nil {
 			if got := s.HTTP.Webhooks.Secrets[0].File; got != filepath.Join(filepath.Dir(file), "a") {
 				t.Errorf("the secret is in %s", got)
 			}
