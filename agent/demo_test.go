@@ -27,6 +27,9 @@ func TestDemo(t *testing.T) {
 			t.Errorf("the demo does not show %q:\n%s", want, text)
 		}
 	}
+	if strings.Contains(text, "unknown") {
+		t.Errorf("the demo's guests are not all known:\n%s", text)
+	}
 }
 
 // TestDemoAlone plays it where nothing else is installed, and expects to be told

@@ -87,8 +87,8 @@ func (d *demoWorld) boot(g pvesim.Guest, running bool) {
 	case written:
 	case g.VMID > 5001000: // The lab's VMIDs end like its addresses.
 		host = g.VMID - 5001000
-	default: // What a DHCP server would give.
-		host = 100 + g.VMID%100
+	default: // What a DHCP server would give: prod's and the lab's in halves of their own.
+		host = 100 + (g.VMID/1_000_000*50+g.VMID%50)%100
 	}
 	address := fmt.Sprintf("10.111.1.%d/24", host)
 	go d.sim.cluster.SetGuestAgent(g.VMID, pvesim.Interface{Name: "eth0", MAC: macOf(g.Config["net0"]), Addresses: []string{address}})
