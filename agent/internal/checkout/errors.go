@@ -81,7 +81,7 @@ type SourceChangedError struct {
 }
 
 func (e *SourceChangedError) Error() string {
-	return fmt.Sprintf("%v from %s to %s; look with `agent drift --accept-source`, and confirm it with `agent sync --accept-source` (and --once where no agent is running), or correct the settings",
+	return fmt.Sprintf("%v from %s to %s; to follow it, stop the agent if one runs, look with `agent drift --accept-source`, and take it with `agent sync --once --accept-source`; or correct the settings",
 		ErrSourceChanged, e.Accepted, e.Configured)
 }
 
