@@ -111,6 +111,8 @@ func (a API) came(w http.ResponseWriter, r *http.Request, rep *report.Report, er
 		case isPaused:
 			status = http.StatusConflict
 			out.Paused = &rests.Pause
+		case turn.Mistaken(err):
+			status = http.StatusNotFound
 		case errors.Is(err, trigger.ErrBusy), errors.Is(err, trigger.ErrStopping):
 			status = http.StatusServiceUnavailable
 		}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -30,9 +32,12 @@ func looped(t *testing.T, paused func() (time.Time, error)) (http.Handler, func(
 			if req.Plan == "old" {
 				return &report.Report{}, &turn.PlanChangedError{Asked: "old", Now: "new"}
 			}
+			if slices.Contains(req.Only, "vm/wbe") {
+				return nil, fmt.Errorf("sync: %w", &turn.UnknownResourceError{Word: "vm/wbe", Near: []string{"vm/web"}})
+			}
 			return &report.Report{Turn: req.ID, Mode: req.Mode}, nil
 		},
-		Tip: func(context.Context) (string, error) { return "", nil }, Poll: time.Hour, Sweep: time.Hour, Log: slog.New(slog.DiscardHandler),
+		Tip: func(context.Context) (string, error) { return "", nil }, Poll: time.Hour, Sweep: 24 * time.Hour, Log: slog.New(slog.DiscardHandler),
 		NextID: func() string { return "turn-1" }, Paused: paused,
 	})
 	ctx, stop := context.WithCancel(t.Context())
@@ -80,6 +85,7 @@ func TestSyncWaitsAsLongAsItIsTold(t *testing.T) {
 			{`{"waitFor": "5m"}`, 200, "report", time.Minute},
 			{`{"waitFor": "30s"}`, 202, "turn", 30 * time.Second},
 			{`{"plan": "old"}`, 409, "planChanged", time.Minute},
+			{`{"only": ["vm/wbe"]}`, 404, "error", time.Minute},
 			{`{"waitFor": "soon"}`, 400, "error", 0},
 			{`{"waitFor": "-1s"}`, 400, "error", 0},
 			{`{"waitFor": "1s", "wait": false}`, 400, "error", 0},
