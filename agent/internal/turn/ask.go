@@ -30,14 +30,18 @@ func (e *UnknownError) Error() string {
 	if len(e.Near) > 0 {
 		return fmt.Sprintf("%s is not known here; did you mean %s?", e.What, strings.Join(e.Near, " or "))
 	}
-	known := e.Known
-	if more := len(known) - 10; more > 0 {
-		known = append(slices.Clone(known[:10]), fmt.Sprintf("and %d more", more))
+	if len(e.Known) == 0 {
+		return e.What + " is not known here, nor any other"
 	}
-	if len(known) == 0 {
-		known = []string{"none"}
+	return fmt.Sprintf("%s is not known here; there are: %s", e.What, firstOf(e.Known))
+}
+
+// firstOf lists some of many words.
+func firstOf(words []string) string {
+	if more := len(words) - 10; more > 0 {
+		words = append(slices.Clone(words[:10]), fmt.Sprintf("and %d more", more))
 	}
-	return fmt.Sprintf("%s is not known here; there are: %s", e.What, strings.Join(known, ", "))
+	return strings.Join(words, ", ")
 }
 
 // ask notes the playbooks that a request asks for, all or none.

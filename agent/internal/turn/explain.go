@@ -29,7 +29,7 @@ func (t *Turner) explain(ctx context.Context, id desired.ID, input *drift.Input,
 			kind := desired.ID(word).Kind()
 			return kind == desired.KindSite || kind == "project"
 		})
-		missing := &UnknownResourceError{Word: string(id), Near: near(string(id), known)}
+		missing := unknownResource(string(id), known)
 		for _, b := range plan.Blind {
 			if b.Covers(id, b.Site) {
 				missing.Unread = append(missing.Unread, unknown(b))

@@ -48,9 +48,21 @@ func (k *Known) Resources() []string { return words(k.Fleet, nil) }
 // UnknownResourceError says that a request names what is not there.
 type UnknownResourceError struct {
 	Word string
-	// Near are words that may have been meant, Unread what could not be read and may have
-	// it.
-	Near, Unread []string
+	// Near are words that may have been meant, Known those that there are, of the same kind
+	// if it has any; Unread is what could not be read and may have it.
+	Near, Known, Unread []string
+}
+
+// unknownResource is that known words have not the one that a request names.
+func unknownResource(word string, known []string) *UnknownResourceError {
+	e := &UnknownResourceError{Word: word, Near: near(word, known)}
+	if id := desired.ID(word); id.Kind() != "" && id.Name() != "" {
+		e.Known = slices.DeleteFunc(slices.Clone(known), func(k string) bool { return desired.ID(k).Kind() != id.Kind() })
+		if len(e.Known) == 0 {
+			e.Known = known
+		}
+	}
+	return e
 }
 
 // Error says what may have been meant.
@@ -61,6 +73,9 @@ func (e *UnknownResourceError) Error() string {
 	}
 	if len(e.Near) > 0 {
 		return text + "; did you mean " + strings.Join(e.Near, " or ") + "?"
+	}
+	if len(e.Known) > 0 {
+		return text + ": it has " + firstOf(e.Known)
 	}
 	return text + ": write KIND/NAME, as vm/web-1, play/base, edge/main, project/shop or site/home"
 }
@@ -75,7 +90,7 @@ func narrow(named []string, fleet, previous *desired.Fleet, lives []drift.Live) 
 	for _, word := range named {
 		id := desired.ID(word)
 		if _, found := slices.BinarySearch(known, word); !found && !o.project(id, fleet, previous) {
-			return nil, &UnknownResourceError{Word: word, Near: near(word, known)}
+			return nil, unknownResource(word, known)
 		}
 		switch id.Kind() {
 		case "site":

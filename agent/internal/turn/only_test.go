@@ -129,6 +129,9 @@ func TestOnlyUnknown(t *testing.T) {
 		"ct/web-1":     `the fleet has no "ct/web-1"; did you mean vm/web-1?`,
 		"project/shpo": `the fleet has no "project/shpo"; did you mean project/shop?`,
 		"site/rome":    `the fleet has no "site/rome"; did you mean site/home?`,
+		"vm/other":     `the fleet has no "vm/other": it has vm/db-1, vm/web-1, vm/web-2`,
+		"ct/other":     `the fleet has no "ct/other": it has edge/main, host/nas, play/base, project/shop, site/home, site/paris, vm/db-1, vm/web-1, vm/web-2`,
+		"vm/":          `the fleet has no "vm/": write KIND/NAME, as vm/web-1, play/base, edge/main, project/shop or site/home`,
 		"x":            `the fleet has no "x": write KIND/NAME, as vm/web-1, play/base, edge/main, project/shop or site/home`,
 	} {
 		if _, err := narrow([]string{"vm/db-1", word}, onlyFleet(), nil, nil); err == nil || err.Error() != want {
