@@ -51,7 +51,11 @@ func (s *service) pause(ctx context.Context, req web.PauseRequest) (web.Paused, 
 	}
 	busy := s.standing.Status().Now != nil
 	s.standing.Set(func(status *web.Status) { status.Paused = &p })
-	s.log.WarnContext(ctx, "paused", slog.String("by", p.By), slog.Time("until", p.Until), slog.String("reason", p.Reason), slog.Bool("busy", busy))
+	attrs := []slog.Attr{slog.String("by", p.By), slog.String("reason", p.Reason), slog.Bool("busy", busy)}
+	if !p.Until.IsZero() {
+		attrs = append(attrs, slog.Time("until", p.Until))
+	}
+	s.log.LogAttrs(ctx, slog.LevelWarn, "paused", attrs...)
 	return web.Paused{Pause: p, Already: already, Busy: busy}, nil
 }
 

@@ -53,7 +53,7 @@ func (p *PauseRequest) read(w http.ResponseWriter, r *http.Request) error {
 	}
 	for _, text := range []string{p.Reason, p.By} {
 		if utf8.RuneCountInString(text) > maxReason || strings.ContainsFunc(text, unicode.IsControl) {
-			return fmt.Errorf("the request is no pause: a reason is one line of at most %d letters", maxReason)
+			return fmt.Errorf("the request is no pause: write the reason in one line of at most %d letters", maxReason)
 		}
 	}
 	if !p.Until.IsZero() && !p.Until.After(time.Now()) {
