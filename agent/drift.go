@@ -34,7 +34,7 @@ func (v *view) check() error {
 	case "text", "json", "markdown":
 		return nil
 	}
-	return usageError{err: fmt.Errorf("--output %q: text, json or markdown", v.format)}
+	return usageError{err: fmt.Errorf("--output %q: write text, json or markdown", v.format)}
 }
 
 func (v *view) show(s streams, rep *report.Report) error {

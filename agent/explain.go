@@ -82,7 +82,7 @@ touched. No secret is shown.`,
 // check finds what is wrong with the command line by itself.
 func (ask *explainAsked) check(word string) error {
 	if ask.format != "text" && ask.format != "json" {
-		return fmt.Errorf("--output %q: text or json", ask.format)
+		return fmt.Errorf("--output %q: write text or json", ask.format)
 	}
 	kinds := []string{
 		desired.KindVM, desired.KindContainer, desired.KindData, desired.KindHost,

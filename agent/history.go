@@ -92,7 +92,7 @@ Where an agent is running, it is asked; else the state directory is read.`,
 func (ask *historyAsked) query(args []string, now time.Time) (history.Query, error) {
 	q := history.Query{Limit: ask.limit, Before: ask.before, Failed: ask.failed}
 	if ask.format != "text" && ask.format != "json" {
-		return q, fmt.Errorf("--output %q: text or json", ask.format)
+		return q, fmt.Errorf("--output %q: write text or json", ask.format)
 	}
 	if ask.limit < 1 {
 		return q, fmt.Errorf("--limit %d: write how many, as 20", ask.limit)

@@ -61,7 +61,7 @@ type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// usageError is a mistake in the command line of a command; "" is agent itself.
+// usageError is a mistake in the command line of a command; "" is the one that was called.
 type usageError struct {
 	err     error
 	command string
@@ -74,7 +74,7 @@ func (e usageError) Unwrap() error { return e.err }
 func run(ctx context.Context, s streams, args []string) int {
 	root := newRoot(s) //nolint:contextcheck // The commands get ctx by ExecuteContext.
 	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	called, err := root.ExecuteContextC(ctx)
 	var code exit
 	var usage usageError
 	switch {
@@ -83,7 +83,7 @@ func run(ctx context.Context, s streams, args []string) int {
 	case errors.As(err, &code):
 		return int(code)
 	case errors.As(err, &usage):
-		fmt.Fprintf(s.Err, "agent: %v\nTry: %s --help\n", err, cmp.Or(usage.command, "agent"))
+		fmt.Fprintf(s.Err, "agent: %v\nTry: %s --help\n", err, cmp.Or(usage.command, called.CommandPath()))
 		return exitUsage
 	default:
 		fmt.Fprintf(s.Err, "agent: %s\n", neutralLines(err.Error()))

@@ -87,7 +87,7 @@ func (ask *routesAsked) check(cmd *cobra.Command) error {
 	switch ask.format {
 	case "text", "json", "svg":
 	default:
-		return fmt.Errorf("--output %q: text, json or svg", ask.format)
+		return fmt.Errorf("--output %q: write text, json or svg", ask.format)
 	}
 	if ask.within <= 0 {
 		return fmt.Errorf("--within %s: write how long asking may take, as 30s", ask.within)

@@ -35,7 +35,7 @@ expires within 14 days. With --output json it is versioned.`,
 		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if format != "text" && format != "json" {
-				return usageError{fmt.Errorf("--output %q: text or json", format), cmd.CommandPath()}
+				return usageError{fmt.Errorf("--output %q: write text or json", format), cmd.CommandPath()}
 			}
 			settings, wrong := loadSettings(cmd, s)
 			if wrong != nil {
