@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"strings"
 
 	"gopkg.in/yaml.v3"
 )
@@ -25,6 +26,12 @@ func LoadSocket(file string, environ func(string) string) *Settings {
 		Socket string `yaml:"socket"`
 	}
 	_ = yaml.Unmarshal(text, &told) // What can't be read of it is told by Load.
+	for line := range strings.Lines(string(text)) {
+		// A file that is no YAML any more has its lines still.
+		if told.Socket == "" && strings.HasPrefix(line, "socket:") {
+			_ = yaml.Unmarshal([]byte(line), &told)
+		}
+	}
 	s := &Settings{Socket: told.Socket, File: file}
 	if dir, err := filepath.Abs(filepath.Dir(file)); err == nil {
 		s.Socket = within(dir, s.Socket)
