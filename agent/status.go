@@ -12,6 +12,7 @@ import (
 
 	"berth/agent/internal/config"
 	"berth/agent/internal/journal"
+	"berth/agent/internal/pause"
 	"berth/agent/internal/web"
 	"berth/drift/report"
 )
@@ -26,7 +27,7 @@ not; which commit is enforced, which one the repository has, and since when that
 another, as one that is refused; the last turn and the next one; what waits for agent
 unlock or a reboot, what failed and is tried again and when, what is held or unknown; what
 is in the archive and when it goes; until when tokens, certificates and Approvals hold;
-clocks that are apart. Where no agent runs it tells what the journal knows.
+clocks that are apart. Where no agent runs it tells what the state directory knows.
 
 Exits 0 where all is well, 2 where there is something to do: no agent runs, or something
 waits, fails, is held, unknown or refused, a clock is wrong, or a token or certificate
@@ -93,6 +94,9 @@ func standing(ctx context.Context, s streams, settings *config.Settings, wrong e
 		return nil, err
 	}
 	status.Lock = kept.lockStatus()
+	if p, paused := pause.Open(settings.State, nil).Paused(); paused {
+		status.Paused = &p
+	}
 	last, err := journal.Newest(filepath.Join(settings.State, "journal"))
 	if err != nil {
 		return nil, err
