@@ -113,7 +113,11 @@ func passedText(s streams, passed []string) {
 func storyText(s streams, told *history.Told) {
 	defer passedText(s, told.Passed)
 	if len(told.Lines) == 0 {
-		fmt.Fprintf(s.Out, "nothing is known to have happened to %s\n", report.Neutral(string(told.Resource)))
+		text := "nothing is known to have happened to " + string(told.Resource)
+		if len(told.Near) > 0 {
+			text += "; did you mean " + strings.Join(told.Near, " or ") + "?"
+		}
+		fmt.Fprintln(s.Out, report.Neutral(text))
 		return
 	}
 	for _, l := range told.Lines {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,6 +39,8 @@ type Story struct {
 	Lines []Line `json:"lines"`
 	// More tells that there are older lines than the limit let through.
 	More bool `json:"more,omitempty"`
+	// Near are resources that may be meant, where nothing is told of one.
+	Near []string `json:"near,omitempty"`
 	// Passed says which files could not be read, and why: what they hold is missing.
 	Passed []string `json:"passed,omitempty"`
 }
@@ -53,6 +56,7 @@ func Read(dir string, q Query) (*Story, error) {
 	slices.Reverse(names)
 	names = slices.DeleteFunc(names, func(name string) bool { return q.Before != "" && name > q.Before })
 	wanted := map[desired.ID]bool{q.ID: true}
+	others := make(map[string]bool)
 	for _, name := range names {
 		var lines []Line
 		damaged := 0
@@ -67,6 +71,7 @@ func Read(dir string, q Query) (*Story, error) {
 			story.Passed = append(story.Passed, fmt.Sprintf("%s: lines that make no sense: %d", filepath.Join(dir, name), damaged))
 		}
 		for _, l := range slices.Backward(lines) {
+			others[string(l.ID)] = true
 			if !q.Since.IsZero() && l.At.Before(q.Since) {
 				return story, nil
 			}
@@ -80,6 +85,9 @@ func Read(dir string, q Query) (*Story, error) {
 			}
 			story.Lines = append(story.Lines, l)
 		}
+	}
+	if q.ID != "" && len(story.Lines) == 0 && !others[string(q.ID)] {
+		story.Near = desired.Nearest(string(q.ID), slices.Sorted(maps.Keys(others)))
 	}
 	return story, nil
 }
