@@ -104,7 +104,7 @@ func (p *installed) installs(t *testing.T) {
 		t.Errorf("before anybody has configured it the service is %s", state)
 	}
 	p.is(t, "stat -c '%a %U:%G %n' /etc/berth /etc/berth/agent.yaml /etc/berth/secrets /var/lib/berth /usr/bin/agent",
-		"750 root:berth /etc/berth\n640 root:berth /etc/berth/agent.yaml\n2750 root:berth /etc/berth/secrets\n700 berth:berth /var/lib/berth\n755 root:root /usr/bin/agent")
+		"750 root:berth /etc/berth\n640 root:berth /etc/berth/agent.yaml\n700 berth:root /etc/berth/secrets\n700 berth:berth /var/lib/berth\n755 root:root /usr/bin/agent")
 	p.is(t, "getent passwd berth | cut -d: -f 1,5-", "berth:Berth agent:/var/lib/berth:/usr/sbin/nologin")
 	p.is(t, "agent version | head -n 1", "berth 1.2.3")
 	p.is(t, "dpkg --verify berth", "")
@@ -127,10 +127,13 @@ sweep: 1h
 	for name, text := range map[string]string{"git-token": p.remote.token, "pve-token": p.cluster.token, "ssh-key": p.key, "phrase": "nobody knows"} {
 		p.write(t, "/root/"+name, text, 0o600)
 	}
-	p.do(t, "cd /root && install -m 640 -g berth git-token pve-token /etc/berth/secrets")
+	p.do(t, "cd /root && install -m 600 -o berth git-token pve-token /etc/berth/secrets")
 	p.do(t, "install -d /etc/systemd/system/berth.service.d && printf '[Service]\nLoadCredential=ssh-key:/root/ssh-key\nLoadCredential=phrase:/root/phrase\n' >/etc/systemd/system/berth.service.d/secrets.conf && systemctl daemon-reload")
 	p.do(t, "agent bootstrap")
 	p.is(t, "stat -c '%a %U' /var/lib/berth/identity", "600 berth")
+	// Whoever may ask the agent can't read what it reads.
+	p.do(t, "useradd --groups berth ann")
+	p.is(t, "cd / && runuser -u ann -- cat /etc/berth/secrets/pve-token 2>&1 || true", "cat: /etc/berth/secrets/pve-token: Permission denied")
 }
 
 // page is what the playbook has written.
@@ -217,6 +220,8 @@ func (p *installed) reloads(t *testing.T) {
 func (p *installed) upgrades(t *testing.T) {
 	const kept = "cat /etc/berth/agent.yaml /var/lib/berth/identity /etc/berth/secrets/* | sha256sum; stat -c '%a %U:%G' /etc/berth/secrets /var/lib/berth"
 	was, had := p.pid(t), p.do(t, kept)
+	// A former package let the group in.
+	p.do(t, "chown root:berth /etc/berth/secrets && chmod 2750 /etc/berth/secrets")
 	began := time.Now()
 	p.do(t, "dpkg -i /root/new.deb")
 	if now := p.pid(t); now == was || p.state(t) != "enabled, active" {
