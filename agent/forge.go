@@ -63,7 +63,7 @@ func (s *service) newForge() (*forgeWatch, error) {
 	if set.Plans.On {
 		p := proposals.Options{
 			Forge: client, Branch: s.settings.Repository.Branch, Drafts: set.Plans.Drafts, Forks: set.Plans.Forks,
-			Fleet: w.fleet, File: filepath.Join(s.settings.State, "proposals.json"), Every: time.Duration(s.settings.Poll), Log: s.log,
+			Fleet: w.fleet, File: filepath.Join(s.settings.State, "proposals.json"), Place: string(place.Kind) + " " + place.URL + " " + place.Repository, Every: time.Duration(s.settings.Poll), Log: s.log,
 			Base: func() string {
 				if s.turner.Known() == nil {
 					return "" // The first turn goes first.

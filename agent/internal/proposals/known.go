@@ -29,6 +29,7 @@ func attempt(head, base string) string { return head + " onto " + base }
 // book is how they are written down.
 type book struct {
 	Version int            `json:"version"`
+	Place   string         `json:"place,omitempty"`
 	Pulls   map[int]*known `json:"pulls"`
 }
 
@@ -51,16 +52,20 @@ func (w *Watcher) recall() error {
 		return fmt.Errorf("%s: version %d, and this agent knows %d", w.o.File, b.Version, bookVersion)
 	}
 	for number, k := range b.Pulls {
-		if k != nil {
+		// Former versions did not say where.
+		if k != nil && (b.Place == "" || b.Place == w.o.Place) {
 			w.known[number] = k
 		}
+	}
+	if b.Place != w.o.Place {
+		return w.keep()
 	}
 	return nil
 }
 
 // keep writes it down.
 func (w *Watcher) keep() error {
-	raw, err := json.MarshalIndent(book{Version: bookVersion, Pulls: w.known}, "", "\t")
+	raw, err := json.MarshalIndent(book{Version: bookVersion, Place: w.o.Place, Pulls: w.known}, "", "\t")
 	if err != nil {
 		return fmt.Errorf("note what was written on pull requests: %w", err)
 	}

@@ -37,8 +37,9 @@ type Options struct {
 	Branch string
 	// Drafts and Forks are planned, too.
 	Drafts, Forks bool
-	// File keeps what was written where.
-	File string
+	// File keeps what was written where, Place is where the repository is. What was written
+	// at another place is forgotten: here its comments' ids are other people's.
+	File, Place string
 	// Every is how often the forge is asked; a minute unless set. Most is how many plans
 	// are made each time; 5 unless set.
 	Every time.Duration

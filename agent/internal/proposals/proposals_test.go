@@ -166,6 +166,29 @@ func TestPlansFollowWhatMoves(t *testing.T) {
 	})
 }
 
+// Where the repository has moved to another forge, the id of a comment there is that of
+// somebody else's comment here.
+func TestCommentsOfAnotherPlaceAreForgotten(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "proposals.json")
+	synctest.Test(t, func(t *testing.T) {
+		at := func(place string) *world {
+			w := newWorld()
+			w.pulls = []forge.PullRequest{pull(7, "1")}
+			stop := w.start(t, file, func(o *proposals.Options) { o.Place = place })
+			pass(10 * time.Minute)
+			stop()
+			return w
+		}
+		at("").planned(t, "at first", "7")
+		at("gitea https://old.example home/fleet").planned(t, "after an upgrade", "")
+		there := at("gitea https://new.example home/fleet")
+		there.planned(t, "elsewhere", "7")
+		if there.made[7] != 1 || there.written != 1 {
+			t.Errorf("elsewhere %d comments are made, and %d written", there.made[7], there.written)
+		}
+	})
+}
+
 func TestDraftsAndForksOnlyAsConfigured(t *testing.T) {
 	draft, fork, both, nowhere := pull(1, "1"), pull(2, "2"), pull(3, "3"), pull(4, "4")
 	draft.Draft, fork.Fork, both.Draft, both.Fork, nowhere.Ref = true, true, true, true, ""
