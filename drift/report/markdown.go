@@ -162,7 +162,9 @@ func code(s string) string {
 // entities have been read.
 func prose(s string) string {
 	s = escape(s)
-	for _, one := range []string{"&#64;", "&#35;", "&#33;", "://", "www.", "WWW."} {
+	// @someone, #1, !1, $1, &1, ~label and GH-1 are people, issues, merge requests,
+	// snippets, epics and labels, which hear of who names them; %1 is a milestone.
+	for _, one := range []string{"&#64;", "&#35;", "&#33;", "&#36;", "&#38;", "&#126;", "%", "GH-", "Gh-", "gH-", "gh-", "://", "www.", "WWW."} {
 		s = strings.ReplaceAll(s, one, one[:len(one)-1]+breakAfter(one))
 	}
 	return s
