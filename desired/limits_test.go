@@ -73,12 +73,12 @@ func TestHostileFiles(t *testing.T) {
 		{"directive", "%YAML 1.1\n---\nkind: VM\nname: a\n", "a.yaml:1:1: YAML directives are not read in manifests: leave the line out"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			start := time.Now()
+			start := cpu()
 			got := strings.Join(problems(t, files("a.yaml", c.text)), "\n")
 			if got != c.want {
 				t.Errorf("got  %q\nwant %q", got, c.want)
 			}
-			if took := time.Since(start); took > 10*time.Second {
+			if took := cpu() - start; took > 10*time.Second {
 				t.Errorf("took %v", took)
 			}
 		})
@@ -100,12 +100,12 @@ func TestBig(t *testing.T) {
 		fmt.Fprintf(&broken, "---\nkind: VM\nname: b%d\ntags: [\n", i)
 	}
 	tags.WriteString("---\n{kind: VM, name: a, uses: [p], groups: [g5, x]}\n---\n{kind: VM, name: b, uses: [p], groups: [-g5, x]}\n")
-	start := time.Now()
+	start := cpu()
 	load(t, files("routes.yaml", routes.String(), "tags.yaml", tags.String()))
 	if got := problems(t, files("tags.yaml", tags.String(), "wrong.yaml", wrong.String(), "broken.yaml", broken.String())); len(got) != 2*n {
 		t.Errorf("%d mistakes", len(got))
 	}
-	if took := time.Since(start); took > 20*time.Second {
+	if took := cpu() - start; took > 20*time.Second {
 		t.Errorf("took %v", took)
 	}
 }
