@@ -1,6 +1,7 @@
 package pvesim
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -32,6 +33,8 @@ type access struct {
 	groups map[string][]string
 	roles  map[string][]string
 	acl    []aclEntry
+	// known are the privileges of roles that were asked for, until a role changes.
+	known map[string]*rights
 }
 
 func newAccess() *access {
@@ -39,6 +42,82 @@ func newAccess() *access {
 	a.user("root@pam")
 	maps.Copy(a.roles, builtinRoles())
 	return a
+}
+
+// setRole makes a role, or takes it away where it has no privileges at all.
+func (a *access) setRole(name string, privs []string) {
+	a.known = nil
+	if privs == nil {
+		delete(a.roles, name)
+		return
+	}
+	a.roles[name] = privs
+}
+
+// rights are what somebody may do at a path: privileges, and whether each is inherited
+// further down. They are shared, and not to be written to.
+type rights struct {
+	privs map[string]bool
+	// text is what /access/permissions says of them. Most paths have the same.
+	text json.RawMessage
+}
+
+func newRights(privs map[string]bool) *rights {
+	said := make(map[string]int, len(privs))
+	for priv, propagate := range privs {
+		said[priv] = 0
+		if propagate {
+			said[priv] = 1
+		}
+	}
+	text, _ := json.Marshal(said) // Names and numbers can't fail.
+	return &rights{privs, text}
+}
+
+// of are the rights by roles as [Cluster.rolesAt] names them.
+func (a *access) of(roles string) *rights {
+	if roles == everything {
+		return all()
+	}
+	return a.remembered(roles, func() map[string]bool {
+		out := map[string]bool{}
+		for group := range strings.SplitSeq(roles, ";") {
+			here := map[string]bool{}
+			for name := range strings.SplitSeq(group, ",") {
+				role, propagate := strings.CutSuffix(name, "+")
+				for _, p := range a.roles[role] {
+					here[p] = here[p] || propagate
+				}
+			}
+			maps.Copy(out, here)
+		}
+		return out
+	})
+}
+
+// both are the rights of a token, by its own roles and by those of its user.
+func (a *access) both(own, user string) *rights {
+	return a.remembered(own+"|"+user, func() map[string]bool {
+		out, up := map[string]bool{}, a.of(user).privs
+		for p, propagate := range a.of(own).privs {
+			if passed, ok := up[p]; ok {
+				out[p] = propagate && passed
+			}
+		}
+		return out
+	})
+}
+
+func (a *access) remembered(roles string, work func() map[string]bool) *rights {
+	if r, ok := a.known[roles]; ok {
+		return r
+	}
+	r := newRights(work())
+	if a.known == nil {
+		a.known = map[string]*rights{}
+	}
+	a.known[roles] = r
+	return r
 }
 
 func (a *access) user(name string) *user {

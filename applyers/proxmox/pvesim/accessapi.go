@@ -38,15 +38,8 @@ func (q *call) permissions() (any, error) {
 	}
 	out := map[string]any{}
 	for p := range paths {
-		privs := map[string]any{}
-		for priv, propagate := range q.privs(who, p) {
-			privs[priv] = 0
-			if propagate {
-				privs[priv] = 1
-			}
-		}
-		if len(privs) > 0 {
-			out[p] = privs
+		if r := q.rights(who, p); len(r.privs) > 0 {
+			out[p] = r.text
 		}
 	}
 	return out, nil
@@ -106,7 +99,7 @@ func (q *call) roleCreate() (any, error) {
 	if q.access.roles[q.args["roleid"]] != nil {
 		return nil, fail("create role failed: role '%s' already exists", q.args["roleid"])
 	}
-	q.access.roles[q.args["roleid"]] = append([]string{}, splitList(q.args["privs"])...)
+	q.access.setRole(q.args["roleid"], append([]string{}, splitList(q.args["privs"])...))
 	return null{}, nil
 }
 
@@ -115,7 +108,7 @@ func (q *call) roleDelete() (any, error) {
 	if q.access.roles[q.args["roleid"]] == nil {
 		return nil, fail("delete role failed: role '%s' does not exist", q.args["roleid"])
 	}
-	delete(q.access.roles, q.args["roleid"])
+	q.access.setRole(q.args["roleid"], nil)
 	q.access.acl = slices.DeleteFunc(q.access.acl, func(e aclEntry) bool { return e.role == q.args["roleid"] })
 	return null{}, nil
 }
@@ -312,7 +305,7 @@ func (q *call) ticket() (any, error) {
 		"nodes": {"/nodes", "Sys"}, "sdn": {"/sdn", "SDN"}, "dc": {"/", "SDN", "Sys"}, "mapping": {"/mapping", "Mapping"},
 	} {
 		have := map[string]any{}
-		for p := range q.privs(who, at[0]) {
+		for p := range q.rights(who, at[0]).privs {
 			base, _, _ := strings.Cut(p, ".")
 			switch {
 			case area == "dc":

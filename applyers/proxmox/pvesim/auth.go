@@ -46,7 +46,7 @@ func (c *Cluster) grant(user, id string, privsep bool, acl []ACL) {
 		role := e.Role
 		if role == "" {
 			role = fmt.Sprintf("sim-%d", len(c.access.roles))
-			c.access.roles[role] = slices.Clone(e.Privs)
+			c.access.setRole(role, append([]string{}, e.Privs...))
 		}
 		c.access.set(aclEntry{path: e.Path, kind: "user", id: user, role: role, propagate: e.Propagate})
 		if privsep {
@@ -139,53 +139,51 @@ func orOneself(check func(*call) error) func(*call) error {
 	}
 }
 
-// privs returns what the author may do at a path, and whether each is inherited
-// further down.
-func (c *Cluster) privs(a auth, path string) map[string]bool {
+// rights returns what the author may do at a path.
+func (c *Cluster) rights(a auth, path string) *rights {
 	if a.root() {
 		return all()
 	}
-	have := c.userPrivs(a.user, path)
+	have := c.userRoles(a.user, path)
 	if a.token == "" {
-		return have
+		return c.access.of(have)
 	}
 	u := c.access.users[a.user]
 	if u == nil || u.tokens[a.token] == nil {
-		return nil
+		return &rights{}
 	}
 	if !u.tokens[a.token].privsep {
-		return have
+		return c.access.of(have)
 	}
-	own := c.rolePrivs(path, func(e aclEntry) bool { return e.kind == "token" && e.id == a.full() }, nil)
-	out := map[string]bool{}
-	for p, propagate := range own {
-		if up, ok := have[p]; ok {
-			out[p] = propagate && up
-		}
-	}
-	return out
+	own := c.rolesAt(path, func(e aclEntry) bool { return e.kind == "token" && e.id == a.full() }, nil)
+	return c.access.both(own, have)
 }
 
-// all is what root@pam may. The map is not to be written to.
-var all = sync.OnceValue(func() map[string]bool {
+// everything stands for the roles of root@pam.
+const everything = "*"
+
+// all is what root@pam may.
+var all = sync.OnceValue(func() *rights {
 	m := map[string]bool{}
 	for _, p := range allPrivs() {
 		m[p] = true
 	}
-	return m
+	return newRights(m)
 })
 
-func (c *Cluster) userPrivs(user, path string) map[string]bool {
+func (c *Cluster) userRoles(user, path string) string {
 	if user == "root@pam" {
-		return all()
+		return everything
 	}
 	groups := func(e aclEntry) bool { return e.kind == "group" && slices.Contains(c.access.groups[e.id], user) }
-	return c.rolePrivs(path, func(e aclEntry) bool { return e.kind == "user" && e.id == user }, groups)
+	return c.rolesAt(path, func(e aclEntry) bool { return e.kind == "user" && e.id == user }, groups)
 }
 
-// rolePrivs walks from / to the path; entries further down replace the inherited
-// ones, and those of a user replace those of the user's groups.
-func (c *Cluster) rolePrivs(path string, mine, groups func(aclEntry) bool) map[string]bool {
+// rolesAt walks from / to the path; entries further down replace the inherited
+// ones, and those of a user replace those of the user's groups. It answers with the
+// names of the roles, each with a + where it is inherited further down, in a form
+// that [access.of] reads: few paths have roles of their own.
+func (c *Cluster) rolesAt(path string, mine, groups func(aclEntry) bool) string {
 	roles := map[string]bool{}
 	parts := split(path)
 	for i := 0; i <= len(parts); i++ {
@@ -205,24 +203,27 @@ func (c *Cluster) rolePrivs(path string, mine, groups func(aclEntry) bool) map[s
 			roles = here
 		}
 	}
-	out := map[string]bool{}
-	for r, propagate := range roles {
-		if r == "NoAccess" {
-			return map[string]bool{}
+	if _, none := roles["NoAccess"]; none {
+		return ""
+	}
+	var out strings.Builder
+	for _, r := range slices.Sorted(maps.Keys(roles)) {
+		out.WriteString(r)
+		if roles[r] {
+			out.WriteByte('+')
 		}
-		for _, p := range c.access.roles[r] {
-			out[p] = out[p] || propagate
-		}
+		out.WriteByte(',')
 	}
 	// A guest in a pool has the rights on its pool as well.
 	if len(parts) == 2 && (parts[0] == "vms" || parts[0] == "storage") {
-		for name, p := range c.pools {
+		for _, name := range slices.Sorted(maps.Keys(c.pools)) {
+			p := c.pools[name]
 			if parts[0] == "vms" && p.vms[atoi(parts[1])] || parts[0] == "storage" && p.storages[parts[1]] {
-				maps.Copy(out, c.rolePrivs("/pool/"+name, mine, groups))
+				out.WriteString(";" + c.rolesAt("/pool/"+name, mine, groups))
 			}
 		}
 	}
-	return out
+	return out.String()
 }
 
 // may reports whether the author has any of the privileges at the path.
@@ -241,7 +242,7 @@ func (q *call) have(path string) map[string]bool {
 	if m, ok := q.known[key]; ok {
 		return m
 	}
-	m := q.privs(q.auth, path)
+	m := q.rights(q.auth, path).privs
 	if q.known == nil {
 		q.known = map[string]map[string]bool{}
 	}

@@ -138,7 +138,7 @@ func (q *call) downloadURL() (any, error) {
 				return err
 			}
 		}
-		q.store(s, content, name, data)
+		q.store(s, content, name, data, "")
 		t.logf("download of '%s' to '%s' finished", from, file)
 		return nil
 	}}), nil

@@ -265,7 +265,7 @@ func (c *Cluster) AddVolume(v Volume) {
 	}
 	vol.frozen = strings.Contains(rest[strings.LastIndex(rest, "/")+1:], "base-")
 	if v.Data != nil {
-		vol.setData(v.Data)
+		vol.setData(vol.data, "")
 	}
 	if parent, linked := cutBase(rest); linked {
 		vol.base = parent

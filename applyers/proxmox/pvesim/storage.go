@@ -291,7 +291,7 @@ func (c *Cluster) Volumes() []Volume {
 	var out []Volume
 	for _, s := range c.storages {
 		for _, v := range s.volumes {
-			out = append(out, Volume{ID: v.id(), Storage: v.storage, Node: v.node, Owner: v.owner, Size: v.size, Format: v.format, Content: v.content, Used: v.usage(), Data: slices.Clone(v.data), SHA256: v.sum})
+			out = append(out, Volume{ID: v.id(), Storage: v.storage, Node: v.node, Owner: v.owner, Size: v.size, Format: v.format, Content: v.content, Used: v.usage(), Data: v.data, SHA256: v.sum})
 		}
 	}
 	slices.SortFunc(out, func(a, b Volume) int { return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Node, b.Node)) })

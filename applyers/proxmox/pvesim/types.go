@@ -64,7 +64,7 @@ type Volume struct {
 	// Used is what the volume takes; AddVolume calculates it when it is zero.
 	Used int64
 	// Data holds the bytes of uploaded and downloaded files, and of disks that were
-	// made from small ones; otherwise it is nil.
+	// made from small ones; otherwise it is nil. It is shared, and not to be written to.
 	Data []byte
 	// SHA256 is the sum of the file that the volume was made from, followed
 	// through imports and clones; empty for a blank disk.

@@ -60,28 +60,39 @@ func (q *call) upload() (any, error) {
 		t.logf("target file: %s", path)
 		t.logf("file size is: %d", len(file))
 		t.logf("command: cp -- %s %s", tmp, path)
-		q.store(s, content, name, file)
+		sum := ""
+		if fields["checksum-algorithm"] == "sha256" {
+			sum = strings.ToLower(fields["checksum"]) // It has just been verified.
+		}
+		q.store(s, content, name, file, sum)
 		t.logf("finished file import successfully")
 		return nil
 	}}), nil
 }
 
-// store keeps a file, over one of the same name.
-func (q *call) store(s *storage, content, name string, file []byte) {
+// store keeps a file, over one of the same name; sum as for setData.
+func (q *call) store(s *storage, content, name string, file []byte, sum string) {
 	_, _, format, _ := s.parseName(content + "/" + name)
 	v := &volume{storage: s.Name, name: content + "/" + name, format: format, content: content, ctime: q.now()}
-	v.setData(file)
+	v.setData(file, sum)
 	q.addVolume(q.node, v)
 }
 
-// setData gives a volume its file; an image in it has a size of its own.
-func (v *volume) setData(data []byte) {
-	v.data = append([]byte{}, data...)
+// setData gives a volume its file, which nobody writes to any more; an image in it has a
+// size of its own. An empty SHA-256 sum is worked out.
+func (v *volume) setData(data []byte, sum string) {
+	v.data = data
+	if data == nil {
+		v.data = []byte{}
+	}
 	v.size = int64(len(data))
 	if n, ok := qcow2Size(data); ok && v.format == "qcow2" {
 		v.size = n
 	}
-	v.sum = sumOf(data, "sha256")
+	if sum == "" {
+		sum = sumOf(data, "sha256")
+	}
+	v.sum = sum
 }
 
 func qcow2Size(data []byte) (int64, bool) {
