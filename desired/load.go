@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io/fs"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func Load(fsys fs.FS) (*Fleet, error) { return newLoader(fsys).load() }
 func newLoader(fsys fs.FS) *loader {
 	l := &loader{
 		fsys:     fsys,
-		shapes:   shapes{},
+		shapes:   maps.Clone(kindShapes()),
 		kinds:    map[string]*kind{},
 		lost:     map[ID]bool{},
 		seen:     map[Problem]bool{},

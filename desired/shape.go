@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"reflect"
 	"strings"
+	"sync"
 )
 
 // A shape is a Go type as the loader sees it: what may be written where a value
@@ -57,6 +58,16 @@ type field struct {
 
 // shapes remembers the shapes of one load.
 type shapes map[reflect.Type]*shape
+
+// kindShapes are the shapes of all kinds, which a load begins with: nothing changes a shape
+// once it is made. The map is not to be written to.
+var kindShapes = sync.OnceValue(func() shapes {
+	s := shapes{}
+	for _, k := range kinds() {
+		s.of(k.spec)
+	}
+	return s
+})
 
 // of is the shape of a type; pointers are looked through.
 func (s shapes) of(t reflect.Type) *shape {
