@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -228,26 +229,39 @@ func (j *Journal) Unfinished() ([]Left, error) {
 
 // Last reads the newest turns, at most n of them, the newest first.
 func (j *Journal) Last(n int) ([]*Record, error) {
-	names, err := j.turns()
-	if err != nil {
-		return nil, fmt.Errorf("read the last turns: %w", err)
-	}
-	slices.Reverse(names)
 	var all []*Record
-	for _, t := range names[:min(n, len(names))] {
-		if t.strange {
-			continue
-		}
-		record, err := j.Read(t.id)
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) {
-			continue // Pruned just now, or put aside at the next start.
-		}
+	for record, err := range j.Newest(n) {
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, record)
 	}
 	return all, nil
+}
+
+// Newest reads the turns that Last does, each when it is wanted: who looks for something
+// need not read them all. An error is the end.
+func (j *Journal) Newest(n int) iter.Seq2[*Record, error] {
+	return func(yield func(*Record, error) bool) {
+		names, err := j.turns()
+		if err != nil {
+			yield(nil, fmt.Errorf("read the last turns: %w", err))
+			return
+		}
+		slices.Reverse(names)
+		for _, t := range names[:min(n, len(names))] {
+			if t.strange {
+				continue
+			}
+			record, err := j.Read(t.id)
+			if errors.Is(err, fs.ErrNotExist) || errors.Is(err, ErrDamaged) {
+				continue // Pruned just now, or put aside at the next start.
+			}
+			if !yield(record, err) || err != nil {
+				return
+			}
+		}
+	}
 }
 
 // Read reads one turn, be it over or not. The error is [fs.ErrNotExist] for one

@@ -3,6 +3,7 @@ package turn
 import (
 	"bytes"
 	"context"
+	"iter"
 	"log/slog"
 	"slices"
 
@@ -73,7 +74,7 @@ func (t *Turner) previous(ctx context.Context, now *source, before checkout.Comm
 	var resources []*desired.Resource
 	told := make(map[desired.ID]bool)
 	loaded := make(map[string]*desired.Fleet)
-	for _, p := range t.pasts(ctx, before, had) {
+	for p := range t.pasts(ctx, before, had) {
 		then := loaded[p.commit]
 		if then == nil {
 			if len(loaded) == looksBack {
@@ -120,25 +121,33 @@ func (t *Turner) fleetOf(ctx context.Context, now *source, hash string) *desired
 	return src.fleet
 }
 
-// pasts are what the turns before this one left, the newest first. before is the
-// commit that had been accepted when this one began.
-func (t *Turner) pasts(ctx context.Context, before checkout.Commit, had bool) []past {
-	var all []past
-	if t.last != nil {
-		all = append(all, *t.last)
-	}
-	records, err := t.Journal.Last(journal.DefaultKeep)
-	if err != nil {
-		t.Log.WarnContext(ctx, "journal can't be read", slog.Any("error", err))
-	}
-	if t.last == nil && had && (len(records) == 0 || records[0].Commit != before.Hash) {
+// pasts are what the turns before this one left, the newest first, each read when it is
+// wanted: mostly the first tells all. before is the commit that had been accepted when
+// this one began.
+func (t *Turner) pasts(ctx context.Context, before checkout.Commit, had bool) iter.Seq[past] {
+	return func(yield func(past) bool) {
+		if t.last != nil && !yield(*t.last) {
+			return
+		}
 		// A turn with nothing to do is not written down.
-		all = append(all, newPast(before.Hash, nil, nil))
+		accepted := t.last == nil && had
+		for r, err := range t.Journal.Newest(journal.DefaultKeep) {
+			if err != nil {
+				t.Log.WarnContext(ctx, "journal can't be read", slog.Any("error", err))
+				break
+			}
+			if accepted && r.Commit != before.Hash && !yield(newPast(before.Hash, nil, nil)) {
+				return
+			}
+			accepted = false
+			if !yield(recorded(r)) {
+				return
+			}
+		}
+		if accepted {
+			yield(newPast(before.Hash, nil, nil))
+		}
 	}
-	for _, r := range records {
-		all = append(all, recorded(r))
-	}
-	return all
 }
 
 // recorded is what a turn of the journal left.
