@@ -48,11 +48,10 @@ func (w *world) swept() (n int) {
 func TestSweepsBySchedule(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		loop, stop := start(t, w, func(work *trigger.Work) {
+		loop, _ := start(t, w, func(work *trigger.Work) {
 			work.Sweep = 48 * time.Hour
 			work.SweepAt = []trigger.Schedule{schedule(t, "0 3 * * *", "Europe/Berlin"), schedule(t, "30 12 * * *", "UTC")}
 		})
-		defer stop()
 		synctest.Wait()
 		// The bubble begins at midnight, UTC: it is one o'clock in Berlin.
 		if at, why := loop.Next(); why != "sweep" || at.UTC().Format("15:04:05") != "02:00:00" {
@@ -85,12 +84,11 @@ func TestSweepsBySchedule(t *testing.T) {
 func TestClockIsSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, c, log := &world{tip: "a"}, &wall{}, &bytes.Buffer{}
-		loop, stop := start(t, w, func(work *trigger.Work) {
+		loop, _ := start(t, w, func(work *trigger.Work) {
 			work.Now, work.Sweep, work.Poll = c.now, 48*time.Hour, time.Hour
 			work.SweepAt = []trigger.Schedule{schedule(t, "0 3 * * *", "UTC")}
 			work.Log = slog.New(slog.NewTextHandler(log, nil))
 		})
-		defer stop()
 		pass(time.Hour)
 		c.set(6 * time.Hour) // It is seven: the machine slept.
 		pass(90 * time.Second)
@@ -126,7 +124,7 @@ func TestPausedTurnsLookAndChangeNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
 		paused, until := error(nil), time.Time{}
-		loop, stop := start(t, w, func(work *trigger.Work) {
+		loop, _ := start(t, w, func(work *trigger.Work) {
 			work.Settle = 2 * time.Second
 			work.Paused = func() (time.Time, error) {
 				w.mu.Lock()
@@ -137,7 +135,6 @@ func TestPausedTurnsLookAndChangeNothing(t *testing.T) {
 				return until, paused
 			}
 		})
-		defer stop()
 		synctest.Wait()
 		resting := errors.New("paused by ann")
 		looks := func(what, why string) {

@@ -50,11 +50,10 @@ func (b busy) Busy() (time.Duration, bool) { return b.wait, true }
 func TestRepositoryThatIsGoneForAnHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w, log := &world{tip: "a"}, &lines{}
-		loop, stop := start(t, w, func(work *trigger.Work) {
+		loop, _ := start(t, w, func(work *trigger.Work) {
 			work.Poll, work.Sweep = time.Minute, 10*time.Minute
 			work.Log = slog.New(slog.NewTextHandler(log, nil))
 		})
-		defer stop()
 		pass(2 * time.Minute)
 		asked := 0
 		w.set(func() { w.looks = 0 })
@@ -122,8 +121,7 @@ func TestTurnsThatFailForADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := &lines{}
 		w := &world{} // No turn can be made.
-		_, stop := start(t, w, func(work *trigger.Work) { work.Log = slog.New(slog.NewTextHandler(log, nil)) })
-		defer stop()
+		start(t, w, func(work *trigger.Work) { work.Log = slog.New(slog.NewTextHandler(log, nil)) })
 		pass(24 * time.Hour)
 		if n := log.count("\n"); n > 60 || w.count() < 144 {
 			t.Errorf("%d lines of %d turns", n, w.count())

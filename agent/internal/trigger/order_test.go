@@ -17,14 +17,13 @@ func TestStartWaitsForNoPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
 		hangs := make(chan struct{}, 1)
-		loop, stop := start(t, w, func(work *trigger.Work) {
+		loop, _ := start(t, w, func(work *trigger.Work) {
 			work.Tip = func(ctx context.Context) (string, error) {
 				hangs <- struct{}{}
 				<-ctx.Done() // A server that takes a connection and says nothing.
 				return "", ctx.Err()
 			}
 		})
-		defer stop()
 		for what, ask := range map[string]func(){
 			"a push": func() { loop.StartWhole("push") },
 			"a sync": func() {
@@ -48,8 +47,7 @@ func TestStartWaitsForNoPoll(t *testing.T) {
 func TestOrdersAreServedInOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a", slow: time.Minute}
-		loop, stop := start(t, w)
-		defer stop()
+		loop, _ := start(t, w)
 		synctest.Wait()
 		one, err := loop.Order(turn.Request{Mode: report.Run, Only: []string{"vm/web-1"}})
 		if err != nil {
@@ -122,8 +120,7 @@ func TestOrdersAreBounded(t *testing.T) {
 func TestAskThatIsGivenUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a", slow: time.Minute}
-		loop, stop := start(t, w)
-		defer stop()
+		loop, _ := start(t, w)
 		synctest.Wait()
 		given, giveUp := context.WithTimeout(t.Context(), 30*time.Second)
 		defer giveUp()

@@ -14,8 +14,7 @@ import (
 func TestStartedTurnsAreOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a", slow: time.Minute}
-		loop, stop := start(t, w)
-		defer stop()
+		loop, _ := start(t, w)
 		synctest.Wait()
 		began := time.Now()
 		first := loop.Start("provision web-1")
@@ -51,8 +50,7 @@ func TestStartedTurnsAreOne(t *testing.T) {
 func TestNextTellsWhatComes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		loop, stop := start(t, w)
-		defer stop()
+		loop, _ := start(t, w)
 		synctest.Wait()
 		began := time.Now()
 		if at, why := loop.Next(); why != "sweep" || at.Sub(began) != 10*time.Minute {
@@ -76,8 +74,7 @@ func TestNextTellsWhatComes(t *testing.T) {
 func TestTurnsThatGoOnAreQuick(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		loop, stop := start(t, w)
-		defer stop()
+		loop, _ := start(t, w)
 		synctest.Wait()
 		quick := func(what string, want bool) {
 			t.Helper()
@@ -119,10 +116,9 @@ func TestTurnsThatGoOnAreQuick(t *testing.T) {
 func TestABurstIsOneTurnHoweverFastTurnsAre(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		loop, stop := start(t, w, func(work *trigger.Work) {
+		loop, _ := start(t, w, func(work *trigger.Work) {
 			work.Poll, work.Sweep, work.Settle = time.Hour, time.Hour, 2*time.Second
 		})
-		defer stop()
 		synctest.Wait()
 		for range 1000 {
 			loop.StartWhole("webhook from GitHub")

@@ -76,6 +76,7 @@ func (w *world) set(f func()) {
 	f()
 }
 
+// start runs the loop until it is stopped, or the test ends.
 func start(t *testing.T, w *world, change ...func(*trigger.Work)) (*trigger.Loop, func()) {
 	t.Helper()
 	work := w.work()
@@ -86,7 +87,9 @@ func start(t *testing.T, w *world, change ...func(*trigger.Work)) (*trigger.Loop
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); loop.Run(ctx) }()
-	return loop, func() { stop(); <-ended }
+	end := func() { stop(); <-ended }
+	t.Cleanup(end)
+	return loop, end
 }
 
 // work has a poll each ten seconds, and a sweep each ten minutes.
@@ -129,8 +132,7 @@ func wantTurns(t *testing.T, w *world, what string, want int) {
 func TestTurnsAtStartAtCommitAndAtSweep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		_, stop := start(t, w)
-		defer stop()
+		start(t, w)
 		synctest.Wait()
 		wantTurns(t, w, "at start", 1)
 		pass(5 * time.Minute)
@@ -151,8 +153,7 @@ func TestTurnsAtStartAtCommitAndAtSweep(t *testing.T) {
 func TestRetryAndNudge(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		loop, stop := start(t, w)
-		defer stop()
+		loop, _ := start(t, w)
 		synctest.Wait()
 		loop.StartWhole("signal")
 		synctest.Wait()
@@ -169,8 +170,7 @@ func TestRetryAndNudge(t *testing.T) {
 func TestAskWaitsForItsOwnTurn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a", slow: time.Second}
-		loop, stop := start(t, w)
-		defer stop()
+		loop, _ := start(t, w)
 		synctest.Wait()
 		rep, err := loop.Ask(t.Context(), turn.Request{Mode: report.Drift})
 		if err != nil || rep.Mode != report.Drift {
@@ -188,8 +188,7 @@ func TestAskWaitsForItsOwnTurn(t *testing.T) {
 func TestTurnThatFailsDoesNotEndTheLoop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{}
-		_, stop := start(t, w)
-		defer stop()
+		start(t, w)
 		pass(time.Minute)
 		w.set(func() { w.tip = "a" })
 		pass(12 * time.Second)
@@ -206,8 +205,7 @@ func pass(d time.Duration) { <-time.After(d) }
 func TestPollLooksForChangesWhereGitStandsStill(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		_, stop := start(t, w)
-		defer stop()
+		start(t, w)
 		pass(65 * time.Second)
 		wantTurns(t, w, "while nothing changes", 1)
 		wantLooks := func(what string, least, most int) {
@@ -243,8 +241,7 @@ func TestPollLooksForChangesWhereGitStandsStill(t *testing.T) {
 func TestACommitIsTriedAfterAPlanThatHasChanged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &world{tip: "a"}
-		loop, stop := start(t, w)
-		defer stop()
+		loop, _ := start(t, w)
 		synctest.Wait()
 		w.set(func() { w.tip, w.turnErr = "b", &turn.PlanChangedError{Asked: "1", Now: "2"} })
 		if _, err := loop.Ask(t.Context(), turn.Request{Mode: report.Run, Plan: "1"}); err == nil {

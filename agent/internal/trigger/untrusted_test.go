@@ -19,7 +19,7 @@ func TestACommitThatIsNotTrustedIsTriedAgainOnceItIs(t *testing.T) {
 		w := &world{tip: "a"}
 		var trusted atomic.Bool
 		trusted.Store(true)
-		_, stop := start(t, w, func(work *trigger.Work) {
+		start(t, w, func(work *trigger.Work) {
 			tip, made := work.Tip, work.Turn
 			work.Tip = func(ctx context.Context) (string, error) {
 				hash, err := tip(ctx)
@@ -37,7 +37,6 @@ func TestACommitThatIsNotTrustedIsTriedAgainOnceItIs(t *testing.T) {
 				return rep, err
 			}
 		})
-		defer stop()
 		synctest.Wait()
 		trusted.Store(false)
 		w.set(func() { w.tip = "b" })
