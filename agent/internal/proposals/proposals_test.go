@@ -306,69 +306,66 @@ func TestComment(t *testing.T) {
 		{Key: drift.Key{ID: "vm/web", Step: drift.Online}, Fields: []drift.Field{{Path: "description", Before: drift.Value{Text: evil}, After: drift.Value{Text: "s3cr3t", Secret: true}}}},
 	}
 	for _, plain := range []bool{false, true} {
-		file := filepath.Join(t.TempDir(), "proposals.json")
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld()
-			w.plain = plain
-			w.pulls = []forge.PullRequest{pull(7, "1")}
-			w.report = func(head string) *report.Report {
-				return &report.Report{Mode: report.Drift, Fleet: "home", Commit: report.Commit{Hash: head, Subject: evil}, Plan: &drift.Plan{Changes: changes}}
-			}
-			stop := w.start(t, file, nil)
-			pass(time.Minute)
-			stop()
-			body := w.body[7]
-			head, _, _ := strings.Cut(body, "Planned 1111111")
-			for _, want := range []string{"archive", "vm", "old", "reboot", "db", "1 held"} {
-				if !strings.Contains(head, want) {
-					t.Errorf("the heading lacks %q:\n%s", want, head)
-				}
-			}
-			if strings.Contains(head, "delete") || strings.Contains(body, "s3cr3t") {
-				t.Errorf("what is held, or secret, is in it:\n%s", body)
-			}
-			if plain {
-				if n := strings.Count(body, "\n````"); n != 2 {
-					t.Errorf("%d fences that nothing inside can end:\n%s", n, body)
-				}
-				return
-			}
-			for _, bad := range []string{"<script", "](http", "@everyone", "```", "\n# Big", "![i"} {
-				if strings.Contains(body, bad) {
-					t.Errorf("%q has come through:\n%s", bad, body)
-				}
-			}
+		w := commented(t, plain, func(head string) *report.Report {
+			return &report.Report{Mode: report.Drift, Fleet: "home", Commit: report.Commit{Hash: head, Subject: evil}, Plan: &drift.Plan{Changes: changes}}
 		})
+		body := w.body[7]
+		head, _, _ := strings.Cut(body, "Planned 1111111")
+		for _, want := range []string{"archive", "vm", "old", "reboot", "db", "1 held"} {
+			if !strings.Contains(head, want) {
+				t.Errorf("the heading lacks %q:\n%s", want, head)
+			}
+		}
+		if strings.Contains(head, "delete") || strings.Contains(body, "s3cr3t") {
+			t.Errorf("what is held, or secret, is in it:\n%s", body)
+		}
+		if plain {
+			if n := strings.Count(body, "\n````"); n != 2 {
+				t.Errorf("%d fences that nothing inside can end:\n%s", n, body)
+			}
+			continue
+		}
+		for _, bad := range []string{"<script", "](http", "@everyone", "```", "\n# Big", "![i"} {
+			if strings.Contains(body, bad) {
+				t.Errorf("%q has come through:\n%s", bad, body)
+			}
+		}
 	}
 }
 
 // A comment is no longer than forges take.
 func TestLongCommentIsCut(t *testing.T) {
 	for _, plain := range []bool{false, true} {
-		file := filepath.Join(t.TempDir(), "proposals.json")
-		synctest.Test(t, func(t *testing.T) {
-			w := newWorld()
-			w.plain = plain
-			w.pulls = []forge.PullRequest{pull(7, "1")}
-			w.report = func(head string) *report.Report {
-				rep := &report.Report{Mode: report.Drift, Commit: report.Commit{Hash: head}, Refused: &report.Refusal{Commit: report.Commit{Hash: head}}, Plan: &drift.Plan{}}
-				for i := range 300 {
-					rep.Refused.Problems = append(rep.Refused.Problems, fmt.Sprintf("fleet.yaml:%d:1: %s", i, strings.Repeat("much is wrong here ", 300)))
-				}
-				return rep
+		w := commented(t, plain, func(head string) *report.Report {
+			rep := &report.Report{Mode: report.Drift, Commit: report.Commit{Hash: head}, Refused: &report.Refusal{Commit: report.Commit{Hash: head}}, Plan: &drift.Plan{}}
+			for i := range 300 {
+				rep.Refused.Problems = append(rep.Refused.Problems, fmt.Sprintf("fleet.yaml:%d:1: %s", i, strings.Repeat("much is wrong here ", 300)))
 			}
-			stop := w.start(t, file, nil)
-			pass(time.Minute)
-			stop()
-			most := 60_000
-			if plain {
-				most = 30_000
-			}
-			if body := w.body[7]; len(body) > most || !strings.Contains(body, "more lines: `agent drift --commit 1111111` shows them") || !strings.HasPrefix(body, w.markerOf()) {
-				t.Errorf("%d bytes, the end %q", len(body), body[max(0, len(body)-200):])
-			}
+			return rep
 		})
+		most := 60_000
+		if plain {
+			most = 30_000
+		}
+		if body := w.body[7]; len(body) > most || !strings.Contains(body, "more lines: `agent drift --commit 1111111` shows them") || !strings.HasPrefix(body, w.markerOf()) {
+			t.Errorf("%d bytes, the end %q", len(body), body[max(0, len(body)-200):])
+		}
 	}
+}
+
+// commented has one pull request planned, with this report.
+func commented(t *testing.T, plain bool, rep func(head string) *report.Report) *world {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "proposals.json")
+	w := newWorld()
+	w.plain, w.report = plain, rep
+	w.pulls = []forge.PullRequest{pull(7, "1")}
+	synctest.Test(t, func(t *testing.T) {
+		stop := w.start(t, file, nil)
+		pass(time.Minute)
+		stop()
+	})
+	return w
 }
 
 func (w *world) markerOf() string {
