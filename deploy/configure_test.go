@@ -52,13 +52,20 @@ func withToken(t *testing.T, binary string) (c *configured, token string) {
 	return c, token
 }
 
-// storyDue has playbooks run where they are due, and nowhere else.
-func storyDue(t *testing.T, binary string) {
-	c, token := withToken(t, binary)
-	c.agent.start(t)
+// settled sets such a world up and has both playbooks run on both guests.
+func settled(t *testing.T, binary string) (c *configured, token string, agent *process) {
+	t.Helper()
+	c, token = withToken(t, binary)
+	agent = c.agent.start(t)
 	c.clone.push(t, "Two guests, base and app")
 	c.finished(t, web1, 1)
 	c.finished(t, web2, 1)
+	return c, token, agent
+}
+
+// storyDue has playbooks run where they are due, and nowhere else.
+func storyDue(t *testing.T, binary string) {
+	c, token, _ := settled(t, binary)
 	c.ranEach(t, [2]int{1, 1}, [2]int{1, 1})
 	if env := c.on(web1, "/srv/app.env"); env != "TOKEN="+token+"\n" {
 		t.Errorf("the service's environment is %q", env)
@@ -101,11 +108,7 @@ func storyDue(t *testing.T, binary string) {
 
 // storyFailingHost has one host of two fail, which keeps nothing else.
 func storyFailingHost(t *testing.T, binary string) {
-	c, _ := withToken(t, binary)
-	c.agent.start(t)
-	c.clone.push(t, "Two guests, base and app")
-	c.finished(t, web1, 1)
-	c.finished(t, web2, 1)
+	c, _, _ := settled(t, binary)
 	c.sync(t, 0)
 	c.machines.host(web2).WriteFile(t, "/srv/broken", "", 0o644)
 	c.clone.replace(t, "ansible/app.yml", "name: The application", "name: The same application")
@@ -136,11 +139,7 @@ func storyFailingHost(t *testing.T, binary string) {
 
 // storyByHand has somebody edit a file inside a machine.
 func storyByHand(t *testing.T, binary string) {
-	c, _ := withToken(t, binary)
-	c.agent.start(t)
-	c.clone.push(t, "Two guests, base and app")
-	c.finished(t, web1, 1)
-	c.finished(t, web2, 1)
+	c, _, _ := settled(t, binary)
 	mentions(t, c.sync(t, 0), "no differences")
 	c.machines.host(web1).WriteFile(t, "/srv/notice", "edited by hand\n", 0o644)
 	out, code := c.command(t, "drift")
@@ -166,11 +165,7 @@ func storyByHand(t *testing.T, binary string) {
 
 // storyPlaybookKilled has the agent die in the middle of a playbook.
 func storyPlaybookKilled(t *testing.T, binary string) {
-	c, _ := withToken(t, binary)
-	first := c.agent.start(t)
-	c.clone.push(t, "Two guests, base and app")
-	c.finished(t, web1, 1)
-	c.finished(t, web2, 1)
+	c, _, first := settled(t, binary)
 	c.sync(t, 0)
 	c.machines.host(web1).WriteFile(t, "/srv/slow", "", 0o644)
 	c.clone.replace(t, "ansible/app.yml", "name: The application", "name: The same application")

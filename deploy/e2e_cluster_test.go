@@ -4,14 +4,10 @@ package deploy_test
 
 import (
 	"context"
-	"crypto/sha256"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log"
 	"net/http"
-	"net/http/httptest"
 	"net/netip"
 	"path"
 	"slices"
@@ -44,23 +40,7 @@ func newCluster(t *testing.T, network *standin.Network, o pvesim.Options) *clust
 // serve lets the cluster be reached from the node, by way of a handler.
 func (c *cluster) serve(t *testing.T, network *standin.Network, handler http.Handler) {
 	t.Helper()
-	server := httptest.NewUnstartedServer(handler)
-	_ = server.Listener.Close()
-	server.Listener = network.Listen(t, standin.Gateway+":0")
-	// Whoever is killed breaks connections off.
-	server.Config.ErrorLog = log.New(t.Output(), "", 0)
-	// Proxmox speaks HTTP/1.1 only.
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetHTTP1(true)
-	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	c.endpoint = server.URL
-	pairs := make([]string, 0, sha256.Size)
-	for _, b := range sha256.Sum256(server.Certificate().Raw) {
-		pairs = append(pairs, fmt.Sprintf("%02X", b))
-	}
-	c.fingerprint = strings.Join(pairs, ":")
+	c.endpoint, c.fingerprint = network.ServeTLS(t, handler)
 }
 
 // writes are the requests since a moment that could change anything.

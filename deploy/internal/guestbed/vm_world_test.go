@@ -8,18 +8,14 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
-	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"log"
 	"math/big"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path"
@@ -114,27 +110,13 @@ func (g *garden) commit(t *testing.T) {
 // own answers.
 func (g *garden) serve(t *testing.T) {
 	t.Helper()
-	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	g.endpoint, g.fingerprint = g.network.ServeTLS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if dir, command := path.Split(r.URL.Path); path.Base(dir) == "agent" {
 			g.ask(w, r, command)
 			return
 		}
 		g.sim.ServeHTTP(w, r)
 	}))
-	_ = server.Listener.Close()
-	server.Listener = g.network.Listen(t, standin.Gateway+":0")
-	server.Config.ErrorLog = log.New(t.Output(), "", 0)
-	server.Config.Protocols = new(http.Protocols)
-	server.Config.Protocols.SetHTTP1(true)
-	server.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-	server.StartTLS()
-	t.Cleanup(server.Close)
-	g.endpoint = server.URL
-	pairs := make([]string, 0, sha256.Size)
-	for _, b := range sha256.Sum256(server.Certificate().Raw) {
-		pairs = append(pairs, fmt.Sprintf("%02X", b))
-	}
-	g.fingerprint = strings.Join(pairs, ":")
 }
 
 // ask answers as Proxmox does (FACTS 4): with what the agent in the machine says.
