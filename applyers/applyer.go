@@ -44,6 +44,9 @@ type Scope struct {
 	// Quick leaves out what is dear to find, as Ansible's check mode: the turn goes on
 	// with what an earlier one left, or is about something else.
 	Quick bool
+	// Whole is a resource of which all that is live is told, also where nothing differs from
+	// its manifest: somebody asks about it. "" is none.
+	Whole desired.ID
 }
 
 // ErrLeft is the error of a step that was begun, or could not begin, because the

@@ -254,7 +254,7 @@ func (s *sweep) lives(ctx context.Context, mine map[desired.ID][]*found) {
 				"move the guest, or put the manifest's site back")
 		}
 		lives[i] = s.live(g, want)
-		if agrees(&compare, g, want, lives[i]) {
+		if id != s.only.Whole && agrees(&compare, g, want, lives[i]) {
 			lives[i].Spec = want.Spec
 		}
 		g.shed()

@@ -198,6 +198,23 @@ func TestWhereValuesComeFrom(t *testing.T) {
 	}
 }
 
+// TestWhatLiveCannotTell is no value that is gone.
+func TestWhatLiveCannotTell(t *testing.T) {
+	w := newWorld(t)
+	spec := *w.input.Fleet.Resource("ct/web").Spec.(*desired.Container)
+	root := spec.Disks["rootfs"]
+	root.Image = ""
+	spec.Disks = map[string]desired.Disk{"rootfs": root}
+	w.input.Observed.Lives = []drift.Live{{ID: "ct/web", Site: "home", Spec: &spec, Running: true}}
+	e := w.explain("ct/web")
+	w.wants(e, "as Git says", map[desired.Path]string{"disks.rootfs.image": "settled at creation →debian fleet.yaml:32"})
+	for _, f := range e.Fields {
+		if f.Path == "disks.rootfs.image" && f.Seen {
+			t.Error("the image is seen, and is none")
+		}
+	}
+}
+
 func TestWhatIsAsItShallBe(t *testing.T) {
 	w := newWorld(t)
 	w.input.Observed.Lives = []drift.Live{{ID: "ct/web", Site: "home", Spec: w.input.Fleet.Resource("ct/web").Spec, Running: true}}

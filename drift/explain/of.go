@@ -233,7 +233,8 @@ func (m *maker) lives(at func(desired.Path) *Field) {
 		return
 	}
 	for _, leaf := range desired.Leaves(m.ID.Kind(), m.have.Spec) {
-		if desired.Zero(leaf.Value) && (m.want == nil || !m.want.Set.Has(leaf.Path)) {
+		// A fact of its creation that live can't tell is none.
+		if desired.Zero(leaf.Value) && (m.want == nil || leaf.Effect == desired.Create || !m.want.Set.Has(leaf.Path)) {
 			continue
 		}
 		f := at(leaf.Path)

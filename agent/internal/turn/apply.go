@@ -221,7 +221,7 @@ func (t *Turner) verify(ctx context.Context, req Request, rep *report.Report, ki
 	if len(done) == 0 {
 		return more
 	}
-	input.Observed, input.Now = observe(ctx, unique(kinds), input.Fleet, input.Previous, req.Quick), t.Now()
+	input.Observed, input.Now = observe(ctx, unique(kinds), input.Fleet, input.Previous, applyers.Scope{Quick: req.Quick}), t.Now()
 	after, err := drift.Make(input)
 	if err != nil || ctx.Err() != nil {
 		rep.Plan.Notes = append(rep.Plan.Notes, drift.Note{Text: "what was done could not be looked at once more; the next turn does"})

@@ -13,7 +13,7 @@ import (
 // them, and are told what was found. One that can say nothing makes its own kinds
 // unknown, and no others. An edge that is gone from the manifests is looked for where
 // it was: nothing but its former manifest tells where.
-func observe(ctx context.Context, all []applyers.Applyer, fleet, previous *desired.Fleet, quick bool) drift.Observed {
+func observe(ctx context.Context, all []applyers.Applyer, fleet, previous *desired.Fleet, scope applyers.Scope) drift.Observed {
 	var first, then []applyers.Applyer
 	for _, a := range all {
 		if _, follows := a.(applyers.Follower); follows {
@@ -22,8 +22,9 @@ func observe(ctx context.Context, all []applyers.Applyer, fleet, previous *desir
 			first = append(first, a)
 		}
 	}
-	sum := together(ctx, first, fleet, applyers.Scope{Quick: quick})
-	sum.Add(together(ctx, then, fleet, applyers.Scope{Others: sum, Quick: quick}))
+	sum := together(ctx, first, fleet, scope)
+	scope.Others = sum
+	sum.Add(together(ctx, then, fleet, scope))
 	for _, a := range all {
 		if gone := goneEdges(fleet, previous); gone != nil && slices.Contains(a.Kinds(), desired.KindEdge) {
 			sum.Add(left(ctx, a, gone, sum))

@@ -233,7 +233,7 @@ func (t *Turner) run(ctx context.Context, req Request) (rep *report.Report, only
 		// What the next load would go by is let go of before the guests are read.
 		t.loader = desired.Loader{}
 	}
-	observed := observe(ctx, all, src.fleet, previous, req.Quick)
+	observed := observe(ctx, all, src.fleet, previous, applyers.Scope{Quick: req.Quick, Whole: req.Explain})
 	observed.Notes = append(observed.Notes, goneSites(src.fleet, previous)...)
 	observed.Notes = append(observed.Notes, movedEdges(src.fleet, previous)...)
 	if ctx.Err() != nil {
