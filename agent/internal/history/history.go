@@ -38,6 +38,9 @@ type Options struct {
 	For time.Duration
 	// Log is told what can't be written; nothing is logged unless set.
 	Log *slog.Logger
+	// Sync makes what was written to a file, or the names in a directory, outlive a power
+	// failure; it is (*os.File).Sync unless set.
+	Sync func(*os.File) error
 }
 
 // History is written by the one agent that has the journal. Its methods may be called
@@ -60,6 +63,9 @@ func New(o Options) *History {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Sync == nil {
+		o.Sync = (*os.File).Sync
 	}
 	return &History{Options: o, limit: fileLimit}
 }
@@ -111,7 +117,8 @@ func (h *History) open() {
 	h.name, h.standing = name, seen
 }
 
-// write appends lines, whole or not at all as far as the disk allows.
+// write appends lines, whole or not at all as far as the disk allows. It returns when they
+// would outlive a power failure: one sync for all that a turn tells.
 func (h *History) write(now time.Time, lines []Line) error {
 	var text bytes.Buffer
 	for _, l := range lines {
@@ -153,8 +160,12 @@ func (h *History) append(text []byte) (full bool, err error) {
 		// The agent died, or the disk was full, in the middle of a line.
 		text = append([]byte{'\n'}, text...)
 	}
-	if _, err := f.WriteAt(text, size); err != nil {
-		_ = f.Truncate(size)
+	_, err = f.WriteAt(text, size)
+	if err == nil {
+		err = h.Sync(f)
+	}
+	if err != nil {
+		_ = f.Truncate(size) // What is told again once there is room is told once.
 		return false, err
 	}
 	return size+int64(len(text)) >= h.limit, nil
@@ -195,12 +206,27 @@ func (h *History) begin(now time.Time, text []byte) error {
 		return err
 	}
 	_, err = f.Write(whole.Bytes())
-	if err = errors.Join(err, f.Close()); err != nil {
+	if err == nil {
+		err = h.Sync(f)
+	}
+	if err = errors.Join(err, f.Close()); err == nil {
+		err = h.syncDir()
+	}
+	if err != nil {
 		_ = os.Remove(path)
 		return err
 	}
 	h.name = name
 	return nil
+}
+
+// syncDir makes the name of a new file outlive a power failure.
+func (h *History) syncDir() error {
+	dir, err := os.Open(h.Dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(h.Sync(dir), dir.Close())
 }
 
 // prune removes files whose last line is older than lines are kept, which is before the

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -29,13 +30,18 @@ func newBench(t *testing.T, dir string) *bench {
 	if dir == "" {
 		dir = filepath.Join(t.TempDir(), "history")
 	}
-	return &bench{T: t, History: New(Options{Dir: dir})}
+	return &bench{T: t, History: New(Options{Dir: dir, Sync: unsynced})}
+}
+
+// unsynced is for tests in which no power fails.
+func unsynced(*os.File) error {
+	return nil
 }
 
 // again is the same history of an agent that starts anew.
 func (b *bench) again() {
 	limit := b.limit
-	b.History = New(Options{Dir: b.Dir})
+	b.History = New(Options{Dir: b.Dir, Sync: unsynced})
 	b.limit = limit
 }
 
@@ -383,4 +389,46 @@ func TestEveryPrefixIsRead(t *testing.T) {
 			t.Fatalf("after %d bytes: %v %+v", n, err, story)
 		}
 	}
+}
+
+// TestATurnIsSyncedOnce holds that what a turn tells outlives a power failure, at the cost
+// of one sync, and that what can't be synced is told again.
+func TestATurnIsSyncedOnce(t *testing.T) {
+	b := newBench(t, "")
+	var synced []string
+	var full error
+	b.Sync = func(f *os.File) error {
+		synced = append(synced, f.Name())
+		return full
+	}
+	wants := func(what string, lines int, want ...string) {
+		t.Helper()
+		if !slices.Equal(synced, want) {
+			t.Errorf("%s: synced are %q, want %q", what, synced, want)
+		}
+		synced = nil
+		text, err := os.ReadFile(filepath.Join(b.Dir, b.name))
+		if err != nil || bytes.Count(text, []byte{'\n'}) != lines {
+			t.Errorf("%s: %v, and the file is\n%s", what, err, text)
+		}
+	}
+	b.turn(nil, errors.New("first"))
+	file := filepath.Join(b.Dir, b.name)
+	wants("the first turn", 3, file, b.Dir)
+	both := does([]drift.Change{{Key: key("vm/web", drift.Stop)}, {Key: key("vm/db", drift.Stop)}},
+		drift.Outcome{Key: key("vm/web", drift.Stop), Status: drift.Done}, drift.Outcome{Key: key("vm/db", drift.Stop), Status: drift.Done})
+	if n := len(b.turn(both, nil)); n < 3 {
+		t.Errorf("the second turn tells %d lines", n)
+	}
+	wants("the second", 7, file)
+	b.turn(does(nil), nil)
+	wants("one with nothing to tell", 7)
+	full = errors.New("no space left on device")
+	if lines := b.turn(nil, errors.New("second")); lines != nil {
+		t.Errorf("told are %q", lines)
+	}
+	wants("a full disk", 7, file)
+	full = nil
+	b.wants(b.turn(nil, errors.New("second")), "turn failed: second")
+	wants("there is room again", 8, file)
 }

@@ -1,8 +1,8 @@
 // Package history remembers, a line each and far longer than turns are kept, what
 // happened to each resource, and lists what the agent keeps of its turns.
 //
-// It is for people. Nothing is decided by it, and no turn waits or fails because a
-// line could not be written.
+// It is for people. Nothing is decided by it, and no turn fails because a line could not
+// be written.
 package history
 
 import (

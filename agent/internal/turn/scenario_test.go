@@ -208,7 +208,7 @@ func (l *land) agent(dir string) (t *turn.Turner, stop func()) {
 	memory := new(proxmox.Memory)
 	t = &turn.Turner{
 		Repository: source, Journal: j, Log: slog.New(slog.DiscardHandler), Now: l.now,
-		History: past.New(past.Options{Dir: l.path(strings.TrimSuffix(historyDir+"-"+dir, "-journal"))}),
+		History: past.New(past.Options{Dir: l.path(strings.TrimSuffix(historyDir+"-"+dir, "-journal")), Sync: l.sync}),
 		Appliers: func(*desired.Fleet, fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
 			guests := proxmox.New(proxmox.Options{
 				Token:     func(context.Context, *desired.Site) (string, error) { return l.token, nil },
