@@ -77,10 +77,10 @@ func (d *door) show(certificate web.Certificate) error {
 	}
 	cert, key, err := certificate()
 	defer clear(key)
-	if err == nil {
-		_, err = tls.X509KeyPair(cert, key)
-	}
 	if err != nil {
+		return fmt.Errorf("%w: %w", web.ErrCertificate, err)
+	}
+	if _, err = tls.X509KeyPair(cert, key); err != nil {
 		return fmt.Errorf("%w: cert and key must be PEM and belong together: %w", web.ErrCertificate, err)
 	}
 	d.shown.Store(&certificate)

@@ -46,11 +46,11 @@ more, what is said last holds.`,
 					return usageError{err, cmd.CommandPath()}
 				}
 			}
-			settings, err := loadSettings(cmd, s)
-			if err != nil {
-				return err
+			settings, wrong := askable(cmd, s)
+			if settings == nil {
+				return wrong
 			}
-			return pauseAgent(cmd.Context(), s, settings, req)
+			return pauseAgent(cmd.Context(), s, settings, wrong, req)
 		},
 	}
 	cmd.Flags().StringVar(&until, "until", "", "when it ends by itself: 2h, 18:00 or \"2026-11-23 06:00\" (default: never)")
@@ -61,8 +61,9 @@ more, what is said last holds.`,
 	return cmd
 }
 
-func pauseAgent(ctx context.Context, s streams, settings *config.Settings, req web.PauseRequest) error {
+func pauseAgent(ctx context.Context, s streams, settings *config.Settings, wrong error, req web.PauseRequest) error {
 	out, err := web.NewClient(settings.Socket).Pause(ctx, req)
+	err = asked(s, wrong, err)
 	if errors.Is(err, web.ErrNoAgent) {
 		var p pause.Pause
 		err = alone(settings, func(rest *pause.Switch) (err error) {
@@ -97,17 +98,18 @@ was left meanwhile; agent status tells what came of it.`,
 		Example: "  agent resume",
 		Args:    atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, err := loadSettings(cmd, s)
-			if err != nil {
-				return err
+			settings, wrong := askable(cmd, s)
+			if settings == nil {
+				return wrong
 			}
-			return resumeAgent(cmd.Context(), s, settings)
+			return resumeAgent(cmd.Context(), s, settings, wrong)
 		},
 	}
 }
 
-func resumeAgent(ctx context.Context, s streams, settings *config.Settings) error {
+func resumeAgent(ctx context.Context, s streams, settings *config.Settings, wrong error) error {
 	out, err := web.NewClient(settings.Socket).Resume(ctx)
+	err = asked(s, wrong, err)
 	if errors.Is(err, web.ErrNoAgent) {
 		paused := false
 		err = alone(settings, func(rest *pause.Switch) (err error) {

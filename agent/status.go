@@ -38,11 +38,9 @@ expires within 14 days. With --output json it is versioned.`,
 			if format != "text" && format != "json" {
 				return usageError{fmt.Errorf("--output %q: write text or json", format), cmd.CommandPath()}
 			}
-			settings, wrong := loadSettings(cmd, s)
-			if wrong != nil {
-				if settings = config.LoadSocket(cmd.Flag("config").Value.String(), s.Env); settings == nil {
-					return wrong
-				}
+			settings, wrong := askable(cmd, s)
+			if settings == nil {
+				return wrong
 			}
 			status, err := standing(cmd.Context(), s, settings, wrong)
 			if err != nil {
@@ -69,16 +67,34 @@ expires within 14 days. With --output json it is versioned.`,
 	return cmd
 }
 
+// askable reads the settings to ask the running agent, which goes on by what they were
+// before somebody broke them: wrong is what is the matter with them, and where the socket
+// can't be known there are none.
+func askable(cmd *cobra.Command, s streams) (settings *config.Settings, wrong error) {
+	if settings, wrong = loadSettings(cmd, s); wrong != nil {
+		settings = config.LoadSocket(cmd.Flag("config").Value.String(), s.Env)
+	}
+	return settings, wrong
+}
+
+// asked tells what is wrong with the settings beside an agent's answer, and in place of
+// its absence.
+func asked(s streams, wrong, err error) error {
+	switch {
+	case wrong == nil:
+	case errors.Is(err, web.ErrNoAgent):
+		return wrong
+	default:
+		fmt.Fprintln(s.Err, "agent:", neutralLines(wrong.Error()))
+	}
+	return err
+}
+
 // standing asks the running agent how it stands, or else the state directory. Where the
 // settings are wrong, the agent may run by what they were: it is asked, and nothing else.
 func standing(ctx context.Context, s streams, settings *config.Settings, wrong error) (*web.Status, error) {
 	status, err := web.NewClient(settings.Socket).Status(ctx)
-	switch {
-	case wrong != nil && err != nil:
-		return nil, wrong
-	case wrong != nil:
-		fmt.Fprintln(s.Err, "agent:", wrong)
-	}
+	err = asked(s, wrong, err)
 	if !errors.Is(err, web.ErrNoAgent) {
 		return status, err
 	}

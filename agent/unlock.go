@@ -27,11 +27,11 @@ can read what an unlocked agent holds.`,
 		Example: "  agent unlock\n  ssh -t agent-host agent unlock",
 		Args:    typedLater,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, err := loadSettings(cmd, s)
-			if err != nil {
-				return err
+			settings, wrong := askable(cmd, s)
+			if settings == nil {
+				return wrong
 			}
-			return unlock(cmd.Context(), s, settings.Socket)
+			return unlock(cmd.Context(), s, settings.Socket, wrong)
 		},
 	}
 }
@@ -41,10 +41,11 @@ func errNoAgent(socket string) error {
 	return errors.New("no agent is running behind " + socket + ", and each start of one is locked: start it first, with `agent run` or as a service")
 }
 
-func unlock(ctx context.Context, s streams, socket string) error {
+func unlock(ctx context.Context, s streams, socket string, wrong error) error {
 	client := web.NewClient(socket)
 	// Nobody types a passphrase for nothing.
 	status, err := client.Status(ctx)
+	err = asked(s, wrong, err)
 	switch {
 	case errors.Is(err, web.ErrNoAgent):
 		return errNoAgent(socket)
@@ -100,11 +101,12 @@ with the secrets that it has read; whatever needs one after that waits for the n
 agent unlock. All that needs no secret of the agent's goes on.`,
 		Args: atMost(0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			settings, err := loadSettings(cmd, s)
-			if err != nil {
-				return err
+			settings, wrong := askable(cmd, s)
+			if settings == nil {
+				return wrong
 			}
 			out, err := web.NewClient(settings.Socket).Lock(cmd.Context())
+			err = asked(s, wrong, err)
 			switch {
 			case errors.Is(err, web.ErrNoAgent):
 				fmt.Fprintln(s.Out, "no agent is running behind "+settings.Socket+": nothing is unlocked, and each start is locked")
