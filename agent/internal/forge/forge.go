@@ -115,8 +115,7 @@ type dialect interface {
 
 // Client speaks to one repository of one forge. It may be used by many at once.
 type Client struct {
-	api  *api
-	kind Kind
+	api *api
 	dialect
 }
 
@@ -139,11 +138,11 @@ func New(o Options) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{api: a, kind: o.Kind}
+	c := &Client{api: a}
 	owner, name, _ := strings.Cut(o.Repository, "/")
 	switch o.Kind {
 	case GitHub, Gitea, Forgejo:
-		c.dialect = &hub{api: a, kind: o.Kind, repo: a.join("repos", owner, name)}
+		c.dialect = &hub{api: a, repo: a.join("repos", owner, name)}
 	case GitLab:
 		c.dialect = &gitLab{api: a, project: a.join("projects", o.Repository)}
 	case Bitbucket:
@@ -173,7 +172,7 @@ func (c *Client) Exposed() bool {
 }
 
 // HTML tells whether comments may hold HTML: both Bitbuckets show it as it is written.
-func (c *Client) HTML() bool { return c.kind != Bitbucket && c.kind != BitbucketDC }
+func (c *Client) HTML() bool { return c.api.kind != Bitbucket && c.api.kind != BitbucketDC }
 
 // maxDescription is what GitHub takes; the other forges take more.
 const maxDescription = 140

@@ -12,7 +12,6 @@ import (
 // hub is GitHub's API, which Gitea and Forgejo have taken over where we use it.
 type hub struct {
 	*api
-	kind Kind
 	repo string
 }
 
