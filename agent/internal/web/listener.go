@@ -1,7 +1,6 @@
 package web
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -21,13 +19,6 @@ const (
 	// strangersTime bounds a request as a whole, and how long an idle connection stays.
 	strangersTime = 20 * time.Second
 )
-
-// Certificate gives the certificate and its key, both PEM.
-type Certificate func() (cert, key []byte, err error)
-
-// ErrCertificate is that the certificate or its key can't be shown to anybody; the error
-// around it says why.
-var ErrCertificate = errors.New("http.tls")
 
 // ListenHTTP listens for other machines, by TLS if a certificate is given.
 func ListenHTTP(ctx context.Context, address string, certificate Certificate, log *slog.Logger) (net.Listener, error) {
@@ -68,55 +59,4 @@ func ServeHTTP(ctx context.Context, listener net.Listener, handler http.Handler,
 		return fmt.Errorf("serve other machines: %w", err)
 	}
 	return nil
-}
-
-// certificateEvery is how often a certificate is read again: those that are renewed
-// are shown without a restart.
-const certificateEvery = time.Minute
-
-// shownCertificate is the one that callers see.
-type shownCertificate struct {
-	read Certificate
-	log  *slog.Logger
-
-	mu   sync.Mutex
-	text []byte // of the certificate; the key is not kept
-	pair *tls.Certificate
-	next time.Time
-}
-
-// certificate is the newest that can be used.
-func (s *shownCertificate) certificate(ctx context.Context, now time.Time) (*tls.Certificate, error) {
-	s.mu.Lock()
-	pair, due := s.pair, !now.Before(s.next)
-	s.mu.Unlock()
-	if !due {
-		return pair, nil
-	}
-	fresh, err := s.fresh(now)
-	if err != nil {
-		s.log.WarnContext(ctx, "certificate of http.tls can't be read again, the former one is shown", slog.Any("error", err))
-		return pair, nil
-	}
-	return fresh, nil
-}
-
-func (s *shownCertificate) fresh(now time.Time) (*tls.Certificate, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.next = now.Add(certificateEvery)
-	cert, key, err := s.read()
-	defer clear(key)
-	if err != nil {
-		return nil, err
-	}
-	if s.pair != nil && bytes.Equal(cert, s.text) {
-		return s.pair, nil
-	}
-	pair, err := tls.X509KeyPair(cert, key)
-	if err != nil {
-		return nil, fmt.Errorf("cert and key must be PEM and belong together: %w", err)
-	}
-	s.text, s.pair = cert, &pair
-	return s.pair, nil
 }

@@ -1,19 +1,11 @@
 package web
 
 import (
-	"crypto/x509"
-	"encoding/pem"
-	"errors"
 	"time"
 
-	"berth/desired"
 	"berth/drift"
 	"berth/drift/report"
 )
-
-// HTTPCertificate is the id under which the certificate of the agent's own listener is
-// told among what expires.
-const HTTPCertificate desired.ID = "agent/http"
 
 // Expiring are the tokens and certificates that are over, or soon are.
 func (s *Status) Expiring(now time.Time) []drift.Expiry {
@@ -63,24 +55,5 @@ func (s *Status) outlook(plan *drift.Plan) {
 		if c := &plan.Changes[i]; c.Step == drift.Reboot && c.Held != "" {
 			s.Reboots = append(s.Reboots, Held{What: string(c.ID), Reason: c.Held})
 		}
-	}
-}
-
-// CertificateEnd tells until when a certificate in PEM is valid, the first of them if there
-// are several.
-func CertificateEnd(text []byte) (time.Time, error) {
-	for {
-		block, rest := pem.Decode(text)
-		if block == nil {
-			return time.Time{}, errors.New("there is no certificate in PEM form in it")
-		}
-		if block.Type == "CERTIFICATE" {
-			cert, err := x509.ParseCertificate(block.Bytes)
-			if err != nil {
-				return time.Time{}, err
-			}
-			return cert.NotAfter, nil
-		}
-		text = rest
 	}
 }
