@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -60,7 +59,7 @@ func (h *headed) add(text string) { h.lines = append(h.lines, report.Neutral(tex
 
 // standingCommit says which commit it is, by whom and of when.
 func standingCommit(c report.Commit) string {
-	text := fmt.Sprintf("%s %q", report.ShortHash(c.Hash), c.Subject)
+	text := c.Text()
 	if c.Author != "" {
 		text += " by " + c.Author
 	}

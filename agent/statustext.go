@@ -148,7 +148,7 @@ func refusedWords(r *report.Refusal) string {
 	if r.Commit.Author != "" {
 		by = " by " + r.Commit.Author
 	}
-	return fmt.Sprintf("%s %q%s: %s", report.ShortHash(r.Commit.Hash), r.Commit.Subject, by, r.Reason)
+	return r.Commit.Text() + by + ": " + r.Reason
 }
 
 // lastWords says what came of a turn.

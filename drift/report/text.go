@@ -121,7 +121,7 @@ func (p *printer) refusal(r *Report) {
 
 // refusalWords says what is refused and what holds instead.
 func refusalWords(r *Report) string {
-	words := "commit " + commit(r.Refused.Commit) + " is refused"
+	words := "commit " + r.Refused.Commit.Text() + " is refused"
 	if r.Refused.Unreachable() {
 		words = "no newer commit can be had"
 		if since := r.Refused.Since; !since.IsZero() && since.Before(r.Started) {
@@ -142,7 +142,7 @@ func refusalWords(r *Report) string {
 
 // title is the fleet, the commit and its age.
 func (r *Report) title(now time.Time) []string {
-	parts := []string{neutral(r.Fleet), commit(r.Commit), age(r.Commit.Time, now)}
+	parts := []string{neutral(r.Fleet), r.Commit.Text(), age(r.Commit.Time, now)}
 	if r.Turn != "" && len(r.Outcomes) > 0 {
 		parts = append(parts, "turn "+neutral(r.Turn))
 	}

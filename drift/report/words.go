@@ -59,8 +59,8 @@ func ShortHash(hash string) string {
 	return hash
 }
 
-// commit is `3f2a91c "Give the edge less memory"`.
-func commit(c Commit) string {
+// Text is `3f2a91c "Give the edge less memory"`.
+func (c Commit) Text() string {
 	text := ShortHash(c.Hash)
 	if c.Subject != "" {
 		text = strings.TrimSpace(text + ` "` + neutral(c.Subject) + `"`)
