@@ -119,6 +119,18 @@ func cut(s string, n int) string {
 	return strings.TrimRight(string(runes[:n]), " ") + fmt.Sprintf("… (%s more characters)", grouped(len(runes)-n))
 }
 
+// Clip leaves the first bytes of a text, whole characters, and says by an ellipsis that
+// there were more than most.
+func Clip(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most] + "…"
+}
+
 // wrap breaks s at blanks into lines of at most width columns, as far as its
 // words allow; a width below 20 does not wrap.
 func wrap(s string, width int) []string {

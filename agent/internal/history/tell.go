@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"berth/desired"
 	"berth/drift"
@@ -354,17 +353,7 @@ func hashed(path desired.Path) bool {
 	return path == "cloudInit" || path.Host() != ""
 }
 
-// cut bounds a text.
-func cut(text string) string {
-	if len(text) <= mostText {
-		return text
-	}
-	at := mostText
-	for at > 0 && !utf8.RuneStart(text[at]) {
-		at--
-	}
-	return text[:at] + "…"
-}
+func cut(text string) string { return report.Clip(text, mostText) }
 
 // same is a reason without its numbers, which differ each time that it is given: times,
 // ports, process ids.

@@ -72,7 +72,7 @@ func Next(told Told, s *Seen, p Policy, now time.Time) ([]Event, Told) {
 			delete(n.told.Troubles, c.key())
 		}
 	}
-	for _, key := range sorted(n.told.Troubles) {
+	for _, key := range slices.Sorted(maps.Keys(n.told.Troubles)) {
 		if !here[key] {
 			n.gone(key)
 		}

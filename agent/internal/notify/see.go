@@ -1,7 +1,6 @@
 package notify
 
 import (
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -140,7 +139,7 @@ func (s *Seen) refused(rep *report.Report) {
 		s.Conditions = append(s.Conditions, Condition{Kind: RepositoryUnreachable, Reason: r.Reason, Since: r.Since})
 	default:
 		s.Conditions = append(s.Conditions, Condition{
-			Kind: CommitRefused, Mark: r.Commit.Hash, Reason: strings.TrimSpace(report.ShortHash(r.Commit.Hash)+" "+quoted(r.Commit.Subject)) + ": " + r.Reason, Lines: slices.Clone(r.Problems),
+			Kind: CommitRefused, Mark: r.Commit.Hash, Reason: r.Commit.Text() + ": " + r.Reason, Lines: slices.Clone(r.Problems),
 		})
 	}
 }
@@ -229,27 +228,7 @@ func (s *Seen) counts() map[Kind]int {
 	return n
 }
 
-func quoted(subject string) string {
-	if subject == "" {
-		return ""
-	}
-	return `"` + subject + `"`
-}
-
 // longest is how much of one reason is kept, in bytes.
 const longest = 400
 
-// clip bounds a text.
-func clip(text string) string {
-	if len(text) <= longest {
-		return text
-	}
-	cut := longest
-	for cut > 0 && text[cut]&0xc0 == 0x80 {
-		cut--
-	}
-	return text[:cut] + "…"
-}
-
-// sorted are the keys of a map, in order.
-func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func clip(text string) string { return report.Clip(text, longest) }

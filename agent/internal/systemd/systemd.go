@@ -7,9 +7,10 @@ import (
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+
+	"berth/drift/report"
 )
 
 const (
@@ -90,14 +91,7 @@ func (m *Manager) Reloading() {
 
 // Status tells in a line how the agent stands, where that is another than before.
 func (m *Manager) Status(text string) {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > longest {
-		cut := longest
-		for cut > 0 && !utf8.RuneStart(text[cut]) {
-			cut--
-		}
-		text = text[:cut] + "…"
-	}
+	text = report.Clip(strings.Join(strings.Fields(text), " "), longest)
 	m.mu.Lock()
 	former := m.status
 	m.status = text
