@@ -12,7 +12,7 @@ func source(settings *config.Settings, environ func(string) string) checkout.Sou
 		URL: from.URL, Branch: from.Branch, Path: from.Path, TokenFile: from.Token, CAFile: from.CA, AllowRewrite: from.AllowRewrite,
 	}
 	if v := from.Verify; v.Given() {
-		src.Verify = &checkout.Verify{Every: v.Every(), AllowedSigners: v.AllowedSigners, GPGKeys: v.GPGKeys, Since: v.Since}
+		src.Verify = &checkout.Verify{Every: v.Every(), AllowedSigners: v.AllowedSigners, GPGKeys: v.GPGKeys, Tags: v.Tags, Since: v.Since}
 	}
 	if from.SSH != (config.SSH{}) {
 		credential := func(c config.Credential) checkout.Credential {

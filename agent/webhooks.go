@@ -12,10 +12,12 @@ func (s *service) webhooks() *webhook.Handler {
 	from := s.repository.Source()
 	return &webhook.Handler{
 		Secrets: s.webhookSecrets,
-		Follow:  webhook.Follow{URL: from.URL, Branch: from.Branch, Names: s.settings.HTTP.Webhooks.Repositories},
-		Start:   s.loop.StartWhole,
-		Seen:    func(forge string, result webhook.Result) { s.observed.metrics.Delivery(forge, string(result)) },
-		Log:     s.log,
+		Follow: webhook.Follow{
+			URL: from.URL, Branch: from.Branch, Tags: s.settings.Repository.Verify.Tags, Names: s.settings.HTTP.Webhooks.Repositories,
+		},
+		Start: s.loop.StartWhole,
+		Seen:  func(forge string, result webhook.Result) { s.observed.metrics.Delivery(forge, string(result)) },
+		Log:   s.log,
 	}
 }
 

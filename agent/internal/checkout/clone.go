@@ -31,8 +31,10 @@ const (
 // empty clone if there is none.
 func recoverClone(dir, branch string) error {
 	clone, old := filepath.Join(dir, cloneDir), filepath.Join(dir, oldDir)
-	if err := os.RemoveAll(filepath.Join(dir, freshDir)); err != nil {
-		return fmt.Errorf("remove unfinished clone: %w", err)
+	for _, unfinished := range []string{freshDir, tagsDir} {
+		if err := os.RemoveAll(filepath.Join(dir, unfinished)); err != nil {
+			return fmt.Errorf("remove unfinished clone: %w", err)
+		}
 	}
 	_, err := os.Stat(clone)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -64,21 +64,38 @@ func (r *Repo) take(ctx context.Context, from session, tip plumbing.Hash) (Commi
 	if err := r.bring(ctx, from, tip); err != nil {
 		return Commit{}, err
 	}
+	c, doubtful, err := r.look(ctx, tip)
+	// A tag may have come for a commit that was refused, and one may have gone.
+	if len(doubtful) > 0 && r.source.Verify.Tags {
+		changed, tagErr := r.bringTags(ctx, from, doubtful)
+		if tagErr != nil {
+			return Commit{}, tagErr
+		}
+		if changed {
+			c, _, err = r.look(ctx, tip)
+		}
+	}
+	return c, err
+}
+
+// look judges a commit that is in the clone, and its history. doubtful are the commits that
+// only tags can vouch for. The caller holds fetching.
+func (r *Repo) look(ctx context.Context, tip plumbing.Hash) (c Commit, doubtful []plumbing.Hash, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	c, err := readCommit(r.store, tip)
+	c, err = readCommit(r.store, tip)
 	if err == nil {
 		c.Path = r.source.Path
 		if err = r.follows(ctx, c); err == nil {
-			err = r.proven(ctx, c)
+			doubtful, err = r.proven(ctx, c)
 		}
 	}
 	if err != nil {
 		r.suspect(err)
-		return Commit{}, err
+		return Commit{}, doubtful, err
 	}
 	r.noteRewrite(ctx, c)
-	return c, nil
+	return c, doubtful, nil
 }
 
 // broken reports whether a fetch failed for damage of the clone, which a fresh one may repair.
@@ -221,7 +238,7 @@ func (r *Repo) pull(ctx context.Context, from session, tip plumbing.Hash) error 
 		r.suspect(err)
 		return fmt.Errorf("read the clone's indexes: %w", err)
 	}
-	if err := from.pull(ctx, tip, haves, into); err != nil {
+	if err := from.pull(ctx, []plumbing.Hash{tip}, haves, into); err != nil {
 		return errors.Join(err, tidyPacks(r.clone()))
 	}
 	r.mu.Lock()
@@ -242,7 +259,7 @@ func (r *Repo) refresh(ctx context.Context, from session, tip plumbing.Hash) err
 		return err
 	}
 	store := openStorage(fresh)
-	if err := from.pull(ctx, tip, nil, store); err != nil {
+	if err := from.pull(ctx, []plumbing.Hash{tip}, nil, store); err != nil {
 		return errors.Join(err, os.RemoveAll(fresh))
 	}
 	if err := keepRef(store, r.tipRef(), tip); err != nil {
@@ -277,7 +294,7 @@ func (r *Repo) carryOver(ctx context.Context, fresh *filesystem.Storage) error {
 	if fresh.HasEncodedObject(accepted) != nil {
 		old := openStorage(r.clone())
 		defer func() { _ = old.Close() }()
-		err := copyObjects(ctx, old, accepted, nil, fresh)
+		err := copyObjects(ctx, old, []plumbing.Hash{accepted}, nil, fresh)
 		if err != nil && ctx.Err() == nil {
 			var files []plumbing.Hash
 			if files, err = snapshot(ctx, old, accepted); err == nil {

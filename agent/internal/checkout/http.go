@@ -135,9 +135,14 @@ func (s *webSession) tip(ctx context.Context) (plumbing.Hash, error) {
 	return branchTip(s.source, refs)
 }
 
-// pull stores a commit with all that it needs and that the haves do not bring: one request.
-func (s *webSession) pull(ctx context.Context, want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) (err error) {
-	req, err := packRequest(s.advertised, want, haves)
+// tags lists the tags on some commits.
+func (s *webSession) tags(_ context.Context, on map[plumbing.Hash]bool) ([]tagRef, error) {
+	return toldTags(s.advertised, on), nil
+}
+
+// pull stores commits or tags with all that they need and that the haves do not bring: one request.
+func (s *webSession) pull(ctx context.Context, wants, haves []plumbing.Hash, into storer.Storer) (err error) {
+	req, err := packRequest(s.advertised, wants, haves)
 	if err != nil {
 		return err
 	}

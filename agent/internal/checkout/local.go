@@ -135,8 +135,8 @@ func (s *localSession) tip(ctx context.Context) (plumbing.Hash, error) {
 	return plumbing.ZeroHash, noBranch(s.source, names)
 }
 
-func (s *localSession) pull(ctx context.Context, want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) error {
-	err := copyObjects(ctx, s.store, want, haves, into)
+func (s *localSession) pull(ctx context.Context, wants, haves []plumbing.Hash, into storer.Storer) error {
+	err := copyObjects(ctx, s.store, wants, haves, into)
 	if err == nil || ctx.Err() != nil || isLocal(err) || isContent(err) {
 		return err
 	}
@@ -145,8 +145,9 @@ func (s *localSession) pull(ctx context.Context, want plumbing.Hash, haves []plu
 
 func (s *localSession) close() { _ = s.store.Close() }
 
-// copyObjects carries a commit with all that it needs from one storage to another that has the haves.
-func copyObjects(ctx context.Context, from storer.EncodedObjectStorer, want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) error {
+// copyObjects carries commits or tags with all that they need from one storage to another
+// that has the haves.
+func copyObjects(ctx context.Context, from storer.EncodedObjectStorer, wants, haves []plumbing.Hash, into storer.Storer) error {
 	var common []plumbing.Hash
 	for _, have := range haves {
 		if from.HasEncodedObject(have) == nil {
@@ -157,9 +158,9 @@ func copyObjects(ctx context.Context, from storer.EncodedObjectStorer, want plum
 	if err != nil {
 		return fmt.Errorf("list known objects: %w", err)
 	}
-	objects, err := revlist.Objects(from, []plumbing.Hash{want}, known)
+	objects, err := revlist.Objects(from, wants, known)
 	if err != nil {
-		return fmt.Errorf("list objects of %s: %w", want, err)
+		return fmt.Errorf("list objects of %s: %w", wants, err)
 	}
 	return send(ctx, from, objects, into)
 }

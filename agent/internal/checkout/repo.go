@@ -27,10 +27,12 @@ type remote interface {
 	close()
 }
 
-// session is one fetch: tip first, then pull at most once or twice, then close.
+// session is one fetch: tip first, then pull a few times at most, then close.
 type session interface {
 	tip(ctx context.Context) (plumbing.Hash, error)
-	pull(ctx context.Context, want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) error
+	// tags lists the tags on some commits, as they were when tip was asked for.
+	tags(ctx context.Context, on map[plumbing.Hash]bool) ([]tagRef, error)
+	pull(ctx context.Context, wants, haves []plumbing.Hash, into storer.Storer) error
 	close()
 }
 
@@ -62,6 +64,7 @@ type Repo struct {
 	accepted    *record
 	takesSource bool // AcceptSource was called for the configured source.
 	judged      judged
+	tags        map[plumbing.Hash]tagsOn // What is known of those on commits that are in doubt.
 }
 
 // Open prepares the clone in dir, which belongs to this Repo alone, and does not touch the
@@ -189,7 +192,7 @@ func (r *Repo) Accept(ctx context.Context, c Commit) error {
 	if err := r.follows(ctx, c); err != nil {
 		return fmt.Errorf("accept commit %s: %w", c.Short(), err)
 	}
-	if err := r.proven(ctx, c); err != nil {
+	if _, err := r.proven(ctx, c); err != nil {
 		return fmt.Errorf("accept commit %s: %w", c.Short(), err)
 	}
 	if err := keepRef(r.store, acceptedRef, plumbing.NewHash(c.Hash)); err != nil {
@@ -198,7 +201,7 @@ func (r *Repo) Accept(ctx context.Context, c Commit) error {
 	if err := next.write(r.dir); err != nil {
 		return fmt.Errorf("accept commit %s: %w", c.Short(), r.roomFor(err))
 	}
-	r.accepted = next
+	r.accepted, r.tags = next, nil
 	return nil
 }
 

@@ -51,9 +51,10 @@ type sshSession struct {
 
 	conn     net.Conn
 	client   *ssh.Client
-	distrust *hostKeyError // Why the server's host key was refused, if it was.
-	git      *uploadPack   // Git on the server; it answers one request.
-	doing    string        // For people: what the server is waited for.
+	distrust *hostKeyError  // Why the server's host key was refused, if it was.
+	git      *uploadPack    // Git on the server; it answers one request.
+	told     *packp.AdvRefs // What it told last.
+	doing    string         // For people: what the server is waited for.
 }
 
 // tip asks for the branch's newest commit.
@@ -70,8 +71,13 @@ func (s *sshSession) tip(ctx context.Context) (plumbing.Hash, error) {
 	return branchTip(s.source, s.git.refs)
 }
 
-// pull stores a commit with all that it needs and that the haves do not bring.
-func (s *sshSession) pull(ctx context.Context, want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) error {
+// tags lists the tags on some commits.
+func (s *sshSession) tags(_ context.Context, on map[plumbing.Hash]bool) ([]tagRef, error) {
+	return toldTags(s.told, on), nil
+}
+
+// pull stores commits or tags with all that they need and that the haves do not bring.
+func (s *sshSession) pull(ctx context.Context, wants, haves []plumbing.Hash, into storer.Storer) error {
 	watched, w := watch(ctx, s.source.Timeout)
 	defer w.end()
 	defer closes(watched, s.conn)()
@@ -85,7 +91,7 @@ func (s *sshSession) pull(ctx context.Context, want plumbing.Hash, haves []plumb
 	defer git.leave()
 	s.doing = "sends the commit"
 	git.out.heard = w.heard
-	err := git.fetch(want, haves, into)
+	err := git.fetch(wants, haves, into)
 	switch {
 	case err == nil, isContent(err):
 		return err
@@ -158,7 +164,7 @@ func (s *sshSession) ask(w *watcher) error {
 	}
 	transport.FilterUnsupportedCapabilities(refs.Capabilities)
 	git.refs = refs
-	s.git = git
+	s.git, s.told = git, refs
 	return nil
 }
 

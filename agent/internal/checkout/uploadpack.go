@@ -59,9 +59,10 @@ func quoted(path string) string {
 	return "'" + strings.NewReplacer("'", `'\''`, "!", `'\!'`).Replace(path) + "'"
 }
 
-// fetch asks for a commit with all that it needs and that the haves do not bring, and stores it.
-func (u *uploadPack) fetch(want plumbing.Hash, haves []plumbing.Hash, into storer.Storer) error {
-	req, err := packRequest(u.refs, want, haves)
+// fetch asks for commits or tags with all that they need and that the haves do not bring,
+// and stores them.
+func (u *uploadPack) fetch(wants, haves []plumbing.Hash, into storer.Storer) error {
+	req, err := packRequest(u.refs, wants, haves)
 	if err != nil {
 		return err
 	}

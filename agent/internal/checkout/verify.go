@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -22,6 +23,8 @@ type Verify struct {
 	// fetch.
 	AllowedSigners string
 	GPGKeys        []string
+	// Tags takes a commit as signed also where a tag on it is, by the same keys.
+	Tags bool
 	// Since is the commit after which Every begins while none was accepted; "" judges the
 	// newest alone then.
 	Since string
@@ -72,75 +75,92 @@ func (v *Verify) read() (*trust, error) {
 type judged struct {
 	base, tip plumbing.Hash
 	trust     [sha256.Size]byte
-	err       error
+	// doubtful are the commits whose own signatures are not taken: all of them where tags
+	// count, else the first.
+	doubtful []plumbing.Hash
+	err      error
 }
 
 // proven returns an UntrustedError unless all that must be signed is, up to a commit.
-// The caller holds mu.
-func (r *Repo) proven(ctx context.Context, c Commit) error {
+// doubtful are the commits that only tags can vouch for, or do. The caller holds mu.
+func (r *Repo) proven(ctx context.Context, c Commit) (doubtful []plumbing.Hash, err error) {
 	v := r.source.Verify
 	if v == nil {
-		return nil
+		return nil, nil
 	}
 	base, has := r.base()
 	if has && base.Hash == c.Hash {
-		return nil
+		return nil, nil
 	}
 	trust, err := v.read()
 	if err != nil {
-		return &UntrustedError{Source: r.source.id(), Tip: c, Commit: c, Detail: "nobody is known who may sign", Remedy: err.Error()}
+		return nil, &UntrustedError{Source: r.source.id(), Tip: c, Commit: c, Detail: "nobody is known who may sign", Remedy: err.Error()}
 	}
 	now := judged{base: plumbing.NewHash(base.Hash), tip: plumbing.NewHash(c.Hash), trust: trust.sum}
 	if !has && v.Every && v.Since != "" {
 		now.base = plumbing.NewHash(v.Since)
 		if in, err := isAncestor(ctx, r.store, now.base, now.tip); err != nil {
-			return err
+			return nil, err
 		} else if !in {
-			return &UntrustedError{
+			return nil, &UntrustedError{
 				Source: r.source.id(), Tip: c, Commit: c, Detail: "its history does not hold the commit that repository.verify.since names, " + v.Since,
 				Remedy: "name one of the branch",
 			}
 		}
 	}
 	if last := r.judged; last.base == now.base && last.tip == now.tip && last.trust == now.trust {
-		return last.err
+		return last.doubtful, last.err
 	}
-	now.err = r.judge(ctx, v, trust, c, now.base)
+	now.doubtful, now.err = r.judge(ctx, v, trust, c, now.base)
 	var untrusted *UntrustedError
 	if now.err == nil || errors.As(now.err, &untrusted) {
 		r.judged = now
 	}
-	return now.err
+	return now.doubtful, now.err
 }
 
 // judge looks at each commit that must be signed, the oldest first.
-func (r *Repo) judge(ctx context.Context, v *Verify, trust *trust, c Commit, base plumbing.Hash) error {
+func (r *Repo) judge(ctx context.Context, v *Verify, trust *trust, c Commit, base plumbing.Hash) (doubtful []plumbing.Hash, first error) {
 	tip := plumbing.NewHash(c.Hash)
 	due := []plumbing.Hash{tip}
 	if v.Every && !base.IsZero() {
 		var err error
 		if due, err = since(ctx, r.store, base, tip); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	for _, hash := range due {
 		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("verify commits: %w", err)
+			return nil, fmt.Errorf("verify commits: %w", err)
 		}
 		commit, err := readCommit(r.store, hash)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		commit.Path = c.Path
 		raw, err := rawCommit(r, hash)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if doubt := trust.judge(raw, commit.Time); doubt != nil {
-			return &UntrustedError{Source: r.source.id(), Tip: c, Commit: commit, Key: doubt.key, Detail: doubt.what, Remedy: doubt.remedy(hash == tip)}
+		doubt := trust.judge(raw, commit.Time)
+		if doubt == nil {
+			continue
+		}
+		doubtful = append(doubtful, hash)
+		if v.Tags {
+			var by string
+			if by, doubt = r.tags[hash].vouch(trust, hash, doubt); doubt == nil {
+				r.log.InfoContext(ctx, "a signed tag vouches for a commit", slog.String("commit", commit.Short()), slog.String("tag", printable(by)))
+			}
+		}
+		if doubt != nil && first == nil {
+			first = &UntrustedError{Source: r.source.id(), Tip: c, Commit: commit, Key: doubt.key, Detail: doubt.what, Remedy: doubt.remedy(hash == tip)}
+		}
+		if !v.Tags {
+			break
 		}
 	}
-	return nil
+	return doubtful, first
 }
 
 // rawCommit is a commit as it is stored, which is what is signed: go-git's own form of it
@@ -166,20 +186,26 @@ func rawCommit(r *Repo, hash plumbing.Hash) ([]byte, error) {
 // when it was committed.
 func (t *trust) judge(raw []byte, at time.Time) *doubt {
 	payload, signature, twice := splitSignature(raw)
-	switch kind := kindOf(signature); {
+	switch {
 	case twice:
 		return &doubt{what: "it has two signatures, of which Git looks at one"}
 	case len(signature) == 0:
 		return &doubt{what: "it is not signed", unsigned: true}
 	case !saysTheSame(raw, payload):
 		return &doubt{what: "its headers are in another order than Git's, so that it says something else than what was signed"}
-	case kind == sshSignature:
-		return t.ssh.judge(payload, signature, at)
-	case kind == gpgSignature:
-		return t.gpg.judge(payload, signature)
-	default:
-		return &doubt{what: "it has a signature of a kind that is not supported, as those by X.509", unsigned: true}
 	}
+	return t.by(payload, signature, at)
+}
+
+// by tells what is wrong with a signature of something; nil is that it is taken.
+func (t *trust) by(payload, signature []byte, at time.Time) *doubt {
+	switch kindOf(signature) {
+	case sshSignature:
+		return t.ssh.judge(payload, signature, at)
+	case gpgSignature:
+		return t.gpg.judge(payload, signature)
+	}
+	return &doubt{what: "it has a signature of a kind that is not supported, as those by X.509", unsigned: true}
 }
 
 // doubt is what is wrong with a signature.
@@ -189,6 +215,8 @@ type doubt struct {
 	key      string
 	unsigned bool // There is none that could be taken.
 	unknown  string
+	// tag is how a tag that is signed is put on the commit; "" where tags do not count.
+	tag string
 }
 
 // remedy says what whoever may push can do, and the operator.
@@ -196,6 +224,8 @@ func (d *doubt) remedy(newest bool) string {
 	switch {
 	case d.unknown != "":
 		return "if that key may sign, add it to " + d.unknown
+	case d.tag != "":
+		return "sign a tag on it and push that: " + d.tag
 	case newest:
 		return "push a commit in its place that is signed: git commit --amend --no-edit -S"
 	}

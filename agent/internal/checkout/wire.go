@@ -15,15 +15,18 @@ import (
 	"github.com/go-git/go-git/v5/plumbing/storer"
 )
 
-// packRequest asks for a commit with all that it needs and that the haves do not bring.
-func packRequest(advertised *packp.AdvRefs, want plumbing.Hash, haves []plumbing.Hash) (*packp.UploadPackRequest, error) {
+// packRequest asks for commits or tags with all that they need and that the haves do not
+// bring.
+func packRequest(advertised *packp.AdvRefs, wants, haves []plumbing.Hash) (*packp.UploadPackRequest, error) {
 	req := packp.NewUploadPackRequestFromCapabilities(advertised.Capabilities)
 	if advertised.Capabilities.Supports(capability.NoProgress) {
 		if err := req.Capabilities.Set(capability.NoProgress); err != nil {
 			return nil, fmt.Errorf("prepare fetch: %w", err)
 		}
 	}
-	req.Wants = []plumbing.Hash{advertisedFor(advertised.References, advertised.Peeled, want)}
+	for _, want := range wants {
+		req.Wants = append(req.Wants, advertisedFor(advertised.References, advertised.Peeled, want))
+	}
 	req.Haves = haves
 	return req, nil
 }

@@ -13,6 +13,8 @@ type Verify struct {
 	// public keys of GPG's.
 	AllowedSigners string   `yaml:"allowedSigners"`
 	GPGKeys        []string `yaml:"gpgKeys"`
+	// Tags takes a commit as signed also where a tag on it is.
+	Tags bool `yaml:"tags"`
 	// Since is the commit after which every begins while none was accepted.
 	Since string `yaml:"since"`
 }
@@ -43,7 +45,7 @@ func (v Verify) check(say complaint) {
 	const at = "repository.verify"
 	keys := v.AllowedSigners != "" || strings.Join(v.GPGKeys, "") != ""
 	switch {
-	case v.Mode == "" && (keys || v.Since != ""):
+	case v.Mode == "" && (keys || v.Since != "" || v.Tags):
 		say(at, "repository.verify.mode is missing: write tip, for the newest commit, or every, for each")
 	case v.Mode != "" && v.Mode != verifyTip && v.Mode != verifyEvery:
 		say(at+".mode", "repository.verify.mode: %q: write tip, for the newest commit, or every, for each", v.Mode)

@@ -14,6 +14,8 @@ type Follow struct {
 	URL string
 	// Branch is its branch, without refs/heads/.
 	Branch string
+	// Tags tells that tags matter, too: one that is signed may vouch for a commit.
+	Tags bool
 	// Names are what else the repository is called, as OWNER/NAME: that of which it is a
 	// mirror, or what it was renamed to.
 	Names []string
@@ -31,6 +33,9 @@ func (f Follow) ignores(p pushed) string {
 		return ""
 	}
 	followed := "refs/heads/" + f.Branch
+	if f.Tags && slices.ContainsFunc(p.changes, func(c change) bool { return strings.HasPrefix(c.ref, "refs/tags/") && !c.deleted }) {
+		return ""
+	}
 	if len(p.changes) > 1 && !slices.ContainsFunc(p.changes, func(c change) bool { return c.ref == followed }) {
 		return fmt.Sprintf("none of its %d branches and tags is the branch %s, which is followed", len(p.changes), f.Branch)
 	}
@@ -43,6 +48,8 @@ func (f Follow) ignores(p pushed) string {
 		case c.ref == followed:
 			return "the branch " + f.Branch + " was deleted"
 		case len(p.changes) > 1:
+		case isTag && f.Tags:
+			return "the tag " + quoted(tag) + " was deleted"
 		case isTag:
 			return "it is the tag " + quoted(tag) + ", and the branch " + f.Branch + " is followed"
 		case isBranch:

@@ -370,3 +370,35 @@ func TestRefusalsAreLoggedOnceInAWhile(t *testing.T) {
 
 // pass lets time go by, which in a bubble of synctest takes none.
 func pass(d time.Duration) { <-time.After(d) }
+
+// Where tags may vouch for commits a push of one starts a turn.
+func TestTagsAreFollowedWhereTheyCount(t *testing.T) {
+	all := deliveries()
+	none := strings.Repeat("0", 40)
+	for _, row := range []struct {
+		name, sender, event, body string
+		result                    webhook.Result
+		text                      string
+	}{
+		{"a tag", "github", "", push("refs/tags/v1"), webhook.Started, "turn"},
+		{"a tag", "gitlab", "Tag Push Hook", gitlab("tag_push", "refs/tags/v1", commitB), webhook.Started, "turn"},
+		{"among several", "bitbucket", "", bitbucket(moved("branch", "a", false), moved("tag", "v1", false)), webhook.Started, "turn"},
+		{"beside ours, deleted", "bitbucket", "", bitbucket(moved("branch", "main", true), moved("tag", "v1", false)), webhook.Started, "turn"},
+		{"a tag", "bitbucket-dc", "", bitbucketDC("refs/tags/v1", "ADD"), webhook.Started, "turn"},
+		{"a tag", "generic", "", `{"ref":"refs/tags/v1"}`, webhook.Started, "turn"},
+		{"a deleted tag", "gitlab", "Tag Push Hook", gitlab("tag_push", "refs/tags/v1", none), webhook.Ignored, `the tag "v1" was deleted`},
+		{"deleted ones", "bitbucket", "", bitbucket(moved("tag", "v1", true), moved("tag", "v2", true)), webhook.Ignored, "none of its 2 branches and tags"},
+		{"another branch", "github", "", push("refs/heads/next"), webhook.Ignored, `the branch "next"`},
+		{"another repository", "github", "", strings.ReplaceAll(push("refs/tags/v1"), "Home/Fleet", "home/other"), webhook.Ignored, `it is of the repository "home/other"`},
+	} {
+		t.Run(row.sender+" "+row.name, func(t *testing.T) {
+			d := all[row.sender]
+			if row.event != "" {
+				d = d.with("X-Gitlab-Event", row.event)
+			}
+			h := newTaker()
+			h.Follow.Tags = true
+			h.want(t, row.name, d.saying(row.body).signed(secret).request(), 202, row.result, row.text)
+		})
+	}
+}
