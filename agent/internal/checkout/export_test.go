@@ -45,3 +45,28 @@ func SplitSignature(commit []byte) (payload, signature []byte) {
 	payload, signature, _ = splitSignature(commit)
 	return payload, signature
 }
+
+// JudgeTag tells whether a tag as it is stored is taken for a commit by these lists, who
+// made it, and why it is not taken.
+func JudgeTag(tag []byte, name, commit string, signers, keys []byte) (taken bool, by, why string) {
+	t := &trust{}
+	// A list that is not understood names nobody.
+	if t.ssh.parse(signers) != nil {
+		t.ssh.all = nil
+	}
+	if t.gpg.parse(keys) != nil {
+		t.gpg.all = nil
+	}
+	by, d := t.judgeTag(tag, name, plumbing.NewHash(commit))
+	if d != nil {
+		return false, by, d.what
+	}
+	return true, by, ""
+}
+
+// SplitTag is what was signed of a tag, and by what.
+func SplitTag(raw []byte) (payload, signature []byte) {
+	on, _ := parseTag(raw)
+	payload, signature, _ = splitTag(raw, on.message)
+	return payload, signature
+}

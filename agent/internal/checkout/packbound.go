@@ -20,6 +20,10 @@ type unfolds struct{ one, all int64 }
 // defaultUnfolds are above what forges take of a file, and what a history adds up to.
 func defaultUnfolds() unfolds { return unfolds{one: 256 << 20, all: 64 << 30} }
 
+// maxObjects is how many objects a pack may have: go-git makes room for as many as it says,
+// 32 bytes each, before the first one has come, and it may say four thousand millions.
+const maxObjects = 4 << 20
+
 // step is how much of a pack is read in one go: so much of it may not be judged yet.
 const step = 4 << 10
 
@@ -50,6 +54,9 @@ func (u unfolds) scan(pack io.Reader) error {
 	_, count, err := s.Header()
 	if err != nil {
 		return err
+	}
+	if count > maxObjects {
+		return contentError{fmt.Errorf("it brings %d files and other objects, and more than %d are not taken at once", count, maxObjects)}
 	}
 	sum := int64(0)
 	for range count {

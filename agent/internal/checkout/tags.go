@@ -195,11 +195,13 @@ func (r *Repo) fetchTags(ctx context.Context, from session, tags []*knownTag, ha
 		wants[i] = tag.hash
 	}
 	into := &boundedStore{Storage: store, left: maxTagPack}
-	if err := from.pull(ctx, wants, haves, into); err != nil && !into.full {
+	err = from.pull(ctx, wants, haves, into)
+	large := into.full || isContent(err)
+	if err != nil && !large {
 		return err
 	}
 	for _, tag := range tags {
-		if into.full {
+		if large {
 			tag.missing = "it is too large, or another on these commits is: delete that"
 			continue
 		}
