@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -20,8 +21,7 @@ import (
 // by the key that a word stands for. The line of allowed signers goes to the file of that
 // name.
 func (w *testWorld) sign(ts *testscript.TestScript, args []string) error {
-	seed := bytes.Repeat([]byte(args[0][:1]), ed25519.SeedSize)
-	signer, err := ssh.NewSignerFromSigner(ed25519.NewKeyFromSeed(seed))
+	signer, err := signerOf(args[0])
 	if err != nil {
 		return err
 	}
@@ -51,13 +51,27 @@ func (w *testWorld) sign(ts *testscript.TestScript, args []string) error {
 	}
 	head, message, _ := strings.Cut(string(text), "\n\n")
 	armored := strings.ReplaceAll(strings.TrimSpace(string(sshsig.Armor(sig))), "\n", "\n ")
+	if err := store(repo, plumbing.CommitObject, head+"\ngpgsig "+armored+"\n\n"+message, main.Name()); err != nil {
+		return err
+	}
+	return os.WriteFile(ts.MkAbs(args[0]), append([]byte(args[0]+"@example.com "), ssh.MarshalAuthorizedKey(signer.PublicKey())...), 0o600)
+}
+
+// signerOf is the key that a word stands for.
+func signerOf(word string) (ssh.Signer, error) {
+	seed := bytes.Repeat([]byte(word[:1]), ed25519.SeedSize)
+	return ssh.NewSignerFromSigner(ed25519.NewKeyFromSeed(seed))
+}
+
+// store keeps an object and has a name lead to it.
+func store(repo *git.Repository, kind plumbing.ObjectType, text string, name plumbing.ReferenceName) error {
 	object := repo.Storer.NewEncodedObject()
-	object.SetType(plumbing.CommitObject)
+	object.SetType(kind)
 	into, err := object.Writer()
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(into, head+"\ngpgsig "+armored+"\n\n"+message)
+	_, err = io.WriteString(into, text)
 	if err := errors.Join(err, into.Close()); err != nil {
 		return err
 	}
@@ -65,8 +79,28 @@ func (w *testWorld) sign(ts *testscript.TestScript, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := repo.Storer.SetReference(plumbing.NewHashReference("refs/heads/main", hash)); err != nil {
+	return repo.Storer.SetReference(plumbing.NewHashReference(name, hash))
+}
+
+// tag puts a signed tag on the newest commit, as `git tag -s` does, by the key that a word
+// stands for.
+func (w *testWorld) tag(_ *testscript.TestScript, args []string) error {
+	signer, err := signerOf(args[0])
+	if err != nil {
 		return err
 	}
-	return os.WriteFile(ts.MkAbs(args[0]), append([]byte(args[0]+"@example.com "), ssh.MarshalAuthorizedKey(signer.PublicKey())...), 0o600)
+	repo, err := git.PlainOpen(filepath.Join(w.dir, "fleet.git"))
+	if err != nil {
+		return err
+	}
+	main, err := repo.Reference("refs/heads/main", true)
+	if err != nil {
+		return err
+	}
+	text := fmt.Sprintf("object %s\ntype commit\ntag %s\ntagger %s <%[3]s@example.com> 1790000000 +0000\n\nRelease\n", main.Hash(), args[1], args[0])
+	sig, err := sshsig.Sign(strings.NewReader(text), signer, sshsig.HashSHA512, "git")
+	if err != nil {
+		return err
+	}
+	return store(repo, plumbing.TagObject, text+string(sshsig.Armor(sig)), plumbing.NewTagReferenceName(args[1]))
 }

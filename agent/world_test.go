@@ -96,6 +96,7 @@ func testWorldCommands() map[string]func(ts *testscript.TestScript, neg bool, ar
 		"hook":     wrap((*testWorld).hook),
 		"webhook":  wrap((*testWorld).webhook),
 		"sign":     wrap((*testWorld).sign),
+		"tag":      wrap((*testWorld).tag),
 		"signal":   wrap((*testWorld).signal),
 		"manager":  wrap((*testWorld).manager),
 		"told":     wrap((*testWorld).told),

@@ -94,7 +94,8 @@ func (r *Refusal) Unreachable() bool { return r != nil && r.Commit.Hash == "" }
 type Signature struct {
 	// Commit is the one that lacks it: the refused one, or the first such that it brings.
 	Commit Commit `json:"commit"`
-	// Key is the fingerprint of the key that it says it is by; "" if there is none.
+	// Key is the fingerprint of the key that it says it is by or, where tags count, the
+	// first tag on it; "" if there is none.
 	Key string `json:"key,omitempty"`
 }
 

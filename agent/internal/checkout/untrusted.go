@@ -14,7 +14,8 @@ type UntrustedError struct {
 	Source ID
 	// Tip is the newest commit, Commit the first of its history that is not trusted.
 	Tip, Commit Commit
-	// Key is the fingerprint of the key that Commit says it is signed by; "" if it does not.
+	// Key is the fingerprint of the key that Commit says it is signed by or, where tags
+	// count, else the first tag on it; "" if none does.
 	Key string
 	// Detail says what is wrong, Remedy what to do.
 	Detail, Remedy string

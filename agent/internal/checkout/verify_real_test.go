@@ -1,12 +1,15 @@
 package checkout_test
 
 import (
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/ssh"
 
 	"berth/agent/internal/checkout"
 )
@@ -190,4 +193,90 @@ func TestRealGPGSignatures(t *testing.T) {
 
 	unsignedTip := s.commit("not signed")
 	a.distrusts(unsignedTip, unsignedTip, "", "it is not signed")
+}
+
+// What git itself says of a tag, the agent says too.
+func TestRealSignedTags(t *testing.T) {
+	s := newSigning(t)
+	key, other := filepath.Join(s.home, "ed25519"), filepath.Join(s.home, "other")
+	for _, file := range []string{key, other} {
+		s.run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", file)
+	}
+	public, err := os.ReadFile(key + ".pub")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signers := writeFile(t, filepath.Join(s.home, "allowed_signers"), "ada@example.com "+string(public))
+	s.run("gpg", "--batch", "--pinentry-mode", "loopback", "--passphrase", "", "--quick-gen-key", "Ada <ada@example.com>", "ed25519", "sign", "never")
+	pgp := filepath.Join(s.home, "ada.asc")
+	s.run("gpg", "--batch", "--armor", "--output", pgp, "--export", "ada@example.com")
+	with := func(key string) []string {
+		return []string{"-c", "gpg.format=ssh", "-c", "user.signingkey=" + key, "-c", "gpg.ssh.allowedSignersFile=" + signers}
+	}
+	verify := checkout.Verify{AllowedSigners: signers, GPGKeys: []string{pgp}, Every: true, Tags: true}
+	a := s.follow(verify)
+	for _, row := range []struct {
+		name    string
+		options []string
+		args    []string
+		good    bool
+	}{
+		{"v1", with(key), []string{"tag", "-s", "-m", "Release 1\n\nwith notes", "v1"}, true},
+		{"rel/2", nil, []string{"tag", "-s", "-m", "by GPG", "rel/2"}, true},
+		{"v3", with(key), []string{"tag", "-s", "-m", "", "v3"}, true},
+		{"v4", with(other), []string{"tag", "-s", "-m", "by another", "v4"}, false},
+		{"v5", nil, []string{"tag", "-a", "-m", "not signed", "v5"}, false},
+		{"v6", nil, []string{"tag", "v6"}, false},
+	} {
+		tip := s.commit(row.name)
+		b := s.follow(verify)
+		b.fails(checkout.ErrUntrusted)
+		s.run("git", append(row.options, row.args...)...)
+		if git := s.command("git", append(with(key), "verify-tag", row.name)...).Run() == nil; git != row.good {
+			t.Errorf("%s: git says %t", row.name, git)
+		}
+		if !row.good {
+			b.fails(checkout.ErrUntrusted)
+			continue
+		}
+		b.accept(tip)
+		a.accept(tip)
+	}
+	// By the same way as a forge: packed, as deltas, through git's own server.
+	s.run("git", append(with(key), "tag", "-f", "-s", "-m", "signed after all", "v4", "v4^{}")...)
+	s.run("git", append(with(key), "tag", "-f", "-s", "-m", "signed after all", "v5", "v5^{}")...)
+	s.run("git", append(with(key), "tag", "-f", "-s", "-m", "signed after all", "v6", "v6^{}")...)
+	s.run("git", "repack", "-q", "-a", "-d", "-f")
+	s.run("git", "pack-refs", "--all")
+	a.accept(s.run("git", "rev-parse", "HEAD"))
+	verify.Since = s.run("git", "rev-list", "--max-parents=0", "HEAD")
+	src := s.serve()
+	src.Verify = &verify
+	follow(t, src).accept(s.run("git", "rev-parse", "HEAD"))
+	s.run("git", "tag", "-d", "v5")
+	follow(t, src).fails(checkout.ErrUntrusted)
+}
+
+// serve has git itself serve the repository over SSH.
+func (s *signing) serve() checkout.Source {
+	s.t.Helper()
+	f := newSSHForge(s.t)
+	f.set(func() {
+		f.run = func(_ string, c ssh.Channel) bool {
+			git := s.command("git", "upload-pack", s.dir)
+			git.Stdout, git.Stderr = c, c.Stderr()
+			in, err := git.StdinPipe()
+			if err == nil {
+				err = git.Start()
+			}
+			if err != nil {
+				s.t.Error(err)
+				return true
+			}
+			go func() { _, _ = io.Copy(in, c) }() // It ends with the connection.
+			_ = git.Wait()                        // A client that only looks goes away.
+			return true
+		}
+	})
+	return f.source()
 }

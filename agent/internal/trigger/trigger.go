@@ -258,14 +258,15 @@ func (r *running) one(ctx context.Context, req turn.Request) (*report.Report, er
 }
 
 // Untrusted is how a commit is called whose signature is not taken: another than the same
-// commit once it is.
-func Untrusted(hash string) string { return hash + " untrusted" }
+// commit once it is, or once that is for another reason, as when a tag comes that is not
+// taken either.
+func Untrusted(hash, why string) string { return hash + " untrusted: " + why }
 
 // seen is the newest commit that a turn looked at, refused ones included.
 func seen(rep *report.Report) string {
 	if rep.Refused != nil && !rep.Refused.Unreachable() {
 		if rep.Refused.Signature != nil {
-			return Untrusted(rep.Refused.Commit.Hash)
+			return Untrusted(rep.Refused.Commit.Hash, rep.Refused.Reason)
 		}
 		return rep.Refused.Commit.Hash
 	}
