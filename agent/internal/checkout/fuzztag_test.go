@@ -13,7 +13,7 @@ import (
 // and that what was signed and the signature are all of it.
 func FuzzTag(f *testing.F) {
 	const commit = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
-	head := tagText("commit", commit, "v1", eve, time.Unix(1_790_000_000, 0), unsigned)
+	head := tagText("commit", commit, "v1", time.Unix(1_790_000_000, 0), unsigned)
 	const ssh = "-----BEGIN SSH SIGNATURE-----\nU1NIU0lHAAAAAQAAADMAAAALc3NoLWVkMjU1MTkAAAAgXDc=\n-----END SSH SIGNATURE-----\n"
 	const pgp = "-----BEGIN PGP SIGNATURE-----\n\niHUEABYKAB0WIQ==\n=abcd\n-----END PGP SIGNATURE-----\n"
 	for _, text := range []string{"", head, head + ssh, head + pgp, head + ssh + pgp, head + ssh + "x", strings.Replace(head, "\n\n", "\n\n"+ssh, 1), "object \ntype \ntag \ntagger \n\n", head + "-----BEGIN PGP MESSAGE-----"} {

@@ -16,8 +16,8 @@ import (
 )
 
 // tagText is a tag as `git tag -s` makes it.
-func tagText(kind, object, name, tagger string, at time.Time, sign signWith) string {
-	text := fmt.Sprintf("object %s\ntype %s\ntag %s\ntagger %s %d +0200\n\nRelease\n", object, kind, name, tagger, at.Unix())
+func tagText(kind, object, name string, at time.Time, sign signWith) string {
+	text := fmt.Sprintf("object %s\ntype %s\ntag %s\ntagger %s %d +0200\n\nRelease\n", object, kind, name, eve, at.Unix())
 	return text + sign([]byte(text))
 }
 
@@ -26,7 +26,7 @@ const eve = "Eve <eve@example.com>"
 // tagged signs a tag on a commit, and pushes it.
 func (f *forge) tagged(name, commit string, sign signWith) string {
 	f.t.Helper()
-	return f.named(name, tagText("commit", commit, name, eve, committed, sign))
+	return f.named(name, tagText("commit", commit, name, committed, sign))
 }
 
 // named stores a tag as it is and has a name lead to it.
@@ -68,13 +68,13 @@ func TestTagsThatVouch(t *testing.T) {
 	plain := func(name string) func(string) { return func(tip string) { f.tagged(name, tip, by) } }
 	text := func(name string, change func(tip, text string) string) func(string) {
 		return func(tip string) {
-			f.named(name, change(tip, tagText("commit", tip, name, eve, committed, by)))
+			f.named(name, change(tip, tagText("commit", tip, name, committed, by)))
 		}
 	}
 	// signs makes the tag of a text that is signed as it stands.
 	signs := func(name string, change func(tip, text string) string) func(string) {
 		return func(tip string) {
-			unsignedText := change(tip, tagText("commit", tip, name, eve, committed, unsigned))
+			unsignedText := change(tip, tagText("commit", tip, name, committed, unsigned))
 			f.named(name, unsignedText+by([]byte(unsignedText)))
 		}
 	}
@@ -104,7 +104,7 @@ func TestTagsThatVouch(t *testing.T) {
 		{"for files", signers, func(tip string) { f.tagged("v8", tip, bySSHFor(ada, "file")) }, adas, `its signature is for "file", and not for git`},
 		{"no longer", `ada valid-before="20260921141319Z" ` + line(ada), plain("v9"), adas, "of its tag v9 by Eve: it is signed by the key " + adas + " of ada, which was valid until 2026-09-21T14:13:19Z"},
 		{"by the tagger's time", `ada valid-before="20260921141319Z" ` + line(ada), func(tip string) {
-			f.named("v10", tagText("commit", tip, "v10", eve, committed.Add(-time.Minute), by))
+			f.named("v10", tagText("commit", tip, "v10", committed.Add(-time.Minute), by))
 		}, "", ""},
 		{"without a tagger", signers, signs("v11", func(_, text string) string {
 			return text[:strings.Index(text, "tagger")] + "\nRelease\n"
@@ -117,10 +117,10 @@ func TestTagsThatVouch(t *testing.T) {
 		{"by X.509", signers, text("v15", func(_, text string) string {
 			return text[:strings.Index(text, "-----BEGIN")] + "-----BEGIN SIGNED MESSAGE-----\nx\n-----END SIGNED MESSAGE-----\n"
 		}), "", "of a kind that is not supported"},
-		{"under another name", signers, func(tip string) { f.named("v16", tagText("commit", tip, "v0", eve, committed, by)) }, "", `of its tag v16 by Eve: it was made as "v0", and stands under another name`},
+		{"under another name", signers, func(tip string) { f.named("v16", tagText("commit", tip, "v0", committed, by)) }, "", `of its tag v16 by Eve: it was made as "v0", and stands under another name`},
 		{"of a tag", signers, func(tip string) {
-			inner := f.write(plumbing.TagObject, raw(tagText("commit", tip, "v17", eve, committed, by)))
-			f.named("v17", tagText("tag", inner.String(), "v17", eve, committed, by))
+			inner := f.write(plumbing.TagObject, raw(tagText("commit", tip, "v17", committed, by)))
+			f.named("v17", tagText("tag", inner.String(), "v17", committed, by))
 		}, "", "of its tag v17 by Eve: it is on another tag, and only one on the commit itself counts"},
 		{"of another commit", signers, func(string) { f.tagged("v18", older, by) }, "", "it is not signed, and no tag is on it"},
 		{"too large", signers, signs("v19", func(_, text string) string { return text + strings.Repeat("x\n", 33<<10) }), "", ""},

@@ -3,7 +3,7 @@ package checkout_test
 import (
 	"bytes"
 	"compress/zlib"
-	"crypto/sha1" //nolint:gosec // It is how Git marks its packs.
+	"crypto/sha1"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -95,7 +95,7 @@ func packed(t *testing.T, content []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sum := sha1.Sum(pack.Bytes()) //nolint:gosec // See above.
+	sum := sha1.Sum(pack.Bytes())
 	return append(pack.Bytes(), sum[:]...)
 }
 
