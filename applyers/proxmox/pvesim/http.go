@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -292,7 +291,7 @@ func (q *call) render(format string, data any, err error) *answer {
 	if a.close {
 		a.header.Set("Connection", "close")
 	}
-	out, merr := json.Marshal(body)
+	out, merr := appendJSON(make([]byte, 0, 512), body)
 	if merr != nil {
 		a.status, a.reason, out = 500, "unable to encode", nil
 	}
