@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"berth/agent/internal/trouble"
-	"berth/drift"
 )
 
 // DefaultFor is how long lines are kept unless Options say.
@@ -277,59 +276,4 @@ func files(dir string) ([]string, error) {
 	}
 	slices.Sort(names)
 	return names, nil
-}
-
-// fold takes a line that was written into what stands.
-func (s *standing) fold(l Line) {
-	set := func(m *map[string]string, key, value string) {
-		if *m == nil {
-			*m = make(map[string]string)
-		}
-		(*m)[key] = value
-	}
-	switch l.What {
-	case "":
-		if l.Standing != nil {
-			*s = *l.Standing
-		}
-	case Held:
-		if l.Whole {
-			set(&s.Held, string(l.ID), same(l.Reason))
-			break
-		}
-		for _, f := range l.Fields {
-			set(&s.Held, string(l.ID)+" "+string(f.Path), same(l.Reason))
-		}
-	case Free:
-		s.free(l)
-	case Failed:
-		if s.Failing == nil {
-			s.Failing = make(map[string]trial)
-		}
-		key := drift.Key{ID: l.ID, Step: l.Step}.String()
-		s.Failing[key] = trial{Reason: failure(l), Times: s.Failing[key].Times + 1}
-	case Unknown:
-		set(&s.Blind, string(l.ID), same(l.Reason))
-	case Known:
-		delete(s.Blind, string(l.ID))
-	case TurnFailed:
-		s.trouble(l.Reason)
-	case Refused:
-		reason, _, _ := strings.Cut(l.Reason, "\n")
-		s.trouble(l.Commit.Hash + " " + reason)
-	case Recovered:
-		s.Troubles = nil
-	case TurnEnded, Renamed:
-	default:
-		delete(s.Failing, drift.Key{ID: l.ID, Step: l.Step}.String())
-		s.free(l)
-	}
-}
-
-// free forgets the holds that a line says are over.
-func (s *standing) free(l Line) {
-	delete(s.Held, string(l.ID))
-	for _, f := range l.Fields {
-		delete(s.Held, string(l.ID)+" "+string(f.Path))
-	}
 }

@@ -100,21 +100,3 @@ type Field struct {
 type header struct {
 	Version int `json:"version"`
 }
-
-// standing is what has begun and not ended, so that it is told once.
-type standing struct {
-	// Held and Failing by what they are about, Blind by what could not be read: the
-	// reason, without what differs each time that it is given.
-	Held    map[string]string `json:"held,omitempty"`
-	Failing map[string]trial  `json:"failing,omitempty"`
-	Blind   map[string]string `json:"blind,omitempty"`
-	// Troubles are why turns failed as a whole, or commits were refused, since the last
-	// good turn.
-	Troubles []string `json:"troubles,omitempty"`
-}
-
-// trial is a step that has failed.
-type trial struct {
-	Reason string `json:"reason"`
-	Times  int    `json:"times"`
-}

@@ -2,7 +2,6 @@ package history
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -93,23 +92,6 @@ func (s *standing) turn(e Ended, add func(Line)) {
 		s.Troubles = nil
 		add(Line{What: Recovered, Why: e.Why})
 	}
-}
-
-// clone is what stood before a turn.
-func (s *standing) clone() *standing {
-	before := *s // The other maps are replaced as a whole, never written.
-	before.Failing, before.Troubles = maps.Clone(s.Failing), slices.Clone(s.Troubles)
-	return &before
-}
-
-// trouble tells whether a reason is new since the last good turn.
-func (s *standing) trouble(reason string) bool {
-	reason = same(reason)
-	if slices.Contains(s.Troubles, reason) || len(s.Troubles) >= mostTroubles {
-		return false
-	}
-	s.Troubles = append(s.Troubles, reason)
-	return true
 }
 
 // result is how a turn went, in a word.
@@ -214,119 +196,6 @@ func failure(l Line) string {
 	return strings.Join(all, "\n")
 }
 
-// holds tells which holds begin and which end.
-func (t *teller) holds() {
-	type group struct {
-		line   Line
-		fields []drift.Field
-	}
-	now, fresh := make(map[string]string), []*group{}
-	hold := func(c *drift.Change, key, reason string, fields []drift.Field) {
-		if passing(reason) {
-			return
-		}
-		if _, told := now[key]; told {
-			return // Of a resource's steps the first tells: the others wait for it.
-		}
-		now[key] = same(reason)
-		if t.Held[key] == now[key] {
-			return
-		}
-		whole := key == string(c.ID)
-		at := slices.IndexFunc(fresh, func(g *group) bool {
-			return g.line.ID == c.ID && g.line.Reason == reason && g.line.Whole == whole
-		})
-		if at < 0 {
-			at = len(fresh)
-			fresh = append(fresh, &group{line: Line{ID: c.ID, Step: c.Step, What: Held, Reason: reason, Whole: whole}})
-		}
-		fresh[at].fields = append(fresh[at].fields, fields...)
-	}
-	plan := t.Report.Plan
-	for i := range plan.Changes {
-		c := &plan.Changes[i]
-		o := t.outcomes[c.Key]
-		switch {
-		case c.Held != "":
-			hold(c, string(c.ID), c.Held, c.Fields)
-		case o != nil && o.Status == drift.Held:
-			hold(c, string(c.ID), o.Reason, c.Fields)
-		case t.Paused && c.Goes():
-			hold(c, string(c.ID), "the agent is paused", c.Fields)
-		default:
-			for _, f := range c.Fields {
-				reason := f.Held
-				if o != nil && desired.WaitsForUnlock(o.Results[f.Path]) {
-					reason = o.Results[f.Path]
-				}
-				if reason != "" {
-					hold(c, string(c.ID)+" "+string(f.Path), reason, []drift.Field{f})
-				}
-			}
-		}
-	}
-	for _, g := range fresh {
-		g.line.Fields, g.line.More = told(g.fields)
-		t.add(g.line)
-	}
-	for _, key := range slices.Sorted(maps.Keys(t.Held)) {
-		text, path, _ := strings.Cut(key, " ")
-		id := desired.ID(text)
-		_, still := now[key]
-		switch {
-		case still || !t.sees(id):
-			now[key] = cmp.Or(now[key], t.Held[key])
-		case !t.touched[id]:
-			line := Line{ID: id, What: Free, Whole: path == ""}
-			if path != "" {
-				line.Fields = []Field{{Path: desired.Path(path)}}
-			}
-			t.add(line)
-		}
-	}
-	t.Held = now
-}
-
-// sees tells whether a turn can say of a resource that nothing holds it.
-func (t *teller) sees(id desired.ID) bool {
-	if t.Asked != nil && !t.Asked(id) {
-		return false
-	}
-	// Of what is gone from Git the site is not known: any that can't be read may have it.
-	return !slices.ContainsFunc(t.Report.Plan.Blind, func(b drift.Blind) bool { return b.Covers(id, b.Site) })
-}
-
-// blinds tells what can't be read any more, and what can again.
-func (t *teller) blinds() {
-	now := make(map[string]string)
-	for _, b := range t.Report.Plan.Blind {
-		key := b.What()
-		if _, told := now[string(key)]; told {
-			continue
-		}
-		now[string(key)] = same(b.Reason)
-		if t.Blind[string(key)] != now[string(key)] {
-			t.add(Line{ID: key, What: Unknown, Reason: b.Reason})
-		}
-	}
-	for _, key := range slices.Sorted(maps.Keys(t.Blind)) {
-		switch _, still := now[key]; {
-		case still:
-		case t.Asked != nil && !t.Asked(desired.ID(key)):
-			now[key] = t.Blind[key]
-		default:
-			t.add(Line{ID: desired.ID(key), What: Known})
-		}
-	}
-	t.Blind = now
-}
-
-// passing tells of a hold that it says nothing new: what has failed and waits to be
-// tried again, and what nobody asked for.
-func passing(reason string) bool {
-	return strings.HasPrefix(reason, "tried again at ") || reason == "not asked for"
-}
-
 // told are fields as a line tells them.
 func told(fields []drift.Field) (all []Field, more int) {
 	for _, f := range fields {
@@ -354,21 +223,3 @@ func hashed(path desired.Path) bool {
 }
 
 func cut(text string) string { return report.Clip(text, mostText) }
-
-// same is a reason without its numbers, which differ each time that it is given: times,
-// ports, process ids.
-func same(reason string) string {
-	var b strings.Builder
-	digit := false
-	for _, r := range cut(reason) {
-		if was := digit; r >= '0' && r <= '9' {
-			if digit = true; !was {
-				b.WriteByte('#')
-			}
-			continue
-		}
-		digit = false
-		b.WriteRune(r)
-	}
-	return b.String()
-}
