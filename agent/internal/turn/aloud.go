@@ -82,11 +82,12 @@ func held(p *drift.Plan) []aloud {
 	told := make(map[desired.ID]bool)
 	for i := range p.Changes {
 		c := &p.Changes[i]
-		if c.Held != "" && !told[c.ID] {
+		whole := c.Held != "" && !parted(c, nil)
+		if whole && !told[c.ID] {
 			add(string(c.ID), c.Held)
 		}
 		for _, f := range c.Fields {
-			if c.Held == "" && f.Held != "" {
+			if !whole && f.Held != "" && (c.Held == "" || !told[c.ID]) {
 				add(string(c.ID)+" "+string(f.Path), f.Held)
 			}
 		}

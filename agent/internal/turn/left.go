@@ -84,7 +84,7 @@ func (h Held) String() string {
 func LeftBy(rep *report.Report, waits []Wait) Left {
 	l := leaving{
 		again: make(map[waiter]bool), held: make(map[drift.Key]bool), last: make(map[drift.Key]string),
-		at: make(map[waiter]int),
+		told: make(map[desired.ID]bool), at: make(map[waiter]int),
 	}
 	l.outcomes(rep.Outcomes, waits)
 	if rep.Plan != nil {
@@ -115,8 +115,10 @@ type leaving struct {
 	again map[waiter]bool
 	held  map[drift.Key]bool
 	last  map[drift.Key]string
-	// at is where in Held something stands.
-	at map[waiter]int
+	// told are the resources of which a whole step is held, at where in Held something
+	// stands.
+	told map[desired.ID]bool
+	at   map[waiter]int
 }
 
 // outcomes judges what was tried, and what waits from an earlier turn.
@@ -161,31 +163,37 @@ func (l *leaving) plan(p *drift.Plan) {
 	}
 }
 
-// change judges one: as a whole, or each field where they go different ways.
+// change judges one: as a whole, or each field where they go different ways. Of a step
+// that only waits for one that is held of the same resource nothing is told.
 func (l *leaving) change(c *drift.Change) {
 	reason := c.Held
 	if reason == "" {
 		reason = l.last[c.Key]
 	}
-	if reason != "" && !l.parted(c) {
-		l.hold(c, "", reason, l.behind(c.Wait))
+	behind := l.behind(c.Wait)
+	if behind && l.told[c.ID] {
+		return
+	}
+	l.told[c.ID] = l.told[c.ID] || reason != ""
+	if reason != "" && !parted(c, l.again) {
+		l.hold(c, "", reason, behind)
 		return
 	}
 	for i := range c.Fields {
 		if f := &c.Fields[i]; f.Held != "" {
-			l.hold(c, f.Path, f.Held, l.behind(c.Wait) || l.behind(f.Wait))
+			l.hold(c, f.Path, f.Held, behind || l.behind(f.Wait))
 		}
 	}
 }
 
 // parted tells whether a change is held since each of its fields is, one for another
-// reason than the next.
-func (l *leaving) parted(c *drift.Change) bool {
+// reason than the next, or since it is tried again.
+func parted(c *drift.Change, again map[waiter]bool) bool {
 	if c.Held == "" || len(c.Fields) == 0 || c.Fields[0].Held != c.Held {
 		return false
 	}
 	return slices.ContainsFunc(c.Fields, func(f drift.Field) bool {
-		return f.Held != c.Held || l.again[waiter{c.ID, f.Path}]
+		return f.Held != c.Held || again[waiter{c.ID, f.Path}]
 	})
 }
 

@@ -51,6 +51,23 @@ func TestLeftByHosts(t *testing.T) {
 	}
 }
 
+// A step that only waits for another of its resource has nothing to add to what holds
+// that.
+func TestLeftOfSteps(t *testing.T) {
+	online := drift.Key{ID: "vm/web-1", Step: drift.Online}
+	rep := &report.Report{Plan: &drift.Plan{Changes: []drift.Change{
+		{Key: online, Held: "disks never shrink", Fields: []drift.Field{{Path: "disks.scsi0.size", Held: "disks never shrink"}, {Path: "networks.net0.bridge", Held: "no such bridge"}}},
+		{Key: drift.Key{ID: "vm/web-1", Step: drift.Reboot}, Wait: []drift.Key{online}, Held: "waits for vm/web-1 online, which is held"},
+	}}}
+	want := turn.Left{Held: []turn.Held{
+		{ID: "vm/web-1", Field: "disks.scsi0.size", Reason: "disks never shrink"},
+		{ID: "vm/web-1", Field: "networks.net0.bridge", Reason: "no such bridge"},
+	}}
+	if diff := cmp.Diff(want, turn.LeftBy(rep, nil)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 // What holds a resource is told before what only waits for another that is held.
 func TestLeftBehind(t *testing.T) {
 	archive, drain := drift.Key{ID: "vm/db-1", Step: drift.Archive}, drift.Key{ID: "edge/main", Step: drift.Drain}
