@@ -155,6 +155,42 @@ func TestDigests(t *testing.T) {
 	}
 }
 
+// TestPartsOfRuns holds which part of a run is another after an edit.
+func TestPartsOfRuns(t *testing.T) {
+	of := func(fsys fstest.MapFS) Run {
+		return load(t, fsys).Resource("play/base").Spec.(*Playbook).Due["web-1"]
+	}
+	first := of(smallFleet())
+	if zero := [6]byte{}; first.Parts.Files == zero || first.Parts.Vars == zero || first.Parts.Host == zero {
+		t.Errorf("not all parts are known: %+v", first.Parts)
+	}
+	for _, c := range []struct {
+		name              string
+		edit              func(fsys fstest.MapFS)
+		files, vars, host bool
+	}{
+		{"nothing", func(fstest.MapFS) {}, false, false, false},
+		{"a role", replace("play/roles/a/tasks.txt", "one", "two"), true, false, false},
+		{"a new file", func(fsys fstest.MapFS) { fsys["play/new"] = &fstest.MapFile{} }, true, false, false},
+		{"a file for this host", func(fsys fstest.MapFS) { fsys["play/host_vars/web-1.yml"] = &fstest.MapFile{Data: []byte("x: 1\n")} }, true, false, false},
+		{"a file for another host", func(fsys fstest.MapFS) { fsys["play/host_vars/cache.yml"] = &fstest.MapFile{Data: []byte("x: 1\n")} }, false, false, false},
+		{"a variable of the play", replace("small.yaml", "hosts: \"all", "vars: {x: 1}, hosts: \"all"), false, true, false},
+		{"its tags", replace("small.yaml", "hosts: \"all", "tags: [x], hosts: \"all"), false, true, false},
+		{"a variable of the guest", replace("small.yaml", "port: 8080", "port: 8081"), false, false, true},
+		{"a group of the guest", replace("small.yaml", "[b, a]", "[b, c]"), false, false, true},
+	} {
+		fsys := smallFleet()
+		c.edit(fsys)
+		got := of(fsys)
+		if (got.Parts.Files != first.Parts.Files) != c.files || (got.Parts.Vars != first.Parts.Vars) != c.vars || (got.Parts.Host != first.Parts.Host) != c.host {
+			t.Errorf("%s: was %+v\nis  %+v", c.name, first.Parts, got.Parts)
+		}
+		if (got.Digest != first.Digest) != (c.files || c.vars || c.host) {
+			t.Errorf("%s: the digest and the parts don't agree", c.name)
+		}
+	}
+}
+
 func replace(name, before, after string) func(fstest.MapFS) {
 	return func(fsys fstest.MapFS) {
 		text := strings.Replace(string(fsys[name].Data), before, after, 1)
@@ -314,5 +350,19 @@ func TestDeferred(t *testing.T) {
 	}
 	if _, from := (Run{Digest: "x", Guest: "vm/c"}).Resolve(facts); from != "vm/c instance" {
 		t.Errorf("from %s", from)
+	}
+}
+
+// TestDigestsStay holds what runs are known by across versions of Berth: another digest
+// has every playbook of every fleet run once more.
+func TestDigestsStay(t *testing.T) {
+	due := load(t, smallFleet()).Resource("play/base").Spec.(*Playbook).Due
+	for host, want := range map[string]string{
+		"web-1": "f6f9ed6ed6ec375e353d3804b3117235e4edc3750126e2046894cd5fb5c2b6d9",
+		"cache": "23f3fb0326cafff3461ea85531168a8db0bfccab0993ae57f072def42d9c3bac",
+	} {
+		if got := due[host].Digest; got != want {
+			t.Errorf("the run on %s is known by %s, before by %s", host, got, want)
+		}
 	}
 }

@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"crypto/sha256"
+	"encoding/json"
 	"slices"
 	"strings"
 )
@@ -12,6 +14,8 @@ type dueness struct {
 	// play is the digest of what concerns all hosts, files that of all that lies in the
 	// repository for any of them.
 	play, files string
+	// parts are what the runs have in common of what they are known by.
+	parts RunParts
 	// refs are the secrets that all use.
 	refs []SecretRef
 	// extra are the digests of files that lie elsewhere.
@@ -95,7 +99,16 @@ func (l *loader) dueness(p *playbook) (d *dueness, ok bool) {
 		p.File, common, p.Each, d.extra, p.VarsFilePaths, p.RequirementFiles, p.Vars, p.Vaults,
 		p.Tags, p.SkipTags, p.User, p.Port, p.Become, p.Runner.asks(),
 	})
+	d.parts.Files = part(p.File, common, p.Each, d.extra, p.VarsFilePaths, p.RequirementFiles)
+	d.parts.Vars = part(p.Vars, p.Vaults, p.Tags, p.SkipTags, p.User, p.Port, p.Become, p.Runner.asks())
 	return d, true
+}
+
+// part is what a part of a run is known by.
+func part(of ...any) (known [6]byte) {
+	sum := sha256.Sum256([]byte(digest(of)))
+	copy(known[:], sum[:])
+	return known
 }
 
 // asks is what a webhook is asked for; nil where there is none.
@@ -137,11 +150,22 @@ func (l *loader) runOf(d *dueness, c *crowd, m member) Run {
 	if d.dir != nil {
 		files = d.dir.concerning(m.name, host.Groups)
 	}
+	// It is written as JSON once for both: there are as many runs as there are hosts.
+	side, err := json.Marshal(host)
+	if err != nil {
+		side = []byte("null") // What the loader makes can always be written.
+	}
 	run.Digest = digest(struct {
 		Play  string
 		Files []string
-		Host  hostSide
-	}{d.play, files, host})
+		Host  json.RawMessage
+	}{d.play, files, side})
+	run.Parts = d.parts
+	sum := sha256.Sum256(side)
+	copy(run.Parts.Host[:], sum[:])
+	if len(files) > 0 {
+		run.Parts.Files = part(d.parts.Files, files)
+	}
 	return run
 }
 

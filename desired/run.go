@@ -13,6 +13,9 @@ type Run struct {
 	// the manifests tell; live, what was remembered of the last success. It is "" where
 	// OnDemand is true.
 	Digest string
+	// Parts are what Digest covers, each by itself, so that people can be told which of
+	// them is new. Nothing is decided by them; the zero Parts are not known.
+	Parts RunParts
 	// Guest is the host: a guest, or a Host.
 	Guest ID
 	// Play is the playbook.
@@ -29,6 +32,13 @@ type Run struct {
 	// Due is, live, why the host is due whatever the digests say, for people: "its
 	// schedule came at 11:11". "" where it is not. What is wanted has none.
 	Due string
+}
+
+// RunParts are what a run is known by, a few bytes each.
+type RunParts struct {
+	// Files are the playbook's, with the roles and variables of its directory, Vars what
+	// its manifest says else, Host what the host's manifest says.
+	Files, Vars, Host [6]byte
 }
 
 // FactVersion is, before a blank and the host's name, the fact of a playbook that

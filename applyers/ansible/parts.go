@@ -21,8 +21,12 @@ type Parts interface {
 	RememberParts(play desired.ID, parts map[string]map[string]string) error
 }
 
-// The parts, as people call them; a secret is called by its name.
+// The parts, as people call them; a secret is called by its name. The first three together
+// are partManifests, by which alone older agents have remembered runs.
 const (
+	partFiles      = "a file of the playbook"
+	partVars       = "a variable or setting of the playbook"
+	partHost       = "the host's manifest"
 	partManifests  = "the playbook, its variables or the host's manifest"
 	partGuest      = "the guest itself"
 	partRepository = "the playbook's repository"
@@ -32,6 +36,9 @@ const (
 // something of it is not known.
 func partsOf(wanted desired.Run, fact desired.Lookup) map[string]string {
 	all := map[string]string{partManifests: short(wanted.Digest)}
+	if wanted.Parts != (desired.RunParts{}) {
+		all[partFiles], all[partVars], all[partHost] = hex.EncodeToString(wanted.Parts.Files[:]), hex.EncodeToString(wanted.Parts.Vars[:]), hex.EncodeToString(wanted.Parts.Host[:])
+	}
 	if wanted.Guest.Kind() != desired.KindHost {
 		instance, known := fact(wanted.Guest, desired.FactInstance)
 		if !known {
@@ -62,6 +69,9 @@ func partsOf(wanted desired.Run, fact desired.Lookup) map[string]string {
 	return all
 }
 
+// covered tells whether a part is one of those that partManifests is made of.
+func covered(part string) bool { return part == partFiles || part == partVars || part == partHost }
+
 func short(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:6])
@@ -80,9 +90,12 @@ func (a *Applyer) news(play desired.ID, host string, wanted desired.Run, fact de
 	}
 	var changed []string
 	for _, part := range slices.Sorted(maps.Keys(now)) {
-		if before[part] != now[part] {
+		if before[part] != now[part] && (before[part] != "" || !covered(part)) {
 			changed = append(changed, part)
 		}
+	}
+	if slices.ContainsFunc(changed, covered) {
+		changed = slices.DeleteFunc(changed, func(part string) bool { return part == partManifests })
 	}
 	if len(changed) == 0 {
 		return ""

@@ -54,6 +54,19 @@ func TestStoryOfWhatIsNew(t *testing.T) {
 	s.Due["web-2"] = run
 	says("web-2", "the playbook, its variables or the host's manifest is new since its last run")
 	s.next("web-2")
+	// A run that an older agent has remembered tells no more than that.
+	run.Digest, run.Parts = "a third", desired.RunParts{Files: [6]byte{1}, Vars: [6]byte{1}, Host: [6]byte{1}}
+	s.Due["web-2"] = run
+	says("web-2", "the playbook, its variables or the host's manifest is new since its last run")
+	s.next("web-2")
+	run.Digest, run.Parts.Vars = "a fourth", [6]byte{2}
+	s.Due["web-2"] = run
+	says("web-2", "a variable or setting of the playbook is new since its last run")
+	s.next("web-2")
+	run.Digest, run.Parts.Host, run.Parts.Files = "a fifth", [6]byte{2}, [6]byte{2}
+	s.Due["web-2"] = run
+	says("web-2", "a file of the playbook and the host's manifest are new since its last run")
+	s.next("web-2")
 	s.lives[0].Facts[desired.FactInstance] = "anew"
 	s.vault.values["apps"] = "hunter2"
 	says("web-1", "secret apps (token) and the guest itself are new since its last run")
