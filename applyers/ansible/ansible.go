@@ -92,6 +92,8 @@ type Options struct {
 	Dir string
 	// Bin is the program; ansible-playbook unless set.
 	Bin string
+	// Run runs a playbook, as [runner.Runner.Run] does, which it is unless set.
+	Run func(ctx context.Context, s runner.Spec) (*runner.Result, error)
 	// Dial reaches hosts, to see whether they answer; the network unless set.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 	// Now is [time.Now] unless set.
@@ -104,7 +106,7 @@ type Options struct {
 // once.
 type Applyer struct {
 	Options
-	runner *runner.Runner
+	play func(ctx context.Context, s runner.Spec) (*runner.Result, error)
 	// places bound the programs that run at once.
 	places chan struct{}
 	// alive is how often a host must say that it is there, in seconds; after three times
@@ -141,11 +143,15 @@ func New(o Options) (*Applyer, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	r, err := runner.New(runner.Options{Dir: o.Dir, Bin: o.Bin, Cache: o.cache(), Log: o.Log})
-	if err != nil {
-		return nil, fmt.Errorf("make the ansible applyer: %w", err)
+	play := o.Run
+	if play == nil {
+		r, err := runner.New(runner.Options{Dir: o.Dir, Bin: o.Bin, Cache: o.cache(), Log: o.Log})
+		if err != nil {
+			return nil, fmt.Errorf("make the ansible applyer: %w", err)
+		}
+		play = r.Run
 	}
-	return &Applyer{Options: o, runner: r, places: make(chan struct{}, atOnce), alive: 20, sources: make(map[desired.PlaybookGit]*source)}, nil
+	return &Applyer{Options: o, play: play, places: make(chan struct{}, atOnce), alive: 20, sources: make(map[desired.PlaybookGit]*source)}, nil
 }
 
 // Kinds is play.

@@ -206,7 +206,7 @@ func (o *observation) ask1(ctx context.Context, on scene, hosts []*host) {
 		spec.Check, spec.Say, spec.Timeout = true, func(string) {}, min(spec.Timeout, checkFor)
 		err = ctx.Err()
 		if o.enter(ctx) {
-			done, err = o.runner.Run(ctx, spec)
+			done, err = o.play(ctx, spec)
 			o.leave()
 		}
 	}

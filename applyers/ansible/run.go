@@ -34,7 +34,7 @@ func (a *Applyer) run(ctx context.Context, job applyers.Job, play *desired.Playb
 		return err
 	}
 	spec.Say, spec.Output = p.Say, job.Output
-	done, err := a.runner.Run(ctx, spec)
+	done, err := a.play(ctx, spec)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		a.ended(ctx, job, play, ready, done)

@@ -43,6 +43,9 @@ func (a *Applyer) Steps(w *drift.World, want *desired.Resource, have *drift.Live
 			}
 		}
 		f.Reason, f.Held, f.Lines = known.why[host], known.held[host], known.lines[host]
+		if live := w.Live(run.Guest); f.Held == "" && live != nil && !live.Archived && live.Facts[desired.FactInstance] == "" {
+			f.Held = fmt.Sprintf("%s becomes ours in this turn: the next one runs what is due there", run.Guest)
+		}
 		whys[f.Reason]++
 		c.Fields = append(c.Fields, f)
 		c.Lanes = append(c.Lanes, "on:"+host)

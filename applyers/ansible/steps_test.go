@@ -143,3 +143,26 @@ func TestOrder(t *testing.T) {
 		t.Errorf("first comes %s", first)
 	}
 }
+
+// A guest that is being taken over has no instance of its own before it bears its stamp,
+// and nobody has seen it ready: what is due there runs in the next turn, be it asked for.
+func TestNotBeforeItIsOurs(t *testing.T) {
+	for _, asked := range []bool{false, true} {
+		b := newBench(t, "")
+		b.guest("web-1", nil)
+		b.guest("web-2", nil)
+		p := b.play("base", "[]", "web-1", "web-2")
+		if asked {
+			onDemand(p)
+			b.memory.asked["play/base web-1"], b.memory.asked["play/base web-2"] = "a webhook", "a webhook"
+		}
+		delete(b.lives[1].Facts, desired.FactInstance)
+		plan, _ := b.plan(t.Context())
+		for _, f := range plan.Changes[0].Fields {
+			want := map[string]string{"web-2": "vm/web-2 becomes ours in this turn: the next one runs what is due there"}[hostOf(f.Path)]
+			if f.Held != want {
+				t.Errorf("asked for %v, %s is held by %q, want %q", asked, f.Path, f.Held, want)
+			}
+		}
+	}
+}

@@ -318,7 +318,10 @@ func (s *sweep) live(g *found, want *desired.Resource) *drift.Live {
 		}
 	}
 	if !live.Archived {
-		live.Facts[desired.FactInstance] = g.stamp.InstanceID()
+		if !g.adopting {
+			// It gets its instance with its stamp.
+			live.Facts[desired.FactInstance] = g.stamp.InstanceID()
+		}
 		if uuid := notation.Lookup("", g.conf.Values["smbios1"], "uuid"); uuid != "" && g.kind == desired.KindVM {
 			live.Facts[desired.FactUUID] = uuid
 		}

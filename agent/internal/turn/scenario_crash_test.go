@@ -116,6 +116,13 @@ func (b *breaker) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errBroken
 }
 
+// alive tells whether the agent lives.
+func (b *breaker) alive() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.dead
+}
+
 // die keeps the journal as it is: nothing that follows is known to the next life.
 func (b *breaker) die() {
 	b.dead = true
@@ -155,6 +162,9 @@ func (l *land) brokenOnce(what accident, n int) bool {
 	var b *breaker
 	l.over = func(below http.RoundTripper) http.RoundTripper {
 		b = &breaker{l: l, below: below, what: what, left: n, kill: cancel, gone: make(chan struct{})}
+		if l.plays != nil {
+			l.plays.alive = b.alive
+		}
 		return b
 	}
 	agent, stop := l.agent("journal")

@@ -62,7 +62,7 @@ func (m *moment) land(t *testing.T) *land {
 	pass(time.Until(m.at))
 	l := &land{
 		t: t, token: m.token, dir: t.TempDir(), now: time.Now, log: &events{},
-		repo: &repository{commits: maps.Clone(m.commits), tip: m.tip, accepted: m.accepted},
+		repo: &repository{commits: maps.Clone(m.commits), tip: m.tip, accepted: m.accepted}, began: m.at,
 	}
 	var err error
 	if l.sim, err = m.sim.Copy(); err == nil {
@@ -72,6 +72,7 @@ func (m *moment) land(t *testing.T) *land {
 		t.Fatal(err)
 	}
 	l.sync = unsynced
+	l.play()
 	return l
 }
 
@@ -86,6 +87,9 @@ type toldStage struct {
 	// requests, writes and syncs are how many of them an undisturbed turn made.
 	requests, writes, syncs int
 	end                     aftermath.State
+	// runs are the hosts on which the playbook ran, programs how many did in the turn.
+	runs     []string
+	programs int
 }
 
 // tellHistory lets all stages come to pass, undisturbed.
@@ -101,6 +105,7 @@ func tellHistory(t *testing.T) []toldStage {
 		schemacheck.Watch(t, l.sim)
 		l.token = l.sim.AddToken("berth@pve", "agent", false, pvesim.ACL{Path: "/", Role: "Administrator", Propagate: true})
 		l.strangers()
+		l.play()
 		for i, s := range history() {
 			if s.before != nil {
 				s.before(l)
@@ -109,18 +114,22 @@ func tellHistory(t *testing.T) []toldStage {
 			told := toldStage{stage: s, begin: l.moment(fmt.Sprintf("%s/%d", dir, i))}
 			l.sync = func(*os.File) error { told.syncs++; return nil }
 			l.mark()
-			from := len(l.sim.Requests())
+			from, ran, programs := len(l.sim.Requests()), len(l.plays.taken()), l.plays.starts
 			l.whole()
 			l.sync = unsynced
+			told.programs = l.plays.starts - programs
 			told.requests, told.writes = len(l.sim.Requests())-from, len(l.written())
 			l.rest(func() bool { return false })
 			l.readable()
-			told.end = aftermath.Of(l.sim, from)
+			told.end, told.runs = aftermath.Of(l.sim, from), l.plays.began(ran)
+			if !slices.Equal(told.runs, s.plays) {
+				t.Errorf("%s: the playbook ran on %q, want %q", s.name, told.runs, s.plays)
+			}
 			s.check(l)
 			if t.Failed() {
 				t.Fatalf("undisturbed, %s goes wrong", s.name)
 			}
-			t.Logf("%s: %d requests, %d of them writes, %d syncs of the journal", s.name, told.requests, told.writes, told.syncs)
+			t.Logf("%s: %d requests, %d of them writes, %d syncs of the journal, runs on %q", s.name, told.requests, told.writes, told.syncs, told.runs)
 			all = append(all, told)
 			pass(time.Hour)
 		}
@@ -172,12 +181,18 @@ func (l *land) rest(over func() bool) (said string) {
 }
 
 // as asserts that a new life comes to the end to which an undisturbed one has come,
-// where that had nothing left to do.
-func (l *land) as(from int, end aftermath.State) {
+// where that had nothing left to do, and over says so.
+func (l *land) as(from int, end aftermath.State, over func() bool) {
 	l.t.Helper()
-	said := l.rest(func() bool { return len(aftermath.Of(l.sim, from).Against(end)) == 0 })
-	for _, what := range aftermath.Of(l.sim, from).Against(end) {
-		l.t.Error(what)
+	same := false
+	said := l.rest(func() bool {
+		same = over() && len(aftermath.Of(l.sim, from).Against(end)) == 0
+		return same
+	})
+	if !same {
+		for _, what := range aftermath.Of(l.sim, from).Against(end) {
+			l.t.Error(what)
+		}
 	}
 	l.readable()
 	if l.t.Failed() {
@@ -211,15 +226,16 @@ func (l *land) readable() {
 
 // TestKilledAnywhere kills the agent at each of its requests, in each stage of a
 // fleet's history: before it is sent and, if it is a write, after it was carried
-// out; and whenever it has written to its journal, of which the last line may have
-// come to the disk in part. Whoever comes after it brings the stage to the same end.
-// Where the agent has left the very same behind before, that has been shown.
+// out; whenever it has written to its journal, of which the last line may have come to
+// the disk in part; and before, within and after each run of a playbook. Whoever comes
+// after it brings the stage to the same end, and runs once what nobody knows the end
+// of. Where the agent has left the very same behind before, that has been shown.
 func TestKilledAnywhere(t *testing.T) {
 	t.Parallel()
 	// Each kill makes a cluster and throws it away.
 	usual := debug.SetGCPercent(800)
 	t.Cleanup(func() { debug.SetGCPercent(usual) })
-	for _, s := range tellHistory(t) {
+	for i, s := range tellHistory(t) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()
 			shown := make(map[string]bool)
@@ -237,7 +253,12 @@ func TestKilledAnywhere(t *testing.T) {
 					t.Run(fmt.Sprintf("%s %d", what.name, n), func(t *testing.T) { s.cut(t, n, what, shown) })
 				}
 			}
-			t.Logf("%d requests, %d of them writes, and %d writes of the journal leave %d worlds behind", s.requests, s.writes, s.syncs, len(shown))
+			points := []runPoint{withinRun, afterRun, beforeRun}
+			for n := i % sparse; n < len(points)*s.programs; n += sparse {
+				where, nth := points[n%len(points)], n/len(points)+1
+				t.Run(fmt.Sprintf("%s %d", where, nth), func(t *testing.T) { s.runKilled(t, where, nth, shown) })
+			}
+			t.Logf("%d requests, %d of them writes, %d writes of the journal and %d runs leave %d worlds behind", s.requests, s.writes, s.syncs, s.programs, len(shown))
 		})
 	}
 }
@@ -247,9 +268,6 @@ func (s *toldStage) killed(t *testing.T, what accident, n int, shown map[string]
 		l := s.begin.land(t)
 		from := len(l.sim.Requests())
 		l.brokenOnce(what, n)
-		if left := l.left(from); !shown[left] {
-			shown[left] = true
-			l.as(from, s.end)
-		}
+		s.goesOn(l, from, shown)
 	})
 }

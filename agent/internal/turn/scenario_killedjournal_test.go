@@ -17,7 +17,7 @@ import (
 // first that a turn writes are its first lines.
 var cuts = []cut{
 	{name: "killed after a line", at: func(int) bool { return true }, of: func(text string) string { return text }},
-	{name: "killed within a line", at: func(n int) bool { return n%3 == 1 }, of: func(text string) string { return text[:(len(text)+lastLine(text))/2] }},
+	{name: "killed within a line", at: func(n int) bool { return (n-1)/sparse%3 == 0 }, of: func(text string) string { return text[:(len(text)+lastLine(text))/2] }},
 	{name: "killed within the first line", at: first, of: func(text string) string { return text[:7] }},
 	{name: "killed before the first line", at: first, of: func(string) string { return "" }},
 }
@@ -37,15 +37,7 @@ func lastLine(text string) int {
 }
 
 func (s *toldStage) cut(t *testing.T, n int, what cut, shown map[string]bool) {
-	synctest.Test(t, func(t *testing.T) {
-		l := s.begin.land(t)
-		from := len(l.sim.Requests())
-		ctx, cancel := context.WithCancel(t.Context())
-		b := &breaker{l: l, what: killed, left: -1, kill: cancel, gone: make(chan struct{})}
-		l.over = func(below http.RoundTripper) http.RoundTripper {
-			b.below = below
-			return b
-		}
+	s.dies(t, shown, func(l *land, b *breaker) {
 		syncs := 0
 		l.sync = func(f *os.File) error {
 			b.mu.Lock()
@@ -57,15 +49,29 @@ func (s *toldStage) cut(t *testing.T, n int, what cut, shown map[string]bool) {
 			l.cutOff(filepath.Join("left", filepath.Base(f.Name())), what.of)
 			return errBroken
 		}
+	})
+}
+
+// dies lets an agent make a turn in which it dies where arm has it do so, and a new life
+// go on.
+func (s *toldStage) dies(t *testing.T, shown map[string]bool, arm func(l *land, b *breaker)) {
+	synctest.Test(t, func(t *testing.T) {
+		l := s.begin.land(t)
+		from := len(l.sim.Requests())
+		ctx, cancel := context.WithCancel(t.Context())
+		b := &breaker{l: l, what: killed, left: -1, kill: cancel, gone: make(chan struct{})}
+		l.plays.alive = b.alive
+		l.over = func(below http.RoundTripper) http.RoundTripper {
+			b.below = below
+			return b
+		}
+		arm(l, b)
 		agent, stop := l.agent("journal")
 		_, _ = agent.Run(ctx, turn.Request{Mode: report.Run}) // Of the dead no word is heard.
 		stop()
 		l.over, l.sync = nil, unsynced
 		l.revive(b)
-		if left := l.left(from); !shown[left] {
-			shown[left] = true
-			l.as(from, s.end)
-		}
+		s.goesOn(l, from, shown)
 	})
 }
 

@@ -2,6 +2,7 @@ package turn_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -43,6 +44,11 @@ func (l *land) left(from int) string {
 			add(what, words[max(0, len(words)-4):], strings.HasSuffix(line, "\n"))
 		}
 	}
+	well, begun := l.remembered(l.began)
+	for _, run := range l.plays.taken() {
+		add("run", run.host, run.ended)
+	}
+	add("runs", slices.Sorted(maps.Keys(well)), slices.Sorted(maps.Keys(begun)))
 	slices.Sort(all)
 	return strings.Join(all, "")
 }

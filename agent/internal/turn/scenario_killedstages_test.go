@@ -14,6 +14,8 @@ type stage struct {
 	// before is what happens before the commit, if anything.
 	before func(l *land)
 	docs   []string
+	// plays are the hosts on which the playbook is due, sorted.
+	plays []string
 	// check asserts that the stage was what its name says.
 	check func(l *land)
 }
@@ -96,6 +98,7 @@ name: legacy
 id: 4060
 cpu: 2
 tags: [prod]
+networks: {net0: {network: lan, reservation: 10.1.1.60}}
 adopt: {uuid: ` + taken + `}
 lifecycle: {reboot: now, remove: release}
 `
@@ -131,7 +134,7 @@ func history() []stage {
 	legacy2 := edited(taken160, "name: legacy", "name: archive\nrenamedFrom: legacy\npool: shop\nnode: pve2\npin: true")
 	return []stage{
 		{
-			name: "create with a seed and data", docs: []string{certsDoc, webDoc},
+			name: "create with a seed and data", docs: []string{certsDoc, webDoc, playDoc("web", 1)}, plays: []string{"web"},
 			check: func(l *land) {
 				if w := l.guest(4001); !w.Running || !strings.Contains(w.Config["scsi1"], "vm-9501-disk-0") || w.Config["scsi30"] == "" {
 					l.t.Errorf("created: %+v", l.sim.Guests())
@@ -139,7 +142,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "create a container and an empty disk", docs: []string{certsDoc, webDoc, dbDoc, cacheDoc},
+			name: "create a container and an empty disk", docs: []string{certsDoc, webDoc, dbDoc, cacheDoc, playDoc("web:cache", 1)}, plays: []string{"cache"},
 			check: func(l *land) {
 				if !l.guest(4002).Running || !l.guest(4003).Running {
 					l.t.Errorf("created: %+v", l.sim.Guests())
@@ -147,7 +150,8 @@ func history() []stage {
 			},
 		},
 		{
-			name: "update online and grow", docs: []string{certsDoc, web2, dbDoc, cache2},
+			name: "update online and grow", docs: []string{certsDoc, web2, dbDoc, cache2, playDoc("web:cache", 1)},
+			plays: []string{"web"}, // Its groups are others.
 			check: func(l *land) {
 				w, c := l.guest(4001), l.guest(4002)
 				if !strings.Contains(w.Config["scsi0"], "size=10G") || !strings.Contains(w.Config["tags"], "edge") || c.Config["memory"] != "768" || !strings.Contains(c.Config["rootfs"], "size=6G") {
@@ -156,7 +160,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "update with a reboot", docs: []string{certsDoc, web3, dbDoc, cache2},
+			name: "update with a reboot", docs: []string{certsDoc, web3, dbDoc, cache2, playDoc("web:cache", 2)}, plays: []string{"cache", "web"},
 			check: func(l *land) {
 				if w := l.guest(4001); w.Config["cores"] != "2" || w.Config["memory"] != "2048" || len(w.Pending) > 0 || !w.Running {
 					l.t.Errorf("updated: %+v", w)
@@ -164,7 +168,9 @@ func history() []stage {
 			},
 		},
 		{
-			name: "hand a volume over", docs: []string{certsDoc, web4, db4, cache2},
+			name:   "hand a volume over, and make anew",
+			before: func(l *land) { l.sim.Remove(4002) },
+			docs:   []string{certsDoc, web4, db4, cache2, playDoc("web:cache", 2)}, plays: []string{"cache"},
 			check: func(l *land) {
 				w, d := l.guest(4001), l.guest(4003)
 				if w.Config["scsi1"] != "" || !strings.Contains(d.Config["scsi1"], "vm-9501-disk-0") || !w.Running || !d.Running {
@@ -183,7 +189,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "restore", docs: []string{certsDoc, web4, db4, cache2},
+			name: "restore", docs: []string{certsDoc, web4, db4, cache2, playDoc("web:cache", 2)},
 			check: func(l *land) {
 				for _, vmid := range []int{4001, 4002} {
 					if g := l.guest(vmid); !g.Running || strings.Contains(g.Config["description"], " archived=") {
@@ -207,7 +213,7 @@ func history() []stage {
 			},
 		},
 		{
-			name: "clone and adopt", docs: []string{certsDoc, db4, cloned, taken160},
+			name: "clone and adopt", docs: []string{certsDoc, db4, cloned, taken160, playDoc("api:legacy", 2)}, plays: []string{"api", "legacy"},
 			check: func(l *land) {
 				a, c := l.guest(legacy), l.guest(4004)
 				if a.Config["cores"] != "2" || !strings.Contains(a.Config["description"], "berth: ") || !c.Running || !strings.Contains(c.Config["scsi0"], "size=6G") {
@@ -216,7 +222,8 @@ func history() []stage {
 			},
 		},
 		{
-			name: "rename, move and put into a pool", docs: []string{certsDoc, db4, cloned, legacy2},
+			name: "rename, move and put into a pool", docs: []string{certsDoc, db4, cloned, legacy2, playDoc("api:archive", 2)},
+			plays: []string{"archive"}, // Whoever is renamed is another host.
 			check: func(l *land) {
 				if a := l.guest(legacy); a.Node != "pve2" || a.Pool != "shop" || a.Config["name"] != "archive" || !a.Running {
 					l.t.Errorf("moved: %+v", a)
@@ -254,6 +261,7 @@ func (l *land) strangers() {
 		}},
 		{VMID: legacy, Running: true, Config: map[string]string{
 			"name": "legacy", "smbios1": "uuid=" + taken, "cores": "4", "scsi0": "local-lvm:vm-4060-disk-0,size=8G",
+			"net0": "virtio=BC:24:11:01:02:05,bridge=vmbr0",
 		}},
 	} {
 		g.Node = "pve1"

@@ -50,6 +50,10 @@ type land struct {
 	answers func(context.Context, []netip.Addr) map[netip.Addr]string
 	// fleet are further lines of the Fleet document.
 	fleet string
+	// plays runs the playbooks, if there are any.
+	plays *plays
+	// began is when what a test tells of begins.
+	began time.Time
 	// sync is how the agents' journal is written to the disk, if set.
 	sync func(*os.File) error
 	log  *events
@@ -209,7 +213,7 @@ func (l *land) agent(dir string) (t *turn.Turner, stop func()) {
 	t = &turn.Turner{
 		Repository: source, Journal: j, Log: slog.New(slog.DiscardHandler), Now: l.now,
 		History: past.New(past.Options{Dir: l.path(strings.TrimSuffix(historyDir+"-"+dir, "-journal")), Sync: l.sync}),
-		Appliers: func(*desired.Fleet, fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
+		Appliers: func(_ *desired.Fleet, files fs.FS) ([]applyers.Applyer, func() map[string]int, error) {
 			guests := proxmox.New(proxmox.Options{
 				Token:     func(context.Context, *desired.Site) (string, error) { return l.token, nil },
 				Transport: func(*desired.Site) (http.RoundTripper, error) { return way, nil },
@@ -222,7 +226,12 @@ func (l *land) agent(dir string) (t *turn.Turner, stop func()) {
 					return here, nil
 				},
 			})
-			return []applyers.Applyer{guests, nginx.New(nginx.Options{Run: l.nginx})}, guests.TakeRequests, nil
+			all := []applyers.Applyer{guests, nginx.New(nginx.Options{Run: l.nginx})}
+			if l.plays == nil {
+				return all, guests.TakeRequests, nil
+			}
+			playbooks, err := l.plays.applyer(j, files)
+			return append(all, playbooks), guests.TakeRequests, err
 		},
 	}
 	return t, func() { _ = j.Close() }
