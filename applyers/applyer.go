@@ -72,6 +72,9 @@ type Job struct {
 	Have *drift.Live
 	// Fact answers what earlier steps made known, or what was known before.
 	Fact desired.Lookup
+	// Look reads resources of other kinds afresh, while the step is being made, as far
+	// as they are there; nil where nobody can. The error is that they can't be read.
+	Look func(ctx context.Context, ids []desired.ID) (map[desired.ID]drift.Live, error)
 	// Output takes the full log of the step, where it has one; it never fails.
 	Output io.Writer
 }

@@ -180,7 +180,7 @@ func (r *running) make(ctx context.Context, c drift.Change, p Progress, output O
 	}
 	job := Job{
 		Change: c, Fleet: r.World.Fleet, Want: r.World.Fleet.Resource(c.ID),
-		Have: r.World.Live(c.ID), Fact: r.fact, Output: output,
+		Have: r.World.Live(c.ID), Fact: r.fact, Look: r.look, Output: output,
 	}
 	return r.Appliers[c.ID.Kind()].Apply(ctx, job, p)
 }

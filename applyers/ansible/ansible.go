@@ -5,6 +5,17 @@
 // inventory made from the fleet. Like every use of Ansible this lets the
 // playbook's author run programs on the agent's host, as the agent's user. Others are
 // run by whom a webhook asks.
+//
+// # Guests that go away
+//
+// A run is a step of its turn: it waits for all steps of the turn that make its hosts
+// what they are to be, and no step that takes a host away can be beside it, since what is
+// gone from Git, or is to be absent, is no host of it. What somebody orders meanwhile, or
+// commits, is for the next turn. A guest can go under a run all the same, by a person or
+// another agent at Proxmox. Then the run has failed there, and says that; it is
+// remembered for the very guest, by its instance, so that one made anew is due, at once;
+// and nothing is run where no guest of ours stands. What somebody else's control node
+// still does for a webhook that has been given up, nobody here sees.
 package ansible
 
 import (

@@ -46,6 +46,7 @@ func (a *Applyer) run(ctx context.Context, job applyers.Job, play *desired.Playb
 		h.err = a.verdict(done, play, h)
 	}
 	blame(done, ready)
+	a.away(ctx, job, ready)
 	recap(done, ready, p.Say)
 	return nil
 }

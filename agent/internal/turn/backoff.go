@@ -155,7 +155,8 @@ func (b *backoff) guard(now time.Time) drift.Guard {
 			}
 			c.Held = hold(waiter{c.ID, ""})
 			for j := range c.Fields {
-				if f := &c.Fields[j]; f.Held == "" {
+				// What is run on a guest that is made anew has never been tried there.
+				if f := &c.Fields[j]; f.Held == "" && (c.Step != drift.Run || f.After.From == "") {
 					f.Held = hold(waiter{c.ID, f.Path})
 				}
 			}

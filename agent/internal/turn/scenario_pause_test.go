@@ -54,11 +54,12 @@ func TestRetryAfterATurnThatFailed(t *testing.T) {
 	})
 }
 
-func (l *land) mustRun(agent *turn.Turner) {
+func (l *land) mustRun(agent *turn.Turner) *report.Report {
 	l.t.Helper()
 	rep, err := agent.Run(l.t.Context(), turn.Request{Mode: report.Run})
 	if err != nil {
 		l.t.Fatal(err)
 	}
 	l.t.Log(told(rep), agent.Retry(), time.Now())
+	return rep
 }
