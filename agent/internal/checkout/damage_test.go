@@ -140,6 +140,24 @@ func TestAcceptedCommitIsCarriedOver(t *testing.T) {
 	}
 }
 
+// TestCommitThatIsGone has what history had before be asked for: its lack is no damage, for
+// which the clone would be made anew each time.
+func TestCommitThatIsGone(t *testing.T) {
+	f := newForge(t)
+	tip := f.commit("first", "a.yaml", "one")
+	a := follow(t, f.source())
+	a.accept(tip)
+	for _, hash := range []string{strings.Repeat("a", 40), ""} {
+		if _, err := a.Tree(t.Context(), checkout.Commit{Hash: hash}); err == nil || !strings.Contains(err.Error(), "the clone does not have it") {
+			t.Errorf("commit %q: %v", hash, err)
+		}
+	}
+	a.fetch(f.commit("second", "a.yaml", "two"))
+	if strings.Contains(a.said.String(), "damaged") {
+		t.Errorf("it is taken for damage:\n%s", a.said)
+	}
+}
+
 // TestAcceptedFilesAreCarriedOver does so when even the accepted commit's history is damaged.
 func TestAcceptedFilesAreCarriedOver(t *testing.T) {
 	f := newForge(t)

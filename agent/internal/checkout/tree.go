@@ -43,6 +43,9 @@ const (
 func (r *Repo) Tree(ctx context.Context, c Commit) (fs.FS, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if hash := plumbing.NewHash(c.Hash); !r.needs(hash) && errors.Is(r.store.HasEncodedObject(hash), plumbing.ErrObjectNotFound) {
+		return nil, fmt.Errorf("read commit %s: the clone does not have it: the branch has led past it, or to it no more", c.Short())
+	}
 	root, err := r.tree(ctx, c)
 	if err != nil {
 		r.suspect(err)
@@ -58,6 +61,16 @@ func (r *Repo) Tree(ctx context.Context, c Commit) (fs.FS, error) {
 type contentError struct{ error }
 
 func (e contentError) Unwrap() error { return e.error }
+
+// needs tells whether the clone is damaged without a commit: any other may have gone with
+// history that was rewritten. The caller holds mu.
+func (r *Repo) needs(hash plumbing.Hash) bool {
+	if r.accepted != nil && r.accepted.Commit.Hash == hash.String() {
+		return true
+	}
+	tip, err := r.store.Reference(r.tipRef())
+	return err != nil || tip.Hash() == hash
+}
 
 // tree builds the listing. The caller holds mu.
 func (r *Repo) tree(ctx context.Context, c Commit) (*treeFS, error) {
