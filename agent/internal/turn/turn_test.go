@@ -217,24 +217,27 @@ func TestFailureBacksOff(t *testing.T) {
 }
 
 func TestNewerCommitStopsADestructiveStep(t *testing.T) {
-	r, c := &repository{}, newCluster()
-	r.push("aaaa", base+guest("web", "101", "512MiB"))
-	turner := newTurner(t, r, c)
-	run(t, turner, report.Run)
-	c.take()
-	r.push("bbbb", base)
-	hang := make(chan struct{})
-	c.hangs["ct/web stop"] = hang
-	time.AfterFunc(50*time.Millisecond, func() {
-		r.push("cccc", base+guest("web", "101", "512MiB"))
-		close(hang)
+	// The newer commit comes once all wait for the step that hangs.
+	synctest.Test(t, func(t *testing.T) {
+		r, c := &repository{}, newCluster()
+		r.push("aaaa", base+guest("web", "101", "512MiB"))
+		turner := newTurner(t, r, c)
+		run(t, turner, report.Run)
+		c.take()
+		r.push("bbbb", base)
+		hang := make(chan struct{})
+		c.hangs["ct/web stop"] = hang
+		time.AfterFunc(50*time.Millisecond, func() {
+			r.push("cccc", base+guest("web", "101", "512MiB"))
+			close(hang)
+		})
+		rep := run(t, turner, report.Run)
+		wantMade(t, c, "ct/web stop")
+		o := rep.Outcomes[len(rep.Outcomes)-1]
+		if o.Status != drift.Held || !strings.Contains(o.Reason, "a newer commit, cccc, has come in") {
+			t.Errorf("archive: %+v", o)
+		}
 	})
-	rep := run(t, turner, report.Run)
-	wantMade(t, c, "ct/web stop")
-	o := rep.Outcomes[len(rep.Outcomes)-1]
-	if o.Status != drift.Held || !strings.Contains(o.Reason, "a newer commit, cccc, has come in") {
-		t.Errorf("archive: %+v", o)
-	}
 }
 
 // A repository that hangs, or comes back with the commit that is enforced, keeps
