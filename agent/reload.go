@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"berth/agent/internal/config"
-	"berth/agent/internal/secrets"
 	"berth/agent/internal/web"
 )
 
@@ -50,7 +49,7 @@ func (s *service) renewed(ctx context.Context, fail func(error), read func() (*c
 	if err := settings.Check(); err != nil {
 		return nil, err
 	}
-	if err := secrets.CheckIdentity(settings, s.env); err != nil {
+	if err := checkNamed(settings, s.env); err != nil {
 		return nil, err
 	}
 	s.pin(ctx, settings)

@@ -10,7 +10,6 @@ import (
 
 	"berth/agent/internal/config"
 	"berth/agent/internal/lock"
-	"berth/agent/internal/secrets"
 	"berth/agent/internal/trigger"
 )
 
@@ -49,7 +48,7 @@ Proxmox's tasks running, and ends within two seconds: the next start picks them 
 			if err := settings.Check(); err != nil {
 				return err
 			}
-			if err := secrets.CheckIdentity(settings, s.Env); err != nil {
+			if err := checkNamed(settings, s.Env); err != nil {
 				return err
 			}
 			log := newLog(s, settings.Log)

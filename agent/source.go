@@ -1,8 +1,12 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+
 	"berth/agent/internal/checkout"
 	"berth/agent/internal/config"
+	"berth/agent/internal/secrets"
 )
 
 // source is where the settings say that the manifests come from.
@@ -30,4 +34,22 @@ func source(settings *config.Settings, environ func(string) string) checkout.Sou
 // reader reads a credential anew each time, so that it may be changed.
 func reader(settings *config.Settings, c config.Credential, environ func(string) string) func() ([]byte, error) {
 	return func() ([]byte, error) { return settings.Read(c, environ) }
+}
+
+// checkNamed tells early that a file which the settings name can't be used, where that
+// would else be told at its first use only. Each use reads it anew.
+func checkNamed(settings *config.Settings, environ func(string) string) error {
+	err := secrets.CheckIdentity(settings, environ)
+	if v := source(settings, environ).Verify; v != nil {
+		err = errors.Join(err, inSource(settings, v.Check()))
+	}
+	return err
+}
+
+// inSource names the line of the settings that an error about the repository is about.
+func inSource(settings *config.Settings, err error) error {
+	if wrong, ok := errors.AsType[*checkout.FieldError](err); ok {
+		return fmt.Errorf("%s: %w", settings.Place("repository."+wrong.Field), err)
+	}
+	return err
 }

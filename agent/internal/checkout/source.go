@@ -50,6 +50,19 @@ type Source struct {
 	anyName bool
 }
 
+// FieldError is what is wrong with a setting of a source.
+type FieldError struct {
+	// Field is where it stands below `repository`, as in "verify.gpgKeys.0".
+	Field string
+	Err   error
+}
+
+// Error says what is wrong.
+func (e *FieldError) Error() string { return e.Err.Error() }
+
+// Unwrap returns Err.
+func (e *FieldError) Unwrap() error { return e.Err }
+
 const (
 	defaultTimeout  = time.Minute
 	defaultMaxFile  = 1 << 20

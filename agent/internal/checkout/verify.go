@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
+	"strconv"
 	"time"
 
 	"github.com/go-git/go-git/v5/plumbing"
@@ -40,6 +42,13 @@ type trust struct {
 // maxTrust bounds a file of keys.
 const maxTrust = 4 << 20
 
+// Check tells early, by a [FieldError], that a file of keys can't be used. Each fetch reads
+// them anew, but tells of that only once there is a commit to judge.
+func (v *Verify) Check() error {
+	_, err := v.read()
+	return err
+}
+
 // read reads the files of keys.
 func (v *Verify) read() (*trust, error) {
 	t := &trust{}
@@ -47,7 +56,12 @@ func (v *Verify) read() (*trust, error) {
 	file := func(name string, parse func(text []byte) error) error {
 		// Whoever may write the file says whom the agent obeys.
 		text, err := readBounded(name, maxTrust, 0o002)
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("there is no file %s: write there the keys of those who may sign, or correct its name", name)
+		case errors.Is(err, fs.ErrPermission):
+			return fmt.Errorf("%w: let the agent's user read it", err)
+		case err != nil:
 			return err
 		}
 		_, _ = fmt.Fprintf(all, "%q %d\n", name, len(text)) // A hash takes everything.
@@ -59,12 +73,12 @@ func (v *Verify) read() (*trust, error) {
 	}
 	if v.AllowedSigners != "" {
 		if err := file(v.AllowedSigners, t.ssh.parse); err != nil {
-			return nil, fmt.Errorf("read allowed signers: %w", err)
+			return nil, &FieldError{"verify.allowedSigners", fmt.Errorf("read allowed signers: %w", err)}
 		}
 	}
-	for _, name := range v.GPGKeys {
+	for i, name := range v.GPGKeys {
 		if err := file(name, t.gpg.parse); err != nil {
-			return nil, fmt.Errorf("read GPG keys: %w", err)
+			return nil, &FieldError{"verify.gpgKeys." + strconv.Itoa(i), fmt.Errorf("read GPG keys: %w", err)}
 		}
 	}
 	t.sum = [sha256.Size]byte(all.Sum(nil))

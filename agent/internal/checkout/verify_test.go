@@ -341,7 +341,7 @@ func TestAllowedSignersChange(t *testing.T) {
 	if err := os.Remove(list); err != nil {
 		t.Fatal(err)
 	}
-	a.distrusts(third, third, "", "no such file")
+	a.distrusts(third, third, "", "there is no file "+list+": write there the keys of those who may sign")
 	if c, _ := a.Accepted(); c.Hash != second {
 		t.Errorf("accepted is %s, want %s", c.Hash, second)
 	}
