@@ -45,7 +45,7 @@ func withManifests(ctx context.Context, s streams, settings *config.Settings, di
 	defer os.RemoveAll(temporary)
 	repository, err := checkout.Open(temporary, source(settings, s.Env), slog.New(slog.DiscardHandler))
 	if err != nil {
-		return fmt.Errorf("read the manifests: %w", err)
+		return fmt.Errorf("read the manifests: %w", inSource(settings, err))
 	}
 	defer repository.Close()
 	tip, err := repository.Fetch(ctx)

@@ -46,9 +46,10 @@ func checkNamed(settings *config.Settings, environ func(string) string) error {
 	return err
 }
 
-// inSource names the line of the settings that an error about the repository is about.
+// inSource names the line of the settings that an error about the repository is about, if
+// there is a file of them.
 func inSource(settings *config.Settings, err error) error {
-	if wrong, ok := errors.AsType[*checkout.FieldError](err); ok {
+	if wrong, ok := errors.AsType[*checkout.FieldError](err); ok && settings.File != "" {
 		return fmt.Errorf("%s: %w", settings.Place("repository."+wrong.Field), err)
 	}
 	return err

@@ -93,7 +93,7 @@ func wire(s streams, settings *config.Settings, log *slog.Logger, kept *journal.
 	var err error
 	w.repository, err = checkout.Open(filepath.Join(settings.State, "clone"), source(settings, s.Env), log)
 	if err != nil {
-		return nil, err
+		return nil, inSource(settings, err)
 	}
 	if w.library, err = openLibrary(settings, log); err != nil {
 		w.repository.Close()

@@ -89,23 +89,27 @@ func (id ID) String() string {
 func (s Source) settle() (Source, error) {
 	var err error
 	if s.URL, err = canonicalURL(s.URL); err != nil {
-		return s, err
+		return s, &FieldError{"url", err}
 	}
 	if s.Branch == "" {
-		return s, errors.New("repository branch: missing; name the branch to follow")
+		return s, &FieldError{"branch", errors.New("repository branch: missing; name the branch to follow")}
 	}
 	if err := plumbing.NewBranchReferenceName(s.Branch).Validate(); err != nil {
-		return s, fmt.Errorf("repository branch %q: %w; give it without refs/heads/", s.Branch, err)
+		return s, &FieldError{"branch", fmt.Errorf("repository branch %q: %w; give it without refs/heads/", s.Branch, err)}
 	}
 	s.Path = path.Clean(strings.Trim(s.Path, "/"))
 	if !fs.ValidPath(s.Path) {
-		return s, fmt.Errorf("repository path %q: it leaves the repository", s.Path)
+		return s, &FieldError{"path", fmt.Errorf("repository path %q: it leaves the repository", s.Path)}
 	}
 	if (s.local() || s.ssh()) && (s.TokenFile != "" || s.CAFile != "") {
-		return s, fmt.Errorf("repository %s: a token or CA file is only for http(s) URLs; remove it", s.URL)
+		field := "token"
+		if s.TokenFile == "" {
+			field = "ca"
+		}
+		return s, &FieldError{field, fmt.Errorf("repository %s: a token or CA file is only for http(s) URLs; remove it", s.URL)}
 	}
-	if err := s.settleSSH(); err != nil {
-		return s, fmt.Errorf("repository %s: %w", s.URL, err)
+	if field, err := s.settleSSH(); err != nil {
+		return s, &FieldError{field, fmt.Errorf("repository %s: %w", s.URL, err)}
 	}
 	if s.Timeout <= 0 {
 		s.Timeout = defaultTimeout

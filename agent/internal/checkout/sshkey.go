@@ -65,17 +65,20 @@ type Credential struct {
 var errNoKey = errors.New("repository.ssh.key is missing: over SSH the agent shows a key of its own, never one of an ssh-agent or of ~/.ssh; " +
 	"make one with `ssh-keygen -t ed25519 -N '' -f FILE`, let it read the repository, and write ssh: {key: FILE}")
 
-// settleSSH checks that the SSH settings are there for an SSH address, and for no other.
-func (s Source) settleSSH() error {
+// settleSSH checks that the SSH settings are there for an SSH address, and for no other. It
+// names the field that an error is about.
+func (s Source) settleSSH() (field string, err error) {
 	switch {
 	case !s.ssh() && s.SSH != nil:
-		return errors.New("repository.ssh is only for ssh:// and git@host:path addresses; remove it")
-	case s.ssh() && (s.SSH == nil || s.SSH.Key.Read == nil):
-		return errNoKey
+		return "ssh", errors.New("repository.ssh is only for ssh:// and git@host:path addresses; remove it")
+	case s.ssh() && s.SSH == nil:
+		return "url", errNoKey
+	case s.ssh() && s.SSH.Key.Read == nil:
+		return "ssh", errNoKey
 	case s.ssh() && s.SSH.KnownHosts == "":
-		return errors.New("the file of known hosts is not named")
+		return "ssh", errors.New("the file of known hosts is not named")
 	}
-	return nil
+	return "", nil
 }
 
 // readKey reads the private key. No error repeats any of it.
