@@ -52,7 +52,7 @@ func (s *service) renewed(ctx context.Context, fail func(error), read func() (*c
 	if err := checkNamed(settings, s.env); err != nil {
 		return nil, err
 	}
-	s.pin(ctx, settings)
+	later := s.pin(settings)
 	// What works on the clones ends before others open them.
 	s.end()
 	back := func(err error) error {
@@ -70,11 +70,15 @@ func (s *service) renewed(ctx context.Context, fail func(error), read func() (*c
 		w.release()
 		return nil, back(err)
 	}
+	for _, setting := range later {
+		next.log.LogAttrs(ctx, slog.LevelWarn, "setting takes effect at the next start", setting...)
+	}
 	return next, nil
 }
 
-// pin keeps what can't change while the process lasts, and says so.
-func (s *service) pin(ctx context.Context, settings *config.Settings) {
+// pin keeps what can't change while the process lasts, and answers what to say of each of
+// these once the settings hold.
+func (s *service) pin(settings *config.Settings) (later [][]slog.Attr) {
 	for _, p := range []struct {
 		field      string
 		now, wants *string
@@ -84,8 +88,9 @@ func (s *service) pin(ctx context.Context, settings *config.Settings) {
 		{"socketGroup", &s.settings.SocketGroup, &settings.SocketGroup},
 	} {
 		if *p.now != *p.wants {
-			s.log.WarnContext(ctx, "setting takes effect at the next start", slog.String("setting", p.field), slog.String("now", *p.now), slog.String("then", *p.wants))
+			later = append(later, []slog.Attr{slog.String("setting", p.field), slog.String("now", *p.now), slog.String("then", *p.wants)})
 			*p.wants = *p.now
 		}
 	}
+	return later
 }
