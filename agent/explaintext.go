@@ -48,7 +48,12 @@ func explainText(s streams, told *web.Explained, all, one bool) {
 			out.line("  needs: %s", joinIDs(e.Needs))
 		}
 	}
-	explainFields(out, e, all || one)
+	// A hold of a step is told where the steps are, any other with its first value.
+	said := make(map[string]bool)
+	for _, step := range e.Steps {
+		said[step.Held] = !one
+	}
+	explainFields(out, e, all || one, said)
 	if one {
 		return
 	}
@@ -77,8 +82,8 @@ func joinIDs(ids []desired.ID) string {
 }
 
 // explainFields writes a value a line: its sign, what is wanted, where that comes from,
-// and what is live where it is another.
-func explainFields(out *plainText, e *explain.Explanation, all bool) {
+// and what is live where it is another. A reason for a hold that is said is not repeated.
+func explainFields(out *plainText, e *explain.Explanation, all bool, said map[string]bool) {
 	if len(e.Fields) == 0 {
 		return
 	}
@@ -95,7 +100,8 @@ func explainFields(out *plainText, e *explain.Explanation, all bool) {
 		if keys := f.Path.Keys(); e.ID.Kind() == desired.KindPlaybook && len(keys) == 2 {
 			path = "on " + keys[1]
 		}
-		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", fieldSign(f), report.Neutral(path), report.Neutral(shorten(wantedText(e, f), 48)), report.Neutral(sourceText(f)), report.Neutral(liveText(e, f)))
+		fmt.Fprintf(w, "%s %s\t%s\t%s\t%s\n", fieldSign(f), report.Neutral(path), report.Neutral(shorten(wantedText(e, f), 48)), report.Neutral(sourceText(f)), report.Neutral(liveText(e, f, said[f.Held])))
+		said[f.Held] = true
 	}
 	_ = w.Flush()
 	for row := range strings.Lines(table.String()) {
@@ -153,8 +159,9 @@ func sourceText(f explain.Field) string {
 	return f.Source.String() + ", " + string(f.Rule)
 }
 
-// liveText says what is live where that is not what is wanted, and why it is so.
-func liveText(e *explain.Explanation, f explain.Field) string {
+// liveText says what is live where that is not what is wanted, and why it is so; said
+// tells that why it is held stands elsewhere.
+func liveText(e *explain.Explanation, f explain.Field, said bool) string {
 	var parts []string
 	switch {
 	case digests(e, f) && f.Differs:
@@ -171,7 +178,11 @@ func liveText(e *explain.Explanation, f explain.Field) string {
 	case drift.FromLive:
 		parts = append(parts, strings.TrimSuffix("changed live, by "+f.By, ", by "))
 	}
-	if f.Held != "" {
+	switch {
+	case f.Held == "":
+	case said:
+		parts = append(parts, "held")
+	default:
 		parts = append(parts, "held: "+f.Held)
 	}
 	return strings.Join(parts, "; ")
@@ -183,14 +194,20 @@ func explainSteps(out *plainText, e *explain.Explanation) {
 		return
 	}
 	out.title("to do")
+	said := make(map[string]bool)
 	for _, s := range e.Steps {
 		sign := "~"
 		if s.Held != "" {
 			sign = "!"
 		}
 		out.line("%s %s", sign, strings.TrimSuffix(string(s.Step)+": "+s.Reason, ": "))
-		if s.Held != "" {
+		switch {
+		case s.Held == "":
+		case said[s.Held]:
+			out.line("    held, as above")
+		default:
 			out.line("    held: %s", s.Held)
+			said[s.Held] = true
 		}
 		if len(s.After) > 0 {
 			out.line("    after %s", strings.Join(s.After, ", "))
