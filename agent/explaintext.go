@@ -131,8 +131,15 @@ func digests(e *explain.Explanation, f explain.Field) bool {
 	return e.ID.Kind() == desired.KindPlaybook || f.Path == "cloudInit"
 }
 
+// neverRan tells that a playbook has not run on the host of a value.
+func neverRan(e *explain.Explanation, f explain.Field) bool {
+	return e.ID.Kind() == desired.KindPlaybook && f.Differs && !f.Seen
+}
+
 func wantedText(e *explain.Explanation, f explain.Field) string {
 	switch {
+	case neverRan(e, f):
+		return "is to run"
 	case digests(e, f) && e.ID.Kind() == desired.KindPlaybook:
 		return "has run"
 	case digests(e, f):
@@ -164,6 +171,8 @@ func sourceText(f explain.Field) string {
 func liveText(e *explain.Explanation, f explain.Field, said bool) string {
 	var parts []string
 	switch {
+	case neverRan(e, f):
+		parts = append(parts, strings.TrimSuffix("it has never run there: "+f.Reason, ": "))
 	case digests(e, f) && f.Differs:
 		parts = append(parts, cmp.Or(f.Reason, "it differs"))
 	case digests(e, f):
@@ -172,10 +181,11 @@ func liveText(e *explain.Explanation, f explain.Field, said bool) string {
 	case f.Differs && !f.Seen:
 		parts = append(parts, "not there")
 	}
-	switch f.Origin {
-	case drift.FromGit:
+	switch {
+	case neverRan(e, f): // Whoever has moved, that is why.
+	case f.Origin == drift.FromGit:
 		parts = append(parts, "Git has moved")
-	case drift.FromLive:
+	case f.Origin == drift.FromLive:
 		parts = append(parts, strings.TrimSuffix("changed live, by "+f.By, ", by "))
 	}
 	switch {

@@ -31,6 +31,23 @@ func TestExplainSaysAHoldOnce(t *testing.T) {
 	}
 }
 
+// TestExplainTellsWhereAPlaybookNeverRan tells a host on which a playbook has not run from
+// one where what it depends on is new.
+func TestExplainTellsWhereAPlaybookNeverRan(t *testing.T) {
+	text := explainedText(&explain.Explanation{ID: "play/base", Fields: []explain.Field{
+		{Path: "hosts.nas", Desired: "d1", Rule: explain.Enforced, Differs: true, Origin: drift.FromGit},
+		{Path: "hosts.web", Desired: "d1", Live: "d0", Seen: true, Rule: explain.Enforced, Differs: true, Origin: drift.FromGit},
+	}}, false)
+	for _, want := range []string{
+		"~ on nas  is to run  enforced  it has never run there\n",
+		"~ on web  has run    enforced  it differs; Git has moved\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("it lacks %q:\n%s", want, text)
+		}
+	}
+}
+
 func explainedText(e *explain.Explanation, one bool) string {
 	var out bytes.Buffer
 	explainText(streams{Out: &out}, &web.Explained{Explanation: e}, false, one)
