@@ -95,19 +95,33 @@ func (ask *showAsked) showTurn(ctx context.Context, s streams, settings *config.
 		return err
 	}
 	if ask.format == "text" {
-		t := shown.Turn
-		fmt.Fprintf(s.Out, "turn %s · %s · %s\n", report.Neutral(t.ID), t.Started.UTC().Format("2 Jan 2006 15:04:05 UTC"), report.Neutral(t.Why))
+		fmt.Fprintln(s.Out, turnHeading(shown.Turn))
+		rep.Turn = "" // The heading has it.
 	}
 	if err := ask.show(s, rep); err != nil || ask.format != "text" {
 		return err
 	}
+	shownRest(s, shown)
+	return nil
+}
+
+// turnHeading is which turn it was, when, and why it was made where that is known.
+func turnHeading(t history.Turn) string {
+	text := "turn " + t.ID + " · " + t.Started.UTC().Format("2 Jan 2006 15:04:05 UTC")
+	return report.Neutral(strings.TrimSuffix(text+" · "+t.Why, " · "))
+}
+
+// shownRest says what else is kept of a turn, and how it is shown.
+func shownRest(s streams, shown *history.Shown) {
+	if shown.Log || len(shown.Outputs) > 0 {
+		fmt.Fprintln(s.Out, "\nthe same command shows, with")
+	}
 	if shown.Log {
-		fmt.Fprintf(s.Out, "\nits log: agent show %s --log\n", report.Neutral(shown.Turn.ID))
+		fmt.Fprintln(s.Out, "  --log: its log")
 	}
 	for _, f := range shown.Outputs {
-		fmt.Fprintf(s.Out, "what a step put out: agent show %s --file %s (%d KiB)\n", report.Neutral(shown.Turn.ID), report.Neutral(f.Name), (f.Size+1023)>>10)
+		fmt.Fprintf(s.Out, "  --file %s: what a step put out (%d KiB)\n", report.Neutral(f.Name), (f.Size+1023)>>10)
 	}
-	return nil
 }
 
 // whole reads all of a file that was opened.
