@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -24,7 +25,8 @@ var errNoted = errors.New("the request came to no good end")
 type asking struct {
 	do     func(*http.Request) (*http.Response, error)
 	secret secrets
-	// err is the first that went wrong; answer is the last that was well.
+	// err is the first that went wrong; answer is the last that was well, told as one
+	// that the service could not use, as it is told only then.
 	err    error
 	answer string
 }
@@ -68,6 +70,8 @@ func (a *asking) Do(req *http.Request) (*http.Response, error) {
 	// What is well may hold a token, as the answer to a login does.
 	if structured {
 		a.answer += ": " + says
+	} else {
+		a.answer += ", but with " + a.secret.hide(formOf(resp.Header, body)) + " in place of what the service answers: see that its URL leads to the service itself"
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
@@ -90,4 +94,20 @@ func answerOf(body []byte) (says string, structured bool) {
 		}
 	}
 	return bounded(report.Neutral(strings.TrimSpace(string(body))), 200), false
+}
+
+// formOf says of what form an answer is, and nothing that stands in it.
+func formOf(header http.Header, body []byte) string {
+	kind, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	switch body = bytes.TrimSpace(body); {
+	case len(body) == 0:
+		return "nothing"
+	case json.Valid(body) && body[0] == '{':
+		return "other fields"
+	case json.Valid(body):
+		return "JSON of another form"
+	case err != nil:
+		return "text of another form"
+	}
+	return "other text (" + bounded(report.Neutral(kind), 40) + ")"
 }
