@@ -135,7 +135,7 @@ func (s *service) start(ctx context.Context, fail func(error)) error {
 	s.standing.Set(func(status *web.Status) {
 		status.Repository = web.Repository{URL: from.URL, Branch: from.Branch, Path: strings.TrimPrefix(from.Path, ".")}
 		if c, taken := s.repository.Accepted(); taken && status.Commit.Hash == "" {
-			status.Commit = report.Commit{Hash: c.Hash, Subject: c.Subject, Time: c.Time}
+			status.Commit = report.Commit{Hash: c.Hash, Subject: c.Subject, Author: c.Author, Time: c.Time}
 		}
 	})
 	within, cease := context.WithCancel(ctx)
