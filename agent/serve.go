@@ -206,6 +206,9 @@ func (s *service) status() web.Status {
 	since := status.Lock.Since
 	status.Lock = s.lockStatus()
 	status.Lock.Since = since
+	if made := s.lock.Written(); status.Lock.State == web.LockLocked && made.After(since) {
+		status.Lock.Since = made // There was nothing to lock before.
+	}
 	status.Asked = nil
 	for _, a := range s.journal.AllAsked() {
 		status.Asked = append(status.Asked, web.Asked{Playbook: a.Playbook, Hosts: a.Hosts, Why: a.Why})

@@ -20,6 +20,7 @@ import (
 	"berth/agent/internal/journal"
 	"berth/agent/internal/lock"
 	"berth/agent/internal/notify"
+	"berth/agent/internal/pause"
 	"berth/agent/internal/trigger"
 	"berth/agent/internal/turn"
 	"berth/agent/internal/web"
@@ -264,5 +265,31 @@ func TestWaitingIsToldOnce(t *testing.T) {
 		}
 	case <-time.After(10 * time.Second):
 		t.Error("after it was unlocked, people are told anew")
+	}
+}
+
+// TestLockedSince tells since when the agent is locked: since its start, or, where the
+// identity was made later, since then.
+func TestLockedSince(t *testing.T) {
+	l := newLocked(t)
+	l.rest = pause.Open(l.settings.State, nil)
+	began := time.Now().Add(-time.Hour).Truncate(time.Second)
+	l.standing.Set(func(status *web.Status) { status.Lock.Since = began })
+	for what, c := range map[string]struct{ made, want time.Time }{
+		"made before the start": {began.Add(-time.Minute), began},
+		"made after the start":  {began.Add(time.Minute), began.Add(time.Minute)},
+	} {
+		if err := os.Chtimes(l.lock.IdentityPath(), c.made, c.made); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.status().Lock; got.State != web.LockLocked || !got.Since.Equal(c.want) {
+			t.Errorf("%s: %s since %v, want %v", what, got.State, got.Since, c.want)
+		}
+	}
+	if err := l.lock.Unlock(t.Context(), []byte(testPassphrase)); err != nil {
+		t.Fatal(err)
+	}
+	if got := l.status().Lock; got.State != web.LockUnlocked || !got.Since.Equal(began) {
+		t.Errorf("unlocked: %s since %v, want %v", got.State, got.Since, began)
 	}
 }

@@ -95,6 +95,16 @@ func (l *Lock) made() (bool, error) {
 	return err == nil, err
 }
 
+// Written is when the identity's file was last written; zero where there is none, or
+// where this user may not look.
+func (l *Lock) Written() time.Time {
+	info, err := os.Lstat(l.IdentityPath())
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}
+
 // State tells the state. It sees at once what another process has created.
 func (l *Lock) State() State {
 	l.mu.RLock()
