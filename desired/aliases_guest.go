@@ -193,6 +193,8 @@ func nicAlias(word string) alias {
 		return write("linkDown")
 	case "mask", "netmask", "prefixlength":
 		return instead("the subnet of the Site's network says it: take it out")
+	case "allowaddressconflict":
+		return instead("write allowAddressConflict at the guest, beside networks")
 	}
 	return alias{}
 }
