@@ -50,10 +50,7 @@ Where an agent is running, it is asked; else the state directory is read.`,
 		Args:              atMost(1),
 		ValidArgsFunction: completeTurns(s),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			word := "last"
-			if len(args) == 1 {
-				word = args[0]
-			}
+			word := turnWord(args)
 			if err := ask.check(); err != nil {
 				return err
 			}
@@ -76,14 +73,12 @@ Where an agent is running, it is asked; else the state directory is read.`,
 	ask.flags(cmd)
 	cmd.Flags().BoolVar(&ask.log, "log", false, "what was logged; with --output json, as it is kept")
 	cmd.Flags().StringVar(&ask.file, "file", "", "what a step has put out: a file that the turn's report names")
+	_ = cmd.RegisterFlagCompletionFunc("file", completeOutputs(s))
 	return cmd
 }
 
 func (ask *showAsked) showTurn(ctx context.Context, s streams, settings *config.Settings, word string) error {
-	shown, err := past(
-		func() (*history.Shown, error) { return web.NewClient(settings.Socket).Show(ctx, word) },
-		func() (*history.Shown, error) { return archive(settings).Show(word) },
-	)
+	shown, err := pastTurn(ctx, settings, word)
 	if err != nil {
 		return err
 	}
@@ -103,6 +98,41 @@ func (ask *showAsked) showTurn(ctx context.Context, s streams, settings *config.
 	}
 	shownRest(s, shown)
 	return nil
+}
+
+// completeOutputs offers what the steps of the turn that is asked for have put out.
+func completeOutputs(s streams) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+		settings, err := loadSettings(cmd, s)
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		shown, err := pastTurn(cmd.Context(), settings, turnWord(args))
+		if err != nil {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		var words []string
+		for _, f := range shown.Outputs {
+			words = append(words, f.Name)
+		}
+		return beginning(words, begun), cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+// turnWord is which turn the command line asks for.
+func turnWord(args []string) string {
+	if len(args) == 0 {
+		return "last"
+	}
+	return args[0]
+}
+
+// pastTurn is a turn as it was.
+func pastTurn(ctx context.Context, settings *config.Settings, word string) (*history.Shown, error) {
+	return past(
+		func() (*history.Shown, error) { return web.NewClient(settings.Socket).Show(ctx, word) },
+		func() (*history.Shown, error) { return archive(settings).Show(word) },
+	)
 }
 
 // turnHeading is which turn it was, when, and why it was made where that is known.
