@@ -181,6 +181,19 @@ func TestTroubleIsToldOnceForEachReason(t *testing.T) {
 	}
 }
 
+// TestWhatHasNoCommitIsToldWithoutOne is of a branch that is gone: what was accepted
+// before is not what is refused.
+func TestWhatHasNoCommitIsToldWithoutOne(t *testing.T) {
+	b := newBench(t, "")
+	rep := does(nil)
+	rep.Refused = &report.Refusal{Reason: "no such branch"}
+	b.turn(rep, nil)
+	list, err := Archive{Journal: t.TempDir(), History: b.Dir}.Turns(Query{})
+	if err != nil || len(list.Turns) != 1 || list.Turns[0].Result != "refused" || list.Turns[0].Refused.Hash != "" {
+		t.Errorf("the turns: %+v, %v", list, err)
+	}
+}
+
 func TestOneOfManyIsToldOfItself(t *testing.T) {
 	b := newBench(t, "")
 	field := func(host string, needs ...desired.ID) drift.Field {

@@ -42,7 +42,8 @@ func (s *standing) lines(e Ended) []Line {
 	var all []Line
 	add := func(l Line) {
 		l.At, l.Turn = e.At, e.ID
-		if l.Commit == (report.Commit{}) && e.Report != nil {
+		// What is refused is never what is enforced, also where it is no commit: a branch that is gone.
+		if l.Commit == (report.Commit{}) && e.Report != nil && l.What != Refused {
 			l.Commit = e.Report.Commit
 		}
 		l.Reason = cut(l.Reason)
