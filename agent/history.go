@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -34,15 +36,34 @@ func past[T any](agent func() (T, error), own func() (T, error)) (T, error) {
 	return out, err
 }
 
+// howMany is a number of things from one on, as a flag.
+type howMany int
+
+// String is the number.
+func (n *howMany) String() string { return strconv.Itoa(int(*n)) }
+
+// Set reads it.
+func (n *howMany) Set(text string) error {
+	number, err := strconv.Atoi(text)
+	if err != nil || number < 1 {
+		return errors.New("write how many, as 20")
+	}
+	*n = howMany(number)
+	return nil
+}
+
+// Type is what help calls it.
+func (*howMany) Type() string { return "int" }
+
 // historyAsked is what the command line asks of the history.
 type historyAsked struct {
 	format, since, before string
-	limit                 int
+	limit                 howMany
 	failed                bool
 }
 
 func newHistory(s streams) *cobra.Command {
-	var ask historyAsked
+	ask := historyAsked{limit: 20}
 	cmd := &cobra.Command{
 		Use:   "history [RESOURCE]",
 		Short: "List what the agent did, or all that ever happened to a resource",
@@ -79,9 +100,9 @@ Where an agent is running, it is asked; else the state directory is read.`,
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&ask.format, "output", "o", "text", "text or json")
-	flags.IntVarP(&ask.limit, "limit", "n", 20, "how many, the newest")
+	flags.VarP(&ask.limit, "limit", "n", "how many, the newest")
 	flags.StringVar(&ask.since, "since", "", "none older: 12h, 7d, a day as 2026-11-21, or a time as in RFC 3339")
-	flags.StringVar(&ask.before, "before", "", "only what came before a turn")
+	flags.StringVar(&ask.before, "before", "", "only what came before a turn: its id, or how that begins")
 	flags.BoolVar(&ask.failed, "failed", false, "only what went wrong")
 	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
 	_ = cmd.RegisterFlagCompletionFunc("before", completeTurns(s))
@@ -90,12 +111,14 @@ Where an agent is running, it is asked; else the state directory is read.`,
 
 // query reads the command line.
 func (ask *historyAsked) query(args []string, now time.Time) (history.Query, error) {
-	q := history.Query{Limit: ask.limit, Before: ask.before, Failed: ask.failed}
+	q := history.Query{Limit: int(ask.limit), Before: ask.before, Failed: ask.failed}
 	if ask.format != "text" && ask.format != "json" {
 		return q, fmt.Errorf("--output %q: write text or json", ask.format)
 	}
-	if ask.limit < 1 {
-		return q, fmt.Errorf("--limit %d: write how many, as 20", ask.limit)
+	if ask.before != "" {
+		if err := history.CheckBefore(ask.before); err != nil {
+			return q, fmt.Errorf("--before %q: %w", ask.before, err)
+		}
 	}
 	if len(args) == 1 {
 		if q.ID = desired.ID(args[0]); q.ID.Kind() == "" || q.ID.Name() == "" {
@@ -171,8 +194,8 @@ func printJSON(s streams, value any) error {
 	return nil
 }
 
-// completeTurns offers the turns that are kept.
-func completeTurns(s streams) cobra.CompletionFunc {
+// completeTurns offers the turns that are kept, and words that stand for one.
+func completeTurns(s streams, words ...string) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 		settings, err := loadSettings(cmd, s)
 		if err != nil {
@@ -183,12 +206,12 @@ func completeTurns(s streams) cobra.CompletionFunc {
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
-		words := []string{"last", "last-failed"}
+		all := slices.Clone(words)
 		for _, t := range list.Turns {
 			if t.Kept {
-				words = append(words, t.ID+"\t"+t.Headline)
+				all = append(all, t.ID+"\t"+t.Headline)
 			}
 		}
-		return beginning(words, begun), cobra.ShellCompDirectiveNoFileComp
+		return beginning(all, begun), cobra.ShellCompDirectiveNoFileComp
 	}
 }

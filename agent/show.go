@@ -48,7 +48,7 @@ Where an agent is running, it is asked; else the state directory is read.`,
   agent show last --log
   agent show last --file play.base.run.log | less`,
 		Args:              atMost(1),
-		ValidArgsFunction: completeTurns(s),
+		ValidArgsFunction: completeTurns(s, "last", "last-failed"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			word := turnWord(args)
 			if err := ask.check(); err != nil {

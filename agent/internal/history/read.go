@@ -11,6 +11,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"time"
 
@@ -25,13 +26,26 @@ type Query struct {
 	Since time.Time
 	// Limit, if positive, is how many are wanted, the newest.
 	Limit int
-	// Before, if set, is a turn: only what came before it is wanted.
+	// Before, if set, is a turn, as [CheckBefore] takes it: only what came before it is
+	// wanted.
 	Before string
 	// Failed wants of all lines those that tell of something that went wrong.
 	Failed bool
 
 	// turns wants what tells of turns as a whole alone.
 	turns bool
+}
+
+// turnBegun is how the id of a turn may begin.
+var turnBegun = regexp.MustCompile(`^([0-9]{1,8}|[0-9]{8}T[0-9]{0,6}|[0-9]{8}T[0-9]{6}\.[0-9]{0,3}|[0-9]{8}T[0-9]{6}\.[0-9]{3}Z)$`)
+
+// CheckBefore tells that a text is no turn, nor how one begins: all would come before it, or
+// nothing. The turn need not be kept.
+func CheckBefore(turn string) error {
+	if turnBegun.MatchString(turn) {
+		return nil
+	}
+	return errors.New("write a turn's id as the list has it, 20261121T140000.000Z, or how it begins")
 }
 
 // Story is what a history tells, the newest first.

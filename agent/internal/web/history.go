@@ -98,15 +98,19 @@ func queryOf(values url.Values) (history.Query, error) {
 				err = errors.New("write KIND/NAME, as vm/web-1")
 			}
 		case "limit":
-			if q.Limit, err = strconv.Atoi(text); err == nil && (q.Limit < 1 || q.Limit > mostTurns) {
+			if q.Limit, err = strconv.Atoi(text); err != nil || q.Limit < 1 || q.Limit > mostTurns {
 				err = fmt.Errorf("write a number from 1 to %d", mostTurns)
 			}
 		case "before":
-			q.Before = text
+			q.Before, err = text, history.CheckBefore(text)
 		case "since":
-			q.Since, err = time.Parse(time.RFC3339, text)
+			if q.Since, err = time.Parse(time.RFC3339, text); err != nil {
+				err = errors.New("write a time as 2026-11-21T14:00:00Z")
+			}
 		case "failed":
-			q.Failed, err = strconv.ParseBool(text)
+			if q.Failed, err = strconv.ParseBool(text); err != nil {
+				err = errors.New("write true or false")
+			}
 		default:
 			err = errors.New("there is no such parameter: write resource, limit, before, since or failed")
 		}
