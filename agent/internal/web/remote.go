@@ -44,7 +44,8 @@ func (a API) Remote(gate *Gate) http.Handler {
 			return
 		}
 		a.Log.InfoContext(r.Context(), "asked by another machine", slog.String("what", pattern), slog.String("token", by.Name), slog.String("from", r.RemoteAddr))
-		a.serveLong(w, r.WithContext(withScope(r.Context(), by.Scope)), routes.mux)
+		ctx := withBearer(withScope(r.Context(), by.Scope), by.Name, r.RemoteAddr)
+		a.serveLong(w, r.WithContext(ctx), routes.mux)
 	})
 }
 

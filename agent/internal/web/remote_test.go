@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -286,3 +287,35 @@ func (p *pipes) Close() error {
 
 // Addr is none in particular.
 func (p *pipes) Addr() net.Addr { return &net.TCPAddr{} }
+
+// TestAPauseNamesItsToken tells which caller of another machine has paused the agent: of
+// an address alone nobody knows whose it is.
+func TestAPauseNamesItsToken(t *testing.T) {
+	var by []string
+	api := web.API{
+		Log: slog.New(slog.DiscardHandler),
+		Pause: func(_ context.Context, req web.PauseRequest) (web.Paused, error) {
+			by = append(by, req.By)
+			return web.Paused{}, nil
+		},
+		Resume: func(ctx context.Context) (web.Resumed, error) {
+			by = append(by, web.Peer(ctx))
+			return web.Resumed{}, nil
+		},
+	}
+	handler := api.Remote(gate(map[string]string{"a": readToken, "b": syncToken}))
+	for _, row := range []struct{ path, body, want string }{
+		{"/v1/pause", `{}`, "b from 10.0.0.7:40772"},
+		{"/v1/pause", `{"by": "ann"}`, "ann (b from 10.0.0.7:40772)"},
+		{"/v1/resume", "", "b from 10.0.0.7:40772"},
+	} {
+		by = nil
+		req := httptest.NewRequestWithContext(t.Context(), http.MethodPost, row.path, strings.NewReader(row.body))
+		req.Header.Set("Authorization", "Bearer "+syncToken)
+		req.RemoteAddr = "10.0.0.7:40772"
+		handler.ServeHTTP(httptest.NewRecorder(), req)
+		if !slices.Equal(by, []string{row.want}) {
+			t.Errorf("%s %s: by %q, want %q", row.path, row.body, by, row.want)
+		}
+	}
+}
