@@ -145,7 +145,8 @@ func refusedWords(r *report.Refusal) string {
 		return "the repository can't be asked since " + moment(r.Since) + ": " + r.Reason
 	}
 	by := ""
-	if r.Commit.Author != "" {
+	// Who wrote a commit that is not signed stands in the reason.
+	if r.Commit.Author != "" && (r.Signature == nil || r.Signature.Commit.Hash != r.Commit.Hash) {
 		by = " by " + r.Commit.Author
 	}
 	return r.Commit.Text() + by + ": " + r.Reason

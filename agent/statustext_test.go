@@ -65,3 +65,20 @@ func TestStatusTellsWhatThereIsToDo(t *testing.T) {
 		t.Logf("\n%s", out.String())
 	}
 }
+
+// TestARefusedCommitsAuthorIsToldOnce is of reasons that name the author already.
+func TestARefusedCommitsAuthorIsToldOnce(t *testing.T) {
+	newest, older := report.Commit{Hash: "bbbbbbbbbb", Subject: "Oops", Author: "Ann"}, report.Commit{Hash: "cccccccccc", Subject: "Before", Author: "Bob"}
+	for _, row := range []struct {
+		refused report.Refusal
+		want    string
+	}{
+		{report.Refusal{Commit: newest, Reason: "it is not signed (author: Ann)", Signature: &report.Signature{Commit: newest}}, `bbbbbbb "Oops": it is not signed (author: Ann)`},
+		{report.Refusal{Commit: newest, Reason: "it brings ccccccc (author: Bob)", Signature: &report.Signature{Commit: older}}, `bbbbbbb "Oops" by Ann: it brings ccccccc (author: Bob)`},
+		{report.Refusal{Commit: newest, Reason: "it does not load"}, `bbbbbbb "Oops" by Ann: it does not load`},
+	} {
+		if got := refusedWords(&row.refused); got != row.want {
+			t.Errorf("%s, want %s", got, row.want)
+		}
+	}
+}
