@@ -29,10 +29,10 @@ func newExplain(s streams) *cobra.Command {
 		Use:   "explain RESOURCE [FIELD]",
 		Short: "Explain a resource: each value with the line that sets it, what is live, what is due or held, and why",
 		Long: `Explain one resource: each value with the file, line and profile that it comes from,
-what is live, also of what no manifest sets (--verbose), whether the value is enforced, ignored or a default; what is due, what is
-held or waits, why and until when; what proves that it is ours; which playbooks are for
-it, which names lead to it, which approvals and windows bear on it, and what happened to
-it last. With FIELD, as in memory or disks.scsi0, only that and what is below it.
+what is live, also of what no manifest sets (--verbose), whether the value is enforced,
+ignored or a default; what is due, what is held or waits, why and until when; what proves
+that it is ours; which playbooks are for it, which names lead to it, which approvals and
+windows bear on it, and what happened to it last. With FIELD, as in memory or disks.scsi0, only that and what is below it.
 
 A sign tells of each value: = it is live as Git says, ~ it differs, ! it is held, - it
 goes, and a blank one that it is not compared.
