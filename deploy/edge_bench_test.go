@@ -169,14 +169,11 @@ func BenchmarkEdge(b *testing.B) {
 	}
 }
 
-// storyHuge holds what BenchmarkEdge tells to growing as the names do.
+// storyHuge holds the time that BenchmarkEdge tells to growing as the names do. It is the
+// processor's, of this thread: others use it, too.
 func storyHuge(t *testing.T, _ string) {
 	h, c := benchWorld(t)
-	// What is held to growth is the time of the processor: others use it, too.
-	type taken struct {
-		wall, work time.Duration
-		bytes      uint64
-	}
+	type taken struct{ wall, work time.Duration }
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	parts := []string{"render", "parse", "compare", "reload"}
@@ -193,26 +190,15 @@ func storyHuge(t *testing.T, _ string) {
 			if all[parts[i]] == nil {
 				all[parts[i]] = make(map[int]taken)
 			}
-			// What others allocate meanwhile is counted, too: the least of three is this part's.
-			for range 3 {
-				var before, after runtime.MemStats
-				runtime.ReadMemStats(&before)
-				began, worked := time.Now(), threadTime(t)
-				run(t)
-				wall, work := time.Since(began), threadTime(t)-worked
-				runtime.ReadMemStats(&after)
-				now := taken{wall, work, after.TotalAlloc - before.TotalAlloc}
-				if was, again := all[parts[i]][names]; again {
-					now = taken{min(was.wall, now.wall), min(was.work, now.work), min(was.bytes, now.bytes)}
-				}
-				all[parts[i]][names] = now
-			}
+			began, worked := time.Now(), threadTime(t)
+			run(t)
+			all[parts[i]][names] = taken{time.Since(began), threadTime(t) - worked}
 		}
 	}
 	for _, part := range parts {
 		var text strings.Builder
 		for _, names := range sizes {
-			fmt.Fprintf(&text, "  %d: %s (%s of it worked), %d KiB", names, all[part][names].wall.Round(100*time.Microsecond), all[part][names].work.Round(100*time.Microsecond), all[part][names].bytes>>10)
+			fmt.Fprintf(&text, "  %d: %s (%s of it worked)", names, all[part][names].wall.Round(100*time.Microsecond), all[part][names].work.Round(100*time.Microsecond))
 		}
 		t.Logf("%-8s%s", part, text.String())
 		less, more := all[part][few], all[part][most]
@@ -220,9 +206,33 @@ func storyHuge(t *testing.T, _ string) {
 		if more.work > 18*less.work+100*time.Millisecond {
 			t.Errorf("%s: %d names take %s, %d take %s", part, few, less.work, most, more.work)
 		}
-		// What a reload allocates is the test's own.
-		if part != "reload" && more.bytes > 14*less.bytes {
-			t.Errorf("%s: %d names allocate %d bytes, %d allocate %d", part, few, less.bytes, most, more.bytes)
+	}
+}
+
+// TestEdgeMemory holds what BenchmarkEdge tells to be allocated to growing as the names
+// do. It is counted for the whole process: nothing may be beside it.
+func TestEdgeMemory(t *testing.T) {
+	const few, most = 1000, 10000
+	parts := []string{"render", "parse", "compare"}
+	all := make(map[string]map[int]uint64)
+	for _, names := range []int{few, most} {
+		r := newRendering(t, names)
+		for i, run := range []func(testing.TB){r.render, r.parse, r.compare} {
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			run(t)
+			runtime.ReadMemStats(&after)
+			if all[parts[i]] == nil {
+				all[parts[i]] = make(map[int]uint64)
+			}
+			all[parts[i]][names] = after.TotalAlloc - before.TotalAlloc
+		}
+	}
+	for _, part := range parts {
+		less, more := all[part][few], all[part][most]
+		t.Logf("%-8s %d: %d KiB  %d: %d KiB", part, few, less>>10, most, more>>10)
+		if more > 14*less {
+			t.Errorf("%s: %d names allocate %d bytes, %d allocate %d", part, few, less, most, more)
 		}
 	}
 }
