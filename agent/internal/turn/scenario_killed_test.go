@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -112,11 +113,12 @@ func tellHistory(t *testing.T) []toldStage {
 			}
 			l.pushKilled(fmt.Sprintf("%08d", i+1), s.docs)
 			told := toldStage{stage: s, begin: l.moment(fmt.Sprintf("%s/%d", dir, i))}
-			l.sync = func(*os.File) error { told.syncs++; return nil }
+			var syncs atomic.Int64
+			l.sync = func(*os.File) error { syncs.Add(1); return nil }
 			l.mark()
 			from, ran, programs := len(l.sim.Requests()), len(l.plays.taken()), l.plays.starts
 			l.whole()
-			l.sync = unsynced
+			l.sync, told.syncs = unsynced, int(syncs.Load())
 			told.programs = l.plays.starts - programs
 			told.requests, told.writes = len(l.sim.Requests())-from, len(l.written())
 			l.rest(func() bool { return false })
